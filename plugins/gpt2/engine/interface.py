@@ -1,0 +1,67 @@
+"""What the engine needs of a model: rows of a KV cache, prefill and decode. NumPy at the border, no tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Logits = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """Facts about a loaded model. ``dtype`` is that of the weights: fp32, fp16, bf16 or int8."""
+
+    name: str
+    device: str
+    dtype: str
+    parameters: int
+    weight_bytes: int
+    context_length: int
+    vocab_size: int
+    end_of_text: int | None
+
+
+class Tokenizer(Protocol):
+    """Text to ids and back."""
+
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of ``text``; what looks like a special token is read as plain text."""
+        ...
+
+    def decode_bytes(self, tokens: Sequence[int]) -> bytes:
+        """Return the UTF-8 bytes of ``tokens``; the end may be half a character."""
+        ...
+
+
+class LanguageModel(Protocol):
+    """A GPT-2 that continues up to ``rows`` texts, each in a row of the KV cache of its own.
+
+    Everything but the attributes is called from the one engine thread. Positions are the caller's: the model keeps no
+    length, it writes keys and values where it is told to and attends to every earlier position of that row.
+    """
+
+    info: ModelInfo
+    tokenizer: Tokenizer
+    rows: int
+    prefill_slice: int
+    """The most tokens that one :meth:`prefill` takes; the scheduler cuts longer prompts into such slices."""
+
+    def prefill(self, row: int, tokens: Sequence[int], start: int) -> Logits:
+        """Write K and V of ``tokens`` at positions ``start``… of ``row``; return the last token's logits (vocab,)."""
+        ...
+
+    def decode(self, rows: Sequence[int], tokens: Sequence[int], positions: Sequence[int]) -> Logits:
+        """Advance each of ``rows`` by one token at its position; return logits (len(rows), vocab).
+
+        The array is the caller's to change and stays valid after the next call.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free the memory. The model is not used afterwards."""
+        ...

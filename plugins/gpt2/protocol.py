@@ -1,0 +1,148 @@
+"""The seam between the bot and an engine: requests go in, events come out.
+
+Nothing here imports Discord or tinygrad, so that a remote engine can take the local one's place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+FinishReason = Literal["length", "stop", "context", "end_of_text", "cancelled"]
+"""Why a text ended: the count was reached, a stop string appeared, the context is full, the model ended it
+(its end-of-text token), or somebody pressed Stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingParams:
+    """How the next token is chosen from the logits.
+
+    ``temperature`` 0 is greedy. ``top_k`` 0, ``top_p`` 1.0, ``min_p`` 0.0 and ``repetition_penalty`` 1.0 switch
+    the respective filter off. ``seed`` None draws a fresh one, which :class:`Finished` reports.
+    """
+
+    temperature: float = 0.8
+    top_k: int = 0
+    top_p: float = 0.95
+    min_p: float = 0.0
+    repetition_penalty: float = 1.1
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """One text to continue. ``count`` is the most new tokens; ``model`` a name, hub id or folder."""
+
+    prompt: str
+    count: int
+    model: str
+    sampling: SamplingParams = field(default_factory=SamplingParams)
+    user_id: int | None = None
+    guild_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """What was measured of one request. Rates are tokens per second, None where nothing was timed."""
+
+    queue_ms: float
+    first_token_ms: float
+    prefill_tok_s: float | None
+    decode_tok_s: float | None
+    total_ms: float
+    prompt_tokens: int
+    new_tokens: int
+    seed: int
+    model: str
+    device: str
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """Waiting: ``ahead`` requests go first. Sent again whenever the number changes."""
+
+    ahead: int
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The engine took the request. ``notice`` tells what was adjusted (a prompt's head cut off, say)."""
+
+    notice: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A piece of new text, never half a character."""
+
+    piece: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The last event of every request that did not fail."""
+
+    reason: FinishReason
+    timing: Timing
+
+
+Event = Queued | Started | Text | Finished
+
+
+class GenerationError(Exception):
+    """A request failed. The message is meant for the person who asked."""
+
+
+class InvalidRequest(GenerationError):
+    """A value is out of its bounds: names the field, what was given and what is allowed."""
+
+
+class Busy(GenerationError):
+    """The queue, or the member's or the guild's share of it, is full."""
+
+
+class DeadlineExceeded(GenerationError):
+    """The request waited or ran longer than the host allows."""
+
+
+class ModelUnavailable(GenerationError):
+    """The model is unknown, cannot be loaded, or was taken out of service; the message says why."""
+
+
+class EngineFailed(GenerationError):
+    """A step failed. ``partial_text`` is what had been generated until then."""
+
+    def __init__(self, message: str, partial_text: str = "") -> None:
+        super().__init__(message)
+        self.partial_text = partial_text
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """What the engine is doing. ``models`` are loaded; ``loading`` names one on its way, with a line of progress."""
+
+    models: tuple[str, ...]
+    loading: str | None
+    running: int
+    queued: int
+    device: str
+    dtype: str
+
+
+class TextGenerator(Protocol):
+    """Whatever can continue a text: the engine in this process, or one day another machine."""
+
+    def generate(self, request: GenerationRequest) -> AsyncIterator[Event]:
+        """Yield events until :class:`Finished`; raise a :class:`GenerationError`; ``aclose()`` cancels."""
+        ...
+
+    async def status(self) -> EngineStatus:
+        """Return a snapshot; never waits for a running step."""
+        ...
+
+    async def close(self) -> None:
+        """Cancel what runs, stop the thread, free the memory."""
+        ...

@@ -1,0 +1,1 @@
+"""Townhall's core: knows Discord, plugins and settings; nothing of GPT-2."""

@@ -1,0 +1,122 @@
+"""The contract between the core and a plugin.
+
+A plugin is a class that derives from :class:`Plugin` and is named in the entry-point group ``townhall.plugins``.
+``docs/plugins.md`` teaches it in one page; ``plugins/ping`` is a complete one.
+"""
+
+from __future__ import annotations
+
+import abc
+import argparse
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic_settings import BaseSettings
+
+if TYPE_CHECKING:
+    import discord
+    from discord import app_commands
+
+    from townhall_bot.store import GuildSettings
+
+ENTRY_POINT_GROUP = "townhall.plugins"
+
+
+class PluginSettings(BaseSettings):
+    """Base of a plugin's settings: typed fields with defaults and descriptions, read from the environment.
+
+    Give the subclass ``model_config = SettingsConfigDict(env_prefix="TOWNHALL_<NAME>_")``.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a plugin is: ``summary`` is one line for a person; ``ok`` False makes ``townhall doctor`` fail."""
+
+    ok: bool
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of ``townhall doctor``. A check that is not ``ok`` carries its cure."""
+
+    name: str
+    ok: bool
+    detail: str
+    cure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CliCommand:
+    """A subcommand of ``townhall`` that a plugin brings."""
+
+    name: str
+    help: str
+    configure: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+    """Returns the exit status."""
+
+
+@dataclass(frozen=True, slots=True)
+class PluginContext:
+    """What the core hands to a plugin. ``settings`` is an instance of the plugin's ``settings_model``."""
+
+    client: discord.Client
+    settings: Any
+    guild_settings: GuildSettings
+    """This plugin's per-guild settings in the store: read, change with an audit line, delete."""
+    data_dir: Path
+    """A folder for this plugin alone. It exists."""
+    log: logging.Logger = field(default_factory=lambda: logging.getLogger("townhall.plugin"))
+
+
+class Plugin(abc.ABC):
+    """One plugin. The core creates it with a context, asks for its commands, starts it, and stops it.
+
+    What a plugin raises in any of these is logged under its name and disables that plugin alone.
+    """
+
+    name: ClassVar[str]
+    """Lower case, unique; the key in settings, logs and the store."""
+    settings_model: ClassVar[type[PluginSettings]] = PluginSettings
+
+    def __init__(self, context: PluginContext) -> None:
+        self.context = context
+
+    @abc.abstractmethod
+    def commands(
+        self,
+    ) -> Sequence[app_commands.Command[Any, ..., Any] | app_commands.Group | app_commands.ContextMenu]:
+        """Return the application commands; called once, before :meth:`start`."""
+
+    def dynamic_items(self) -> Sequence[type[discord.ui.DynamicItem[Any]]]:
+        """Return the buttons and selects that must keep working after a restart."""
+        return ()
+
+    async def start(self) -> None:  # noqa: B027 - a plugin without anything to start is a good plugin
+        """Get ready. The core waits for this before it takes commands; long work belongs in a task of your own."""
+
+    async def stop(self) -> None:  # noqa: B027 - as above
+        """Let go of everything. Called even where :meth:`start` failed."""
+
+    async def health(self) -> Health:
+        """Say how the plugin is; asked by ``townhall doctor`` and the health page."""
+        return Health(True, "running")
+
+    async def delete_member_data(self, user_id: int) -> int:
+        """Delete what the plugin stores of a member; return how many records were deleted."""
+        return 0
+
+    @classmethod
+    def checks(cls, settings: Any, data_dir: Path) -> Sequence[Check]:
+        """Return this plugin's lines for ``townhall doctor``; may take seconds, runs without Discord."""
+        return ()
+
+    @classmethod
+    def cli_commands(cls) -> Sequence[CliCommand]:
+        """Return subcommands for ``townhall``. Must be cheap: import what is heavy inside ``run``."""
+        return ()
