@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from townhall_bot.store import GuildSettings
 
+    AppCommand = app_commands.Command[Any, ..., Any] | app_commands.Group | app_commands.ContextMenu
+
 ENTRY_POINT_GROUP = "townhall.plugins"
 
 
@@ -90,7 +92,7 @@ class Plugin(abc.ABC):
     @abc.abstractmethod
     def commands(
         self,
-    ) -> Sequence[app_commands.Command[Any, ..., Any] | app_commands.Group | app_commands.ContextMenu]:
+    ) -> Sequence[AppCommand]:
         """Return the application commands; called once, before :meth:`start`."""
 
     def dynamic_items(self) -> Sequence[type[discord.ui.DynamicItem[Any]]]:

@@ -1,0 +1,1 @@
+"""Requests in, text out: scheduling, sampling, streaming. Knows nothing of Discord; sees a model as rows."""
