@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 if TYPE_CHECKING:
     import discord
@@ -32,6 +32,9 @@ class PluginSettings(BaseSettings):
 
     Give the subclass ``model_config = SettingsConfigDict(env_prefix="TOWNHALL_<NAME>_")``.
     """
+
+    # An empty value counts as unset, and one .env serves the core and every plugin.
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,166 @@
+"""What the host decides: read once at the start from the environment and ``.env``, checked, then never changed.
+
+``config.example.env`` documents every setting. The core's start with ``TOWNHALL_``, a plugin's with
+``TOWNHALL_<NAME>_``. An empty value counts as unset; the environment wins over ``.env``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, get_args
+
+import platformdirs
+from dotenv import dotenv_values
+from pydantic import Field, SecretBytes, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableValue
+
+PREFIX = "TOWNHALL_"
+ENV_FILE = ".env"
+Model = TypeVar("Model", bound=BaseSettings)
+
+
+class SettingsError(Exception):
+    """One or more settings cannot be used. The message names each, what was given and what is allowed."""
+
+
+class Settings(BaseSettings):
+    """The core's settings."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore")
+
+    token: SecretStr | None = Field(
+        default=None,
+        description="The bot's token from https://discord.com/developers/applications. `townhall local` needs none.",
+    )
+    guild: int | None = Field(
+        default=None,
+        gt=0,
+        description="A server's id: commands are registered in that server only. Handy while developing.",
+    )
+    plugins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Plugins to load, separated by commas. Empty: all. `gpt2`: only that. `-ping`: all but that.",
+    )
+    data_dir: Path = Field(
+        default_factory=lambda: platformdirs.user_data_path("townhall", appauthor=False),
+        description="The folder for the database and what plugins keep. Empty: the user's data folder.",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="How much is logged: DEBUG, INFO, WARNING or ERROR."
+    )
+
+    @field_validator("plugins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("plugins")
+    @classmethod
+    def _one_kind(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len({name.startswith("-") for name in names}) > 1:
+            raise ValueError("name either the plugins to load, or with a leading '-' those to leave out, not both")
+        return names
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        return path.expanduser().absolute()
+
+    def wants(self, plugin: str) -> bool:
+        """Tell whether TOWNHALL_PLUGINS lets this plugin in."""
+        if not self.plugins:
+            return True
+        if self.plugins[0].startswith("-"):
+            return f"-{plugin}" not in self.plugins
+        return plugin in self.plugins
+
+
+def env_name(model: type[BaseSettings], field: str) -> str:
+    """Return the environment variable behind a field, in full."""
+    return f"{model.model_config.get('env_prefix', '')}{field}".upper()
+
+
+def env_names(model: type[BaseSettings]) -> dict[str, FieldInfo]:
+    """Return every setting of a model under its environment variable's name."""
+    return {env_name(model, field): info for field, info in model.model_fields.items()}
+
+
+def load_settings(model: type[Model], env_file: str | Path | None = ENV_FILE) -> Model:
+    """Read a settings model from the environment and ``env_file`` (which may be missing).
+
+    Raises :class:`SettingsError` that names every wrong setting at once.
+    """
+    try:
+        return model(_env_file=env_file)
+    except ValidationError as error:
+        lines = [_explain(model, problem, env_file) for problem in error.errors(include_url=False)]
+    except UnreadableValue as error:
+        lines = [str(error)]
+    except UnicodeDecodeError as error:
+        lines = [f"{env_file} is not UTF-8 text: {error}"]
+    except OSError as error:
+        lines = [f"{env_file} cannot be read: {error.strerror}. Make it readable, or remove it."]
+    raise SettingsError("\n".join(lines))
+
+
+def given_settings(env_file: str | Path | None = ENV_FILE) -> dict[str, str]:
+    """Return what is set, by upper-case name: the file's values, overridden by the environment's."""
+    values: dict[str, str | None] = {}
+    if env_file is not None and Path(env_file).is_file():
+        values.update(dotenv_values(env_file))
+    values.update({name: value for name, value in os.environ.items() if value})
+    return {name.upper(): value for name, value in values.items() if value}
+
+
+def unknown_settings(models: Iterable[type[BaseSettings]], given: Mapping[str, str]) -> list[str]:
+    """Return one warning per TOWNHALL_ variable that no model knows, with the nearest name that one does."""
+    known = {name for model in models for name in env_names(model)}
+    warnings = []
+    for name in sorted(given):
+        if name.startswith(PREFIX) and name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+            hint = f"Did you mean {near[0]}?" if near else "config.example.env lists those there are."
+            warnings.append(f"{name} is not a setting and has no effect. {hint}")
+    return warnings
+
+
+def export_other_variables(env_file: str | Path = ENV_FILE) -> None:
+    """Put what ``.env`` says about other programs (CC, HF_HOME, HF_ENDPOINT…) into this process's environment."""
+    if not Path(env_file).is_file():
+        return
+    for name, value in dotenv_values(env_file).items():
+        if value and not name.upper().startswith(PREFIX):
+            os.environ.setdefault(name, value)
+
+
+def is_secret(info: FieldInfo) -> bool:
+    """Tell whether a setting's value must never be shown."""
+    kinds = (info.annotation, *get_args(info.annotation))
+    return any(isinstance(kind, type) and issubclass(kind, SecretStr | SecretBytes) for kind in kinds)
+
+
+def _explain(model: type[BaseSettings], problem: Any, env_file: str | Path | None) -> str:
+    """Turn one of pydantic's findings into a line for the host."""
+    field = str(problem["loc"][0]) if problem["loc"] else ""
+    info = model.model_fields.get(field)
+    if info is None:  # a validator over the whole model
+        return str(problem["msg"]).removeprefix("Value error, ")
+    name = env_name(model, field)
+    if problem["type"] == "missing":
+        return f"{name} is needed and not set. {info.description or ''}".strip()
+    given = given_settings(env_file).get(name, str(problem["input"]))
+    shown = "what was given (not shown, it is a secret)" if is_secret(info) else repr(given)
+    source = "the environment" if os.environ.get(name) else f"{env_file}"
+    reason = str(problem["msg"]).removeprefix("Value error, ")
+    default = "" if info.is_required() or info.default_factory else f" Default: {info.default!r}."
+    return f"{name}: {shown} (from {source}) is not allowed: {reason}. {info.description or ''}{default}".rstrip()
