@@ -1,0 +1,93 @@
+"""One request inside the engine: its tokens, how far the KV cache holds them, and how it ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from plugins.gpt2.engine.interface import LanguageModel, ModelInfo
+from plugins.gpt2.engine.sampling import Sampler
+from plugins.gpt2.engine.stats import RequestStats
+from plugins.gpt2.engine.text_stream import TextStream
+from plugins.gpt2.protocol import FinishReason, GenerationRequest, InvalidRequest, Timing
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """A request that has a row, or had one before the model was rebuilt.
+
+    ``tokens`` are prompt and text so far; the first ``cached`` of them are in the KV cache. A job whose row was lost
+    only sets ``cached`` back to 0 and reads its own tokens again.
+    """
+
+    key: int
+    """The caller's name for the request."""
+    count: int
+    tokens: list[int]
+    prompt_tokens: int
+    notice: str | None
+    sampler: Sampler
+    stream: TextStream
+    stats: RequestStats
+    row: int
+    cached: int = field(default=0)
+
+    @property
+    def pending(self) -> int:
+        """How many tokens the KV cache lacks; never 0, as the last token's logits choose the next one."""
+        return len(self.tokens) - self.cached
+
+    @property
+    def prefilling(self) -> bool:
+        """Whether the next step of this job is a slice of prefill."""
+        return self.pending > 1 or self.stats.new_tokens == 0
+
+    def end_after(self, token: int, info: ModelInfo) -> FinishReason | None:
+        """Why the text ends with ``token``, which was just added; None where it goes on."""
+        if token == info.end_of_text:
+            return "end_of_text"
+        if self.stream.stopped:
+            return "stop"
+        if self.stats.new_tokens >= self.count:
+            return "length"
+        return "context" if len(self.tokens) > info.context_length else None
+
+    def timing(self, now: float, info: ModelInfo) -> Timing:
+        """Sum up what was measured."""
+        return self.stats.timing(now, info=info, prompt_tokens=self.prompt_tokens, seed=self.sampler.seed)
+
+
+def begin(key: int, request: GenerationRequest, stats: RequestStats, model: LanguageModel, row: int) -> Job:
+    """Tokenise ``request`` and fit it into the context. Raises :class:`InvalidRequest` where that cannot be."""
+    tokens, notice = fit_prompt(model.tokenizer.encode(request.prompt), request.count, model.info)
+    return Job(
+        key=key,
+        count=request.count,
+        tokens=tokens,
+        prompt_tokens=len(tokens),
+        notice=notice,
+        sampler=Sampler(request.sampling, tokens),
+        stream=TextStream(model.tokenizer, request.sampling.stop),
+        stats=stats,
+        row=row,
+    )
+
+
+def fit_prompt(tokens: list[int], count: int, info: ModelInfo) -> tuple[list[int], str | None]:
+    """Return the tokens to read, and what to tell the asker where they are not the prompt's own.
+
+    Learned positions cannot shift: prompt and text share the context. The end of the prompt matters most for what
+    follows, so its head goes. At least a quarter of the context stays for it; a count that does not fit beside that
+    ends with the reason "context".
+    """
+    if not tokens:
+        if info.end_of_text is None:
+            raise InvalidRequest(f"{info.name} cannot start from an empty prompt. Write a few words to begin with.")
+        return [info.end_of_text], "Your prompt is empty, so the model starts a text of its own."
+    room = max(info.context_length - count, info.context_length // 4, 1)
+    if len(tokens) <= room:
+        return tokens, None
+    notice = (
+        f"Your prompt has {len(tokens):,} tokens; this model reads {info.context_length:,}, "
+        f"so I used the last {room:,}."
+    )
+    return tokens[-room:], notice

@@ -1,0 +1,127 @@
+"""From logits to the next token, in NumPy on the host, with one random generator per request.
+
+On the host because a captured step of the model bakes Python floats in and never sees a new seed; per request because
+the same seed must give the same text whoever else is in the batch.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from plugins.gpt2.engine.interface import Logits
+from plugins.gpt2.protocol import InvalidRequest, SamplingParams
+
+
+class Bounds(NamedTuple):
+    """What a number may be, both ends included."""
+
+    low: float
+    high: float
+
+
+BOUNDS: dict[str, Bounds] = {
+    "temperature": Bounds(0.0, 2.0),
+    "top_k": Bounds(0, 1000),
+    "top_p": Bounds(0.01, 1.0),
+    "min_p": Bounds(0.0, 1.0),
+    "repetition_penalty": Bounds(1.0, 2.0),
+    "seed": Bounds(0, 2**53 - 1),  # Discord's largest integer
+}
+"""Allowed values by field of :class:`SamplingParams`; Discord's options are made from the same table."""
+
+MAX_STOPS = 4
+MAX_STOP_CHARS = 100
+
+GREEDY_BELOW = 0.01
+"""Temperatures under this take the best token: dividing by less overflows and changes nothing."""
+
+
+def check_sampling(params: SamplingParams) -> None:
+    """Raise :class:`InvalidRequest` naming the field, what was given and what is allowed."""
+    for field, (low, high) in BOUNDS.items():
+        value = getattr(params, field)
+        if value is None and field == "seed":
+            continue
+        if not math.isfinite(value) or not low <= value <= high:
+            raise InvalidRequest(f"{field} is {value}; allowed is {low:g} to {high:g}.")
+    if len(params.stop) > MAX_STOPS:
+        raise InvalidRequest(f"stop has {len(params.stop)} strings; allowed are {MAX_STOPS}.")
+    for text in params.stop:
+        if not 1 <= len(text) <= MAX_STOP_CHARS:
+            raise InvalidRequest(f"A stop string has {len(text)} characters; allowed is 1 to {MAX_STOP_CHARS}.")
+
+
+class Sampler:
+    """Chooses the tokens of one request.
+
+    ``prompt`` are the tokens that the repetition penalty starts from. ``seed`` is the one in use, drawn here where
+    the request left it open. Raises :class:`InvalidRequest` where ``params`` are out of bounds.
+    """
+
+    def __init__(self, params: SamplingParams, prompt: Iterable[int] = ()) -> None:
+        check_sampling(params)
+        self.seed = secrets.randbits(32) if params.seed is None else params.seed
+        self._params = params
+        self._random = np.random.default_rng(self.seed)
+        self._seen = set(prompt)
+
+    def sample(self, logits: Logits) -> int:
+        """Return the next token's id from ``logits`` (vocab,), which may be overwritten.
+
+        Raises :class:`FloatingPointError` where the logits are not finite: a broken step, not a broken request.
+        """
+        params = self._params
+        if params.repetition_penalty != 1.0 and self._seen:
+            self._penalise(logits)
+        best = int(logits.argmax())  # (a NaN wins every argmax, so one look at the winner is enough)
+        if not math.isfinite(logits[best]):
+            raise FloatingPointError("the model's logits are not finite")
+        token = best if params.temperature < GREEDY_BELOW else self._draw(logits, float(logits[best]))
+        self._seen.add(token)
+        return token
+
+    def _penalise(self, logits: Logits) -> None:
+        """Make every token seen so far less likely, whichever its sign (CTRL, arXiv 1909.05858, section 4.1)."""
+        ids = np.fromiter(self._seen, dtype=np.intp, count=len(self._seen))
+        seen = logits[ids]
+        penalty = np.float32(self._params.repetition_penalty)
+        logits[ids] = np.where(seen > 0, seen / penalty, seen * penalty)
+
+    def _draw(self, logits: Logits, best: float) -> int:
+        """Draw from what temperature, top-k, top-p and min-p leave, in this order."""
+        params = self._params
+        ids: npt.NDArray[np.intp] | None = None  # None: every token, in order of id
+        if 0 < params.top_k < logits.size:
+            ids = np.argpartition(logits, logits.size - params.top_k)[-params.top_k :]
+            logits = logits[ids]
+        weights = np.exp((logits - np.float32(best)) * np.float32(1.0 / params.temperature))
+        if params.top_p < 1.0:
+            kept = _nucleus(weights, params.top_p)
+            ids, weights = kept if ids is None else ids[kept], weights[kept]
+        if params.min_p > 0.0:
+            kept = np.flatnonzero(weights >= params.min_p)  # the best token weighs exp(0) = 1
+            ids, weights = kept if ids is None else ids[kept], weights[kept]
+        cumulative = np.cumsum(weights, dtype=np.float64)
+        index = int(np.searchsorted(cumulative, self._random.random() * cumulative[-1], side="right"))
+        index = min(index, weights.size - 1)
+        return index if ids is None else int(ids[index])
+
+
+def _nucleus(weights: npt.NDArray[np.float32], top_p: float) -> npt.NDArray[np.intp]:
+    """Return the indices of the smallest set that holds ``top_p`` of all ``weights`` (n,), heaviest first.
+
+    Sorting 50,257 weights for the few hundred that matter would cost more than everything else. All weights under
+    ``(1 - top_p) * total / n`` together hold less than ``1 - top_p``, so the set lies among the others.
+    """
+    total = float(weights.sum(dtype=np.float64))
+    likely = np.flatnonzero(weights >= np.float32((1.0 - top_p) * total / weights.size))
+    likely = likely[np.argsort(-weights[likely])]
+    cumulative = np.cumsum(weights[likely], dtype=np.float64)
+    size = int(np.searchsorted(cumulative, top_p * total, side="left")) + 1
+    return likely[:size]

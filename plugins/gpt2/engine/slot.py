@@ -1,0 +1,121 @@
+"""One model in the engine thread: being loaded, serving, being rebuilt after a failure, or taken out of service."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator
+
+from plugins.gpt2.engine.interface import LanguageModel
+from plugins.gpt2.engine.notices import Failed, Happened, Loaded, Loading, Notice, NotLoaded, Progress
+from plugins.gpt2.engine.scheduler import Scheduler
+from plugins.gpt2.protocol import Finished, GenerationError, GenerationRequest, ModelUnavailable
+
+log = logging.getLogger("townhall.gpt2.engine")
+
+Build = Callable[[], Generator[Progress, None, LanguageModel]]
+"""Starts loading a model, in the engine thread; each ``next`` is a small piece of the work."""
+
+FAILURES_IN_A_ROW = 3
+"""After so many failing steps without a finished request in between, a model is taken out of service."""
+
+
+class ModelSlot:
+    """Loads a model piece by piece and serves requests with it; a failing step costs its own requests only."""
+
+    def __init__(self, name: str, build: Build, clock: Callable[[], float]) -> None:
+        self.name = name
+        self.gone = False
+        """Whether the slot is of no use any more; its requests have been told."""
+        self._build = build
+        self._clock = clock
+        self._loading: Generator[Progress, None, LanguageModel] | None = self._start()
+        self._model: LanguageModel | None = None
+        self._scheduler: Scheduler | None = None
+        self._failures = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether :meth:`advance` has anything to do."""
+        return not self.gone and (self._loading is not None or (self._scheduler is not None and self._scheduler.busy))
+
+    def submit(self, key: int, request: GenerationRequest, submitted: float) -> list[Notice]:
+        """Take a request; one that comes before the model is loaded is refused."""
+        if self._scheduler is None:
+            return [Failed(key, ModelUnavailable(f"{self.name} is still being loaded; please ask again."))]
+        self._scheduler.submit(key, request, submitted)
+        return []
+
+    def cancel(self, key: int) -> None:
+        """End a request at the next step, if it is here."""
+        if self._scheduler is not None:
+            self._scheduler.cancel(key)
+
+    def advance(self) -> list[Notice]:
+        """Do one piece of loading or one step, and tell what came of it."""
+        if self._loading is not None:
+            return self._load_on(self._loading)
+        if self._scheduler is None or not self._scheduler.busy:
+            return []
+        step = self._scheduler.step()
+        notices: list[Notice] = []
+        for key, outcome in step.outcomes:
+            if isinstance(outcome, GenerationError):
+                notices.append(Failed(key, outcome))
+            else:
+                notices.append(Happened(key, outcome))
+                if isinstance(outcome, Finished) and outcome.reason != "cancelled":
+                    self._failures = 0
+        if step.error is not None:
+            notices += self._failed(step.error)
+        return notices
+
+    def close(self, error: GenerationError) -> list[Notice]:
+        """Free the memory; whoever still waits or runs is told ``error``."""
+        self.gone = True
+        keys = [] if self._scheduler is None else self._scheduler.keys()
+        self._free()
+        return [Failed(key, error) for key in keys]
+
+    def _start(self) -> Generator[Progress, None, LanguageModel]:
+        """Begin to load, at the first ``next``: what importing the model raises belongs to loading, too."""
+        return (yield from self._build())
+
+    def _load_on(self, loading: Generator[Progress, None, LanguageModel]) -> list[Notice]:
+        try:
+            return [Loading(self.name, next(loading))]
+        except StopIteration as done:
+            model: LanguageModel = done.value
+        except Exception as error:  # a bad file, no memory, no compiler: the reason goes to whoever asked for it
+            log.warning("loading %s failed", self.name, exc_info=error)
+            return self._out_of_service(str(error) or type(error).__name__)
+        self._loading = None
+        self._model = model
+        if self._scheduler is None:
+            self._scheduler = Scheduler(model, clock=self._clock)
+        else:
+            self._scheduler.rebuilt(model)
+        return [Loaded(self.name, model.info, model.rows)]
+
+    def _failed(self, error: Exception) -> list[Notice]:
+        self._failures += 1
+        log.error("a step of %s failed (%d in a row)", self.name, self._failures, exc_info=error)
+        if self._failures >= FAILURES_IN_A_ROW:
+            return self._out_of_service(
+                f"it failed {self._failures} times in a row, the last time with {type(error).__name__}: {error}"
+            )
+        self._free()
+        self._loading = self._start()
+        return []
+
+    def _out_of_service(self, reason: str) -> list[Notice]:
+        told = self.close(ModelUnavailable(f"{self.name} is out of service: {reason}"))
+        return [*told, NotLoaded(self.name, reason)]
+
+    def _free(self) -> None:
+        parts = [part for part in (self._loading, self._model) if part is not None]
+        self._loading = self._model = None
+        for part in parts:
+            try:
+                part.close()
+            except Exception as error:  # a broken device may refuse even this; the slot goes on without it
+                log.warning("closing %s failed", self.name, exc_info=error)

@@ -1,0 +1,162 @@
+"""The one thread that owns everything of tinygrad: it imports, loads, compiles and runs, and nobody else does.
+
+tinygrad's caches and globals belong to one thread, and a step holds the CPU for milliseconds; so the event loop only
+drops messages into an inbox and hears back through an outbox. It never waits for this thread, and this thread never
+waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from plugins.gpt2.engine.notices import Died, Failed, Notice, Outbox
+from plugins.gpt2.engine.slot import Build, ModelSlot
+from plugins.gpt2.protocol import EngineFailed, GenerationRequest, ModelUnavailable
+
+log = logging.getLogger("townhall.gpt2.engine")
+
+
+@dataclass(frozen=True, slots=True)
+class _Submit:
+    key: int
+    request: GenerationRequest
+    submitted: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Cancel:
+    key: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    name: str
+    build: Build
+
+
+@dataclass(frozen=True, slots=True)
+class _Unload:
+    name: str
+
+
+class _Stop:
+    pass
+
+
+_Order = _Submit | _Cancel | _Load | _Unload | _Stop
+
+
+class EngineThread:
+    """Runs models, each under a name, for requests, each under a key that the caller chooses.
+
+    ``receive`` is called on the event loop with what happened. Every submitted request ends with a Finished event or
+    a Failed notice, every load with Loaded or NotLoaded, and the thread itself with Died, whatever goes wrong.
+    """
+
+    def __init__(
+        self, receive: Callable[[Sequence[Notice]], None], *, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self._receive = receive
+        self._clock = clock
+        self._inbox: queue.SimpleQueue[_Order] = queue.SimpleQueue()
+        self._slots: dict[str, ModelSlot] = {}
+        self._outbox: Outbox | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread takes requests."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start the thread; notices arrive on ``loop``. To be called once."""
+        outbox = self._outbox = Outbox(loop, self._receive)
+        # A daemon: a step that hangs in a driver must not keep the process from ending.
+        self._thread = threading.Thread(target=self._run, args=(outbox,), name="gpt2-engine", daemon=True)
+        self._thread.start()
+
+    def load(self, name: str, build: Build) -> None:
+        """Load a model, between the steps of those that serve already. It replaces one of the same name."""
+        self._inbox.put(_Load(name, build))
+
+    def unload(self, name: str) -> None:
+        """Free a model's memory; requests that it still has fail."""
+        self._inbox.put(_Unload(name))
+
+    def submit(self, key: int, request: GenerationRequest, submitted: float) -> None:
+        """Continue ``request.prompt`` with the model of that name; ``submitted`` is on the clock."""
+        self._inbox.put(_Submit(key, request, submitted))
+
+    def cancel(self, key: int) -> None:
+        """End a request at the next step; it still gets its Finished."""
+        self._inbox.put(_Cancel(key))
+
+    def stop(self) -> None:
+        """Ask the thread to end; what runs fails. Returns at once, see :meth:`join`."""
+        self._inbox.put(_Stop())
+
+    def join(self, timeout: float) -> bool:
+        """Wait up to ``timeout`` seconds for the end; return whether it came. Not for the event loop."""
+        if self._thread is not None:
+            self._thread.join(timeout)
+        return not self.alive
+
+    def _run(self, outbox: Outbox) -> None:
+        reason: str | None = None
+        try:
+            while self._take_orders(outbox):
+                for slot in [slot for slot in self._slots.values() if slot.busy]:
+                    outbox.put(slot.advance())
+                    if slot.gone:
+                        del self._slots[slot.name]
+        except BaseException as error:  # even SystemExit from a library must not leave a waiter hanging
+            log.critical("the engine thread died", exc_info=error)
+            reason = f"{type(error).__name__}: {error}"
+        self._end(outbox, reason)
+
+    def _take_orders(self, outbox: Outbox) -> bool:
+        """Follow every order in the inbox, sleeping while there is nothing else to do; False ends the thread."""
+        wait = not any(slot.busy for slot in self._slots.values())
+        while True:
+            try:
+                order = self._inbox.get(block=wait)
+            except queue.Empty:
+                return True
+            wait = False
+            if isinstance(order, _Stop):
+                return False
+            outbox.put(self._follow(order))
+
+    def _follow(self, order: _Submit | _Cancel | _Load | _Unload) -> list[Notice]:
+        match order:
+            case _Submit(key, request, submitted):
+                if (slot := self._slots.get(request.model)) is None:
+                    return [Failed(key, ModelUnavailable(f"{request.model} is not loaded; please ask again."))]
+                return slot.submit(key, request, submitted)
+            case _Cancel(key):
+                for slot in self._slots.values():
+                    slot.cancel(key)
+            case _Load(name, build):
+                told = self._close(name)
+                self._slots[name] = ModelSlot(name, build, self._clock)
+                return told
+            case _Unload(name):
+                return self._close(name)
+        return []
+
+    def _close(self, name: str) -> list[Notice]:
+        slot = self._slots.pop(name, None)
+        return [] if slot is None else slot.close(ModelUnavailable(f"{name} was unloaded; please ask again."))
+
+    def _end(self, outbox: Outbox, reason: str | None) -> None:
+        error = EngineFailed("The engine stopped; the host's log says why." if reason else "The engine is stopping.")
+        for slot in self._slots.values():
+            outbox.put(slot.close(error))
+        self._slots.clear()
+        outbox.put([Died(reason)])
