@@ -1,0 +1,208 @@
+"""A checkpoint, ready to be read: its config, its tensors under canonical names, its tokeniser. No tinygrad here.
+
+Everything is checked against ``config.json`` before a tensor is read, so a file that does not fit costs no memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+from plugins.gpt2.model.checkpoint_errors import CheckpointError, DownloadFailed, UnknownModel
+from plugins.gpt2.model.config_file import CONFIG_NAME, read_config, read_json_object
+from plugins.gpt2.model.constants import EMBEDDED_MODEL, GPT2Config
+from plugins.gpt2.model.safetensors_file import READABLE, SafetensorsFile, TensorRef, open_safetensors
+from plugins.gpt2.model.tokenizer import MERGES_NAME, VOCAB_NAME, BPETokenizer, load_tokenizer
+
+__all__ = ["Checkpoint", "CheckpointError", "DownloadFailed", "TensorRef", "UnknownModel", "open_checkpoint"]
+
+WEIGHTS_NAME = "model.safetensors"
+INDEX_NAME = "model.safetensors.index.json"
+MINI_FOLDER = Path(__file__).resolve().parent.parent / "mini"
+
+log = logging.getLogger("townhall.gpt2.checkpoint")
+
+_PREFIX = "transformer."
+_BUFFER = re.compile(r"h\.\d+\.attn\.(bias|masked_bias)")
+"""Attention masks that older versions of transformers saved among the weights."""
+_BLOCK = re.compile(r"h\.(\d+)\.")
+
+
+def expected_shapes(config: GPT2Config) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Yield the canonical name and the shape of every tensor of the model, in the order of the forward pass.
+
+    Matrices of the blocks are Conv1D: (in, out).
+    """
+    width, inner = config.n_embd, config.n_inner
+    yield "wte.weight", (config.vocab_size, width)
+    yield "wpe.weight", (config.n_positions, width)
+    block: dict[str, tuple[int, ...]] = {
+        "ln_1.weight": (width,),
+        "ln_1.bias": (width,),
+        "attn.c_attn.weight": (width, 3 * width),
+        "attn.c_attn.bias": (3 * width,),
+        "attn.c_proj.weight": (width, width),
+        "attn.c_proj.bias": (width,),
+        "ln_2.weight": (width,),
+        "ln_2.bias": (width,),
+        "mlp.c_fc.weight": (width, inner),
+        "mlp.c_fc.bias": (inner,),
+        "mlp.c_proj.weight": (inner, width),
+        "mlp.c_proj.bias": (width,),
+    }
+    for layer in range(config.n_layer):
+        for name, shape in block.items():
+            yield f"h.{layer}.{name}", shape
+    yield "ln_f.weight", (width,)
+    yield "ln_f.bias", (width,)
+    if not config.tied_head:
+        yield "lm_head.weight", (config.vocab_size, width)
+
+
+class Checkpoint:
+    """A checked checkpoint. Tensors stay on disk until they are read.
+
+    ``tensors`` holds exactly what ``config`` needs, under names without ``transformer.``; ``total_bytes`` is their
+    size on disk; ``fingerprint`` changes when the weights, the config or the vocabulary do.
+    """
+
+    def __init__(self, name: str, folder: Path) -> None:
+        """Open the checkpoint in ``folder``. Raises :class:`CheckpointError`."""
+        self.name = name
+        self.folder = folder
+        self._config_path = folder / CONFIG_NAME
+        self.config = read_config(self._config_path)
+        self._files = list(_open_weights(folder))
+        found = _canonical(self._files)
+        self.config = _with_real_head(self.config, found)
+        self.tensors: Mapping[str, TensorRef] = dict(_select(self.config, found, folder))
+        self.total_bytes = sum(ref.nbytes for ref in self.tensors.values())
+
+    def tokenizer(self) -> BPETokenizer:
+        """Build the tokeniser from the checkpoint's own files. Raises :class:`CheckpointError`."""
+        return load_tokenizer(self.folder, vocab_size=self.config.vocab_size, end_of_text=self.config.end_of_text)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Return 32 hex digits that stand for this content.
+
+        They hash config and vocabulary in full; of the weights each file's header, size and time of change, and the
+        first and last 4 KiB of every tensor: milliseconds instead of reading gigabytes.
+        """
+        digest = hashlib.sha256()
+        for name in (CONFIG_NAME, VOCAB_NAME, MERGES_NAME):
+            path = self.folder / name
+            content = path.read_bytes() if path.is_file() else b""
+            digest.update(b"%s %d " % (name.encode(), len(content)) + content)
+        for file in self._files:
+            digest.update(b"%d %d " % (file.size, file.path.stat().st_mtime_ns) + file.header)
+        for ref in self.tensors.values():
+            digest.update(ref.raw(0, 4096) + ref.raw(max(0, ref.nbytes - 4096), 4096))
+        return digest.hexdigest()[:32]
+
+    def close(self) -> None:
+        """Let go of the maps; views that were handed out stay valid. The checkpoint is not used afterwards."""
+        self._files.clear()
+        self.tensors = {}
+
+    def __enter__(self) -> Checkpoint:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_checkpoint(model: str) -> Checkpoint:
+    """Open ``model``: townhall-mini or a folder."""
+    return Checkpoint(model, MINI_FOLDER if model == EMBEDDED_MODEL else Path(model).expanduser())
+
+
+def _open_weights(folder: Path) -> Iterator[SafetensorsFile]:
+    """Open the single file, or else the shards that the index names."""
+    if (folder / WEIGHTS_NAME).exists():
+        yield open_safetensors(folder / WEIGHTS_NAME)
+        return
+    if not (folder / INDEX_NAME).exists():
+        raise CheckpointError(
+            f"{folder}: there is no {WEIGHTS_NAME} and no {INDEX_NAME}. Give the folder of a checkpoint saved by "
+            "transformers' save_pretrained()."
+        )
+    by_shard: dict[str, set[str]] = {}
+    for name, shard in weight_map(folder / INDEX_NAME).items():
+        by_shard.setdefault(shard, set()).add(name)
+    for shard, names in sorted(by_shard.items()):
+        file = open_safetensors(folder / shard)
+        if lacking := sorted(names - set(file.tensors)):
+            raise CheckpointError(
+                f"{file.path}: tensor {lacking[0]} is not in it, but {INDEX_NAME} says so. "
+                "Copy all shards and the index from the same checkpoint."
+            )
+        yield replace(file, tensors={name: ref for name, ref in file.tensors.items() if name in names})
+
+
+def weight_map(path: Path) -> dict[str, str]:
+    """Return tensor → shard from an index. Raises :class:`CheckpointError`, also where a shard lies elsewhere."""
+    mapping = read_json_object(path).get("weight_map")
+    if not isinstance(mapping, dict) or not mapping:
+        raise CheckpointError(f"{path}: weight_map is missing or empty. Copy or download the index again.")
+    for shard in mapping.values():
+        plain = isinstance(shard, str) and re.fullmatch(r"[\w][\w.-]*\.safetensors", shard)
+        if not plain:
+            raise CheckpointError(
+                f"{path}: {shard!r} is not the name of a .safetensors file in the same folder. "
+                "Files elsewhere are never opened; get the checkpoint from a place you trust."
+            )
+    return mapping
+
+
+def _canonical(files: list[SafetensorsFile]) -> dict[str, TensorRef]:
+    """Return the tensors under names without ``transformer.``, known buffers left out."""
+    found: dict[str, TensorRef] = {}
+    for file in files:
+        for name, ref in file.tensors.items():
+            short = name.removeprefix(_PREFIX)
+            if _BUFFER.fullmatch(short):
+                continue
+            if short in found:
+                raise CheckpointError(f"{file.path}: tensor {short} is there twice, with and without {_PREFIX!r}.")
+            found[short] = ref
+    return found
+
+
+def _with_real_head(config: GPT2Config, found: Mapping[str, TensorRef]) -> GPT2Config:
+    return config
+
+
+def _select(config: GPT2Config, found: dict[str, TensorRef], folder: Path) -> Iterator[tuple[str, TensorRef]]:
+    """Yield what the model needs, each shape compared with the config's."""
+    for name, shape in expected_shapes(config):
+        ref = found.pop(name, None)
+        if ref is None:
+            raise CheckpointError(
+                f"{folder}: tensor {name} of shape {shape} is missing, config.json says that it is there. "
+                "Copy or download the checkpoint again."
+            )
+        if ref.shape != shape:
+            raise CheckpointError(
+                f"{ref.file}: tensor {name} has shape {ref.shape}, config.json makes it {shape}. "
+                "These files do not belong together: copy both from the same checkpoint."
+            )
+        if ref.dtype not in READABLE:
+            raise CheckpointError(
+                f"{ref.file}: tensor {name} is {ref.dtype}; supported are {', '.join(READABLE)}. "
+                "Save the checkpoint in one of these types."
+            )
+        yield name, replace(ref, name=name)
+    found.pop("lm_head.weight", None)
+    for name, ref in found.items():
+        if _BLOCK.match(name):
+            raise CheckpointError(
+                f"{ref.file}: tensor {name} of shape {ref.shape} has no place in a GPT-2 of {config.n_layer} layers. "
+                "config.json does not belong to these weights."
+            )
+        log.info("%s: tensor %s is not GPT-2's and is left out", ref.file, name)

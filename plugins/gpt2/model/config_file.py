@@ -1,0 +1,155 @@
+"""From a checkpoint's ``config.json`` to a :class:`GPT2Config`; what is not supported is refused by name."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from plugins.gpt2.model.checkpoint_errors import CheckpointError
+from plugins.gpt2.model.constants import Activation, GPT2Config
+
+CONFIG_NAME = "config.json"
+FILE_LIMIT = 10_000_000
+"""Longest ``config.json`` in bytes: a real one has about a thousand."""
+
+log = logging.getLogger("townhall.gpt2.checkpoint")
+
+_ACTIVATIONS: dict[str, Activation] = {
+    "gelu_new": "gelu_new",
+    "gelu_pytorch_tanh": "gelu_new",
+    "gelu": "gelu",
+    "relu": "relu",
+}
+
+_MUST_BE: dict[str, bool] = {
+    "scale_attn_weights": True,
+    "scale_attn_by_inverse_layer_idx": False,
+    "reorder_and_upcast_attn": False,
+    "add_cross_attention": False,
+    "is_encoder_decoder": False,
+}
+"""Switches of Hugging Face's GPT2Config that change the arithmetic, with the only value that is supported, which
+is also the default where the file is silent."""
+
+_LIMITS = {
+    "n_layer": 1024,
+    "n_head": 4096,
+    "n_embd": 1 << 17,
+    "n_positions": 1 << 20,
+    "vocab_size": 1 << 24,
+    "n_inner": 1 << 20,
+}
+"""Sizes beyond these are taken for a broken file, so that a typo does not make a list of a billion layers."""
+
+
+def read_config(path: Path) -> GPT2Config:
+    """Read and check the file. Raises :class:`CheckpointError` with the key, what it says and what is supported."""
+    return parse_config(read_json_object(path), path)
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object in ``path``. Raises :class:`CheckpointError` where there is none."""
+    try:
+        if path.stat().st_size > FILE_LIMIT:
+            raise CheckpointError(f"{path}: {path.stat().st_size} bytes are too many for such a file; copy it again.")
+        parsed = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path}: not found. A checkpoint's folder needs {path.name}.") from error
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}. Check its rights.") from error
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: not valid JSON: {error}. Copy or download it again.") from error
+    if not isinstance(parsed, dict):
+        raise CheckpointError(f"{path}: not a JSON object. Copy or download it again.")
+    return parsed
+
+
+def parse_config(raw: Mapping[str, Any], path: Path) -> GPT2Config:
+    """Check what ``config.json`` says; ``path`` is named in errors. Raises :class:`CheckpointError`."""
+    kind = raw.get("model_type")
+    if kind != "gpt2":
+        raise CheckpointError(f"{path}: model_type is {kind!r}; only 'gpt2' is supported. Choose a GPT-2 checkpoint.")
+    for key, wanted in _MUST_BE.items():
+        if (given := raw.get(key, wanted)) is not wanted:
+            raise CheckpointError(
+                f"{path}: {key} is {given!r}; only {wanted} is supported. Choose another checkpoint."
+            )
+    n_layer, n_head, n_embd, vocab_size = (
+        _size(raw, key, path) for key in ("n_layer", "n_head", "n_embd", "vocab_size")
+    )
+    n_positions = _size(raw, "n_positions" if "n_positions" in raw else "n_ctx", path)
+    n_inner = 4 * n_embd if raw.get("n_inner") is None else _size(raw, "n_inner", path)
+    if n_embd % n_head:
+        raise CheckpointError(f"{path}: n_embd {n_embd} is not a multiple of n_head {n_head}. Correct config.json.")
+    activation = raw.get("activation_function", "gelu_new")
+    if not isinstance(activation, str) or activation not in _ACTIVATIONS:
+        raise CheckpointError(
+            f"{path}: activation_function is {activation!r}; supported are {', '.join(_ACTIVATIONS)}. "
+            "Choose another checkpoint."
+        )
+    epsilon = raw.get("layer_norm_epsilon", 1e-5)
+    if isinstance(epsilon, bool) or not isinstance(epsilon, int | float) or not 0 < epsilon < 1:
+        raise CheckpointError(f"{path}: layer_norm_epsilon is {epsilon!r}; it must be a number between 0 and 1.")
+    tied = raw.get("tie_word_embeddings", True)
+    if not isinstance(tied, bool):
+        raise CheckpointError(f"{path}: tie_word_embeddings is {tied!r}; it must be true or false.")
+    return GPT2Config(
+        n_layer=n_layer,
+        n_head=n_head,
+        n_embd=n_embd,
+        n_positions=n_positions,
+        vocab_size=vocab_size,
+        n_inner=n_inner,
+        activation=_ACTIVATIONS[activation],
+        layer_norm_epsilon=float(epsilon),
+        end_of_text=_end_of_text(raw, vocab_size, path),
+        tied_head=tied,
+    )
+
+
+def _size(raw: Mapping[str, Any], key: str, path: Path) -> int:
+    if key not in raw:
+        raise CheckpointError(f"{path}: {key} is missing. Copy the checkpoint's own config.json again.")
+    value = raw[key]
+    limit = _LIMITS["n_positions" if key == "n_ctx" else key]
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= limit:
+        raise CheckpointError(f"{path}: {key} is {value!r}; it must be a whole number from 1 to {limit}.")
+    return value
+
+
+def _end_of_text(raw: Mapping[str, Any], vocab_size: int, path: Path) -> int | None:
+    """Return the id that ends a text; None where there is none, or where it lies outside the vocabulary."""
+    value = raw.get("eos_token_id")
+    if isinstance(value, list) and value:
+        value = value[0]
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise CheckpointError(f"{path}: eos_token_id is {value!r}; it must be a token's id or null.")
+    if value >= vocab_size:  # Hugging Face writes its default 50256 into the configs of small models too
+        log.info("%s: eos_token_id %d is outside the vocabulary of %d and is ignored", path, value, vocab_size)
+        return None
+    return value
+
+
+def to_json(config: GPT2Config) -> dict[str, Any]:
+    """Return ``config`` as Hugging Face writes it, for scripts that export a checkpoint."""
+    return {
+        "model_type": "gpt2",
+        "architectures": ["GPT2LMHeadModel"],
+        "n_layer": config.n_layer,
+        "n_head": config.n_head,
+        "n_embd": config.n_embd,
+        "n_positions": config.n_positions,
+        "n_ctx": config.n_positions,
+        "vocab_size": config.vocab_size,
+        "n_inner": config.n_inner,
+        "activation_function": config.activation,
+        "layer_norm_epsilon": config.layer_norm_epsilon,
+        "bos_token_id": config.end_of_text,
+        "eos_token_id": config.end_of_text,
+        "tie_word_embeddings": config.tied_head,
+    }
