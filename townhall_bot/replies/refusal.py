@@ -1,0 +1,81 @@
+"""Telling a person that something was not done, and why."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import aiohttp
+import discord
+from discord import app_commands
+
+from townhall_bot.replies.paging import split
+
+log = logging.getLogger("townhall.replies")
+
+
+class Refusal(Exception):
+    """A command was not carried out. The message is for the person who asked.
+
+    Raise it from a command: the core shows it to the asker alone, or in place of "thinking…" where the command was
+    deferred. ``shown=True`` says that the person has been told already; the core then only counts it as a failure.
+    """
+
+    def __init__(self, message: str, *, shown: bool = False) -> None:
+        super().__init__(message)
+        self.shown = shown
+
+
+async def explain(interaction: discord.Interaction[Any], error: BaseException) -> None:
+    """Tell the asker what went wrong. A surprise is logged with its traceback and shown with a number to quote.
+
+    For commands the core calls this; a button's or a modal's ``on_error`` may call it too. Never raises for Discord's
+    sake: where the person cannot be reached, that is logged.
+    """
+    cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
+    if isinstance(cause, Refusal) and cause.shown:
+        return
+    message = told(cause)
+    if message is None:
+        command = interaction.command.qualified_name if interaction.command else "a component"
+        log.error("request %s failed in %s", interaction.id, command, exc_info=cause)
+        message = (
+            f"Something went wrong, and it was not your fault. The host finds it under request {interaction.id}."
+        )
+    try:
+        await _tell(interaction, message)
+    except (discord.HTTPException, aiohttp.ClientError, OSError) as failure:
+        log.warning("request %s: its asker could not be told what went wrong: %s", interaction.id, failure)
+
+
+def told(cause: BaseException) -> str | None:
+    """Return the words for an error that a person can act on; None for a surprise."""
+    match cause:
+        case Refusal():
+            return str(cause)
+        case app_commands.MissingPermissions():
+            needed = ", ".join(
+                name.replace("_", " ").replace("guild", "server").title() for name in cause.missing_permissions
+            )
+            return f"You need the permission {needed} for this."
+        case app_commands.NoPrivateMessage():
+            return "This works in a server only, not in direct messages."
+        case app_commands.CommandOnCooldown():
+            return f"That was quick. Try again in {cause.retry_after:.0f} s."
+        case app_commands.CommandNotFound() | app_commands.CommandSignatureMismatch():
+            return "This command has changed. Reload Discord (Ctrl+R) and try again in a minute."
+        case app_commands.TransformerError():
+            return f"“{cause.value}” is not something this command can use."
+        case app_commands.CheckFailure():
+            return "You may not use this command here."
+    return None
+
+
+async def _tell(interaction: discord.Interaction[Any], message: str) -> None:
+    message = split(message)[0]
+    if not interaction.response.is_done():
+        await interaction.response.send_message(message, ephemeral=True)
+    elif interaction.response.type is discord.InteractionResponseType.deferred_channel_message:
+        await interaction.edit_original_response(content=message, view=None)
+    else:
+        await interaction.followup.send(message, ephemeral=True)
