@@ -1,0 +1,212 @@
+"""Finding plugins, bringing them up and taking them down, so that one that fails fails alone."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from townhall_bot.plugins import ENTRY_POINT_GROUP, Health, Plugin, PluginContext, PluginSettings
+from townhall_bot.settings import ENV_FILE, PREFIX, Settings, SettingsError, env_names, load_settings
+
+if TYPE_CHECKING:
+    import discord
+
+    from townhall_bot.plugins import AppCommand
+    from townhall_bot.store import Store
+
+log = logging.getLogger("townhall.plugins")
+
+START_TIMEOUT = 60.0
+"""Seconds a plugin's ``start()`` may take; what takes longer belongs in a task of the plugin's own."""
+STOP_TIMEOUT = 15.0
+HEALTH_TIMEOUT = 5.0
+
+
+class PluginError(Exception):
+    """A plugin breaks the contract. The message says how to repair it."""
+
+
+@dataclass(slots=True)
+class LoadedPlugin:
+    """A plugin that was asked for, running or not. ``failure`` says at which stage it failed, and why."""
+
+    name: str
+    cls: type[Plugin] | None = None
+    settings: PluginSettings | None = None
+    plugin: Plugin | None = None
+    commands: tuple[AppCommand, ...] = ()
+    failure: str | None = None
+    started: bool = field(default=False)
+
+    @property
+    def running(self) -> bool:
+        """Whether its commands are served."""
+        return self.started and self.failure is None
+
+    def fail(self, stage: str, error: BaseException) -> None:
+        """Note and log the first failure; the traceback goes to the log where the error is a surprise."""
+        expected = isinstance(error, PluginError | SettingsError)
+        reason = str(error) if expected else f"{type(error).__name__}: {error}".rstrip(": ")
+        self.failure = self.failure or f"failed at {stage}: {reason}"
+        log.error("plugin %s failed at %s: %s", self.name, stage, reason, exc_info=None if expected else error)
+
+
+def find_plugins(settings: Settings, installed: Iterable[EntryPoint] | None = None) -> list[LoadedPlugin]:
+    """Import the classes of the plugins that TOWNHALL_PLUGINS lets in, sorted by name.
+
+    A class that cannot be imported is returned with its failure. Raises :class:`SettingsError` where the setting
+    names a plugin that is not installed.
+    """
+    if installed is None:
+        installed = entry_points(group=ENTRY_POINT_GROUP)
+    by_name = {point.name: point for point in sorted(installed, key=lambda point: point.name)}
+    _check_names(settings, list(by_name))
+    return [_import(name, point.load) for name, point in by_name.items() if settings.wants(name)]
+
+
+def from_classes(classes: Sequence[type[Plugin]]) -> list[LoadedPlugin]:
+    """Return the same for classes at hand, as tests of a plugin have them."""
+    return [_import(getattr(cls, "name", cls.__name__), lambda cls=cls: cls) for cls in classes]
+
+
+def read_settings(loaded: LoadedPlugin, env_file: str | Path | None = ENV_FILE) -> None:
+    """Read the plugin's settings; a wrong value is the plugin's failure here and stops ``townhall run`` before."""
+    if loaded.cls is not None and loaded.failure is None:
+        try:
+            loaded.settings = load_settings(loaded.cls.settings_model, env_file)
+        except Exception as error:
+            loaded.fail("its settings", error)
+
+
+def construct(loaded: LoadedPlugin, client: discord.Client, store: Store, data_dir: Path) -> None:
+    """Create the plugin and ask for its commands."""
+    if loaded.cls is None or loaded.failure is not None:
+        return
+    try:
+        folder = data_dir / "plugins" / loaded.name
+        folder.mkdir(parents=True, exist_ok=True)
+        guild_settings = store.guild_settings(loaded.name)
+        logger = logging.getLogger(f"townhall.plugin.{loaded.name}")
+        loaded.plugin = loaded.cls(PluginContext(client, loaded.settings, guild_settings, folder, logger))
+    except Exception as error:
+        loaded.fail("construction", error)
+        return
+    try:
+        loaded.commands = tuple(loaded.plugin.commands())
+        _check_commands(loaded)
+    except Exception as error:
+        loaded.fail("commands()", error)
+
+
+def refuse_clashes(plugins: Iterable[LoadedPlugin]) -> None:
+    """Refuse a plugin whose command has the name of one that an earlier plugin brought; the message names both."""
+    owners: dict[tuple[str, str], str] = {}
+    for loaded in plugins:
+        if loaded.failure is not None:
+            continue
+        mine = {(kind(command), command.name): loaded.name for command in loaded.commands}
+        clash = next((key for key in mine if key in owners), None)
+        if clash is None:
+            owners.update(mine)
+            continue
+        shown = f"/{clash[1]}" if clash[0] == "chat" else f"the menu entry “{clash[1]}”"
+        other = owners[clash]
+        cure = f"Leave one of them out with {PREFIX}PLUGINS=-{loaded.name} or {PREFIX}PLUGINS=-{other}."
+        loaded.fail("commands()", PluginError(f"{shown} is already a command of the plugin {other}. {cure}"))
+
+
+async def start(loaded: LoadedPlugin) -> None:
+    """Start one plugin; a failure, or one that takes too long, is noted on it."""
+    if loaded.plugin is None or loaded.failure is not None:
+        return
+    loaded.started = True
+    too_long = f"start() took more than {START_TIMEOUT:.0f} s: long work belongs in a task of the plugin's own"
+    await _guarded(loaded, "start()", loaded.plugin.start, START_TIMEOUT, too_long)
+    if loaded.failure is not None:
+        await stop(loaded)
+
+
+async def stop(loaded: LoadedPlugin) -> None:
+    """Stop a plugin that was started, even one whose start failed. Stopping twice is fine."""
+    if loaded.plugin is not None and loaded.started:
+        loaded.started = False
+        await _guarded(
+            loaded, "stop()", loaded.plugin.stop, STOP_TIMEOUT, f"stop() took more than {STOP_TIMEOUT:.0f} s"
+        )
+
+
+async def health(loaded: LoadedPlugin) -> Health:
+    """Ask a plugin how it is. One that fails to say is not well, and goes on running."""
+    if loaded.failure is not None or loaded.plugin is None:
+        return Health(False, loaded.failure or "not started")
+    try:
+        return await asyncio.wait_for(loaded.plugin.health(), HEALTH_TIMEOUT)
+    except TimeoutError:
+        return Health(False, f"health() took more than {HEALTH_TIMEOUT:.0f} s")
+    except Exception as error:
+        log.exception("plugin %s failed at health()", loaded.name)
+        return Health(False, f"health() failed: {type(error).__name__}: {error}")
+
+
+def kind(command: AppCommand) -> str:
+    """Return what shares a name space with ``command``: chat commands, user menus or message menus."""
+    type_ = getattr(command, "type", None)
+    return "chat" if type_ is None else str(type_.name)
+
+
+async def _guarded(
+    loaded: LoadedPlugin, stage: str, call: Callable[[], Awaitable[Any]], seconds: float, too_long: str
+) -> None:
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            await call()
+    except Exception as error:
+        loaded.fail(stage, PluginError(too_long) if limit.expired() else error)
+
+
+def _import(name: str, load: Callable[[], Any]) -> LoadedPlugin:
+    loaded = LoadedPlugin(name)
+    try:
+        cls = load()
+        _check_class(name, cls)
+        loaded.cls = cls
+    except (Exception, SystemExit) as error:  # a module may exit while it is imported; that is its own failure too
+        loaded.fail("import", error)
+    return loaded
+
+
+def _check_class(name: str, cls: Any) -> None:
+    if not (isinstance(cls, type) and issubclass(cls, Plugin)):
+        raise PluginError(f"the entry point must name a class derived from {Plugin.__module__}.Plugin, not {cls!r}")
+    if getattr(cls, "name", None) != name:
+        raise PluginError(
+            f"its class calls itself {getattr(cls, 'name', None)!r}; name and entry point must be the same"
+        )
+    prefix = f"{PREFIX}{name.upper().replace('-', '_')}_"
+    strangers = [setting for setting in env_names(cls.settings_model) if not setting.startswith(prefix)]
+    if strangers:
+        raise PluginError(f"its settings must start with {prefix}: give the model env_prefix={prefix!r}")
+
+
+def _check_commands(loaded: LoadedPlugin) -> None:
+    from discord import app_commands  # here, so that `townhall --help` does without
+
+    for command in loaded.commands:
+        if not isinstance(command, app_commands.Command | app_commands.Group | app_commands.ContextMenu):
+            raise PluginError(f"commands() must return application commands, not {command!r}")
+
+
+def _check_names(settings: Settings, installed: list[str]) -> None:
+    for given in settings.plugins:
+        name = given.removeprefix("-")
+        if name not in installed:
+            near = difflib.get_close_matches(name, installed, n=1)
+            hint = f"Did you mean {near[0]}? " if near else ""
+            known = ", ".join(installed) or "none"
+            raise SettingsError(f"{PREFIX}PLUGINS names {name!r}, which is not installed. {hint}Installed: {known}.")
