@@ -46,10 +46,14 @@ class LanguageModel(Protocol):
     """
 
     info: ModelInfo
-    tokenizer: Tokenizer
     rows: int
     prefill_slice: int
     """The most tokens that one :meth:`prefill` takes; the scheduler cuts longer prompts into such slices."""
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokeniser of this checkpoint's vocabulary."""
+        ...
 
     def prefill(self, row: int, tokens: Sequence[int], start: int) -> Logits:
         """Write K and V of ``tokens`` at positions ``start``… of ``row``; return the last token's logits (vocab,)."""

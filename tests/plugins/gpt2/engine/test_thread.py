@@ -50,6 +50,9 @@ class Listener:
     def error(self, key: int) -> Exception | None:
         return next((n.error for n in self.notices if isinstance(n, Failed) and n.key == key), None)
 
+    async def ended(self, key: int) -> None:
+        await self.until(lambda: self.finished(key) or self.error(key))
+
     async def load(self, name: str, build: Build) -> None:
         self.engine.load(name, build)
         await self.until(lambda: [n for n in self.notices if isinstance(n, Loaded | NotLoaded) and n.name == name])
@@ -137,7 +140,7 @@ async def test_a_finished_request_in_between_forgives_failures(listener: Listene
     await listener.load("fake", lambda: loading(next(models)))
     for key in range(10):
         listener.engine.submit(key, request("Hi", count=1), 0.0)
-        await listener.until(lambda key=key: listener.finished(key) or listener.error(key))
+        await listener.ended(key)
     assert sum(listener.finished(key) is not None for key in range(10)) == 5
     assert not listener.of(NotLoaded)
 
