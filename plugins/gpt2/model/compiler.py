@@ -1,0 +1,111 @@
+"""Which C compiler tinygrad's CPU device uses: what ``CC`` says, clang on PATH, or the one inside the ziglang wheel.
+
+tinygrad generates C for every kernel and has no interpreter, so that without a compiler there is no CPU device. The
+choice is made once, before tinygrad is imported, by a compiler that proved itself on a small kernel.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+ZIG_CLANG = Path(__file__).with_name("zig-clang")
+
+# What the generated kernels need: vectors, half precision, no libc.
+PROBE = """
+typedef float float4 __attribute__((aligned(16),ext_vector_type(4)));
+void probe(float* restrict out, __fp16* restrict half, unsigned short* restrict bf16, signed char* restrict q) {
+  for (int i = 0; i < 64; i++) out[i] = ((float)half[i]) * __builtin_sqrtf((float)q[i]) + (float)bf16[i];
+  *(float4*)out = *(float4*)out + (float4){1.0f, 2.0f, 3.0f, 4.0f};
+}
+"""
+
+
+class NoCompiler(RuntimeError):
+    """No compiler works. The message lists what was tried, what each said, and the cure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiler:
+    """``path`` is what CC names; ``kind`` is CC, clang or zig; ``version`` the first line it prints of itself."""
+
+    path: str
+    kind: str
+    version: str
+
+
+def _arguments() -> list[str]:
+    machine = platform.machine().lower()
+    arch = {"amd64": "x86_64", "aarch64": "arm64"}.get(machine, machine)
+    tune = "-mcpu=native" if arch == "arm64" else "-march=native"
+    options = ["-x", "c", "-O2", "-fPIC", "-ffreestanding", "-fno-math-errno", "-nostdlib"]
+    return ["-c", *options, f"--target={arch}-none-unknown-elf", tune, "-", "-o", "-"]
+
+
+def _try(path: str, kind: str) -> Compiler | str:
+    """Return the compiler, or what is wrong with it."""
+    try:
+        made = subprocess.run(
+            [path, *_arguments()], input=PROBE.encode(), capture_output=True, timeout=60, check=False
+        )
+        if made.returncode != 0 or made.stdout[:4] != b"\x7fELF":
+            said = made.stderr.decode(errors="replace").strip().splitlines()
+            return said[0] if said else f"exit status {made.returncode} and no object file"
+        version = subprocess.run([path, "--version"], capture_output=True, timeout=60, check=False, text=True)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return Compiler(path, kind, (version.stdout.splitlines() or ["unknown version"])[0])
+
+
+def _zig() -> str | None:
+    """Return the path of the zig executable inside the ziglang wheel, without importing it."""
+    spec = importlib.util.find_spec("ziglang")
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    return next((str(zig) for folder in folders if (zig := Path(folder) / "zig").is_file()), None)
+
+
+@functools.cache
+def choose() -> Compiler:
+    """Return the compiler to use: ``CC`` (the program ``CC`` says and no other), else clang on PATH, else zig's.
+
+    Raises :class:`NoCompiler` where none passes the probe.
+    """
+    if given := os.environ.get("CC"):
+        found = _try(given, "CC")
+        if isinstance(found, Compiler):
+            return found
+        raise NoCompiler(
+            f"CC={given} does not compile Townhall's kernels: {found}. Unset CC, or point it at clang 12 or later."
+        )
+    tried = []
+    if clang := shutil.which("clang"):
+        found = _try(clang, "clang")
+        if isinstance(found, Compiler):
+            return found
+        tried.append(f"{clang}: {found}")
+    if zig := _zig():
+        os.environ["TOWNHALL_ZIG"] = zig
+        found = _try(str(ZIG_CLANG), "zig")
+        if isinstance(found, Compiler):
+            return found
+        tried.append(f"zig clang ({zig}): {found}")
+    else:
+        tried.append("ziglang: not installed")
+    raise NoCompiler(
+        f"no C compiler works ({'; '.join(tried)}). Install clang (apt install clang), or pip install ziglang."
+    )
+
+
+def use() -> Compiler:
+    """Choose, and set what tinygrad reads from the environment. Must run before tinygrad is imported."""
+    compiler = choose()
+    os.environ["CC"] = compiler.path
+    os.environ["PARALLEL"] = "0"  # its compile workers are processes, which a bot full of threads must not spawn
+    os.environ["JIT_BATCH_SIZE"] = "0"  # one graph for a whole step
+    return compiler

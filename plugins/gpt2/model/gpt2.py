@@ -1,0 +1,218 @@
+"""GPT-2: builds the network from a checkpoint, captures its steps, and runs them on rows of a KV cache.
+
+``python plugins/gpt2/model/gpt2.py --prompt …`` is ``townhall gpt2 --prompt …``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from plugins.gpt2.engine.interface import Logits, ModelInfo
+from plugins.gpt2.model import compiler
+from plugins.gpt2.model.constants import GPT2Config, Weights
+from plugins.gpt2.model.utils import bucket_for
+
+if TYPE_CHECKING:
+    from tinygrad import Tensor, TinyJit
+
+    from plugins.gpt2.model.checkpoint import Checkpoint
+    from plugins.gpt2.model.tokenizer import BPETokenizer
+    from plugins.gpt2.model.transformer import Transformer
+
+PREFILL_SLICES = (4, 32)
+"""Prompt tokens that one step takes: a short tail wastes little of the small one."""
+
+BYTES_PER_WEIGHT: dict[Weights, int] = {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class LoadProgress:
+    """Where loading stands: ``done`` of ``total`` bytes of the checkpoint, or of warm-up steps."""
+
+    stage: str
+    tensor: str
+    done: int
+    total: int
+    memory_bytes: int
+
+
+@dataclass(slots=True)
+class _Step:
+    """One captured size: the buffers that the host writes, and the step that reads them."""
+
+    inputs: Tensor
+    wanted: Tensor
+    run: TinyJit[Tensor]
+
+
+class GPT2:
+    """A loaded model; implements ``LanguageModel``. Belongs to the thread that imported tinygrad."""
+
+    def __init__(
+        self, network: Transformer, config: GPT2Config, tokenizer: BPETokenizer, info: ModelInfo, rows: int
+    ) -> None:
+        self.info, self.tokenizer, self.rows = info, tokenizer, rows
+        self.prefill_slice = PREFILL_SLICES[-1]
+        self._network: Transformer | None = network
+        self._decode_sizes = [size for size in (1, 2, 4, 8, 16, 32) if size < rows] + [rows]
+        self._steps: dict[tuple[int, int], _Step] = {}
+        self._from_device = np.empty(0, np.float32)
+
+    def prefill(self, row: int, tokens: Sequence[int], start: int) -> Logits:
+        """Write K and V of ``tokens`` at ``start``… of ``row``; return the last token's logits (vocab,).
+
+        Raises ValueError where they do not fit: no tokens, an unknown row, or more than the context holds.
+        """
+        if not tokens:
+            raise ValueError("prefill needs at least one token")
+        self._check(row, start, start + len(tokens) - 1)
+        for first in range(0, len(tokens), self.prefill_slice):
+            piece = tokens[first : first + self.prefill_slice]
+            slots = bucket_for(len(piece), PREFILL_SLICES)
+            positions = range(start + first, start + first + len(piece))
+            logits = self._run(slots, piece, positions, [row] * len(piece), wanted=[len(piece) - 1])
+        return logits[0]
+
+    def decode(self, rows: Sequence[int], tokens: Sequence[int], positions: Sequence[int]) -> Logits:
+        """Advance each of ``rows`` by one token at its position; return logits (len(rows), vocab).
+
+        Raises ValueError where the lengths differ, or a row or position does not exist.
+        """
+        if not len(rows) == len(tokens) == len(positions):
+            raise ValueError(f"decode needs as many tokens ({len(tokens)}) and positions as rows ({len(rows)})")
+        for row, position in zip(rows, positions, strict=True):
+            self._check(row, position, position)
+        slots = bucket_for(len(rows), self._decode_sizes)
+        return self._run(slots, tokens, positions, rows, wanted=range(len(rows)))
+
+    def warm_up(self) -> Generator[tuple[int, int], None, None]:
+        """Capture every step that serving needs; yields (done, total) before each and at the end."""
+        sizes = [(slots, 1) for slots in PREFILL_SLICES] + [(slots, slots) for slots in self._decode_sizes]
+        for index, (slots, wanted) in enumerate(sizes):
+            yield index, len(sizes)
+            self._run(slots, [0], [0], [self.rows], wanted=[0] * wanted)
+        yield len(sizes), len(sizes)
+
+    def close(self) -> None:
+        """Let go of weights, cache and captured steps; their memory is freed."""
+        self._steps.clear()
+        self._network = None
+
+    def _check(self, row: int, first: int, last: int) -> None:
+        if not 0 <= row < self.rows:
+            raise ValueError(f"row {row} does not exist; there are {self.rows}")
+        if first < 0 or last >= self.info.context_length:
+            raise ValueError(f"positions {first} to {last} do not fit the context of {self.info.context_length}")
+
+    def _run(
+        self, slots: int, tokens: Sequence[int], positions: Sequence[int], rows: Sequence[int], wanted: Sequence[int]
+    ) -> Logits:
+        """Run one step with the given slots; what is left over works on the spare row, unseen by anyone."""
+        step = self._step(slots, bucket_for(len(wanted), self._decode_sizes))
+        inputs = np.zeros((3, slots), np.int32)
+        inputs[2] = self.rows
+        inputs[:, : len(tokens)] = tokens, positions, rows
+        picked = np.zeros(int(step.wanted.shape[0]), np.int32)
+        picked[: len(wanted)] = wanted
+        from plugins.gpt2.model import device, kernels
+
+        assert self._network is not None, "the model was closed"
+        device.write(step.inputs, inputs)
+        device.write(step.wanted, picked)
+        cache = self._network.blocks[0].attention.cache
+        per_block = self._network.layout.positions
+        attended = kernels.attended_blocks(per_block, cache.blocks, max(positions) // per_block + 1)
+        logits = device.read(step.run(step.inputs, step.wanted, attended))
+        return logits.reshape(len(picked), -1)[: len(wanted), : self.info.vocab_size]
+
+    def _step(self, slots: int, wanted: int) -> _Step:
+        if (found := self._steps.get((slots, wanted))) is not None:
+            return found
+        from tinygrad import Tensor, dtypes
+
+        from plugins.gpt2.model import device
+
+        network = self._network
+        assert network is not None, "the model was closed"
+
+        def run(inputs: Tensor, picked: Tensor, attended: object) -> Tensor:
+            return network(inputs, picked).realize()
+
+        where = self.info.device
+        step = _Step(
+            Tensor.zeros(3, slots, dtype=dtypes.int32, device=where).contiguous().realize(),
+            Tensor.zeros(wanted, dtype=dtypes.int32, device=where).contiguous().realize(),
+            device.captured(run),
+        )
+        self._steps[slots, wanted] = step
+        return step
+
+
+def memory_plan(config: GPT2Config, weights: Weights, rows: int) -> int:
+    """Return the bytes that a loaded model takes: weights, cache and the steps' buffers. Read off no device."""
+    kept = config.parameters * BYTES_PER_WEIGHT[weights]
+    cache_bytes = 4 if weights == "fp32" else 2
+    cache = 2 * (rows + 1) * config.n_layer * config.n_positions * config.n_embd * cache_bytes
+    logits = 4 * config.vocab_size * 2 * rows
+    scores = 2 * 4 * config.n_head * config.n_positions * (sum(PREFILL_SLICES) + 2 * rows)
+    return kept + cache + logits + scores
+
+
+def loading(
+    checkpoint: Checkpoint,
+    *,
+    weights: Weights | None = None,
+    rows: int = 8,
+    device: str | None = None,
+    threads: int | None = None,
+) -> Generator[LoadProgress, None, GPT2]:
+    """Build the model step by step: a generator, so that its thread can serve others in between.
+
+    ``weights`` None is int8 on a CPU and fp16 elsewhere; ``device`` None is tinygrad's choice; ``threads`` None is
+    every core. The model is the generator's return value. Raises ``CheckpointError`` from a tensor that does not fit,
+    and ``compiler.NoCompiler``.
+    """
+    compiler.use()
+    from plugins.gpt2.model.build import build  # imports tinygrad, which reads the environment at once
+
+    model = yield from build(checkpoint, weights=weights, rows=rows, device=device, threads=threads)
+    for done, total in model.warm_up():
+        yield LoadProgress("warming up", "", done, total, model.info.weight_bytes)
+    return model
+
+
+def load(
+    checkpoint: Checkpoint,
+    *,
+    weights: Weights | None = None,
+    rows: int = 8,
+    device: str | None = None,
+    threads: int | None = None,
+    on_progress: Callable[[LoadProgress], None] | None = None,
+) -> GPT2:
+    """Build the model in one go; as :func:`loading`."""
+    steps = loading(checkpoint, weights=weights, rows=rows, device=device, threads=threads)
+    while True:
+        try:
+            progress = next(steps)
+        except StopIteration as done:
+            model: GPT2 = done.value
+            return model
+        if on_progress is not None:
+            on_progress(progress)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line of ``townhall gpt2``; return its exit status."""
+    from plugins.gpt2.command import main as run
+
+    return run(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

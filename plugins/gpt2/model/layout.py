@@ -1,0 +1,85 @@
+"""How matrices lie in memory, and which options the kernels take, on the device at hand.
+
+On a CPU a matrix of shape (K, N) is kept as (N/L, K, L): L neighbouring output columns lie together, so that one
+output block reads one straight stream and clang turns the L products into vector instructions; with Hugging Face's
+(in, out) order a product with one row is 8 times slower. On a GPU L is 1, which is the plain (out, in) order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from tinygrad.codegen.opt import Opt, OptOps
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """``lanes`` columns per block, ``positions`` cache positions per block, ``block_tile`` blocks held in registers."""
+
+    lanes: int
+    positions: int
+    block_tile: int
+    wide_block_tile: int
+    """The same where ``slot_tile`` slots share what was read."""
+    slot_tile: int
+    explicit: bool
+    """True: the options below are the kernel's; False: tinygrad's heuristics choose."""
+
+    def options(self, sizes: Sequence[int], tiles: Sequence[tuple[int, int]]) -> tuple[Opt, ...] | None:
+        """Return the options that keep tiles of a kernel's output in registers; None leaves it to tinygrad.
+
+        ``sizes`` are the output ranges in the order of their ids, ``tiles`` pairs of (index into sizes, steps). The
+        axis number that tinygrad wants counts only ranges that still have more than one step.
+        """
+        if not self.explicit:
+            return None
+        left, options = list(sizes), []
+        for index, amount in tiles:
+            if amount > 1:
+                options.append(Opt(OptOps.UPCAST, sum(1 for size in left[:index] if size > 1), amount))
+                left[index] //= amount
+        return tuple(options)
+
+    def matmul_options(self, slots: int, blocks: int) -> tuple[Opt, ...] | None:
+        """Tile the product: slots × blocks × lanes accumulators stay in registers."""
+        slot_tile = next(tile for tile in (self.slot_tile, 2, 1) if slots % tile == 0)
+        wanted = self.block_tile if slot_tile < self.slot_tile else self.wide_block_tile
+        block_tile = next(tile for tile in (wanted, 2, 1) if blocks % tile == 0)
+        return self.options((blocks, self.lanes, slots), ((0, block_tile), (1, self.lanes), (2, slot_tile)))
+
+    def padded(self, columns: int) -> int:
+        """Return the number of columns as stored: whole blocks, and whole tiles of them where there are many."""
+        multiple = self.lanes * (self.block_tile if columns >= 4 * self.lanes * self.block_tile else 1)
+        return -(-columns // multiple) * multiple
+
+    def pack(self, matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return a (K, N) matrix as (N/L, K, L), contiguous, zero columns appended."""
+        rows, columns = matrix.shape
+        width = self.padded(columns)
+        packed = np.zeros((width // self.lanes, rows, self.lanes), np.float32)
+        whole = columns // self.lanes
+        packed[:whole] = matrix[:, : whole * self.lanes].reshape(rows, whole, self.lanes).transpose(1, 0, 2)
+        if rest := columns - whole * self.lanes:
+            packed[whole, :, :rest] = matrix[:, whole * self.lanes :]
+        return packed
+
+    def pack_vector(self, vector: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return (N,) as (N/L, L), zeros appended."""
+        return np.pad(vector, (0, self.padded(len(vector)) - len(vector))).reshape(-1, self.lanes)
+
+
+CPU = Layout(lanes=16, positions=16, block_tile=4, wide_block_tile=4, slot_tile=4, explicit=True)
+GPU = Layout(lanes=1, positions=1, block_tile=1, wide_block_tile=1, slot_tile=1, explicit=False)
+
+
+def layout_for(device: str) -> Layout:
+    """Return the layout that serves on a tinygrad device."""
+    return CPU if device.split(":")[0] == "CPU" else GPU
+
+
+def largest_tile(size: int, most: int) -> int:
+    """Return the largest power of two up to ``most`` that divides ``size``."""
+    return min(size & -size, most)
