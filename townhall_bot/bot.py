@@ -46,26 +46,30 @@ class Townhall(discord.Client):
     gateway is ready; ``townhall_settled(interaction, error)`` after each application command, ``error`` None where
     its callback returned.
 
-    ``plugin_classes`` replaces the installed plugins. ``close()`` stops the plugins and closes ``store`` too.
+    ``plugin_classes`` replaces the installed plugins. ``always_sync`` registers commands even where they are
+    unchanged. ``guild_ready_timeout`` is how many seconds discord.py waits for another server before it is ready.
+    :meth:`close` stops the plugins and closes ``store`` too.
     """
 
     def __init__(
         self,
         settings: Settings,
         store: Store,
-        plugin_classes: Sequence[type[Plugin]] | None = None,
+        plugin_classes: Sequence[type[Plugin] | LoadedPlugin] | None = None,
         *,
         env_file: str | Path | None = ENV_FILE,
         always_sync: bool = False,
+        guild_ready_timeout: float = 2.0,
     ) -> None:
-        intents = discord.Intents.default()
-        super().__init__(intents=intents, allowed_mentions=discord.AllowedMentions.none())
+        super().__init__(
+            intents=discord.Intents.default(),
+            allowed_mentions=discord.AllowedMentions.none(),
+            guild_ready_timeout=guild_ready_timeout,
+        )
         self.settings = settings
         self.store = store
         self.tree = Tree(self)
-        found = (
-            plugin_host.find_plugins(settings) if plugin_classes is None else plugin_host.from_classes(plugin_classes)
-        )
+        found = plugin_host.find_plugins(settings) if plugin_classes is None else plugin_host.gather(plugin_classes)
         self.plugins: dict[str, LoadedPlugin] = {loaded.name: loaded for loaded in found}
         for loaded in found:
             plugin_host.read_settings(loaded, env_file)
@@ -76,9 +80,7 @@ class Townhall(discord.Client):
     async def setup_hook(self) -> None:
         """Bring up the plugins and register their commands; called by :meth:`login`, before the gateway."""
         plugins = list(self.plugins.values())
-        for loaded in plugins:
-            plugin_host.construct(loaded, self, self.store, self.settings.data_dir)
-        plugin_host.refuse_clashes(plugins)
+        self.construct_plugins()
         await asyncio.gather(*(plugin_host.start(loaded) for loaded in plugins))
         await self._sync.run(plugins)
         for loaded in plugins:
@@ -89,6 +91,12 @@ class Townhall(discord.Client):
             await self.store.set_value(FAILURE_KEY + loaded.name, loaded.failure)
         running = [loaded.name for loaded in plugins if loaded.running]
         log.info("plugins running: %s", ", ".join(running) or "none")
+
+    def construct_plugins(self) -> None:
+        """Create the plugins and ask for their commands, without starting anything."""
+        for loaded in self.plugins.values():
+            plugin_host.construct(loaded, self, self.store, self.settings.data_dir)
+        plugin_host.refuse_clashes(self.plugins.values())
 
     async def on_ready(self) -> None:
         """Announce the bot's readiness once; Discord sends this again after a lost session."""
@@ -142,9 +150,7 @@ class Townhall(discord.Client):
         except Exception as error:
             loaded.fail("registration", error)
             for command in loaded.commands:
-                self.tree.remove_command(
-                    command.name, type=getattr(command, "type", discord.AppCommandType.chat_input)
-                )
+                self.tree.remove_command(command.name, type=getattr(command, "type", discord.AppCommandType.chat_input))
 
     async def _stop(self) -> None:
         await asyncio.gather(*(plugin_host.stop(loaded) for loaded in self.plugins.values()))

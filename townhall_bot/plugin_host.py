@@ -12,10 +12,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from townhall_bot.plugins import ENTRY_POINT_GROUP, Health, Plugin, PluginContext, PluginSettings
-from townhall_bot.settings import ENV_FILE, PREFIX, Settings, SettingsError, env_names, load_settings
+from townhall_bot.settings import (
+    ENV_FILE,
+    PREFIX,
+    Settings,
+    SettingsError,
+    env_names,
+    given_settings,
+    load_settings,
+    unknown_settings,
+)
 
 if TYPE_CHECKING:
     import discord
+    from pydantic_settings import BaseSettings
 
     from townhall_bot.plugins import AppCommand
     from townhall_bot.store import Store
@@ -70,14 +80,44 @@ def find_plugins(settings: Settings, installed: Iterable[EntryPoint] | None = No
     return [_import(name, point.load) for name, point in by_name.items() if settings.wants(name)]
 
 
-def from_classes(classes: Sequence[type[Plugin]]) -> list[LoadedPlugin]:
-    """Return the same for classes at hand, as tests of a plugin have them."""
-    return [_import(getattr(cls, "name", cls.__name__), lambda cls=cls: cls) for cls in classes]
+def gather(plugins: Sequence[type[Plugin] | LoadedPlugin]) -> list[LoadedPlugin]:
+    """Return the same for classes at hand, as tests of a plugin have them; what is loaded stays as it is."""
+    return [
+        given
+        if isinstance(given, LoadedPlugin)
+        else _import(getattr(given, "name", given.__name__), lambda it=given: it)
+        for given in plugins
+    ]
+
+
+def prepare(settings: Settings, env_file: str | Path | None = ENV_FILE) -> list[LoadedPlugin]:
+    """Find the plugins and read their settings, for a start: raises :class:`SettingsError` where any is wrong.
+
+    Variables that look like settings and are none are warned about in the log.
+    """
+    plugins = find_plugins(settings)
+    wrong = []
+    for loaded in plugins:
+        if loaded.cls is not None:
+            try:
+                loaded.settings = load_settings(loaded.cls.settings_model, env_file)
+            except SettingsError as error:
+                wrong.append(str(error))
+    if wrong:
+        raise SettingsError("\n".join(wrong))
+    for warning in unknown_settings(settings_models(plugins), given_settings(env_file)):
+        log.warning("%s", warning)
+    return plugins
+
+
+def settings_models(plugins: Iterable[LoadedPlugin]) -> list[type[BaseSettings]]:
+    """Return every settings model in use: the core's and those of the plugins that were found."""
+    return [Settings, *(loaded.cls.settings_model for loaded in plugins if loaded.cls is not None)]
 
 
 def read_settings(loaded: LoadedPlugin, env_file: str | Path | None = ENV_FILE) -> None:
-    """Read the plugin's settings; a wrong value is the plugin's failure here and stops ``townhall run`` before."""
-    if loaded.cls is not None and loaded.failure is None:
+    """Read the plugin's settings unless :func:`prepare` has; a wrong value is the plugin's own failure here."""
+    if loaded.cls is not None and loaded.failure is None and loaded.settings is None:
         try:
             loaded.settings = load_settings(loaded.cls.settings_model, env_file)
         except Exception as error:

@@ -82,6 +82,12 @@ class Store:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._connection.close)
             self._thread.shutdown()
 
+    async def damage(self) -> str:
+        """Return what SQLite's own check finds wrong in the file; an empty string where it is sound."""
+        rows = await self._run(lambda db: db.execute("PRAGMA quick_check(3)").fetchall())
+        found = "; ".join(str(row[0]) for row in rows)
+        return "" if found == "ok" else found
+
     def guild_settings(self, plugin: str) -> GuildSettings:
         """Return the part of the store that belongs to one plugin's per-server settings."""
         return GuildSettings(self, plugin)

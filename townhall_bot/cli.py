@@ -1,0 +1,199 @@
+"""The ``townhall`` command. Each part is imported where it is used, so that ``--help`` is there at once."""
+# ruff: noqa: T201 - this is the command line; printing is its work
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from townhall_bot import logs
+
+if TYPE_CHECKING:
+    from townhall_bot.plugin_host import LoadedPlugin
+    from townhall_bot.settings import Settings
+
+OK, FAILED, USAGE = 0, 1, 2
+Run = Callable[[argparse.Namespace], int]
+
+EXAMPLES = """examples:
+  townhall local --say '/gpt2 prompt:"My fellow citizens" count:40'
+                        try the bot on this machine; no account, no token
+  townhall local        the same, with a line to type more commands on
+  townhall doctor       is everything there? what is missing, and its cure
+  townhall run          serve on Discord; needs TOWNHALL_TOKEN in the environment or .env
+
+Settings are read from the environment and from .env; config.example.env documents each.
+"""
+LOCAL_EXAMPLES = """examples:
+  townhall local --say '/gpt2 prompt:Hello count:16'
+  townhall local --say '/gpt2-config' --as admin
+
+Without --say, type commands as you would in Discord; :help lists what else there is.
+With --say the exit status is 0, or 1 where the command was refused or failed.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status: 0, 1 for a failure, 2 for wrong usage or settings."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    logs.set_up("WARNING")
+    from townhall_bot.settings import SettingsError, export_other_variables
+    from townhall_bot.store import StoreError
+
+    try:
+        export_other_variables()
+        parser, core = _parser()
+        if next((word for word in arguments if not word.startswith("-")), None) not in core:
+            _add_plugin_commands(parser)
+        parsed = parser.parse_args(arguments)
+        run: Run | None = getattr(parsed, "run", None)
+        if run is None:
+            parser.print_help()
+            return USAGE
+        return run(parsed)
+    except SettingsError as error:
+        print(f"townhall: a setting is wrong.\n{error}", file=sys.stderr)
+        return USAGE
+    except StoreError as error:
+        print(f"townhall: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        return 130  # what a shell reports for a program that Ctrl-C ended
+    except SystemExit as error:  # argparse's way out
+        return error.code if isinstance(error.code, int) else USAGE
+
+
+class _Parser(argparse.ArgumentParser):
+    """The parser, with the table of subcommands that plugins add to."""
+
+    commands: argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+def _parser() -> tuple[_Parser, set[str]]:
+    """Return the parser and the names of the core's own commands."""
+    keep = argparse.RawDescriptionHelpFormatter
+    parser = _Parser(
+        "townhall", description="A Discord bot that runs GPT-2 on this machine.", epilog=EXAMPLES, formatter_class=keep
+    )
+    parser.add_argument("--version", action="version", version=f"townhall {version('townhall-bot')}")
+    parser.commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=argparse.ArgumentParser)
+
+    run = parser.commands.add_parser("run", help="serve on Discord", description="Serve on Discord until stopped.")
+    run.add_argument("--sync", action="store_true", help="register the commands again, even where they seem unchanged")
+    run.set_defaults(run=_run)
+
+    local = parser.commands.add_parser(
+        "local",
+        help="a Discord on this machine, with the bot connected to it",
+        description="Start a Discord on this machine and connect the bot to it: no account, no token.",
+        epilog=LOCAL_EXAMPLES,
+        formatter_class=keep,
+    )
+    local.add_argument("--say", metavar="COMMAND", help="type this command, show what the channel shows, and end")
+    local.add_argument("--as", dest="as_", default="ada", metavar="NAME", help="who types: admin, ada, ben or stranger")
+    local.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: any free one)")
+    local.add_argument("--no-browser", action="store_true", help="accepted for scripts; there is no page to open yet")
+    local.set_defaults(run=_local)
+
+    doctor = parser.commands.add_parser(
+        "doctor",
+        help="check this machine and the settings; name each cure",
+        description="Check this machine and the settings. Exit status 1 where a line fails.",
+    )
+    doctor.add_argument("--online", action="store_true", help="ask Discord too whether it accepts the token")
+    doctor.set_defaults(run=_doctor)
+    return parser, set(parser.commands.choices)
+
+
+def _add_plugin_commands(parser: _Parser) -> None:
+    """Add what plugins bring. One that fails here is named in the log, and the others' commands are there."""
+    from townhall_bot.plugin_host import find_plugins
+    from townhall_bot.settings import Settings, SettingsError, load_settings
+
+    try:
+        settings = load_settings(Settings)
+        plugins = find_plugins(settings)
+    except SettingsError:  # the command that needs the settings will say what is wrong with them
+        plugins = find_plugins(Settings.model_construct())
+    for loaded in plugins:
+        if loaded.cls is None:
+            continue
+        try:
+            for command in loaded.cls.cli_commands():
+                if command.name in parser.commands.choices:
+                    raise ValueError(f"there is already a command `townhall {command.name}`")
+                subparser = parser.commands.add_parser(command.name, help=command.help, description=command.help)
+                command.configure(subparser)
+                subparser.set_defaults(run=command.run)
+        except Exception as error:
+            loaded.fail("cli_commands()", error)
+
+
+def _prepare() -> tuple[Settings, list[LoadedPlugin]]:
+    """Read every setting there is, or raise SettingsError naming all that are wrong; set up the log."""
+    from townhall_bot.plugin_host import prepare
+    from townhall_bot.settings import Settings, load_settings
+
+    settings = load_settings(Settings)
+    logs.set_up(settings.log_level)
+    return settings, prepare(settings)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    settings, plugins = _prepare()
+    if settings.token is None:
+        print(
+            "townhall: TOWNHALL_TOKEN is not set. Create a bot at https://discord.com/developers/applications, "
+            "copy its token (Bot → Reset Token) and put TOWNHALL_TOKEN=… into .env.\n"
+            "To try Townhall without an account: townhall local",
+            file=sys.stderr,
+        )
+        return USAGE
+    import aiohttp
+    import discord
+
+    from townhall_bot.bot import Townhall
+    from townhall_bot.store import Store
+
+    async def serve(token: str) -> None:
+        bot = Townhall(settings, Store.open(settings.data_dir / "townhall.db"), plugins, always_sync=arguments.sync)
+        await bot.run_until_stopped(token)
+
+    try:
+        asyncio.run(serve(settings.token.get_secret_value()))
+    except discord.LoginFailure:
+        print(
+            "townhall: Discord does not accept TOWNHALL_TOKEN. Reset the token at "
+            "https://discord.com/developers/applications (your application → Bot) and put the new one into .env.",
+            file=sys.stderr,
+        )
+        return FAILED
+    except (aiohttp.ClientConnectionError, discord.DiscordServerError, discord.GatewayNotFound) as error:
+        print(f"townhall: Discord cannot be reached: {error}. Check the network and try again.", file=sys.stderr)
+        return FAILED
+    return OK
+
+
+def _local(arguments: argparse.Namespace) -> int:
+    settings, plugins = _prepare()
+    from townhall_bot.local import run_local
+
+    return asyncio.run(run_local(settings, plugins, say=arguments.say, as_=arguments.as_, port=arguments.port))
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    logs.set_up("CRITICAL")  # each failure is a line of the report; the log would say it again
+    from townhall_bot import doctor
+
+    checks = asyncio.run(doctor.examine(online=arguments.online))
+    for check in checks:
+        print(f"{'ok  ' if check.ok else 'FAIL'}  {check.name}: {check.detail}")
+        if check.cure:
+            print(f"      {'cure' if not check.ok else 'hint'}: {check.cure}")
+    failed = sum(not check.ok for check in checks)
+    print(f"\n{failed} of {len(checks)} checks failed." if failed else f"\nAll {len(checks)} checks passed.")
+    return FAILED if failed else OK

@@ -1,0 +1,202 @@
+"""What ``townhall doctor`` looks at: this machine, the settings, the database, the token and each plugin."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import aiohttp
+import discord
+
+from townhall_bot import plugin_host
+from townhall_bot.bot import FAILURE_KEY, Townhall
+from townhall_bot.plugin_host import LoadedPlugin
+from townhall_bot.plugins import Check
+from townhall_bot.settings import ENV_FILE, Settings, SettingsError, given_settings, load_settings, unknown_settings
+from townhall_bot.store import Store, StoreError
+
+OLDEST_PYTHON = (3, 11)
+MIN_FREE_DISK = 500_000_000
+"""Bytes: the database, its log and a plugin's small files. What a model needs is for its plugin to check."""
+MIN_FREE_MEMORY = 300_000_000
+"""Bytes: the bot without any model."""
+PORTAL = "https://discord.com/developers/applications"
+
+
+async def examine(*, env_file: str | Path | None = ENV_FILE, online: bool = False) -> list[Check]:
+    """Make every check; ``online`` asks Discord too. May run beside a running bot."""
+    checks = [python_version()]
+    try:
+        settings = load_settings(Settings, env_file)
+        plugins = plugin_host.find_plugins(settings)
+    except SettingsError as error:  # everything below depends on these
+        return [*checks, Check("settings", False, str(error), "Correct it in the environment or in .env.")]
+    for loaded in plugins:
+        plugin_host.read_settings(loaded, env_file)
+    checks += [
+        setting_names(plugins, env_file),
+        data_folder(settings.data_dir),
+        disk(settings.data_dir),
+        memory(),
+        token(settings),
+    ]
+    checks += await database_and_plugins(settings, plugins, env_file)
+    if online:
+        checks.append(await discord_answers(settings))
+    return checks
+
+
+def python_version() -> Check:
+    """Is this Python new enough?"""
+    found = platform.python_version()
+    ok = sys.version_info >= OLDEST_PYTHON
+    return Check(
+        "python", ok, f"{found} on {platform.system()} {platform.machine()}", "" if ok else "Use 3.11 or later."
+    )
+
+
+def setting_names(plugins: Sequence[LoadedPlugin], env_file: str | Path | None) -> Check:
+    """Is every TOWNHALL_ variable one that somebody reads?"""
+    given = given_settings(env_file)
+    unknown = unknown_settings(plugin_host.settings_models(plugins), given)
+    if unknown:
+        return Check("settings", False, " ".join(unknown), "Correct the name, or remove the line.")
+    count = sum(name.startswith("TOWNHALL_") for name in given)
+    return Check("settings", True, f"{count} set, the others at their defaults")
+
+
+def data_folder(folder: Path) -> Check:
+    """Can the bot write where it keeps its data?"""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"townhall")
+    except OSError as error:
+        cure = "Make it writable for this user, or set TOWNHALL_DATA_DIR to a folder that is."
+        return Check("data folder", False, f"{folder}: {error.strerror}", cure)
+    return Check("data folder", True, str(folder))
+
+
+def disk(folder: Path) -> Check:
+    """Is there room for what the bot writes?"""
+    place = next((path for path in (folder, *folder.parents) if path.exists()), Path("/"))
+    free = shutil.disk_usage(place).free
+    ok = free >= MIN_FREE_DISK
+    return Check("disk", ok, f"{_size(free)} free", "" if ok else f"Free at least {_size(MIN_FREE_DISK)} there.")
+
+
+def memory() -> Check:
+    """Is there memory for the bot itself?"""
+    available = available_memory()
+    if available is None:
+        return Check("memory", True, "this system does not say how much is available")
+    ok = available >= MIN_FREE_MEMORY
+    cure = "" if ok else f"Stop other programs; the bot alone needs {_size(MIN_FREE_MEMORY)}."
+    return Check("memory", ok, f"{_size(available)} available", cure)
+
+
+def available_memory() -> int | None:
+    """Return the bytes that a program could take now without swapping, where Linux tells; else None."""
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return None
+
+
+def token(settings: Settings) -> Check:
+    """Does the token look like one? A missing one is no failure: ``townhall local`` needs none."""
+    if settings.token is None:
+        hint = f"`townhall run` needs TOWNHALL_TOKEN: create a bot at {PORTAL}. `townhall local` needs none."
+        return Check("token", True, "not set", hint)
+    parts = settings.token.get_secret_value().split(".")
+    try:
+        # The first part is the bot's user id in base64, without padding.
+        user_id = base64.urlsafe_b64decode(parts[0] + "=" * (-len(parts[0]) % 4)).decode()
+        ok = len(parts) == 3 and user_id.isdecimal()
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        ok = False
+    if ok:
+        return Check("token", True, "set, and looks like one; `townhall doctor --online` asks Discord")
+    cure = f"Copy it again from {PORTAL} (your application → Bot → Reset Token). The client secret is something else."
+    return Check("token", False, "TOWNHALL_TOKEN does not look like a bot's token", cure)
+
+
+async def database_and_plugins(
+    settings: Settings, plugins: Sequence[LoadedPlugin], env_file: str | Path | None
+) -> list[Check]:
+    """Open the database; create each plugin as the bot would, without starting it; make its own checks."""
+    path = settings.data_dir / "townhall.db"
+    try:
+        store = Store.open(path)
+    except StoreError as error:
+        return [Check("database", False, str(error), "See above; nothing was changed.")]
+    bot = Townhall(settings, store, plugins, env_file=env_file)
+    try:
+        damage = await store.damage()
+        cure = f"Stop the bot and restore a backup of {path}." if damage else ""
+        checks = [Check("database", not damage, damage or str(path), cure)]
+        bot.construct_plugins()
+        failures = await store.values(FAILURE_KEY)
+    except StoreError as error:
+        return [Check("database", False, str(error), "See above.")]
+    finally:
+        await bot.close()
+    for loaded in plugins:
+        checks += await _plugin_checks(loaded, failures.get(FAILURE_KEY + loaded.name), settings.data_dir)
+    return checks
+
+
+async def _plugin_checks(loaded: LoadedPlugin, last_failure: str | None, data_dir: Path) -> list[Check]:
+    name = f"plugin {loaded.name}"
+    leave_out = f"TOWNHALL_PLUGINS=-{loaded.name} leaves it out"
+    if loaded.failure is not None:
+        cure = f"Repair or update the plugin; {leave_out}. The log of `townhall run` has the traceback."
+        return [Check(name, False, loaded.failure, cure)]
+    if last_failure is not None:
+        cure = f"See the log of that start; {leave_out}. This line goes with the next start that works."
+        return [Check(name, False, f"at the bot's last start it {last_failure}", cure)]
+    commands = ", ".join(f"/{command.name}" for command in loaded.commands)
+    checks = [Check(name, True, commands or "no commands")]
+    if loaded.cls is not None:
+        try:
+            folder = data_dir / "plugins" / loaded.name
+            # In a thread: a plugin's checks may compile or read for seconds.
+            checks += await asyncio.to_thread(loaded.cls.checks, loaded.settings, folder)
+        except Exception as error:
+            reason = f"its checks() failed: {type(error).__name__}: {error}"
+            checks.append(Check(name, False, reason, f"Report it to the plugin's author; {leave_out}."))
+    return checks
+
+
+async def discord_answers(settings: Settings) -> Check:
+    """Does Discord accept the token?"""
+    if settings.token is None:
+        return Check("discord", False, "there is no token to ask with", "Set TOWNHALL_TOKEN.")
+    client = discord.Client(intents=discord.Intents.none())
+    try:
+        await client.login(settings.token.get_secret_value())
+        application = client.application
+        if application is not None and application.interactions_endpoint_url:
+            cure = f"Clear “Interactions Endpoint URL” at {PORTAL}; while it is set, commands go there."
+            return Check("discord", False, "commands are sent to a web address instead of this bot", cure)
+        return Check("discord", True, f"accepts the token, as {client.user}")
+    except discord.LoginFailure:
+        return Check("discord", False, "does not accept TOWNHALL_TOKEN", f"Reset the token at {PORTAL}.")
+    except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+        return Check("discord", False, f"cannot be reached: {error}", "Check the network, a proxy or a firewall.")
+    finally:
+        await client.close()
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"

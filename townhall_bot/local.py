@@ -1,0 +1,106 @@
+"""``townhall local``: a Discord on this machine, the real client connected to it, and somebody to type commands."""
+# ruff: noqa: T201 - this is the command line; printing is its work
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+
+import discord
+from pydantic import SecretStr
+
+from townhall_bot.bot import Townhall
+from townhall_bot.local_console import Console
+from townhall_bot.loopback import CommandRefused, LoopbackDiscord, Person, Turn, point_discord_at
+from townhall_bot.plugin_host import LoadedPlugin
+from townhall_bot.settings import Settings
+from townhall_bot.store import Store
+
+OK, FAILED, USAGE = 0, 1, 2
+
+
+class Settled:
+    """Remembers how each command ended, so that nobody misses one that was quick."""
+
+    def __init__(self, bot: Townhall) -> None:
+        self._ends: dict[int, asyncio.Future[Exception | None]] = {}
+        bot.on_townhall_settled = self._note  # type: ignore[attr-defined] # discord.py looks handlers up by name
+
+    async def of(self, turn: Turn) -> Exception | None:
+        """Wait until the command has settled; return what it raised, or None."""
+        return await self._end(turn.interaction_id)
+
+    async def _note(self, interaction: discord.Interaction, error: Exception | None) -> None:
+        end = self._end(interaction.id)
+        if not end.done():
+            end.set_result(error)
+
+    def _end(self, interaction_id: int) -> asyncio.Future[Exception | None]:
+        return self._ends.setdefault(interaction_id, asyncio.get_running_loop().create_future())
+
+
+async def run_local(
+    settings: Settings, plugins: Sequence[LoadedPlugin], *, say: str | None, as_: str, port: int
+) -> int:
+    """Run the bot against a local Discord: one command for ``say``, else a console. Returns the exit status.
+
+    Settings made there are kept in a folder of their own and do not mix with the real bot's.
+    """
+    _note("starting a Discord on this machine")
+    began = time.perf_counter()
+    async with LoopbackDiscord(port=port) as server:
+        with point_discord_at(server):
+            people = server.townhall().people
+            if as_ not in people:
+                print(f"townhall: nobody here is called {as_!r}. There are: {', '.join(people)}.", file=sys.stderr)
+                return USAGE
+            async with connected(settings, plugins, server.token) as bot:
+                _note(f"the bot is ready after {time.perf_counter() - began:.1f} s")
+                settled = Settled(bot)
+                if say is None:
+                    return await Console(people, as_, settled.of).run(server.api_url)
+                return await say_once(people[as_], say, settled)
+
+
+async def say_once(person: Person, command: str, settled: Settled) -> int:
+    """Type one command and print what the channel shows in the end."""
+    try:
+        turn = await person.type(command)
+    except CommandRefused as refusal:
+        print(refusal)
+        return FAILED
+    _note(f"{person.name} typed {command.split()[0]}; waiting for the answer")
+    error = await settled.of(turn)
+    print(turn.text)
+    return OK if error is None else FAILED
+
+
+@contextlib.asynccontextmanager
+async def connected(settings: Settings, plugins: Sequence[LoadedPlugin], token: str) -> AsyncIterator[Townhall]:
+    """Connect a bot to the local Discord and stop it cleanly afterwards."""
+    local = settings.model_copy(
+        update={"token": SecretStr(token), "guild": None, "data_dir": settings.data_dir / "local"}
+    )
+    # The local Discord knows no commands yet, whatever was registered with the last one: hence always_sync.
+    # It sends its servers at once, so there is no need to wait long for more of them.
+    store = Store.open(local.data_dir / "townhall.db")
+    bot = Townhall(local, store, plugins, always_sync=True, guild_ready_timeout=0.1)
+    ready = asyncio.create_task(bot.wait_for("townhall_ready"))
+    serving = asyncio.create_task(bot.start(token))
+    try:
+        await asyncio.wait({ready, serving}, return_when=asyncio.FIRST_COMPLETED)
+        if serving.done():
+            await serving  # raises what went wrong
+        yield bot
+    finally:
+        ready.cancel()
+        await bot.close()
+        serving.cancel()
+        await asyncio.gather(ready, serving, return_exceptions=True)
+
+
+def _note(text: str) -> None:
+    print(f"townhall: {text}", file=sys.stderr, flush=True)
