@@ -22,6 +22,10 @@ from townhall_bot.store import Store
 
 log = logging.getLogger("townhall.bot")
 
+# A bot without voice has no use for what voice needs, nor for a warning at every start.
+discord.VoiceClient.warn_nacl = False
+discord.VoiceClient.warn_dave = False
+
 FAILURE_KEY = "plugin-failure/"
 """Prefix of the store's keys under which ``townhall doctor`` finds how the last start went wrong."""
 
@@ -74,7 +78,8 @@ class Townhall(discord.Client):
         for loaded in found:
             plugin_host.read_settings(loaded, env_file)
         self._sync = CommandSync(self.tree, store, settings.guild, always=always_sync)
-        self._announced = False
+        self.started = asyncio.Event()
+        """Set together with ``townhall_ready``; can be awaited before the login, which events cannot."""
         self._stopping: asyncio.Task[None] | None = None
 
     async def setup_hook(self) -> None:
@@ -100,8 +105,8 @@ class Townhall(discord.Client):
 
     async def on_ready(self) -> None:
         """Announce the bot's readiness once; Discord sends this again after a lost session."""
-        if not self._announced:
-            self._announced = True
+        if not self.started.is_set():
+            self.started.set()
             log.info("connected as %s, %d server(s)", self.user, len(self.guilds))
             self.dispatch("townhall_ready")
 

@@ -8,13 +8,8 @@ import asyncio
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
-from typing import TYPE_CHECKING
 
 from townhall_bot import logs
-
-if TYPE_CHECKING:
-    from townhall_bot.plugin_host import LoadedPlugin
-    from townhall_bot.settings import Settings
 
 OK, FAILED, USAGE = 0, 1, 2
 Run = Callable[[argparse.Namespace], int]
@@ -40,7 +35,7 @@ With --say the exit status is 0, or 1 where the command was refused or failed.
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status: 0, 1 for a failure, 2 for wrong usage or settings."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    logs.set_up("WARNING")
+    logs.set_up("CRITICAL")  # until the settings say otherwise; what fails before is said by this module
     from townhall_bot.settings import SettingsError, export_other_variables
     from townhall_bot.store import StoreError
 
@@ -110,7 +105,7 @@ def _parser() -> tuple[_Parser, set[str]]:
 
 
 def _add_plugin_commands(parser: _Parser) -> None:
-    """Add what plugins bring. One that fails here is named in the log, and the others' commands are there."""
+    """Add what plugins bring. One that fails here is named, and the others' commands are there."""
     from townhall_bot.plugin_host import find_plugins
     from townhall_bot.settings import Settings, SettingsError, load_settings
 
@@ -120,10 +115,8 @@ def _add_plugin_commands(parser: _Parser) -> None:
     except SettingsError:  # the command that needs the settings will say what is wrong with them
         plugins = find_plugins(Settings.model_construct())
     for loaded in plugins:
-        if loaded.cls is None:
-            continue
         try:
-            for command in loaded.cls.cli_commands():
+            for command in loaded.cls.cli_commands() if loaded.cls is not None else ():
                 if command.name in parser.commands.choices:
                     raise ValueError(f"there is already a command `townhall {command.name}`")
                 subparser = parser.commands.add_parser(command.name, help=command.help, description=command.help)
@@ -131,20 +124,16 @@ def _add_plugin_commands(parser: _Parser) -> None:
                 subparser.set_defaults(run=command.run)
         except Exception as error:
             loaded.fail("cli_commands()", error)
-
-
-def _prepare() -> tuple[Settings, list[LoadedPlugin]]:
-    """Read every setting there is, or raise SettingsError naming all that are wrong; set up the log."""
-    from townhall_bot.plugin_host import prepare
-    from townhall_bot.settings import Settings, load_settings
-
-    settings = load_settings(Settings)
-    logs.set_up(settings.log_level)
-    return settings, prepare(settings)
+        if loaded.failure is not None:
+            print(f"townhall: plugin {loaded.name} {loaded.failure}. See: townhall doctor", file=sys.stderr)
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    settings, plugins = _prepare()
+    from townhall_bot.plugin_host import prepare, warn_of_unknown
+
+    settings, plugins = prepare()
+    logs.set_up(settings.log_level)
+    warn_of_unknown(plugins)
     if settings.token is None:
         print(
             "townhall: TOWNHALL_TOKEN is not set. Create a bot at https://discord.com/developers/applications, "
@@ -179,14 +168,22 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _local(arguments: argparse.Namespace) -> int:
-    settings, plugins = _prepare()
     from townhall_bot.local import run_local
+    from townhall_bot.plugin_host import prepare, warn_of_unknown
 
+    settings, plugins = prepare()
+    if "log_level" in settings.model_fields_set:
+        logs.set_up(settings.log_level)
+    else:
+        logs.set_up("WARNING", plugins="INFO")  # who tries a command wants its answer, and what a plugin is busy with
+    warn_of_unknown(plugins)
+    for loaded in plugins:
+        if loaded.failure is not None:
+            print(f"townhall: plugin {loaded.name} {loaded.failure}. See: townhall doctor", file=sys.stderr)
     return asyncio.run(run_local(settings, plugins, say=arguments.say, as_=arguments.as_, port=arguments.port))
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
-    logs.set_up("CRITICAL")  # each failure is a line of the report; the log would say it again
     from townhall_bot import doctor
 
     checks = asyncio.run(doctor.examine(online=arguments.online))

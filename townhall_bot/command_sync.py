@@ -40,7 +40,7 @@ class CommandSync:
         """
         prefix = f"{KEY}{self._tree.client.application_id}/"
         try:
-            remembered = await self._store.values(prefix)
+            remembered = await self._remembered(prefix)
             await self._clear_other_places(remembered, prefix)
             payload = await self._payload(plugins)
             if not self._always and remembered.get(prefix + self._place) == _digest(payload):
@@ -55,7 +55,15 @@ class CommandSync:
         except discord.HTTPException as error:
             log.error("the commands could not be registered (%s): %s", self._place, error)
 
-    async def _clear_other_places(self, remembered: dict[str, Any], prefix: str) -> None:
+    async def _remembered(self, prefix: str) -> dict[str, str]:
+        """Return what this application registered where; forget what was noted for another one."""
+        notes = await self._store.values(KEY)
+        for key in notes:
+            if not key.startswith(prefix):
+                await self._store.set_value(key, None)
+        return {key: note for key, note in notes.items() if key.startswith(prefix)}
+
+    async def _clear_other_places(self, remembered: dict[str, str], prefix: str) -> None:
         """Remove commands from where they were registered before, or one server would list each of them twice."""
         for key in remembered:
             place = key.removeprefix(prefix)

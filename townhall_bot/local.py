@@ -14,7 +14,16 @@ from pydantic import SecretStr
 
 from townhall_bot.bot import Townhall
 from townhall_bot.local_console import Console
-from townhall_bot.loopback import CommandRefused, LoopbackDiscord, Person, Turn, point_discord_at
+from townhall_bot.loopback import (
+    CommandRefused,
+    LoopbackDiscord,
+    ManualClock,
+    Person,
+    TownhallWorld,
+    Turn,
+    point_discord_at,
+)
+from townhall_bot.loopback.clock import Snowflakes
 from townhall_bot.plugin_host import LoadedPlugin
 from townhall_bot.settings import Settings
 from townhall_bot.store import Store
@@ -53,7 +62,7 @@ async def run_local(
     began = time.perf_counter()
     async with LoopbackDiscord(port=port) as server:
         with point_discord_at(server):
-            people = server.townhall().people
+            people = familiar_townhall(server).people
             if as_ not in people:
                 print(f"townhall: nobody here is called {as_!r}. There are: {', '.join(people)}.", file=sys.stderr)
                 return USAGE
@@ -63,6 +72,15 @@ async def run_local(
                 if say is None:
                     return await Console(people, as_, settled.of).run(server.api_url)
                 return await say_once(people[as_], say, settled)
+
+
+def familiar_townhall(server: LoopbackDiscord) -> TownhallWorld:
+    """Make the ready-made server with the same ids at every start, so that its settings are found again."""
+    ids, server.world.ids = server.world.ids, Snowflakes(ManualClock())
+    try:
+        return server.townhall()
+    finally:
+        server.world.ids = ids
 
 
 async def say_once(person: Person, command: str, settled: Settled) -> int:
@@ -88,7 +106,7 @@ async def connected(settings: Settings, plugins: Sequence[LoadedPlugin], token: 
     # It sends its servers at once, so there is no need to wait long for more of them.
     store = Store.open(local.data_dir / "townhall.db")
     bot = Townhall(local, store, plugins, always_sync=True, guild_ready_timeout=0.1)
-    ready = asyncio.create_task(bot.wait_for("townhall_ready"))
+    ready = asyncio.create_task(bot.started.wait())
     serving = asyncio.create_task(bot.start(token))
     try:
         await asyncio.wait({ready, serving}, return_when=asyncio.FIRST_COMPLETED)

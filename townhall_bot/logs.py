@@ -8,13 +8,14 @@ import sys
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
 
-def set_up(level: str) -> None:
-    """Log Townhall at ``level`` and the libraries at no less than warnings (at DEBUG: information).
+def set_up(level: str, plugins: str | None = None) -> None:
+    """Log Townhall at ``level``, its plugins' own messages at ``plugins`` if given, and the libraries' warnings.
 
     The libraries' own DEBUG is never on: discord.py's prints every payload, prompts among them.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter(FORMAT, "%Y-%m-%d %H:%M:%S"))
     logging.root.handlers[:] = [handler]
-    logging.root.setLevel(logging.INFO if level == "DEBUG" else max(logging.WARNING, logging.getLevelName(level)))
+    logging.root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
     logging.getLogger("townhall").setLevel(level)
+    logging.getLogger("townhall.plugin").setLevel(plugins or level)

@@ -90,13 +90,18 @@ def gather(plugins: Sequence[type[Plugin] | LoadedPlugin]) -> list[LoadedPlugin]
     ]
 
 
-def prepare(settings: Settings, env_file: str | Path | None = ENV_FILE) -> list[LoadedPlugin]:
-    """Find the plugins and read their settings, for a start: raises :class:`SettingsError` where any is wrong.
+def prepare(env_file: str | Path | None = ENV_FILE) -> tuple[Settings, list[LoadedPlugin]]:
+    """Read every setting and find the plugins, for a start. Raises :class:`SettingsError` naming all that is wrong.
 
-    Variables that look like settings and are none are warned about in the log.
+    Call :func:`warn_of_unknown` when the log is set up.
     """
-    plugins = find_plugins(settings)
     wrong = []
+    settings = Settings.model_construct()
+    try:
+        settings = load_settings(Settings, env_file)
+    except SettingsError as error:
+        wrong.append(str(error))
+    plugins = find_plugins(settings)
     for loaded in plugins:
         if loaded.cls is not None:
             try:
@@ -105,9 +110,13 @@ def prepare(settings: Settings, env_file: str | Path | None = ENV_FILE) -> list[
                 wrong.append(str(error))
     if wrong:
         raise SettingsError("\n".join(wrong))
+    return settings, plugins
+
+
+def warn_of_unknown(plugins: Iterable[LoadedPlugin], env_file: str | Path | None = ENV_FILE) -> None:
+    """Log a warning for each variable that looks like a setting and is none."""
     for warning in unknown_settings(settings_models(plugins), given_settings(env_file)):
         log.warning("%s", warning)
-    return plugins
 
 
 def settings_models(plugins: Iterable[LoadedPlugin]) -> list[type[BaseSettings]]:
