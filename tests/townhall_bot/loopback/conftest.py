@@ -1,0 +1,43 @@
+"""A local Discord, and a real discord.py client with a few commands, for every test of the loopback."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+
+from tests.townhall_bot.loopback.example_bot import Connect, ExampleBot, running
+from townhall_bot.loopback import LoopbackDiscord, TownhallWorld, point_discord_at
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[LoopbackDiscord]:
+    async with LoopbackDiscord(rate_scale=0.02) as server:
+        with point_discord_at(server):
+            yield server
+
+
+@pytest.fixture
+async def world(server: LoopbackDiscord) -> TownhallWorld:
+    return server.townhall()
+
+
+@pytest.fixture
+async def connect(server: LoopbackDiscord, world: TownhallWorld) -> AsyncIterator[Connect]:
+    """Start a client, by default one with the example's commands synced."""
+    async with AsyncExitStack() as stack:
+
+        async def start(bot: ExampleBot | None = None, *, sync: bool = True) -> ExampleBot:
+            bot = bot or ExampleBot()
+            await stack.enter_async_context(running(bot, server.token))
+            if sync:
+                await bot.tree.sync()
+            return bot
+
+        yield start
+
+
+@pytest.fixture
+async def bot(connect: Connect) -> ExampleBot:
+    return await connect()

@@ -1,0 +1,92 @@
+"""A server, and how tests and the local program furnish it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import discord
+
+from townhall_bot.loopback import permissions
+from townhall_bot.loopback.people import Person
+from townhall_bot.loopback.state import Channel, Member, Overwrite, Role, User
+
+if TYPE_CHECKING:
+    from townhall_bot.loopback.world import World
+
+
+@dataclass(eq=False, slots=True)
+class Guild:
+    """A server with its channels, roles and members."""
+
+    world: World = field(repr=False)
+    id: int
+    name: str
+    owner_id: int
+    roles: dict[int, Role] = field(default_factory=dict)
+    channels: list[Channel] = field(default_factory=list)
+    members: dict[int, Member] = field(default_factory=dict)
+    created_at: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.created_at = self.world.clock()
+
+    def add_channel(self, name: str, *, topic: str | None = None, nsfw: bool = False) -> Channel:
+        """Create a text channel."""
+        channel = Channel(self.world.ids.next(), name, guild=self, position=len(self.channels), topic=topic, nsfw=nsfw)
+        self.channels.append(channel)
+        self.world.channels[channel.id] = channel
+        self.world.channel_created(channel)
+        return channel
+
+    def channel(self, name: str) -> Channel:
+        """Return the channel of that name; raises KeyError with the names there are."""
+        for channel in self.channels:
+            if channel.name == name.removeprefix("#"):
+                return channel
+        known = ", ".join(f"#{channel.name}" for channel in self.channels) or "none"
+        raise KeyError(f"no channel #{name} in {self.name}; there are: {known}")
+
+    def add_member(self, name: str, permissions: discord.Permissions = permissions.MEMBER) -> Person:
+        """Let a new person join; ``permissions`` are exactly what they may do here."""
+        user = self.world.add_user(name)
+        self.add_user(user, permissions)
+        person = Person(self.world, user, self)
+        self.world.people[user.id] = person
+        return person
+
+    def add_user(self, user: User, permissions: discord.Permissions) -> Member:
+        """Let an existing account join, with a role of its own that carries ``permissions``."""
+        role = self.add_role(user.display_name, permissions)
+        if user.bot:
+            role.managed_by = user.id
+        member = Member(user, self, self.world.clock(), [role.id])
+        self.members[user.id] = member
+        self.world.member_joined(member)
+        return member
+
+    def remove_member(self, person: Person) -> None:
+        """Let somebody leave the server."""
+        self.world.member_left(self.members.pop(person.id))
+
+    def add_role(self, name: str, permissions: discord.Permissions) -> Role:
+        """Create a role."""
+        role = Role(self.world.ids.next(), name, permissions.value, position=len(self.roles))
+        self.roles[role.id] = role
+        return role
+
+    def overwrite(
+        self,
+        channel: Channel,
+        target: Person | Role | User,
+        *,
+        allow: discord.Permissions | None = None,
+        deny: discord.Permissions | None = None,
+    ) -> None:
+        """Allow or deny permissions to a member or a role in one channel."""
+        channel.overwrites[target.id] = Overwrite(
+            target.id,
+            not isinstance(target, Role),
+            allow.value if allow else 0,
+            deny.value if deny else 0,
+        )

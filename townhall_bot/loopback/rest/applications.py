@@ -1,0 +1,142 @@
+"""The bot's application: who it is, its gateway, its registered commands."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from townhall_bot.loopback import command_rules, errors, payloads
+from townhall_bot.loopback.errors import FormErrors
+from townhall_bot.loopback.rates import Rate
+from townhall_bot.loopback.rest.routing import Call, Route
+from townhall_bot.loopback.state import Command, Payload
+from townhall_bot.loopback.world import Change
+
+
+async def me(call: Call) -> Any:
+    """Return the application of the token."""
+    return payloads.application(call.world)
+
+
+async def gateway(call: Call) -> Any:
+    """Return where the gateway listens."""
+    return {"url": gateway_url(call)}
+
+
+async def gateway_bot(call: Call) -> Any:
+    """Return where the gateway listens, with the advice for shards."""
+    limit = {"total": 1000, "remaining": 1000, "reset_after": 0, "max_concurrency": 1}
+    return {"url": gateway_url(call), "shards": 1, "session_start_limit": limit}
+
+
+def gateway_url(call: Call) -> str:
+    """Return the gateway's websocket address."""
+    return call.world.base_url.replace("http", "ws", 1)
+
+
+def _guild_id(call: Call) -> int | None:
+    call.check_application()
+    if "guild_id" not in call.params:
+        return None
+    if call.id("guild_id") not in call.world.guilds:
+        raise errors.missing_access()
+    return call.guild.id
+
+
+def _command(call: Call) -> Command:
+    guild_id = _guild_id(call)
+    command = call.world.commands.get(call.id("command_id"))
+    if command is None or command.guild_id != guild_id:
+        raise errors.unknown_command()
+    return command
+
+
+def _shown(call: Call, commands: list[Command]) -> list[Payload]:
+    return [payloads.command(command, call.world.application.id) for command in commands]
+
+
+async def list_commands(call: Call) -> Any:
+    """List the commands, global or of a server."""
+    return _shown(call, call.world.registered(_guild_id(call)))
+
+
+async def replace_commands(call: Call) -> Any:
+    """Put a list in place of all commands there, keeping the ids of those whose names stay."""
+    guild_id = _guild_id(call)
+    command_rules.check_all(call.forms)
+    before = {(command.type, command.name): command.id for command in call.world.registered(guild_id)}
+    for command_id in before.values():
+        del call.world.commands[command_id]
+    commands = []
+    for definition in call.forms:
+        known = before.get((definition.get("type", 1), definition["name"]))
+        commands.append(_register(call, guild_id, definition, known))
+    call.world.publish(Change("commands_registered"))
+    return _shown(call, commands)
+
+
+async def create_command(call: Call) -> Any:
+    """Add a command, or replace the one of that name and type."""
+    guild_id = _guild_id(call)
+    _check(call.form)
+    key = (call.form.get("type", 1), call.form["name"])
+    same = next((c for c in call.world.registered(guild_id) if (c.type, c.name) == key), None)
+    command = _register(call, guild_id, call.form, same.id if same else None)
+    call.world.publish(Change("commands_registered"))
+    return _shown(call, [command])[0]
+
+
+async def get_command(call: Call) -> Any:
+    """Return one command."""
+    return _shown(call, [_command(call)])[0]
+
+
+async def edit_command(call: Call) -> Any:
+    """Change some fields of a command."""
+    command = _command(call)
+    changed = {**command.definition, **call.form}
+    _check(changed)
+    command.definition = copy.deepcopy(changed)
+    call.world.publish(Change("commands_registered"))
+    return _shown(call, [command])[0]
+
+
+async def delete_command(call: Call) -> Any:
+    """Delete one command."""
+    del call.world.commands[_command(call).id]
+    call.world.publish(Change("commands_registered"))
+
+
+def _check(definition: Payload) -> None:
+    form = FormErrors()
+    command_rules.check_one(definition, form)
+    form.raise_if_any()
+
+
+def _register(call: Call, guild_id: int | None, definition: Payload, known_id: int | None) -> Command:
+    world = call.world
+    command = Command(known_id or world.ids.next(), guild_id, copy.deepcopy(definition))
+    world.commands[command.id] = command
+    return command
+
+
+GLOBAL = "/applications/{application_id}/commands"
+GUILD = "/applications/{application_id}/guilds/{guild_id}/commands"
+ROUTES = [
+    Route("GET", "/oauth2/applications/@me", me),
+    Route("GET", "/applications/@me", me),
+    Route("GET", "/gateway", gateway, False),
+    Route("GET", "/gateway/bot", gateway_bot),
+    *(
+        route
+        for place in (GLOBAL, GUILD)
+        for route in (
+            Route("GET", place, list_commands),
+            Route("PUT", place, replace_commands, rate=Rate(30, 60.0)),
+            Route("POST", place, create_command, rate=Rate(30, 60.0)),
+            Route("GET", f"{place}/{{command_id}}", get_command),
+            Route("PATCH", f"{place}/{{command_id}}", edit_command, rate=Rate(30, 60.0)),
+            Route("DELETE", f"{place}/{{command_id}}", delete_command, rate=Rate(30, 60.0)),
+        )
+    ),
+]

@@ -1,0 +1,104 @@
+"""From a request's body to a message: the same for channel messages, first answers, follow-ups and edits."""
+
+from __future__ import annotations
+
+import copy
+import mimetypes
+from typing import Any
+
+from townhall_bot.loopback import mentions, validation
+from townhall_bot.loopback.errors import FormErrors, invalid_form, too_large
+from townhall_bot.loopback.payloads import ATTACHMENT_SIZE_LIMIT
+from townhall_bot.loopback.rest.routing import Call, Upload
+from townhall_bot.loopback.state import Attachment, Message, MessageFlag, Payload, walk_components
+
+CREATE_FLAGS = MessageFlag.SUPPRESS_EMBEDS | MessageFlag.EPHEMERAL | MessageFlag.COMPONENTS_V2
+EDIT_FLAGS = MessageFlag.SUPPRESS_EMBEDS | MessageFlag.COMPONENTS_V2
+COMPOSED = (
+    "content", "embeds", "components", "attachments", "flags", "tts", "nonce",
+    "pings", "pings_roles", "pings_everyone",
+)  # fmt: skip
+
+
+def write(call: Call, message: Message, body: Payload, *, creating: bool) -> None:
+    """Apply ``body`` to ``message``, all of it or, where Discord refuses it, nothing.
+
+    Raises :class:`~townhall_bot.loopback.errors.DiscordError`: 50035, 50006, 40005.
+    """
+    draft = copy.copy(message)
+    _check_shapes(body)
+    if "content" in body:
+        draft.content = body["content"] or ""
+    if "embeds" in body:
+        draft.embeds = [{"type": "rich", **embed} for embed in body["embeds"] or []]
+    if "components" in body:
+        draft.components = _numbered(body["components"] or [])
+    draft.tts = bool(body.get("tts", draft.tts))
+    draft.nonce = body.get("nonce", draft.nonce)
+    settable = CREATE_FLAGS if creating else EDIT_FLAGS
+    if body.get("flags") is not None:
+        draft.flags = draft.flags & ~settable | int(body["flags"]) & settable
+    # An edit cannot take a message back out of the layout kind.
+    draft.flags = (draft.flags | message.flags & MessageFlag.COMPONENTS_V2) & ~MessageFlag.LOADING
+    draft.attachments = _attachments(call, draft, body)
+    validation.check_message(draft)
+    draft.embeds = [_with_files(embed, draft, call) for embed in draft.embeds]
+    mentions.resolve(draft, body.get("allowed_mentions"), call.world)
+    for name in COMPOSED:
+        setattr(message, name, getattr(draft, name))
+
+
+def _check_shapes(body: Payload) -> None:
+    form = FormErrors()
+    if not isinstance(body.get("content", ""), str | None):
+        form.add(("content",), "BASE_TYPE_STRING", "Could not interpret value as string.")
+    for key in ("embeds", "components", "attachments"):
+        value = body.get(key)
+        if value is not None and not (isinstance(value, list) and all(isinstance(each, dict) for each in value)):
+            form.add((key,), "LIST_TYPE_CONVERT", "Only iterables of dictionaries may be used in a ListType")
+    form.raise_if_any()
+
+
+def _attachments(call: Call, draft: Message, body: Payload) -> list[Attachment]:
+    described: list[Payload] | None = body.get("attachments")
+    kept = list(draft.attachments)
+    if described is not None:
+        wanted = {str(each.get("id")) for each in described}
+        kept = [attachment for attachment in kept if str(attachment.id) in wanted]
+    # An upload's place in ``attachments`` is told by its number in ``files[n]``.
+    notes = {str(each.get("id")): each for each in described or []}
+    added = [_received(call, upload, notes.get(str(n), {})) for n, upload in sorted(call.uploads.items())]
+    if sum(len(attachment.data) for attachment in added) > ATTACHMENT_SIZE_LIMIT:
+        raise too_large()
+    known = {str(n) for n in call.uploads} | {str(attachment.id) for attachment in draft.attachments}
+    for position, each in enumerate(described or []):
+        if str(each.get("id")) not in known:
+            raise invalid_form(("attachments", position, "id"), "ATTACHMENT_NOT_FOUND", "Attachment data not found")
+    return kept + added
+
+
+def _received(call: Call, upload: Upload, note: Payload) -> Attachment:
+    filename = str(note.get("filename") or upload.filename)
+    guessed = mimetypes.guess_type(filename)[0]
+    kind = guessed or upload.content_type or "application/octet-stream"
+    if kind.startswith("text/") and "charset" not in kind:
+        kind += "; charset=utf-8"
+    return Attachment(call.world.ids.next(), filename, kind, upload.data, note.get("description"))
+
+
+def _with_files(embed: Payload, message: Message, call: Call) -> Payload:
+    shown = dict(embed)
+    for key in ("image", "thumbnail"):
+        url = str((embed.get(key) or {}).get("url", ""))
+        for attachment in message.attachments:
+            if url == f"attachment://{attachment.filename}":
+                place = f"{call.world.base_url}/attachments/{message.channel.id}/{attachment.id}"
+                shown[key] = {**embed[key], "url": f"{place}/{attachment.filename}"}
+    return shown
+
+
+def _numbered(components: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    numbered = copy.deepcopy(components)
+    for number, part in enumerate(walk_components(numbered), 1):
+        part.setdefault("id", number)
+    return numbered

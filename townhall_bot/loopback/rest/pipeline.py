@@ -1,0 +1,183 @@
+"""What every request goes through: the record, weather, token, rate limit, body, OpenAPI check, then its handler."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import hdrs, web
+from aiohttp.web_request import FileField
+
+from townhall_bot.loopback import errors
+from townhall_bot.loopback.errors import DiscordError
+from townhall_bot.loopback.openapi import RequestChecker
+from townhall_bot.loopback.rates import RateLimiter, Verdict, limited
+from townhall_bot.loopback.rest.routing import Call, Route, Upload, major_parameters
+from townhall_bot.loopback.weather import Event, Weather
+from townhall_bot.loopback.world import World
+
+log = logging.getLogger("townhall.loopback")
+
+API = "/api/v10"
+REMEMBERED_REQUESTS = 5000
+Body = tuple[Any, dict[int, Upload]]
+
+
+@dataclass(slots=True)
+class RecordedRequest:
+    """One request as it was, for tests and an inspector. ``route`` is None for a path that Discord does not know."""
+
+    method: str
+    path: str
+    route: str | None
+    at: float
+    body: Any = field(default=None, repr=False)
+    status: int = 0
+    seconds: float = 0.0
+    code: int | None = None
+    schema_errors: list[str] = field(default_factory=list)
+
+
+class Pipeline:
+    """Turns routes into aiohttp handlers and remembers the last requests."""
+
+    def __init__(self, world: World, weather: Weather, limiter: RateLimiter, checker: RequestChecker | None) -> None:
+        self._world = world
+        self._weather = weather
+        self._limiter = limiter
+        self._checker = checker
+        self.requests: deque[RecordedRequest] = deque(maxlen=REMEMBERED_REQUESTS)
+
+    def install(self, app: web.Application, routes: Iterable[Route]) -> None:
+        """Add the routes to an application, and the answer to all others."""
+        for route in routes:
+            app.router.add_route(route.method, API + route.path, self._handler(route))
+        app.router.add_route("*", "/api/{rest:.*}", self._unknown)
+
+    def _handler(self, route: Route) -> Any:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            record = self._record(request, route.path)
+            started = time.perf_counter()
+            event = self._weather.next_for(route.method, route.path)
+            try:
+                response = await self._under_weather(event, route, request, record)
+            finally:
+                record.seconds = time.perf_counter() - started
+            record.status = response.status
+            return response
+
+        return handle
+
+    async def _under_weather(
+        self, event: Event | None, route: Route, request: web.Request, record: RecordedRequest
+    ) -> web.Response:
+        if event is None:
+            return await self._answer(route, request, record)
+        event.arrived.set()
+        if event.released is not None:
+            await event.released.wait()
+        if event.after or (event.status is None and not event.cut):
+            response = await self._answer(route, request, record)
+            if event.status is None and not event.cut:
+                return response
+        if event.cut:
+            if request.transport is not None:
+                request.transport.close()
+            return web.Response(status=502)
+        if event.status == 429:
+            return _too_many(limited(event.retry_after, is_global=event.is_global))
+        return web.Response(status=event.status or 502, text="upstream connect error")
+
+    async def _answer(self, route: Route, request: web.Request, record: RecordedRequest) -> web.Response:
+        verdict = Verdict({})
+        try:
+            if route.needs_token and request.headers.get(hdrs.AUTHORIZATION) != f"Bot {self._world.application.token}":
+                raise errors.unauthorized()
+            if route.rate is not None:
+                majors = tuple(request.match_info[name] for name in major_parameters(route.path))
+                verdict = self._limiter.take(
+                    route.rate, f"{route.method} {route.path}", majors, counts_globally=route.needs_token
+                )
+                if verdict.retry_after is not None:
+                    return _too_many(verdict)
+            body, uploads = await _read(request)
+            record.body = body
+            if self._checker is not None:
+                record.schema_errors = self._checker.faults(route.method, route.path, body)
+                for fault in record.schema_errors:
+                    log.warning("%s %s breaks Discord's description: %s", route.method, route.path, fault)
+            call = Call(self._world, dict(request.match_info), request.query, body, uploads)
+            result = await route.handle(call)
+        except DiscordError as error:
+            record.code = error.code
+            log.debug("%s %s refused: %s", route.method, route.path, error)
+            return _json(error.payload(), error.status, verdict.headers)
+        if result is None:
+            return web.Response(status=204, headers=verdict.headers)
+        return _json(result, 200, verdict.headers)
+
+    async def _unknown(self, request: web.Request) -> web.Response:
+        record = self._record(request, None)
+        known = self._methods_of(request)
+        error = errors.method_not_allowed() if known else errors.not_found()
+        record.status, record.code = error.status, error.code
+        log.warning("%s %s is no route of this Discord", request.method, request.path)
+        return _json(error.payload(), error.status, {})
+
+    def _methods_of(self, request: web.Request) -> bool:
+        return any(
+            resource.canonical != "/api/{rest}" and resource._match(request.rel_url.raw_path) is not None
+            for resource in request.app.router.resources()
+            if isinstance(resource, web.PlainResource | web.DynamicResource)
+        )
+
+    def _record(self, request: web.Request, route: str | None) -> RecordedRequest:
+        record = RecordedRequest(request.method, request.path.removeprefix(API), route, self._world.clock())
+        self.requests.append(record)
+        return record
+
+
+async def _read(request: web.Request) -> Body:
+    """Return a request's JSON and files; raises 50109."""
+    if request.content_type == "multipart/form-data":
+        form = await request.post()
+        text = form.get("payload_json", "{}")
+        uploads = {
+            int(name[len("files[") : -1]): Upload(value.filename, value.content_type, value.file.read())
+            for name, value in form.items()
+            if isinstance(value, FileField) and name.startswith("files[") and name[len("files[") : -1].isdecimal()
+        }
+        return _parse(str(text)), uploads
+    raw = await request.text()
+    return (_parse(raw) if raw else None), {}
+
+
+def _parse(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise errors.invalid_json() from None
+
+
+def _too_many(verdict: Verdict) -> web.Response:
+    body = {
+        "message": "You are being rate limited.",
+        "retry_after": verdict.retry_after,
+        "global": verdict.is_global,
+    }
+    return _json(body, 429, verdict.headers)
+
+
+def _json(body: Any, status: int, headers: dict[str, str]) -> web.Response:
+    # discord.py parses bodies only where the content type has no charset; without Via a 429 means a ban to it.
+    return web.Response(
+        body=json.dumps(body, ensure_ascii=False).encode(),
+        status=status,
+        headers={"Via": "1.1 loopback", **headers},
+        content_type="application/json",
+    )
