@@ -1,0 +1,283 @@
+"""The asyncio side of the engine: admit, queue, stream, cancel, fetch models. Implements ``TextGenerator``.
+
+A request's way: admission, the fair queue, a free row of its model in the engine thread, events back. The queue lives
+here and not in the engine, so that places, limits and cancelling need no thread; the engine only gets what it has a
+row for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from plugins.gpt2 import memory
+from plugins.gpt2.admission import check_request, check_share
+from plugins.gpt2.catalogue import Catalogue
+from plugins.gpt2.engine.interface import ModelInfo
+from plugins.gpt2.engine.notices import Died, Failed, Happened, Loaded, Loading, Notice, NotLoaded
+from plugins.gpt2.engine.thread import EngineThread
+from plugins.gpt2.fair_queue import FairQueue
+from plugins.gpt2.protocol import (
+    DeadlineExceeded,
+    EngineFailed,
+    EngineStatus,
+    Event,
+    Finished,
+    GenerationError,
+    GenerationRequest,
+    ModelUnavailable,
+    Queued,
+)
+from plugins.gpt2.settings import GPT2Settings
+from plugins.gpt2.shelf import Listener, Shelf
+from plugins.gpt2.source import CheckpointSource, ModelSource
+from plugins.gpt2.ticket import Ticket
+from plugins.gpt2.words import duration
+
+log = logging.getLogger("townhall.gpt2.service")
+
+STOP_SECONDS = 10.0
+"""How long closing waits for the engine thread; a step that hangs in a driver must not hold up the end."""
+FIRST_GUESS_S = 10.0
+"""How long a request is taken to run before one was measured."""
+
+
+class GPT2Service:
+    """Continues texts with the models of this machine. ``clock`` is in seconds and shared with the engine."""
+
+    def __init__(
+        self,
+        settings: GPT2Settings,
+        source: ModelSource | None = None,
+        *,
+        clock: Callable[[], float] = time.perf_counter,
+        available_memory: Callable[[], int | None] = memory.available_bytes,
+    ) -> None:
+        self.settings = settings
+        self.catalogue = Catalogue(settings)
+        self._clock = clock
+        self._engine = EngineThread(self._hear, clock=clock)
+        self._shelf = Shelf(
+            self._engine,
+            source or CheckpointSource(settings),
+            limit=settings.loaded_models,
+            in_use=self._in_use,
+            available=available_memory,
+        )
+        self._keys = itertools.count(1)
+        self._queue: FairQueue[Ticket] = FairQueue()
+        self._running: dict[int, Ticket] = {}
+        self._open: dict[int, Ticket] = {}
+        self._fetching: set[asyncio.Task[None]] = set()
+        self._typical_s = FIRST_GUESS_S
+        self._ended: str | None = None
+
+    @property
+    def failure(self) -> str | None:
+        """Why nothing can be generated any more, None where all is well."""
+        return self._ended
+
+    async def start(self) -> None:
+        """Start the engine thread and begin to load the default model; returns before it is there."""
+        self._engine.start(asyncio.get_running_loop())
+        self._fetch_soon(self.settings.model)
+
+    async def generate(self, request: GenerationRequest) -> AsyncIterator[Event]:
+        """Yield events until Finished; see ``TextGenerator``. Closing the iterator cancels."""
+        ticket = self._admit(request)
+        try:
+            while True:
+                left = ticket.submitted + self.settings.deadline_s - self._clock()
+                try:
+                    event = await ticket.get(within=max(0.0, left))
+                except TimeoutError:
+                    raise self._too_late(ticket) from None
+                yield event
+                if isinstance(event, Finished):
+                    return
+        finally:
+            self._leave(ticket)
+
+    async def ensure_model(self, name: str, on_progress: Listener | None = None) -> ModelInfo:
+        """Load ``name`` unless it is loaded; ``on_progress`` hears a line now and then, on the event loop.
+
+        Raises :class:`ModelUnavailable` with the reason. What serves already goes on serving.
+        """
+        self._check_alive()
+        self.catalogue.check(name)
+        return await self._shelf.fetch(name, on_progress)
+
+    async def status(self) -> EngineStatus:
+        """Return a snapshot, from what is known on the event loop."""
+        loaded = self._shelf.loaded
+        newest = max(loaded.values(), key=lambda model: model.last_use, default=None)
+        return EngineStatus(
+            models=tuple(loaded),
+            loading=self._shelf.loading,
+            running=len(self._running),
+            queued=len(self._queue),
+            device=newest.info.device if newest else "",
+            dtype=newest.info.dtype if newest else "",
+        )
+
+    def progress(self, model: str) -> str | None:
+        """Return how far the loading of ``model`` is, in words; None where it is not being loaded."""
+        return self._shelf.progress(model)
+
+    def cancel_member(self, user_id: int) -> int:
+        """End everything that a member has waiting or running; return how many requests that were."""
+        theirs = [ticket for ticket in self._open.values() if ticket.request.user_id == user_id]
+        for ticket in theirs:
+            ticket.put(EngineFailed("This request was cancelled.", ticket.text))
+        return len(theirs)
+
+    async def close(self) -> None:
+        """Cancel what runs, stop the thread, free the memory."""
+        if self._ended is None:
+            self._end("The bot is stopping.")
+        for task in self._fetching:
+            task.cancel()
+        await asyncio.gather(*self._fetching, return_exceptions=True)
+        await self._shelf.close()
+        self._engine.stop()
+        if not await asyncio.to_thread(self._engine.join, STOP_SECONDS):
+            log.error("the engine thread did not end within %.0f s and is left behind", STOP_SECONDS)
+
+    def _admit(self, request: GenerationRequest) -> Ticket:
+        self._check_alive()
+        check_request(request, self.settings)
+        self.catalogue.check(request.model)
+        if reason := self._shelf.out_of_service(request.model):
+            raise _out_of_service(request.model, reason)
+        mine = [ticket.request for ticket in self._open.values()]
+        check_share(request, mine, len(self._queue), self.settings, wait_s=self._typical_wait())
+        ticket = Ticket(next(self._keys), request, self._clock())
+        self._open[ticket.key] = ticket
+        # A direct message has no server: each of them takes turns like a server of its own.
+        guild = request.guild_id if request.guild_id is not None else ("direct", request.user_id)
+        self._queue.push(guild, request.user_id, ticket)
+        if self._shelf.use(request.model) is None:
+            self._fetch_soon(request.model)
+        self._dispatch()
+        return ticket
+
+    def _leave(self, ticket: Ticket) -> None:
+        """The listener is gone, whether the text is done or not."""
+        del self._open[ticket.key]
+        if self._queue.remove(ticket):
+            self._announce()
+        elif ticket.key in self._running:
+            self._engine.cancel(ticket.key)
+        self._shelf.trim()
+
+    def _dispatch(self) -> None:
+        """Give the engine as many requests as it has rows for, in their order, and tell the others their places."""
+        busy = Counter(ticket.request.model for ticket in self._running.values())
+
+        def has_row(ticket: Ticket) -> bool:
+            model = self._shelf.use(ticket.request.model)
+            return model is not None and busy[ticket.request.model] < model.rows
+
+        while (ticket := self._queue.pop(has_row)) is not None:
+            busy[ticket.request.model] += 1
+            self._running[ticket.key] = ticket
+            self._engine.submit(ticket.key, ticket.request, ticket.submitted)
+        self._announce()
+
+    def _announce(self) -> None:
+        for ahead, ticket in enumerate(self._queue.order()):
+            if ticket.ahead != ahead:
+                ticket.ahead = ahead
+                ticket.put(Queued(ahead))
+
+    def _hear(self, notices: Sequence[Notice]) -> None:
+        for notice in notices:
+            match notice:
+                case Happened(key, event):
+                    if ticket := self._running.get(key):
+                        ticket.put(event)
+                        if isinstance(event, Finished):
+                            self._note_pace(event)
+                            del self._running[key]
+                case Failed(key, error):
+                    if ticket := self._running.pop(key, None):
+                        ticket.put(error)
+                case Loading(name):
+                    self._shelf.hear(notice)
+                    self._tell_waiting(name)
+                case Loaded():
+                    self._shelf.hear(notice)
+                case NotLoaded(name):
+                    self._shelf.hear(notice)
+                    if reason := self._shelf.out_of_service(name):
+                        self._fail_waiting(name, _out_of_service(name, reason))
+                case Died(reason):
+                    self._end(f"The engine stopped ({reason}). The host must restart the bot.")
+        self._dispatch()
+
+    def _tell_waiting(self, model: str) -> None:
+        """Repeat the place of those who wait for ``model``: there is news about it in :meth:`progress`."""
+        for ticket in self._queue.order():
+            if ticket.request.model == model and ticket.ahead is not None:
+                ticket.put(Queued(ticket.ahead))
+
+    def _fetch_soon(self, model: str) -> None:
+        task = asyncio.create_task(self._fetch(model), name=f"gpt2-fetch-{model}")
+        self._fetching.add(task)
+        task.add_done_callback(self._fetching.discard)
+
+    async def _fetch(self, model: str) -> None:
+        try:
+            await self._shelf.fetch(model)
+        except ModelUnavailable as error:
+            self._fail_waiting(model, error)
+        except Exception as error:
+            log.exception("getting %s failed", model)
+            self._fail_waiting(model, ModelUnavailable(f"{model} could not be loaded: {type(error).__name__}."))
+        self._dispatch()
+
+    def _fail_waiting(self, model: str, error: GenerationError) -> None:
+        for ticket in self._queue.order():
+            if ticket.request.model == model:
+                self._queue.remove(ticket)
+                ticket.put(error)
+
+    def _end(self, reason: str) -> None:
+        if self._ended is None:
+            self._ended = reason
+        self._shelf.engine_lost(reason)
+        for ticket in self._open.values():
+            ticket.put(EngineFailed(reason, ticket.text))
+
+    def _check_alive(self) -> None:
+        if self._ended is not None:
+            raise EngineFailed(self._ended)
+
+    def _in_use(self, model: str) -> bool:
+        tickets = itertools.chain(self._open.values(), self._running.values())
+        return any(ticket.request.model == model for ticket in tickets)
+
+    def _too_late(self, ticket: Ticket) -> GenerationError:
+        limit = duration(self.settings.deadline_s)
+        if ticket.key in self._running:
+            return DeadlineExceeded(f"This took longer than {limit}, the most that this host allows.")
+        return DeadlineExceeded(f"This waited longer than {limit}, the most that this host allows. Try again later.")
+
+    def _note_pace(self, finished: Finished) -> None:
+        running_s = (finished.timing.total_ms - finished.timing.queue_ms) / 1000
+        if finished.reason != "cancelled":
+            self._typical_s += (running_s - self._typical_s) / 4
+
+    def _typical_wait(self) -> float:
+        """Seconds until one of those that run now is likely to end."""
+        return self._typical_s / max(1, len(self._running))
+
+
+def _out_of_service(model: str, reason: str) -> ModelUnavailable:
+    return ModelUnavailable(
+        f"{model} is out of service: {reason}. An admin can choose it again, or another model, with /gpt2-config."
+    )

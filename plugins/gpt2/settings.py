@@ -1,0 +1,81 @@
+"""What the host decides about the plugin: environment variables that start with ``TOWNHALL_GPT2_``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
+
+from plugins.gpt2.model.constants import EMBEDDED_MODEL, Weights
+from plugins.gpt2.protocol import SamplingParams
+from townhall_bot.plugins import PluginSettings
+
+DEFAULTS = SamplingParams()
+
+
+class GPT2Settings(PluginSettings):
+    """Read once at the start; a wrong value stops it with the setting's name."""
+
+    model_config = SettingsConfigDict(env_prefix="TOWNHALL_GPT2_", env_ignore_empty=True, extra="ignore")
+
+    model: str = Field(
+        EMBEDDED_MODEL,
+        min_length=1,
+        description="The model of servers that chose none: townhall-mini, gpt2, gpt2-medium, gpt2-large, gpt2-xl, "
+        "a hub id or a folder.",
+    )
+    allowed_models: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Models that admins may choose, separated by commas. Empty: townhall-mini, TOWNHALL_GPT2_MODEL "
+        "and the official sizes that fit into this machine's memory.",
+    )
+    weights: Weights | None = Field(
+        None,
+        description="How weights are kept in memory: fp32, fp16, bf16 or int8. Empty: int8 on a CPU, fp16 on a GPU.",
+    )
+    device: str | None = Field(None, description="tinygrad's device: CPU, CUDA, AMD, METAL. Empty: the best there is.")
+    threads: int | None = Field(None, ge=1, le=512, description="CPU threads of the engine. Empty: every core.")
+    rows: int = Field(8, ge=1, le=32, description="How many texts a model writes at the same time.")
+    loaded_models: int = Field(
+        2, ge=1, le=16, description="How many models stay in memory; beyond that the one longest unused leaves."
+    )
+    default_count: int = Field(60, ge=1, le=1024, description="New tokens where a member gives no count.")
+    max_count: int = Field(300, ge=1, le=1024, description="The most new tokens that a member may ask for.")
+    temperature: float = Field(
+        DEFAULTS.temperature, ge=0, le=2, description="Default randomness; 0 always takes the likeliest token."
+    )
+    top_p: float = Field(DEFAULTS.top_p, ge=0.01, le=1, description="Default share of probability to draw from.")
+    repetition_penalty: float = Field(
+        DEFAULTS.repetition_penalty, ge=1, le=2, description="How much used words lose. 1 switches the guard off."
+    )
+    queue_limit: int = Field(32, ge=1, le=1000, description="How many requests may wait.")
+    member_limit: int = Field(2, ge=1, le=1000, description="How many requests one member may have at a time.")
+    guild_limit: int = Field(16, ge=1, le=1000, description="How many requests one server may have at a time.")
+    deadline_s: float = Field(
+        600, gt=0, le=86400, description="Seconds after which a request ends, waiting included. Discord allows 900."
+    )
+    allow_pickle: bool = Field(
+        False, description="Whether pytorch_model.bin may be read. Such a file can run any program: trust its author."
+    )
+
+    @field_validator("allowed_models", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _counts_agree(self) -> Self:
+        if self.default_count > self.max_count:
+            raise ValueError(
+                f"TOWNHALL_GPT2_DEFAULT_COUNT is {self.default_count}, which is above TOWNHALL_GPT2_MAX_COUNT "
+                f"({self.max_count}). Lower the one or raise the other."
+            )
+        return self
+
+    @property
+    def sampling(self) -> SamplingParams:
+        """The defaults of a request."""
+        return SamplingParams(
+            temperature=self.temperature, top_p=self.top_p, repetition_penalty=self.repetition_penalty
+        )

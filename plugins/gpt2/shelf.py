@@ -1,0 +1,241 @@
+"""Which models are loaded: fetching one, making room for it, and taking the longest unused away.
+
+All on the event loop; files are opened in a thread of their own, loading happens in the engine thread. A model that
+serves goes on serving until another one is ready, unless memory cannot hold both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from plugins.gpt2 import memory
+from plugins.gpt2.daemon import in_daemon_thread
+from plugins.gpt2.engine.interface import ModelInfo
+from plugins.gpt2.engine.notices import Loaded, Loading, NotLoaded, Progress
+from plugins.gpt2.engine.thread import EngineThread
+from plugins.gpt2.protocol import ModelUnavailable
+from plugins.gpt2.source import ModelSource, Opened
+from plugins.gpt2.words import size
+
+log = logging.getLogger("townhall.gpt2.models")
+
+Listener = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Shelved:
+    """A loaded model, and how much of it there is."""
+
+    info: ModelInfo
+    rows: int
+    memory_bytes: int
+    last_use: int = 0
+
+
+@dataclass(slots=True)
+class _Fetch:
+    """A model on its way, with everyone who waits for it."""
+
+    task: asyncio.Task[ModelInfo] | None = None
+    built: asyncio.Future[Loaded] | None = None
+    line: str = ""
+    listeners: list[Listener] = field(default_factory=list)
+
+    def tell(self, line: str) -> None:
+        self.line = line
+        for listener in list(self.listeners):
+            listener(line)
+
+
+class Shelf:
+    """Keeps up to ``limit`` models. ``in_use`` tells whether a model has requests; such a one never leaves."""
+
+    def __init__(
+        self,
+        engine: EngineThread,
+        source: ModelSource,
+        *,
+        limit: int,
+        in_use: Callable[[str], bool],
+        available: Callable[[], int | None] = memory.available_bytes,
+    ) -> None:
+        self._engine = engine
+        self._source = source
+        self._limit = limit
+        self._in_use = in_use
+        self._available = available
+        self._models: dict[str, Shelved] = {}
+        self._fetches: dict[str, _Fetch] = {}
+        self._needs: dict[str, int] = {}
+        self._out_of_service: dict[str, str] = {}
+        self._uses = 0
+        self._lost: str | None = None
+
+    @property
+    def loaded(self) -> dict[str, Shelved]:
+        """The models that serve, by name."""
+        return self._models
+
+    @property
+    def loading(self) -> str | None:
+        """What is on its way, with a line of progress."""
+        return next((fetch.line or f"Getting {name}" for name, fetch in self._fetches.items()), None)
+
+    def progress(self, name: str) -> str | None:
+        """Return the last line of progress of a model on its way."""
+        fetch = self._fetches.get(name)
+        return fetch.line if fetch else None
+
+    def out_of_service(self, name: str) -> str | None:
+        """Return why a model that failed too often serves no more; asking for it by :meth:`fetch` tries again."""
+        return self._out_of_service.get(name)
+
+    def use(self, name: str) -> Shelved | None:
+        """Return the model if it is loaded, and note that it is wanted."""
+        model = self._models.get(name)
+        if model is not None:
+            self._uses += 1
+            model.last_use = self._uses
+        return model
+
+    async def fetch(self, name: str, listener: Listener | None = None) -> ModelInfo:
+        """Return the loaded model, loading it where needed; callers at the same time share one load.
+
+        ``listener`` hears lines of progress. Raises :class:`ModelUnavailable` with the reason.
+        """
+        if (model := self.use(name)) is not None:
+            return model.info
+        fetch = self._fetches.get(name)
+        if fetch is None:
+            fetch = self._fetches[name] = _Fetch()
+            fetch.task = asyncio.create_task(self._fetch(name, fetch), name=f"gpt2-load-{name}")
+            fetch.task.add_done_callback(_retrieve)
+        assert fetch.task is not None  # set in the same breath
+        if listener is not None:
+            fetch.listeners.append(listener)
+            if fetch.line:
+                listener(fetch.line)
+        try:
+            return await asyncio.shield(fetch.task)  # one who stops waiting does not stop the others
+        finally:
+            if listener is not None:
+                fetch.listeners.remove(listener)
+
+    def hear(self, notice: Loading | Loaded | NotLoaded) -> None:
+        """Take what the engine says about a model."""
+        fetch = self._fetches.get(notice.name)
+        built = fetch.built if fetch else None
+        match notice:
+            case Loading(name, progress):
+                if fetch is not None:
+                    fetch.tell(progress_line(name, progress))
+            case Loaded(name, info, rows):
+                # A rebuild after a failure brings one, too: for a model that serves, or that has just been unloaded.
+                if built is not None or name in self._models:
+                    self._models[name] = Shelved(info, rows, self._needs.get(name, info.weight_bytes))
+                    self.use(name)
+                if built is not None and not built.done():
+                    built.set_result(notice)
+            case NotLoaded(name, reason):
+                was_serving = self._models.pop(name, None) is not None
+                if built is not None and not built.done():
+                    built.set_exception(ModelUnavailable(f"{name} could not be loaded: {reason}"))
+                elif was_serving:
+                    self._out_of_service[name] = reason
+
+    def engine_lost(self, reason: str) -> None:
+        """Give up for good: the engine thread is gone."""
+        self._lost = reason
+        self._models.clear()
+        for fetch in self._fetches.values():
+            if fetch.built is not None and not fetch.built.done():
+                fetch.built.set_exception(ModelUnavailable(reason))
+
+    def trim(self) -> None:
+        """Unload what is beyond the limit, the longest unused first; to be called when a request has ended."""
+        surplus = len(self._models) - self._limit
+        for name in self._idle()[: max(0, surplus)]:
+            self._unload(name)
+
+    async def close(self) -> None:
+        """Give up what is on its way."""
+        tasks = [fetch.task for fetch in self._fetches.values() if fetch.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _fetch(self, name: str, fetch: _Fetch) -> ModelInfo:
+        try:
+            fetch.tell(f"Looking for {name}")
+            opened = await self._open(name, fetch)
+            if self._lost is not None:
+                raise ModelUnavailable(self._lost)
+            self._make_room(name, opened.memory_bytes)
+            self._needs[name] = opened.memory_bytes
+            fetch.built = asyncio.get_running_loop().create_future()
+            self._engine.load(name, opened.build)
+            loaded = await fetch.built
+            self._out_of_service.pop(name, None)
+            log.info("%s is loaded on %s as %s", name, loaded.info.device, loaded.info.dtype)
+            return loaded.info
+        finally:
+            del self._fetches[name]
+            self.trim()
+
+    async def _open(self, name: str, fetch: _Fetch) -> Opened:
+        loop = asyncio.get_running_loop()
+
+        def on_progress(line: str) -> None:
+            if self._lost is not None:
+                raise ConnectionAbortedError(self._lost)  # (an OSError: stops the download)
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody looks any more
+                loop.call_soon_threadsafe(fetch.tell, line)
+
+        try:
+            return await in_daemon_thread(lambda: self._source.open(name, on_progress))
+        except (ValueError, OSError) as error:
+            log.warning("%s cannot be opened: %s", name, error)
+            raise ModelUnavailable(f"{name} could not be opened: {error}") from error
+
+    def _make_room(self, name: str, need: int) -> None:
+        """Unload idle models where memory is short; raise :class:`ModelUnavailable` where even that is not enough."""
+        free = self._available()
+        if free is None:
+            return
+        for idle in self._idle():
+            if need <= free:
+                return
+            free += self._models[idle].memory_bytes
+            self._unload(idle)
+        if need > free:
+            raise ModelUnavailable(
+                f"{name} needs {size(need)} of memory and {size(free)} are free. Choose a smaller model, or let the "
+                "host free memory or set TOWNHALL_GPT2_WEIGHTS to a smaller type."
+            )
+
+    def _idle(self) -> list[str]:
+        idle = [name for name in self._models if not self._in_use(name)]
+        return sorted(idle, key=lambda name: self._models[name].last_use)
+
+    def _unload(self, name: str) -> None:
+        log.info("%s leaves the memory", name)
+        del self._models[name]
+        self._engine.unload(name)
+
+
+def progress_line(name: str, progress: Progress) -> str:
+    """Return where loading stands, as one line for a person."""
+    percent = 100 * progress.done // max(1, progress.total)
+    return f"{name}: {progress.stage}, {percent} %" + (
+        f" ({size(progress.memory_bytes)} in memory)" if progress.memory_bytes else ""
+    )
+
+
+def _retrieve(task: asyncio.Task[ModelInfo]) -> None:
+    """Look at the outcome, so that asyncio does not warn where every waiter has left."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,74 @@
+"""Where models come from: a checkpoint on disk or on the hub, and what it would take to load it. No tinygrad here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from plugins.gpt2.engine.interface import LanguageModel
+from plugins.gpt2.engine.notices import Progress
+from plugins.gpt2.engine.slot import Build
+from plugins.gpt2.settings import GPT2Settings
+from plugins.gpt2.words import size
+
+if TYPE_CHECKING:
+    from plugins.gpt2.model.checkpoint import Checkpoint
+    from plugins.gpt2.model.hub import DownloadProgress
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A model whose files are here and fit together. ``build`` loads it, in the engine thread."""
+
+    memory_bytes: int
+    build: Build
+
+
+class ModelSource(Protocol):
+    """What the service needs to know of models; a test brings its own."""
+
+    def open(self, name: str, on_progress: Callable[[str], None]) -> Opened:
+        """Download what is missing and check it. Blocks, so it runs in a thread of its own.
+
+        ``on_progress`` takes a line for a person, from that thread, and may raise to stop it. Raises ValueError or
+        OSError with the reason.
+        """
+        ...
+
+
+class CheckpointSource:
+    """Opens real checkpoints as the host's settings say."""
+
+    def __init__(self, settings: GPT2Settings) -> None:
+        self._settings = settings
+
+    def open(self, name: str, on_progress: Callable[[str], None]) -> Opened:
+        """Open or download ``name``. Raises ``CheckpointError``, a ValueError whose message names the cure."""
+        from plugins.gpt2.model.checkpoint import open_checkpoint
+        from plugins.gpt2.model.gpt2 import memory_plan
+
+        def report(progress: DownloadProgress) -> None:
+            done, total = progress.done_bytes, progress.total_bytes
+            on_progress(f"{name}: downloading, {size(done)} of {size(total)} ({100 * done // max(1, total)} %)")
+
+        checkpoint = open_checkpoint(name, allow_pickle=self._settings.allow_pickle, on_progress=report)
+        weights = self._settings.weights or "int8"
+        return Opened(
+            memory_bytes=memory_plan(checkpoint.config, weights, self._settings.rows),
+            build=lambda: self._build(checkpoint),
+        )
+
+    def _build(self, checkpoint: Checkpoint) -> Generator[Progress, None, LanguageModel]:
+        from plugins.gpt2.model.gpt2 import loading
+
+        settings = self._settings
+        return (
+            yield from loading(
+                checkpoint,
+                weights=settings.weights,
+                rows=settings.rows,
+                device=settings.device,
+                threads=settings.threads,
+            )
+        )

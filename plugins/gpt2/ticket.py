@@ -1,0 +1,56 @@
+"""One request on the event loop's side: what its asker has not heard yet."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from plugins.gpt2.protocol import Event, Finished, GenerationError, GenerationRequest, Queued, Text
+
+
+class Ticket:
+    """A request with its key in the engine. Everything here happens on the event loop.
+
+    ``submitted`` is in seconds of the service's clock. A slow listener costs no memory: news that it has not fetched
+    are joined or replaced.
+    """
+
+    def __init__(self, key: int, request: GenerationRequest, submitted: float) -> None:
+        self.key = key
+        self.request = request
+        self.submitted = submitted
+        self.ahead: int | None = None
+        """The place in the queue that was told last."""
+        self.text = ""
+        """What the model wrote so far."""
+        self.over = False
+        """Whether the last event or an error was put."""
+        self._news: deque[Event | GenerationError] = deque()
+        self._arrived = asyncio.Event()
+
+    def put(self, news: Event | GenerationError) -> None:
+        """Tell the listener; what comes after the end is dropped."""
+        if self.over:
+            return
+        self.over = isinstance(news, Finished | GenerationError)
+        if isinstance(news, Text):
+            self.text += news.piece
+        last = self._news[-1] if self._news else None
+        if isinstance(news, Text) and isinstance(last, Text):
+            self._news[-1] = Text(last.piece + news.piece)
+        elif isinstance(news, Queued) and isinstance(last, Queued):
+            self._news[-1] = news
+        else:
+            self._news.append(news)
+        self._arrived.set()
+
+    async def get(self, within: float) -> Event:
+        """Return the next event; raise the error that was put, or TimeoutError after ``within`` seconds."""
+        async with asyncio.timeout(within):
+            while not self._news:
+                self._arrived.clear()
+                await self._arrived.wait()
+        news = self._news.popleft()
+        if isinstance(news, GenerationError):
+            raise news
+        return news
