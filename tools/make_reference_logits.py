@@ -33,7 +33,7 @@ from typing import Any
 
 import numpy as np
 
-from plugins.gpt2.model.checkpoint import MINI_FOLDER
+from plugins.gpt2.model.model_names import MINI_FOLDER
 from plugins.gpt2.model.tokenizer import load_tokenizer
 from tools.random_checkpoint import RECIPES, write_checkpoint
 

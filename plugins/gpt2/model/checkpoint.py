@@ -13,17 +13,38 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
+from plugins.gpt2.model import hub
 from plugins.gpt2.model.checkpoint_errors import CheckpointError, DownloadFailed, UnknownModel
-from plugins.gpt2.model.config_file import CONFIG_NAME, read_config, read_json_object
-from plugins.gpt2.model.constants import EMBEDDED_MODEL, GPT2Config
-from plugins.gpt2.model.safetensors_file import READABLE, SafetensorsFile, TensorRef, open_safetensors
-from plugins.gpt2.model.tokenizer import MERGES_NAME, VOCAB_NAME, BPETokenizer, load_tokenizer
+from plugins.gpt2.model.checkpoint_files import (
+    CONFIG_NAME,
+    INDEX_NAME,
+    MERGES_NAME,
+    PICKLE_NAME,
+    VOCAB_NAME,
+    WEIGHTS_NAME,
+    pickle_refused,
+    weight_map,
+)
+from plugins.gpt2.model.config_file import read_config
+from plugins.gpt2.model.constants import GPT2Config
+from plugins.gpt2.model.hub import DownloadProgress, OnProgress
+from plugins.gpt2.model.model_names import locate
+from plugins.gpt2.model.pickle_file import open_pickle
+from plugins.gpt2.model.safetensors_file import open_safetensors
+from plugins.gpt2.model.tensor_file import READABLE, TensorFile, TensorRef
+from plugins.gpt2.model.tokenizer import BPETokenizer, load_tokenizer
 
-__all__ = ["Checkpoint", "CheckpointError", "DownloadFailed", "TensorRef", "UnknownModel", "open_checkpoint"]
-
-WEIGHTS_NAME = "model.safetensors"
-INDEX_NAME = "model.safetensors.index.json"
-MINI_FOLDER = Path(__file__).resolve().parent.parent / "mini"
+__all__ = [
+    "Checkpoint",
+    "CheckpointError",
+    "DownloadFailed",
+    "DownloadProgress",
+    "TensorRef",
+    "UnknownModel",
+    "expected_shapes",
+    "on_disk",
+    "open_checkpoint",
+]
 
 log = logging.getLogger("townhall.gpt2.checkpoint")
 
@@ -71,15 +92,13 @@ class Checkpoint:
     size on disk; ``fingerprint`` changes when the weights, the config or the vocabulary do.
     """
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path, *, allow_pickle: bool = False) -> None:
         """Open the checkpoint in ``folder``. Raises :class:`CheckpointError`."""
         self.name = name
         self.folder = folder
-        self._config_path = folder / CONFIG_NAME
-        self.config = read_config(self._config_path)
-        self._files = list(_open_weights(folder))
+        self._files = list(_open_weights(folder, allow_pickle=allow_pickle))
         found = _canonical(self._files)
-        self.config = _with_real_head(self.config, found)
+        self.config = _with_real_head(read_config(folder / CONFIG_NAME), found)
         self.tensors: Mapping[str, TensorRef] = dict(_select(self.config, found, folder))
         self.total_bytes = sum(ref.nbytes for ref in self.tensors.values())
 
@@ -117,21 +136,46 @@ class Checkpoint:
         self.close()
 
 
-def open_checkpoint(model: str) -> Checkpoint:
-    """Open ``model``: townhall-mini or a folder."""
-    return Checkpoint(model, MINI_FOLDER if model == EMBEDDED_MODEL else Path(model).expanduser())
+def open_checkpoint(
+    model: str, *, allow_pickle: bool = False, local_only: bool = False, on_progress: OnProgress | None = None
+) -> Checkpoint:
+    """Open ``model``: townhall-mini, an official size, a hub id or a folder. Blocks; may be called from any thread.
+
+    What is not on disk is downloaded, unless ``local_only``; ``on_progress`` hears about it and may raise to stop it.
+    Raises :class:`UnknownModel`, :class:`DownloadFailed` or :class:`CheckpointError`.
+    """
+    place = locate(model)
+    if place.repo is None:
+        assert place.folder is not None
+        return Checkpoint(place.name, place.folder, allow_pickle=allow_pickle)
+    folder = hub.fetch(place.repo, allow_pickle=allow_pickle, local_only=local_only, on_progress=on_progress)
+    return Checkpoint(place.name, folder, allow_pickle=allow_pickle)
 
 
-def _open_weights(folder: Path) -> Iterator[SafetensorsFile]:
-    """Open the single file, or else the shards that the index names."""
+def on_disk(model: str, *, allow_pickle: bool = False) -> Path | None:
+    """Return the folder of ``model`` where nothing would have to be downloaded, else None. Asks nobody."""
+    place = locate(model)
+    return hub.cached_snapshot(place.repo, allow_pickle=allow_pickle) if place.repo else place.folder
+
+
+def _open_weights(folder: Path, *, allow_pickle: bool) -> Iterator[TensorFile]:
+    """Open the single file, or else the shards that the index names, or else the pickle where that is allowed."""
     if (folder / WEIGHTS_NAME).exists():
         yield open_safetensors(folder / WEIGHTS_NAME)
-        return
-    if not (folder / INDEX_NAME).exists():
+    elif (folder / INDEX_NAME).exists():
+        yield from _open_shards(folder)
+    elif not (folder / PICKLE_NAME).exists():
         raise CheckpointError(
             f"{folder}: there is no {WEIGHTS_NAME} and no {INDEX_NAME}. Give the folder of a checkpoint saved by "
             "transformers' save_pretrained()."
         )
+    elif not allow_pickle:
+        raise CheckpointError(pickle_refused(folder))
+    else:
+        yield open_pickle(folder / PICKLE_NAME)
+
+
+def _open_shards(folder: Path) -> Iterator[TensorFile]:
     by_shard: dict[str, set[str]] = {}
     for name, shard in weight_map(folder / INDEX_NAME).items():
         by_shard.setdefault(shard, set()).add(name)
@@ -145,22 +189,7 @@ def _open_weights(folder: Path) -> Iterator[SafetensorsFile]:
         yield replace(file, tensors={name: ref for name, ref in file.tensors.items() if name in names})
 
 
-def weight_map(path: Path) -> dict[str, str]:
-    """Return tensor → shard from an index. Raises :class:`CheckpointError`, also where a shard lies elsewhere."""
-    mapping = read_json_object(path).get("weight_map")
-    if not isinstance(mapping, dict) or not mapping:
-        raise CheckpointError(f"{path}: weight_map is missing or empty. Copy or download the index again.")
-    for shard in mapping.values():
-        plain = isinstance(shard, str) and re.fullmatch(r"[\w][\w.-]*\.safetensors", shard)
-        if not plain:
-            raise CheckpointError(
-                f"{path}: {shard!r} is not the name of a .safetensors file in the same folder. "
-                "Files elsewhere are never opened; get the checkpoint from a place you trust."
-            )
-    return mapping
-
-
-def _canonical(files: list[SafetensorsFile]) -> dict[str, TensorRef]:
+def _canonical(files: list[TensorFile]) -> dict[str, TensorRef]:
     """Return the tensors under names without ``transformer.``, known buffers left out."""
     found: dict[str, TensorRef] = {}
     for file in files:
@@ -174,8 +203,27 @@ def _canonical(files: list[SafetensorsFile]) -> dict[str, TensorRef]:
     return found
 
 
-def _with_real_head(config: GPT2Config, found: Mapping[str, TensorRef]) -> GPT2Config:
+def _with_real_head(config: GPT2Config, found: dict[str, TensorRef]) -> GPT2Config:
+    """Return ``config`` with the head that the file has, as transformers 5 decides it.
+
+    A tied head may be saved as well, or in the embedding's stead. Saved with other values it is a head of its own.
+    """
+    head, embedding = found.get("lm_head.weight"), found.get("wte.weight")
+    if not config.tied_head or head is None:
+        return config
+    if embedding is None:
+        found["wte.weight"] = head
+    elif not _same_values(head, embedding):
+        log.info("%s: lm_head.weight differs from wte.weight, so the head is not tied", head.file)
+        return replace(config, tied_head=False)
     return config
+
+
+def _same_values(one: TensorRef, other: TensorRef) -> bool:
+    if (one.dtype, one.shape) != (other.dtype, other.shape):
+        return False
+    step = 1 << 22  # 4 MiB at a time; different heads differ in the first piece
+    return all(one.raw(at, step) == other.raw(at, step) for at in range(0, one.nbytes, step))
 
 
 def _select(config: GPT2Config, found: dict[str, TensorRef], folder: Path) -> Iterator[tuple[str, TensorRef]]:

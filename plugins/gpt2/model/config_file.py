@@ -74,9 +74,7 @@ def parse_config(raw: Mapping[str, Any], path: Path) -> GPT2Config:
         raise CheckpointError(f"{path}: model_type is {kind!r}; only 'gpt2' is supported. Choose a GPT-2 checkpoint.")
     for key, wanted in _MUST_BE.items():
         if (given := raw.get(key, wanted)) is not wanted:
-            raise CheckpointError(
-                f"{path}: {key} is {given!r}; only {wanted} is supported. Choose another checkpoint."
-            )
+            raise CheckpointError(f"{path}: {key} is {given!r}; only {wanted} is supported. Choose another checkpoint.")
     n_layer, n_head, n_embd, vocab_size = (
         _size(raw, key, path) for key in ("n_layer", "n_head", "n_embd", "vocab_size")
     )

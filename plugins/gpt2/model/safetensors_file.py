@@ -11,14 +11,11 @@ import json
 import math
 import mmap
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from plugins.gpt2.model.checkpoint_errors import CheckpointError
+from plugins.gpt2.model.tensor_file import TensorFile, TensorRef
 
 HEADER_LIMIT = 100_000_000
 """Longest header in bytes; the bound of the safetensors library itself."""
@@ -31,61 +28,8 @@ ITEM_SIZES: dict[str, int] = {
 }
 """Bytes per element of the format's types."""
 
-READABLE = ("F32", "F16", "BF16")
-"""The types that :meth:`TensorRef.numpy` reads."""
 
-Float = npt.NDArray[np.float32] | npt.NDArray[np.float16]
-
-
-@dataclass(frozen=True, slots=True)
-class TensorRef:
-    """Where one tensor lies in a mapped file. Reading starts with :meth:`numpy`, not before."""
-
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
-    nbytes: int
-    file: Path
-    offset: int
-    """Bytes from the start of the file."""
-    _map: mmap.mmap = field(repr=False, compare=False)
-
-    def numpy(self) -> Float:
-        """Return the values in ``shape``: a read-only view of the file for F32 and F16, a float32 copy for BF16.
-
-        The view keeps the map alive, also after the checkpoint is closed.
-        """
-        if self.dtype not in READABLE:
-            raise CheckpointError(
-                f"{self.file}: tensor {self.name} is {self.dtype}; GPT-2's weights are read as "
-                f"{', '.join(READABLE)}. Save the checkpoint in one of these types."
-            )
-        count = math.prod(self.shape)
-        if self.dtype == "BF16":  # bfloat16 is the upper half of a float32
-            halves = np.frombuffer(self._map, "<u2", count, self.offset)
-            return (halves.astype(np.uint32) << np.uint32(16)).view(np.float32).reshape(self.shape)
-        values: Float = np.frombuffer(self._map, "<f4" if self.dtype == "F32" else "<f2", count, self.offset)
-        return np.require(values, requirements="A").reshape(
-            self.shape
-        )  # files before safetensors 0.3 are not aligned
-
-    def raw(self, start: int, length: int) -> bytes:
-        """Return up to ``length`` bytes from ``start`` of this tensor as they lie in the file."""
-        first = self.offset + min(start, self.nbytes)
-        return self._map[first : min(first + length, self.offset + self.nbytes)]
-
-
-@dataclass(frozen=True, slots=True)
-class SafetensorsFile:
-    """One open file: its tensors by name, the header's bytes and the file's size."""
-
-    path: Path
-    tensors: Mapping[str, TensorRef]
-    header: bytes = field(repr=False)
-    size: int
-
-
-def open_safetensors(path: Path) -> SafetensorsFile:
+def open_safetensors(path: Path) -> TensorFile:
     """Map ``path`` and check its header against the file. Raises :class:`CheckpointError`."""
     try:
         with path.open("rb") as file:
@@ -110,7 +54,7 @@ def open_safetensors(path: Path) -> SafetensorsFile:
     entries = _parse(path, header)
     refs = {name: _ref(path, mapped, 8 + length, name, entry) for name, entry in entries.items()}
     _check_layout(path, refs, data_start=8 + length, size=size)
-    return SafetensorsFile(path, refs, header, size)
+    return TensorFile(path, refs, header, size)
 
 
 def _broken(path: Path, what: str) -> CheckpointError:

@@ -150,8 +150,6 @@ def _ranks(vocab: Mapping[str, int], merges: Sequence[tuple[str, str]]) -> dict[
         if token in ranks:
             raise CheckpointError(f"two merges make the token {token!r}; tiktoken cannot tell them apart.")
         if token not in vocab:
-            raise CheckpointError(
-                f"the merge {left!r} {right!r} makes {token!r}, which the vocabulary does not have."
-            )
+            raise CheckpointError(f"the merge {left!r} {right!r} makes {token!r}, which the vocabulary does not have.")
         ranks[token] = None
     return ranks

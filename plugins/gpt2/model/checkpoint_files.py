@@ -1,0 +1,67 @@
+"""Which files make a checkpoint's folder, as transformers' ``save_pretrained()`` writes it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from plugins.gpt2.model.checkpoint_errors import CheckpointError
+from plugins.gpt2.model.config_file import CONFIG_NAME, read_json_object
+from plugins.gpt2.model.tokenizer import MERGES_NAME, VOCAB_NAME
+
+__all__ = [
+    "CONFIG_NAME",
+    "INDEX_NAME",
+    "MERGES_NAME",
+    "PICKLE_NAME",
+    "VOCAB_NAME",
+    "WEIGHTS_NAME",
+    "lacking_files",
+    "pickle_refused",
+    "weight_map",
+]
+
+WEIGHTS_NAME = "model.safetensors"
+INDEX_NAME = "model.safetensors.index.json"
+PICKLE_NAME = "pytorch_model.bin"
+
+_SHARD = re.compile(r"\w[\w.-]*\.safetensors", re.ASCII)
+
+
+def weight_map(path: Path) -> dict[str, str]:
+    """Return tensor → shard from an index. Raises :class:`CheckpointError`, also where a shard lies elsewhere."""
+    mapping = read_json_object(path).get("weight_map")
+    if not isinstance(mapping, dict) or not mapping:
+        raise CheckpointError(f"{path}: weight_map is missing or empty. Copy or download the index again.")
+    for shard in mapping.values():
+        if not isinstance(shard, str) or not _SHARD.fullmatch(shard):
+            raise CheckpointError(
+                f"{path}: {shard!r} is not the name of a .safetensors file in the same folder. "
+                "Files elsewhere are never opened; get the checkpoint from a place you trust."
+            )
+    return mapping
+
+
+def lacking_files(folder: Path, *, allow_pickle: bool = False) -> list[str]:
+    """Return the names of files that ``folder`` lacks to be a checkpoint; empty where it is complete.
+
+    Raises :class:`CheckpointError` where an index is there but cannot be read.
+    """
+    lacking = [name for name in (CONFIG_NAME, VOCAB_NAME, MERGES_NAME) if not (folder / name).is_file()]
+    if (folder / WEIGHTS_NAME).is_file():
+        return lacking
+    if (folder / INDEX_NAME).is_file():
+        shards = sorted(set(weight_map(folder / INDEX_NAME).values()))
+        return lacking + [shard for shard in shards if not (folder / shard).is_file()]
+    if allow_pickle and (folder / PICKLE_NAME).is_file():
+        return lacking
+    return [*lacking, WEIGHTS_NAME]
+
+
+def pickle_refused(where: object) -> str:
+    """Return why ``pytorch_model.bin`` is not read unasked, and how to ask."""
+    return (
+        f"{where} has only {PICKLE_NAME}, a pickle. A pickle is a program, not just numbers, so it is not opened "
+        "unless you ask for it: set TOWNHALL_GPT2_ALLOW_PICKLE=true (only tensors are read then, anything else in it is "
+        f"refused), or convert it to {WEIGHTS_NAME}."
+    )
