@@ -9,6 +9,7 @@ from townhall_bot.loopback import LoopbackDiscord, ResponseType, TownhallWorld
 async def test_a_client_logs_in_and_finds_the_server(
     bot: ExampleBot, server: LoopbackDiscord, world: TownhallWorld
 ) -> None:
+    assert bot.user is not None
     assert bot.user.id == server.world.bot.id
     assert [guild.name for guild in bot.guilds] == ["Townhall"]
     assert [channel.name for channel in bot.guilds[0].text_channels] == ["general", "gpt2"]

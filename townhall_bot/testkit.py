@@ -1,0 +1,217 @@
+"""Pytest fixtures for plugins: a Discord on this machine, a server with people, and the bot with your plugin.
+
+Say ``pytest_plugins = ["townhall_bot.testkit"]`` in the top ``conftest.py``, name your plugin in a fixture, and
+write what people do::
+
+    @pytest.fixture
+    def townhall_plugins():
+        return [PingPlugin]
+
+    async def test_a_member_pings(townhall, ada):
+        turn = await ada.type("/ping")
+        await townhall.settled(turn)
+        assert "Pong" in turn.text
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import discord
+import pytest
+from pydantic import SecretStr
+
+from townhall_bot.bot import Townhall
+from townhall_bot.loopback import Guild, LoopbackDiscord, Person, TownhallWorld, Turn, point_discord_at
+from townhall_bot.loopback.openapi import DESCRIPTION_VARIABLE
+from townhall_bot.plugins import Plugin
+from townhall_bot.settings import PREFIX, Settings, load_settings
+from townhall_bot.store import Store
+
+__all__ = [
+    "RunningTownhall",
+    "StartTownhall",
+    "ada",
+    "admin",
+    "ben",
+    "clean_settings",
+    "discord_server",
+    "guild",
+    "start_townhall",
+    "stranger",
+    "townhall",
+    "townhall_plugins",
+    "townhall_settings",
+    "world",
+]
+
+START_SECONDS = 60.0
+RATE_SCALE = 0.02
+"""Rate limits have Discord's counts in windows this much shorter, so that a test need not sit them out."""
+
+
+class RunningTownhall:
+    """The bot, connected to the local Discord, and how each command ended."""
+
+    def __init__(self, bot: Townhall) -> None:
+        self.bot = bot
+        self._ends: dict[int, asyncio.Future[Exception | None]] = {}
+        bot.on_townhall_settled = self._note  # type: ignore[attr-defined]  # discord.py finds handlers by name
+
+    async def settled(self, turn: Turn, seconds: float = 30) -> Exception | None:
+        """Wait until a turn's command has returned or failed; return what it raised, or None.
+
+        Raises TimeoutError, with what the asker saw, after ``seconds``.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._end(turn.interaction_id)
+        except TimeoutError:
+            raise TimeoutError(f"not settled after {seconds:g} s: {turn}") from None
+
+    async def stop(self) -> None:
+        """Stop the bot as a shutdown does; stopping twice is fine."""
+        await self.bot.close()
+
+    async def _note(self, interaction: discord.Interaction[Townhall], error: Exception | None) -> None:
+        end = self._end(interaction.id)
+        if not end.done():
+            end.set_result(error)
+
+    def _end(self, interaction_id: int) -> asyncio.Future[Exception | None]:
+        return self._ends.setdefault(interaction_id, asyncio.get_running_loop().create_future())
+
+
+StartTownhall = Callable[..., Awaitable[RunningTownhall]]
+"""``await start_townhall(PluginClass, ..., settings={"TOWNHALL_X": "1"})`` starts the bot; again, restarts it."""
+
+
+@pytest.fixture
+async def discord_server() -> AsyncIterator[LoopbackDiscord]:
+    """A local Discord that this process's clients connect to.
+
+    Fails the test at its end where a request broke Discord's own OpenAPI description.
+    """
+    async with LoopbackDiscord(rate_scale=RATE_SCALE) as server:
+        with point_discord_at(server):
+            yield server
+        faults = [f"{r.method} {r.path}: {fault}" for r in server.requests for fault in r.schema_errors]
+    if faults:
+        pytest.fail("requests that Discord's description does not allow:\n" + "\n".join(faults))
+
+
+@pytest.fixture
+async def world(discord_server: LoopbackDiscord) -> TownhallWorld:
+    """The ready-made server with its channels and people."""
+    return discord_server.townhall()
+
+
+@pytest.fixture
+async def guild(world: TownhallWorld) -> Guild:
+    """The ready-made server."""
+    return world.guild
+
+
+@pytest.fixture
+async def admin(world: TownhallWorld) -> Person:
+    """Somebody with Manage Server."""
+    return world.people["admin"]
+
+
+@pytest.fixture
+async def ada(world: TownhallWorld) -> Person:
+    """A member."""
+    return world.people["ada"]
+
+
+@pytest.fixture
+async def ben(world: TownhallWorld) -> Person:
+    """Another member."""
+    return world.people["ben"]
+
+
+@pytest.fixture
+async def stranger(world: TownhallWorld) -> Person:
+    """Somebody who may not use commands."""
+    return world.people["stranger"]
+
+
+@pytest.fixture
+def townhall_plugins() -> Sequence[type[Plugin]]:
+    """The plugins of :func:`townhall`; override this in your tests."""
+    return []
+
+
+@pytest.fixture
+def townhall_settings() -> Mapping[str, str]:
+    """Settings of :func:`townhall` by environment variable; override this where you need some."""
+    return {}
+
+
+@pytest.fixture
+def clean_settings(monkeypatch: pytest.MonkeyPatch) -> Callable[[Mapping[str, str]], None]:
+    """Return a function that makes the given settings the only ones in the environment."""
+
+    def apply(settings: Mapping[str, str]) -> None:
+        for name in list(os.environ):
+            if name.startswith(PREFIX) and name != DESCRIPTION_VARIABLE:
+                monkeypatch.delenv(name)
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+
+    return apply
+
+
+@pytest.fixture
+async def start_townhall(
+    discord_server: LoopbackDiscord,
+    world: TownhallWorld,
+    tmp_path: Path,
+    clean_settings: Callable[[Mapping[str, str]], None],
+) -> AsyncIterator[StartTownhall]:
+    """Start the real bot with plugin classes and settings; every start of a test shares one data folder."""
+    async with AsyncExitStack() as stack:
+
+        async def start(*plugins: type[Plugin], settings: Mapping[str, str] | None = None) -> RunningTownhall:
+            clean_settings(settings or {})
+            token = SecretStr(discord_server.token)
+            core = load_settings(Settings, env_file=None).model_copy(update={"token": token, "data_dir": tmp_path})
+            store = Store.open(tmp_path / "townhall.db")
+            bot = Townhall(core, store, list(plugins), env_file=None, guild_ready_timeout=0.05)
+            serving = asyncio.create_task(bot.start(discord_server.token))
+            stack.push_async_callback(_stop, bot, serving)
+            await _until_started(bot, serving)
+            return RunningTownhall(bot)
+
+        yield start
+
+
+@pytest.fixture
+async def townhall(
+    start_townhall: StartTownhall,
+    townhall_plugins: Sequence[type[Plugin]],
+    townhall_settings: Mapping[str, str],
+) -> RunningTownhall:
+    """The real bot with ``townhall_plugins``, connected and ready."""
+    return await start_townhall(*townhall_plugins, settings=townhall_settings)
+
+
+async def _until_started(bot: Townhall, serving: asyncio.Task[None]) -> None:
+    ready = asyncio.create_task(bot.started.wait())
+    await asyncio.wait({ready, serving}, timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    if ready.done():
+        return
+    ready.cancel()
+    if serving.done():
+        await serving  # raises what went wrong
+    raise TimeoutError(f"the bot was not ready after {START_SECONDS:g} s")
+
+
+async def _stop(bot: Townhall, serving: asyncio.Task[None]) -> None:
+    await bot.close()
+    serving.cancel()
+    await asyncio.gather(serving, return_exceptions=True)
