@@ -131,6 +131,7 @@ def _add_plugin_commands(parser: _Parser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from townhall_bot.plugin_host import prepare, warn_of_unknown
 
+    logs.set_up("WARNING")  # a plugin that cannot be imported is in the log, with its traceback
     settings, plugins = prepare()
     logs.set_up(settings.log_level)
     warn_of_unknown(plugins)

@@ -31,7 +31,7 @@ class SettingsError(Exception):
 
 
 class Settings(BaseSettings):
-    """The core's settings."""
+    """Townhall's own settings."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore")
 
@@ -52,9 +52,7 @@ class Settings(BaseSettings):
         default_factory=lambda: platformdirs.user_data_path("townhall", appauthor=False),
         description="The folder for the database and what plugins keep. Empty: the user's data folder.",
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        default="INFO", description="How much is logged: DEBUG, INFO, WARNING or ERROR."
-    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="How much is logged.")
 
     @field_validator("plugins", mode="before")
     @classmethod

@@ -15,7 +15,7 @@ from townhall_bot.plugins import Health, Plugin, PluginContext, PluginSettings
 
 
 class PingSettings(PluginSettings):
-    """What the host may set."""
+    """Settings of the plugin ping."""
 
     model_config = SettingsConfigDict(env_prefix="TOWNHALL_PING_")
 

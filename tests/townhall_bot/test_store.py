@@ -1,0 +1,206 @@
+"""Settings of servers survive restarts and kills; who changed what is known; damage is told with a cure."""
+
+import asyncio
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from townhall_bot.store import MIGRATIONS, Store, StoreError
+
+GUILD, OTHER_GUILD, ADA, BEN = 10, 11, 1, 2
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "new" / "townhall.db"
+
+
+@pytest.fixture
+async def store(path: Path) -> AsyncIterator[Store]:
+    store = Store.open(path)
+    yield store
+    await store.close()
+
+
+async def test_a_setting_is_there_after_a_restart(path: Path) -> None:
+    first = Store.open(path)
+    await first.guild_settings("gpt2").change(GUILD, "model", "gpt2-medium", actor_id=ADA)
+    await first.close()
+    second = Store.open(path)
+    assert await second.guild_settings("gpt2").get(GUILD, "model") == "gpt2-medium"
+    await second.close()
+
+
+async def test_each_server_and_each_plugin_has_its_own(store: Store) -> None:
+    settings = store.guild_settings("gpt2")
+    await settings.change(GUILD, "model", "gpt2", actor_id=ADA)
+    assert await settings.get(OTHER_GUILD, "model", "default") == "default"
+    assert await store.guild_settings("ping").all(GUILD) == {}
+    assert await settings.all(GUILD) == {"model": "gpt2"}
+
+
+async def test_values_of_every_json_kind_come_back_as_they_were(store: Store) -> None:
+    settings = store.guild_settings("gpt2")
+    values = {"number": 1.5, "list": [1, "two"], "flag": False, "text": "Grüße 🙂", "zero": 0, "nested": {"a": [None]}}
+    for key, value in values.items():
+        await settings.change(GUILD, key, value, actor_id=ADA)
+    assert await settings.all(GUILD) == values
+
+
+async def test_the_audit_trail_tells_who_changed_what_newest_first(store: Store) -> None:
+    settings = store.guild_settings("gpt2")
+    assert await settings.change(GUILD, "model", "gpt2", actor_id=ADA) is None
+    assert await settings.change(GUILD, "model", "gpt2-xl", actor_id=BEN) == "gpt2"
+    newest, oldest = await settings.audit(GUILD)
+    assert (newest.actor_id, newest.key, newest.old, newest.new) == (BEN, "model", "gpt2", "gpt2-xl")
+    assert (oldest.actor_id, oldest.old, oldest.new) == (ADA, None, "gpt2")
+    assert newest.at >= oldest.at
+    assert newest.at.tzinfo is not None
+    assert await settings.audit(OTHER_GUILD) == []
+    assert len(await settings.audit(GUILD, limit=1)) == 1
+
+
+async def test_setting_what_is_already_set_leaves_no_line(store: Store) -> None:
+    settings = store.guild_settings("gpt2")
+    await settings.change(GUILD, "count", 60, actor_id=ADA)
+    assert await settings.change(GUILD, "count", 60, actor_id=BEN) == 60
+    assert len(await settings.audit(GUILD)) == 1
+
+
+async def test_a_reset_goes_back_to_the_defaults_and_says_so(store: Store) -> None:
+    settings = store.guild_settings("gpt2")
+    await settings.change(GUILD, "count", 60, actor_id=ADA)
+    await settings.change(GUILD, "model", "gpt2", actor_id=ADA)
+    await settings.change(OTHER_GUILD, "model", "gpt2", actor_id=ADA)
+    assert await settings.reset(GUILD, actor_id=BEN) == {"count": 60, "model": "gpt2"}
+    assert await settings.all(GUILD) == {}
+    assert await settings.all(OTHER_GUILD) == {"model": "gpt2"}
+    assert {(entry.key, entry.new) for entry in (await settings.audit(GUILD))[:2]} == {("count", None), ("model", None)}
+
+
+async def test_none_takes_one_setting_back(store: Store) -> None:
+    settings = store.guild_settings("gpt2")
+    await settings.change(GUILD, "count", 60, actor_id=ADA)
+    assert await settings.change(GUILD, "count", None, actor_id=ADA) == 60
+    assert await settings.get(GUILD, "count", 40) == 40
+
+
+async def test_a_value_that_is_no_json_changes_nothing(store: Store) -> None:
+    settings = store.guild_settings("gpt2")
+    with pytest.raises(TypeError):
+        await settings.change(GUILD, "model", object(), actor_id=ADA)
+    assert await settings.all(GUILD) == {}
+    assert await settings.audit(GUILD) == []
+
+
+async def test_the_core_keeps_values_of_its_own(store: Store) -> None:
+    await store.set_value("commands/1/everywhere", "abc")
+    await store.set_value("commands_1", "not one of them")
+    assert await store.get_value("commands/1/everywhere") == "abc"
+    assert await store.values("commands/") == {"commands/1/everywhere": "abc"}
+    await store.set_value("commands/1/everywhere", None)
+    assert await store.get_value("commands/1/everywhere", "gone") == "gone"
+
+
+async def test_changes_at_once_do_not_mix(store: Store) -> None:
+    settings = store.guild_settings("gpt2")
+    await asyncio.gather(*(settings.change(GUILD, "count", number, actor_id=number) for number in range(1, 51)))
+    trail = list(reversed(await settings.audit(GUILD, limit=100)))
+    assert len(trail) == 50
+    assert all(later.old == earlier.new for earlier, later in pairwise(trail))
+
+
+async def test_sql_runs_on_one_thread_that_is_not_the_event_loops(store: Store) -> None:
+    threads = set()
+    for _ in range(3):
+        threads.add(await store._run(lambda _: threading.current_thread().name))
+    assert len(threads) == 1
+    assert threads != {threading.current_thread().name}
+
+
+async def test_after_closing_nothing_is_written(path: Path) -> None:
+    store = Store.open(path)
+    await store.close()
+    await store.close()
+    with pytest.raises(StoreError, match="stopping"):
+        await store.set_value("late", 1)
+
+
+def test_a_file_that_is_no_database_is_refused_with_a_cure(tmp_path: Path) -> None:
+    path = tmp_path / "townhall.db"
+    path.write_bytes(b"Four score and seven years ago" * 100)
+    with pytest.raises(StoreError, match=r"townhall\.db.*Restore a backup"):
+        Store.open(path)
+    assert path.read_bytes().startswith(b"Four score")
+
+
+async def test_a_database_of_a_newer_townhall_is_left_alone(path: Path, tmp_path: Path) -> None:
+    await Store.open(path).close()
+    with sqlite3.connect(path) as db:
+        db.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    db.close()
+    with pytest.raises(StoreError, match="newer Townhall"):
+        Store.open(path)
+
+
+def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "townhall.db"
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE recipe (name TEXT)")
+    db.close()
+    with pytest.raises(StoreError, match="another program"):
+        Store.open(path)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="TOWNHALL_DATA_DIR"):
+        Store.open(tmp_path / "file" / "townhall.db")
+
+
+async def test_a_sound_file_has_no_damage(store: Store) -> None:
+    assert await store.damage() == ""
+
+
+WRITER = """
+import asyncio, sys
+from townhall_bot.store import Store
+
+async def main():
+    settings = Store.open(sys.argv[1]).guild_settings("gpt2")
+    for number in range(1, 100_000):
+        await settings.change(10, "count", number, actor_id=1)
+        print(number, flush=True)
+
+asyncio.run(main())
+"""
+
+
+def test_a_kill_in_the_middle_of_writes_loses_nothing_that_was_confirmed(path: Path) -> None:
+    for _ in range(3):
+        with subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True) as writer:
+            assert writer.stdout is not None
+            for _ in range(20):
+                confirmed = int(writer.stdout.readline())
+            os.kill(writer.pid, signal.SIGKILL)
+            for line in writer.stdout:  # what it had confirmed by then
+                confirmed = int(line)
+        asyncio.run(check_after_kill(path, confirmed))
+
+
+async def check_after_kill(path: Path, confirmed: int) -> None:
+    store = Store.open(path)
+    settings = store.guild_settings("gpt2")
+    kept = await settings.get(GUILD, "count")
+    assert kept in (confirmed, confirmed + 1)
+    assert (await settings.audit(GUILD, limit=1))[0].new == kept
+    assert await store.damage() == ""
+    await store.close()
