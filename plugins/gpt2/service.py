@@ -12,7 +12,7 @@ import itertools
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 from plugins.gpt2 import memory
 from plugins.gpt2.admission import check_request, check_share
@@ -86,7 +86,7 @@ class GPT2Service:
         self._engine.start(asyncio.get_running_loop())
         self._fetch_soon(self.settings.model)
 
-    async def generate(self, request: GenerationRequest) -> AsyncIterator[Event]:
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[Event]:
         """Yield events until Finished; see ``TextGenerator``. Closing the iterator cancels."""
         ticket = self._admit(request)
         try:

@@ -1,0 +1,23 @@
+"""``townhall gpt2`` and ``townhall models``: what the plugin brings to the command line. Imports what is heavy late."""
+
+from __future__ import annotations
+
+import argparse
+
+from townhall_bot.plugins import CliCommand
+
+
+def _configure_gpt2(parser: argparse.ArgumentParser) -> None:
+    # The model's own command line reads the arguments, the same as behind `python plugins/gpt2/model/gpt2.py`. Without
+    # prefix characters nothing here looks like an option, so all of them reach it, --help included.
+    parser.prefix_chars = "\0"
+    parser.add_argument("arguments", nargs=argparse.REMAINDER)
+
+
+def _run_gpt2(arguments: argparse.Namespace) -> int:
+    from plugins.gpt2.model.gpt2 import main
+
+    return main(arguments.arguments)
+
+
+COMMANDS = (CliCommand("gpt2", "continue a text with a model, without Discord", _configure_gpt2, _run_gpt2),)

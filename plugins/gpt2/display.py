@@ -1,0 +1,89 @@
+"""What a member sees of a text: prompt and continuation as one piece, and the small print below."""
+
+from __future__ import annotations
+
+import re
+
+from plugins.gpt2.protocol import FinishReason, Timing
+
+_MARKUP = re.compile(
+    r"(?P<link>https?://\S+)"  # a backslash would become part of the address
+    r"|[\\*_~|`]"
+    r"|<(?=[@#:/a-z])"  # mentions, emoji, timestamps
+    r"|\[(?=[^\]\n]*\]\()"  # masked links
+    r"|^[ \t]*(?:>|#{1,3}(?=\s)|[-+](?=[#\s]))"  # quotes, headings, lists, small print
+    r"|^[ \t]*\d+(?=[.)]\s)",  # numbered lists
+    re.MULTILINE,
+)
+
+REASONS: dict[FinishReason, str] = {
+    "context": "The text ends here because the model reads no more than this at a time.",
+    "end_of_text": "The model ended its text here.",
+    "cancelled": "Stopped.",
+}
+"""What to say about an end that is not the one asked for."""
+
+
+def verbatim(text: str) -> str:
+    """Return ``text`` so that Discord shows it as it is, without reading any markdown into it."""
+
+    def escape(match: re.Match[str]) -> str:
+        found = match.group()
+        if match.group("link"):
+            return found
+        if found[-1].isdigit():  # "1." is a list; "1\." is not
+            return f"{found}\\"
+        return f"{found[:-1]}\\{found[-1]}" if found[-1] != "#" else found.replace("#", "\\#", 1)
+
+    return _MARKUP.sub(escape, text)
+
+
+def continued(prompt: str, text: str) -> str:
+    """Return the prompt in bold, and what follows it."""
+    bare = prompt.strip()
+    if not bare:
+        return verbatim(text)
+    # Discord does not embolden across a paragraph's end, nor next to white space inside the asterisks.
+    lines = [f"**{verbatim(line.strip())}**" if line.strip() else "" for line in bare.split("\n")]
+    gap = prompt[len(prompt.rstrip()) :]
+    return "\n".join(lines) + gap + verbatim(text)
+
+
+def waiting(ahead: int, loading: str | None) -> str:
+    """Return the line that stands where the text will be."""
+    if loading is not None:
+        return f"⏳ {verbatim(loading)}"
+    if ahead == 0:
+        return "⏳ You are next."
+    return f"⏳ In the queue: {ahead} {'goes' if ahead == 1 else 'go'} before you."
+
+
+def ending(reason: FinishReason, notice: str | None, timing: Timing | None) -> str:
+    """Return the small print of a finished text: what was adjusted, why it ended, and what was measured."""
+    lines = [notice, REASONS.get(reason), None if timing is None else measured(timing)]
+    return "\n".join(line for line in lines if line)
+
+
+def measured(timing: Timing) -> str:
+    """Return what was measured, in one line."""
+    parts = [
+        f"queue {_seconds(timing.queue_ms)}",
+        f"first token {_seconds(timing.first_token_ms)}",
+        _rate("prefill", timing.prefill_tok_s),
+        _rate("decode", timing.decode_tok_s),
+        f"{timing.prompt_tokens} + {timing.new_tokens} tokens in {_seconds(timing.total_ms)}",
+        f"seed {timing.seed}",
+        f"{timing.model} on {timing.device}, {timing.dtype}",
+    ]
+    return " · ".join(part for part in parts if part)
+
+
+def _seconds(ms: float) -> str:
+    return f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s"
+
+
+def _rate(name: str, tokens_per_second: float | None) -> str:
+    if tokens_per_second is None:
+        return ""
+    digits = 0 if tokens_per_second >= 100 else 1
+    return f"{name} {tokens_per_second:.{digits}f} tokens/s"
