@@ -62,6 +62,6 @@ def pickle_refused(where: object) -> str:
     """Return why ``pytorch_model.bin`` is not read unasked, and how to ask."""
     return (
         f"{where} has only {PICKLE_NAME}, a pickle. A pickle is a program, not just numbers, so it is not opened "
-        "unless you ask for it: set TOWNHALL_GPT2_ALLOW_PICKLE=true (only tensors are read then, anything else in it is "
-        f"refused), or convert it to {WEIGHTS_NAME}."
+        "unless you ask for it: set TOWNHALL_GPT2_ALLOW_PICKLE=true (only tensors are read then, anything else in it "
+        f"is refused), or convert it to {WEIGHTS_NAME}."
     )

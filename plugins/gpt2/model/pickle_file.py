@@ -1,8 +1,8 @@
 """Read a ``pytorch_model.bin`` without running what is in it.
 
 torch.save() writes a zip: ``data.pkl`` says which tensors there are, ``data/<key>`` holds their bytes, uncompressed.
-The pickle is read by an unpickler that knows the handful of names which rebuild tensors and refuses every other, so that no
-code of the file runs; the tensors are then mapped in place, like those of a safetensors file.
+The pickle is read by an unpickler that knows the handful of names which rebuild tensors and refuses every other, so
+that no code of the file runs; the tensors are then mapped in place, like those of a safetensors file.
 """
 
 from __future__ import annotations

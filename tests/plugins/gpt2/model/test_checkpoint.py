@@ -1,0 +1,307 @@
+"""A checkpoint is opened only where its files belong together, and says what is wrong where they do not."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from plugins.gpt2.model.checkpoint import Checkpoint, CheckpointError, UnknownModel, on_disk, open_checkpoint
+from plugins.gpt2.model.constants import GPT2Config
+from tools.random_checkpoint import random_weights, safetensors_bytes, write_checkpoint
+
+CONFIG = GPT2Config(2, 3, 12, 10, 260, 20, end_of_text=259)
+UNTIED = GPT2Config(1, 1, 4, 5, 257, 16, end_of_text=256, tied_head=False)
+
+EditConfig = Callable[..., Path]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_checkpoint(tmp_path / "model", CONFIG, seed=1)
+
+
+@pytest.fixture
+def edit_config(folder: Path) -> EditConfig:
+    """Change keys of config.json; None as a key's value writes null, ``...`` removes the key."""
+
+    def edit(**changes: Any) -> Path:
+        path = folder / "config.json"
+        config = json.loads(path.read_text()) | changes
+        path.write_text(json.dumps({key: value for key, value in config.items() if value is not ...}))
+        return folder
+
+    return edit
+
+
+def rewrite(folder: Path, changes: dict[str, Any], config: GPT2Config = CONFIG) -> Path:
+    """Save the weights again, some replaced, renamed or (None) left out."""
+    weights: dict[str, Any] = {**random_weights(config, 1), **changes}
+    kept = {name: values for name, values in weights.items() if values is not None}
+    (folder / "model.safetensors").write_bytes(safetensors_bytes(kept))
+    return folder
+
+
+def test_the_embedded_model_opens_as_its_card_says() -> None:
+    with open_checkpoint("townhall-mini") as mini:
+        assert mini.name == "townhall-mini"
+        assert mini.config == GPT2Config(6, 5, 320, 512, 8192, 1280, end_of_text=8191)
+        assert mini.config.parameters == sum(ref.numpy().size for ref in mini.tensors.values()) == 10_183_680
+        assert mini.total_bytes == 2 * mini.config.parameters
+        assert {ref.dtype for ref in mini.tensors.values()} == {"F16"}
+        assert mini.tokenizer().end_of_text == 8191
+    assert on_disk("townhall-mini") == mini.folder
+
+
+@pytest.mark.parametrize("prefix", ["", "transformer."])
+@pytest.mark.parametrize("shards", [1, 3])
+@pytest.mark.parametrize(("dtype", "tolerance"), [("F32", 0.0), ("F16", 2**-10), ("BF16", 2**-8)])
+def test_any_way_of_saving_gives_the_same_tensors(
+    tmp_path: Path, prefix: str, shards: int, dtype: str, tolerance: float
+) -> None:
+    write_checkpoint(tmp_path, UNTIED, seed=4, dtype=dtype, prefix=prefix, shards=shards)
+    checkpoint = open_checkpoint(str(tmp_path))
+    expected = random_weights(UNTIED, 4)
+    assert list(checkpoint.tensors) == list(expected), "in the order of the forward pass"
+    for name, values in expected.items():
+        ref = checkpoint.tensors[name]
+        assert (ref.name, ref.dtype, ref.shape) == (name, dtype, values.shape)
+        np.testing.assert_allclose(ref.numpy(), values, rtol=tolerance, atol=1e-6 if tolerance else 0)
+    assert checkpoint.config == UNTIED
+
+
+def test_a_read_only_folder_serves(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.chmod(0o444)
+    folder.chmod(0o555)
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    checkpoint = open_checkpoint(str(folder))
+    assert checkpoint.tensors["ln_f.bias"].numpy().shape == (12,)
+    assert checkpoint.fingerprint
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+    folder.chmod(0o755)
+
+
+def test_attention_masks_and_other_heads_are_left_out(folder: Path) -> None:
+    rewrite(
+        folder, **{"h.0.attn.bias": np.ones((1, 1, 10, 10)), "h.1.attn.masked_bias": np.ones(()), "score": np.ones(3)}
+    )
+    assert set(open_checkpoint(str(folder)).tensors) == set(random_weights(CONFIG, 1))
+
+
+def test_a_tied_head_may_be_saved_too_or_in_the_embeddings_stead(folder: Path) -> None:
+    embedding = random_weights(CONFIG, 1)["wte.weight"]
+    both = open_checkpoint(str(rewrite(folder, {"lm_head.weight": embedding})))
+    assert both.config.tied_head
+    assert "lm_head.weight" not in both.tensors
+    head_only = open_checkpoint(str(rewrite(folder, {"lm_head.weight": embedding, "wte.weight": None})))
+    np.testing.assert_array_equal(head_only.tensors["wte.weight"].numpy(), embedding)
+    assert head_only.tensors["wte.weight"].name == "wte.weight"
+
+
+def test_a_head_with_other_values_is_a_head_of_its_own_as_in_transformers(folder: Path) -> None:
+    embedding = random_weights(CONFIG, 1)["wte.weight"]
+    checkpoint = open_checkpoint(str(rewrite(folder, {"lm_head.weight": embedding + 1})))
+    assert not checkpoint.config.tied_head
+    np.testing.assert_array_equal(checkpoint.tensors["lm_head.weight"].numpy(), embedding + 1)
+
+
+def test_a_missing_tensor_is_named_with_its_shape(folder: Path) -> None:
+    rewrite(folder, {"h.1.mlp.c_fc.weight": None})
+    with pytest.raises(CheckpointError, match=r"tensor h\.1\.mlp\.c_fc\.weight of shape \(12, 20\) is missing"):
+        open_checkpoint(str(folder))
+
+
+def test_an_untied_head_that_is_missing_is_named(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path, UNTIED, seed=1)
+    rewrite(tmp_path, {"lm_head.weight": None}, UNTIED)
+    with pytest.raises(CheckpointError, match=r"tensor lm_head\.weight of shape \(257, 4\) is missing"):
+        open_checkpoint(str(tmp_path))
+
+
+def test_a_shape_that_does_not_fit_is_told_with_both_shapes_and_the_cure(folder: Path) -> None:
+    rewrite(folder, {"h.0.attn.c_attn.weight": np.ones((36, 12))})
+    with pytest.raises(
+        CheckpointError,
+        match=r"model\.safetensors: tensor h\.0\.attn\.c_attn\.weight has shape \(36, 12\), config\.json makes it "
+        r"\(12, 36\).*copy both",
+    ):
+        open_checkpoint(str(folder))
+
+
+def test_a_config_of_another_size_costs_no_memory(edit_config: EditConfig) -> None:
+    folder = edit_config(vocab_size=16_000_000)  # 768 MB, were it believed
+    with pytest.raises(CheckpointError, match=r"wte\.weight has shape \(260, 12\).*\(16000000, 12\)"):
+        open_checkpoint(str(folder))
+
+
+def test_layers_that_the_config_does_not_know_are_refused(edit_config: EditConfig) -> None:
+    with pytest.raises(CheckpointError, match=r"tensor h\.1\.\S+ of shape .* no place in a GPT-2 of 1 layers"):
+        open_checkpoint(str(edit_config(n_layer=1)))
+
+
+def test_the_same_tensor_under_two_names_is_refused(folder: Path) -> None:
+    rewrite(folder, {"transformer.ln_f.bias": np.ones(12)})
+    with pytest.raises(CheckpointError, match=r"ln_f\.bias is there twice"):
+        open_checkpoint(str(folder))
+
+
+def test_integers_are_not_weights(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes().replace(b'"F32"', b'"I32"'))
+    with pytest.raises(CheckpointError, match=r"tensor wte\.weight is I32; supported are F32, F16, BF16"):
+        open_checkpoint(str(folder))
+
+
+@pytest.mark.parametrize("shard", ["../a.safetensors", "/etc/a.safetensors", "a/b.safetensors", "..", "a.bin", 3])
+def test_a_shard_elsewhere_is_never_opened(tmp_path: Path, shard: object) -> None:
+    write_checkpoint(tmp_path, CONFIG, seed=1, shards=2)
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"wte.weight": shard}}))
+    with pytest.raises(CheckpointError, match=r"is not the name of a \.safetensors file in the same folder"):
+        open_checkpoint(str(tmp_path))
+
+
+def test_an_index_and_shards_that_disagree_are_refused(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path, CONFIG, seed=1, shards=2)
+    index = tmp_path / "model.safetensors.index.json"
+    content = json.loads(index.read_text())
+    content["weight_map"]["ln_f.bias"] = content["weight_map"]["wte.weight"]
+    index.write_text(json.dumps(content))
+    with pytest.raises(CheckpointError, match=r"model-00001-of-00002\.safetensors: tensor ln_f\.bias is not in it"):
+        open_checkpoint(str(tmp_path))
+    (tmp_path / "model-00001-of-00002.safetensors").unlink()
+    with pytest.raises(CheckpointError, match=r"model-00001-of-00002\.safetensors: cannot be read: No such file"):
+        open_checkpoint(str(tmp_path))
+
+
+@pytest.mark.parametrize("content", ["{}", '{"weight_map": {}}', '{"weight_map": []}'])
+def test_an_empty_index_is_refused(tmp_path: Path, content: str) -> None:
+    write_checkpoint(tmp_path, CONFIG, seed=1, shards=2)
+    (tmp_path / "model.safetensors.index.json").write_text(content)
+    with pytest.raises(CheckpointError, match="weight_map is missing or empty"):
+        open_checkpoint(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_a_folder_without_a_file_says_which(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(CheckpointError, match=name.replace(".", r"\.")):
+        open_checkpoint(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"model_type": "llama"}, "model_type is 'llama'; only 'gpt2' is supported"),
+        ({"model_type": ...}, "model_type is None"),
+        ({"scale_attn_by_inverse_layer_idx": True}, "scale_attn_by_inverse_layer_idx is True; only False"),
+        ({"reorder_and_upcast_attn": True}, "reorder_and_upcast_attn is True"),
+        ({"add_cross_attention": True}, "add_cross_attention is True"),
+        ({"scale_attn_weights": False}, "scale_attn_weights is False; only True"),
+        ({"activation_function": "silu"}, "activation_function is 'silu'; supported are gelu_new"),
+        ({"activation_function": ["gelu"]}, "activation_function is"),
+        ({"n_head": 5}, "n_embd 12 is not a multiple of n_head 5"),
+        ({"n_layer": "2"}, "n_layer is '2'; it must be a whole number"),
+        ({"n_layer": 0}, "n_layer is 0"),
+        ({"n_layer": True}, "n_layer is True"),
+        ({"n_layer": 10**9}, "n_layer is 1000000000"),
+        ({"n_embd": 12.0}, "n_embd is 12.0"),
+        ({"n_inner": -1}, "n_inner is -1"),
+        ({"n_positions": ..., "n_ctx": ...}, "n_ctx is missing"),
+        ({"vocab_size": ...}, "vocab_size is missing"),
+        ({"layer_norm_epsilon": 0}, "layer_norm_epsilon is 0"),
+        ({"layer_norm_epsilon": "1e-5"}, "layer_norm_epsilon is '1e-5'"),
+        ({"tie_word_embeddings": 1}, "tie_word_embeddings is 1"),
+        ({"eos_token_id": "x"}, "eos_token_id is 'x'"),
+    ],
+)
+def test_what_the_config_cannot_say_is_refused_by_name(
+    edit_config: EditConfig, changes: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(CheckpointError, match=r"config\.json: " + complaint):
+        open_checkpoint(str(edit_config(**changes)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "value"),
+    [
+        ({"activation_function": "gelu_pytorch_tanh"}, "activation", "gelu_new"),
+        ({"activation_function": ...}, "activation", "gelu_new"),
+        ({"layer_norm_epsilon": ...}, "layer_norm_epsilon", 1e-5),
+        ({"n_positions": ..., "n_ctx": 10}, "n_positions", 10),
+        ({"eos_token_id": [7, 8]}, "end_of_text", 7),
+        ({"eos_token_id": None}, "end_of_text", None),
+        ({"eos_token_id": 50256}, "end_of_text", None),
+        ({"tie_word_embeddings": ...}, "tied_head", True),
+    ],
+)
+def test_what_the_config_leaves_open_has_transformers_defaults(
+    edit_config: EditConfig, changes: dict[str, Any], field: str, value: object
+) -> None:
+    assert getattr(open_checkpoint(str(edit_config(**changes))).config, field) == value
+
+
+def test_the_inner_width_is_four_times_the_width_where_nothing_is_said(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path, UNTIED, seed=1)
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"n_inner": None}))
+    assert open_checkpoint(str(tmp_path)).config.n_inner == 16
+
+
+@pytest.mark.parametrize("content", ["", "[1]", "{", "\ufeff{}"])
+def test_a_config_that_is_not_json_is_named(folder: Path, content: str) -> None:
+    (folder / "config.json").write_text(content, encoding="utf-8")
+    with pytest.raises(CheckpointError, match=r"config\.json: not "):
+        open_checkpoint(str(folder))
+
+
+def test_the_fingerprint_is_the_contents_own(folder: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    assert Checkpoint("a", copy).fingerprint == Checkpoint("b", folder).fingerprint, "times of change travel with it"
+    seen = {Checkpoint("a", folder).fingerprint}
+    path = folder / "model.safetensors"
+    written = path.stat().st_mtime_ns
+    rewrite(folder, {"h.1.ln_2.bias": np.full(12, 0.5)})
+    os.utime(path, ns=(written, written))  # even where a tool hides the change
+    seen.add(Checkpoint("a", folder).fingerprint)
+    (folder / "merges.txt").write_text("#version: 0.2\nb a\n")
+    seen.add(Checkpoint("a", folder).fingerprint)
+    os.utime(path, ns=(written + 1, written + 1))
+    seen.add(Checkpoint("a", folder).fingerprint)
+    assert len(seen) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("gpt2-medum", "Did you mean gpt2-medium"),
+        ("GPT2-XL", "Did you mean gpt2-xl"),
+        ("zebra", "Known are townhall-mini, gpt2, gpt2-medium, gpt2-large, gpt2-xl"),
+        ("", "is not the name of a model"),
+        ("a/b/c", "no model is called"),
+        ("a/..", "no model is called"),
+        ("./nothing", "there is no such folder"),
+        ("~/nothing here", "there is no such folder"),
+        ("nul\0", "is not the name of a model"),
+    ],
+)
+def test_an_unknown_model_is_answered_with_what_is_known(name: str, complaint: str) -> None:
+    with pytest.raises(UnknownModel, match=complaint):
+        open_checkpoint(name)
+
+
+def test_a_folder_may_be_given_relative_to_home_and_to_here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(folder.parent))
+    monkeypatch.chdir(folder.parent)
+    for name in ("~/model", "./model", "model"):
+        with open_checkpoint(name) as checkpoint:
+            assert checkpoint.folder == folder
+    with open_checkpoint("townhall-mini") as mini:
+        assert mini.folder != folder
