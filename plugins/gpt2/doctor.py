@@ -46,12 +46,7 @@ def _model(settings: GPT2Settings) -> Sequence[Check]:
     whole = Check("gpt2 model", True, f"{name} ({parameters(config.parameters)} parameters) in {folder}")
     if free is None:
         return (whole, Check("gpt2 memory", True, f"{name} needs {size(need)}; what is free is not known here"))
-    return (
-        whole,
-        Check(
-            "gpt2 memory",
-            need <= free,
-            f"{name} needs {size(need)}, {size(free)} are free",
-            "Choose a smaller TOWNHALL_GPT2_MODEL, smaller TOWNHALL_GPT2_WEIGHTS, or free memory.",
-        ),
-    )
+    cure = "Choose a smaller TOWNHALL_GPT2_MODEL, smaller TOWNHALL_GPT2_WEIGHTS, or free memory."
+    fits = need <= free
+    detail = f"{name} needs {size(need)}, {size(free)} are free"
+    return (whole, Check("gpt2 memory", fits, detail, "" if fits else cure))

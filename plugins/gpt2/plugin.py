@@ -28,10 +28,14 @@ class GPT2Plugin(Plugin):
     def __init__(self, context: PluginContext) -> None:
         super().__init__(context)
         settings: GPT2Settings = context.settings
-        self.service = GPT2Service(settings)
+        self.service = self.make_service(settings)
         models = GuildModels(context.guild_settings, self.service.catalogue, settings.model)
         self._generate = GenerateCommand(self.service, models.of)
         self._config = ConfigCommand(self.service, models)
+
+    def make_service(self, settings: GPT2Settings) -> GPT2Service:
+        """Return the engine's asyncio side; a subclass may bring models from elsewhere."""
+        return GPT2Service(settings)
 
     def commands(self) -> Sequence[app_commands.Command[Any, ..., Any]]:
         """Return both commands, with the host's bounds."""

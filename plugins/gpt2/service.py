@@ -218,6 +218,7 @@ class GPT2Service:
                 case Died(reason):
                     self._end(f"The engine stopped ({reason}). The host must restart the bot.")
         self._dispatch()
+        self._shelf.trim()
 
     def _tell_waiting(self, model: str) -> None:
         """Repeat the place of those who wait for ``model``: there is news about it in :meth:`progress`."""

@@ -19,7 +19,7 @@ from plugins.gpt2.engine.notices import Loaded, Loading, NotLoaded, Progress
 from plugins.gpt2.engine.thread import EngineThread
 from plugins.gpt2.protocol import ModelUnavailable
 from plugins.gpt2.source import ModelSource, Opened
-from plugins.gpt2.words import size
+from plugins.gpt2.words import size, without_folders
 
 log = logging.getLogger("townhall.gpt2.models")
 
@@ -143,9 +143,9 @@ class Shelf:
             case NotLoaded(name, reason):
                 was_serving = self._models.pop(name, None) is not None
                 if built is not None and not built.done():
-                    built.set_exception(ModelUnavailable(f"{name} could not be loaded: {reason}"))
+                    built.set_exception(ModelUnavailable(f"{name} could not be loaded: {without_folders(reason)}"))
                 elif was_serving:
-                    self._out_of_service[name] = reason
+                    self._out_of_service[name] = without_folders(reason)
 
     def engine_lost(self, reason: str) -> None:
         """Give up for good: the engine thread is gone."""
@@ -157,8 +157,9 @@ class Shelf:
 
     def trim(self) -> None:
         """Unload what is beyond the limit, the longest unused first; to be called when a request has ended."""
-        surplus = len(self._models) - self._limit
-        for name in self._idle()[: max(0, surplus)]:
+        newest = max(self._models, key=lambda name: self._models[name].last_use, default=None)
+        leaving = [name for name in self._idle() if name != newest]  # it came for a reason, perhaps just now
+        for name in leaving[: max(0, len(self._models) - self._limit)]:
             self._unload(name)
 
     async def close(self) -> None:
@@ -199,7 +200,7 @@ class Shelf:
             return await in_daemon_thread(lambda: self._source.open(name, on_progress))
         except (ValueError, OSError) as error:
             log.warning("%s cannot be opened: %s", name, error)
-            raise ModelUnavailable(f"{name} could not be opened: {error}") from error
+            raise ModelUnavailable(f"{name} could not be opened: {without_folders(str(error))}") from error
 
     def _make_room(self, name: str, need: int) -> None:
         """Unload idle models where memory is short; raise :class:`ModelUnavailable` where even that is not enough."""

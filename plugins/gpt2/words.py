@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+_PATH = re.compile(r"(?<![\w.:/~-])~?(?:/[^\s/:;,'\"()]+)+/?")
+
 
 def size(count: int) -> str:
     """Return bytes in decimal units, as file managers show them: 548 MB, 1.52 GB."""
@@ -13,6 +17,11 @@ def size(count: int) -> str:
 def parameters(count: int) -> str:
     """Return a count of parameters: 10M, 124M, 1.6B."""
     return f"{count / 1e6:.0f}M" if count < 999_500_000 else f"{count / 1e9:.1f}B"
+
+
+def without_folders(text: str) -> str:
+    """Return ``text`` with absolute paths cut to their last part: where the host keeps files is the host's business."""
+    return _PATH.sub(lambda match: match.group().rstrip("/").rpartition("/")[2], text)
 
 
 def duration(seconds: float) -> str:

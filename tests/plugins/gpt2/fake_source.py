@@ -1,0 +1,124 @@
+"""Models out of thin air for the service, under any name, with what a test wants of them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+
+from plugins.gpt2.protocol import (
+    Event,
+    Finished,
+    GenerationError,
+    GenerationRequest,
+    Queued,
+    Started,
+    Text,
+)
+from plugins.gpt2.service import GPT2Service
+from plugins.gpt2.settings import GPT2Settings
+from plugins.gpt2.source import Opened
+from tests.plugins.gpt2.fake_model import FakeModel, loading
+
+
+class Gate:
+    """Holds the engine thread before each step until it is opened."""
+
+    def __init__(self) -> None:
+        self._open = threading.Event()
+
+    def __call__(self, kind: str) -> None:
+        self._open.wait(20)
+
+    def open(self) -> None:
+        self._open.set()
+
+
+class FakeSource:
+    """Implements ModelSource. Names that start with "bad" cannot be opened."""
+
+    def __init__(
+        self,
+        *,
+        rows: int = 2,
+        context: int = 512,
+        memory_bytes: int = 1000,
+        before_step: Callable[[str], None] = lambda kind: None,
+        before_open: Callable[[str], object] = lambda name: None,
+    ) -> None:
+        self.rows = rows
+        self.context = context
+        self.memory_bytes = memory_bytes
+        self.before_step = before_step
+        self.before_open = before_open
+        self.opened: list[str] = []
+        self.models: list[FakeModel] = []
+
+    def open(self, name: str, on_progress: Callable[[str], None]) -> Opened:
+        self.opened.append(name)
+        on_progress(f"{name}: downloading, 1 MB of 2 MB (50 %)")
+        self.before_open(name)
+        if name.startswith("bad"):
+            raise ValueError(f"{name}: /srv/models/{name}/config.json is not there. Copy it again.")
+        return Opened(self.memory_bytes, lambda: loading(self._make(name)))
+
+    def _make(self, name: str) -> FakeModel:
+        model = FakeModel(name, rows=self.rows, context=self.context, before_step=self.before_step)
+        self.models.append(model)
+        return model
+
+
+def settings(**changes: object) -> GPT2Settings:
+    values: dict[str, object] = {"model": "fake", "allowed_models": "fake,other,third,bad", "member_limit": 100}
+    return GPT2Settings.model_validate(values | changes)
+
+
+class Asker:
+    """One request in a task of its own, and what it has got so far."""
+
+    def __init__(self, service: GPT2Service, request: GenerationRequest) -> None:
+        self.events: list[Event] = []
+        self.error: GenerationError | None = None
+        self._news = asyncio.Event()
+        self.task = asyncio.create_task(self._listen(service, request))
+
+    async def _listen(self, service: GPT2Service, request: GenerationRequest) -> None:
+        try:
+            async for event in service.generate(request):
+                self.events.append(event)
+                self._news.set()
+        except GenerationError as error:
+            self.error = error
+        finally:
+            self._news.set()
+
+    async def until(self, true: Callable[[], object]) -> None:
+        async with asyncio.timeout(20):
+            while not true():
+                self._news.clear()
+                await self._news.wait()
+
+    async def done(self) -> Asker:
+        async with asyncio.timeout(20):
+            await self.task
+        return self
+
+    async def leave(self) -> None:
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+    @property
+    def text(self) -> str:
+        return "".join(event.piece for event in self.events if isinstance(event, Text))
+
+    @property
+    def places(self) -> list[int]:
+        return [event.ahead for event in self.events if isinstance(event, Queued)]
+
+    @property
+    def started(self) -> bool:
+        return any(isinstance(event, Started) for event in self.events)
+
+    @property
+    def finished(self) -> Finished | None:
+        return next((event for event in self.events if isinstance(event, Finished)), None)

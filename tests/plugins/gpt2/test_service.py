@@ -1,0 +1,384 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+
+import pytest
+
+from plugins.gpt2.protocol import (
+    Busy,
+    DeadlineExceeded,
+    EngineFailed,
+    Finished,
+    GenerationRequest,
+    InvalidRequest,
+    ModelUnavailable,
+    SamplingParams,
+    Started,
+    Text,
+)
+from plugins.gpt2.service import GPT2Service
+from plugins.gpt2.settings import GPT2Settings
+from tests.plugins.gpt2.fake_model import greedy_text, request
+from tests.plugins.gpt2.fake_source import Asker, FakeSource, Gate, settings
+
+Start = Callable[..., Awaitable[GPT2Service]]
+
+
+@pytest.fixture
+async def start() -> AsyncIterator[Start]:
+    """Return a function that makes a running service."""
+    services = []
+
+    async def make(source: FakeSource, given: GPT2Settings | None = None, free: int | None = None) -> GPT2Service:
+        service = GPT2Service(given or settings(), source, available_memory=lambda: free)
+        services.append(service)
+        await service.start()
+        return service
+
+    yield make
+    for service in services:
+        await service.close()
+
+
+async def test_a_text_comes_as_pieces_between_started_and_finished(start: Start) -> None:
+    service = await start(FakeSource())
+    await service.ensure_model("fake")
+    asker = await Asker(service, request("Hello", count=12)).done()
+    assert isinstance(asker.events[0], Started)
+    assert all(isinstance(event, Text) for event in asker.events[1:-1])
+    assert isinstance(asker.events[-1], Finished)
+    assert asker.text == greedy_text("Hello", 12)
+    assert asker.events[-1].timing.model == "fake"
+
+
+async def test_a_request_before_the_model_is_there_waits_for_it(start: Start) -> None:
+    may_open = threading.Event()
+    service = await start(FakeSource(before_open=lambda name: may_open.wait(20)))
+    asker = Asker(service, request("Hello", count=5))
+    await asker.until(lambda: asker.places)
+    assert asker.places == [0]
+    assert service.progress("fake") is not None
+    may_open.set()
+    await asker.done()
+    assert asker.text == greedy_text("Hello", 5)
+    assert service.progress("fake") is None
+
+
+async def test_places_in_the_queue_are_fair_and_live(start: Start) -> None:
+    gate = Gate()
+    service = await start(FakeSource(rows=1, before_step=gate))
+    await service.ensure_model("fake")
+    first = Asker(service, request("first", user=1))
+    await asyncio.sleep(0)
+    own = Asker(service, request("own second", user=1))
+    await own.until(lambda: own.places)
+    other = Asker(service, request("other", user=2))
+    await other.until(lambda: other.places)
+    another = Asker(service, request("another", user=3))
+    await another.until(lambda: another.places)
+    assert (own.places, other.places, another.places) == ([0], [1], [2])
+
+    again = Asker(service, request("own third", user=1))
+    await again.until(lambda: again.places)
+    assert again.places == [3]  # behind everyone else's first
+
+    await other.leave()
+    await again.until(lambda: len(again.places) == 2)
+    assert another.places[-1] == 1
+    assert again.places[-1] == 2
+
+    gate.open()
+    for asker in (first, own, another, again):
+        await asker.done()
+        assert asker.finished is not None
+    assert again.places[-1] == 0
+
+
+async def test_rows_are_shared_by_as_many_as_there_are(start: Start) -> None:
+    gate = Gate()
+    source = FakeSource(rows=2, before_step=gate)
+    service = await start(source)
+    await service.ensure_model("fake")
+    askers = [Asker(service, request(f"prompt {i}", user=i)) for i in range(5)]
+    await askers[4].until(lambda: askers[4].places)
+    status = await service.status()
+    assert (status.running, status.queued) == (2, 3)
+    gate.open()
+    for i, asker in enumerate(askers):
+        await asker.done()
+        assert asker.text == greedy_text(f"prompt {i}", 10)
+    assert max(size for kind, size in source.models[0].steps if kind == "decode") == 2
+    status = await service.status()
+    assert (status.running, status.queued, status.models) == (0, 0, ("fake",))
+
+
+async def test_leaving_frees_the_row_for_the_next(start: Start) -> None:
+    service = await start(FakeSource(rows=1, context=100_000), settings(max_count=1000))
+    await service.ensure_model("fake")
+    endless = Asker(service, request("endless", count=1000, user=1))
+    await endless.until(lambda: endless.started)
+    waiting = Asker(service, request("next", count=3, user=2))
+    await endless.leave()
+    await waiting.done()
+    assert waiting.text == greedy_text("next", 3)
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (request("x", count=0), ["count is 0", "1 to 300"]),
+        (request("x", count=301), ["count is 301", "1 to 300"]),
+        (request("x" * 6001), ["6,001 characters", "6,000"]),
+        (request("x", sampling=SamplingParams(temperature=3)), ["temperature", "0 to 2"]),
+    ],
+)
+async def test_values_out_of_bounds_are_refused_at_the_door(
+    start: Start, bad: GenerationRequest, words: list[str]
+) -> None:
+    service = await start(FakeSource())
+    asker = await Asker(service, bad).done()
+    assert isinstance(asker.error, InvalidRequest)
+    assert all(word in str(asker.error) for word in words)
+
+
+async def test_one_member_gets_no_more_than_their_share(start: Start) -> None:
+    gate = Gate()
+    service = await start(FakeSource(before_step=gate), settings(member_limit=2))
+    askers = [Asker(service, request("x", user=1)) for _ in range(2)]
+    refused = await Asker(service, request("x", user=1)).done()
+    assert isinstance(refused.error, Busy)
+    assert "2 texts on the way" in str(refused.error)
+    other = Asker(service, request("x", user=2))
+    gate.open()
+    for asker in (*askers, other):
+        assert (await asker.done()).finished is not None
+    assert (await Asker(service, request("x", user=1)).done()).finished is not None
+
+
+async def test_one_server_gets_no_more_than_its_share(start: Start) -> None:
+    gate = Gate()
+    service = await start(FakeSource(before_step=gate), settings(guild_limit=2))
+    askers = [Asker(service, replace(request("x", user=user), guild_id=7)) for user in (1, 2)]
+    refused = await Asker(service, replace(request("x", user=3), guild_id=7)).done()
+    assert isinstance(refused.error, Busy)
+    assert "This server has 2 texts" in str(refused.error)
+    elsewhere = Asker(service, replace(request("x", user=3), guild_id=8))
+    gate.open()
+    for asker in (*askers, elsewhere):
+        assert (await asker.done()).finished is not None
+
+
+async def test_a_full_queue_says_when_to_try_again(start: Start) -> None:
+    gate = Gate()
+    service = await start(FakeSource(rows=1, before_step=gate), settings(queue_limit=2))
+    await service.ensure_model("fake")
+    askers = [Asker(service, request("x", user=user)) for user in range(3)]
+    refused = await Asker(service, request("x", user=9)).done()
+    assert isinstance(refused.error, Busy)
+    assert "2 are waiting" in str(refused.error)
+    assert "try again in about" in str(refused.error)
+    gate.open()
+    for asker in askers:
+        await asker.done()
+
+
+async def test_a_deadline_ends_what_runs_and_what_waits(start: Start) -> None:
+    gate = Gate()
+    service = await start(FakeSource(rows=1, before_step=gate), settings(deadline_s=0.2))
+    await service.ensure_model("fake")
+    running = Asker(service, request("x", user=1))
+    waiting = Asker(service, request("x", user=2))
+    await running.done()
+    await waiting.done()
+    assert isinstance(running.error, DeadlineExceeded)
+    assert "took longer" in str(running.error)
+    assert isinstance(waiting.error, DeadlineExceeded)
+    assert "waited longer" in str(waiting.error)
+    gate.open()
+
+
+async def test_callers_at_the_same_time_share_one_load(start: Start) -> None:
+    source = FakeSource()
+    service = await start(source)
+    lines: list[str] = []
+    infos = await asyncio.gather(
+        service.ensure_model("other", lines.append),
+        service.ensure_model("other", lines.append),
+        service.ensure_model("other"),
+    )
+    assert {info.name for info in infos} == {"other"}
+    assert source.opened.count("other") == 1
+    assert any("downloading, 1 MB of 2 MB" in line for line in lines)
+    assert any("reading weights, 50 %" in line for line in lines)
+
+
+async def test_a_model_that_cannot_be_opened_says_why_without_the_hosts_folders(start: Start) -> None:
+    service = await start(FakeSource())
+    with pytest.raises(ModelUnavailable, match=r"config\.json is not there") as refusal:
+        await service.ensure_model("bad")
+    assert "/srv/models" not in str(refusal.value)
+    asker = await Asker(service, request("x", model="bad")).done()
+    assert isinstance(asker.error, ModelUnavailable)
+    assert (await Asker(service, request("x", count=3)).done()).text == greedy_text("x", 3)
+
+
+async def test_a_model_that_the_host_does_not_offer_is_refused_with_those_it_does(start: Start) -> None:
+    service = await start(FakeSource())
+    with pytest.raises(ModelUnavailable, match="There are: fake, other, third, bad"):
+        await service.ensure_model("gpt2-xl")
+    asker = await Asker(service, request("x", model="gpt2-xl")).done()
+    assert isinstance(asker.error, ModelUnavailable)
+
+
+async def test_the_old_model_serves_while_the_new_one_comes(start: Start) -> None:
+    may_open = threading.Event()
+    source = FakeSource(before_open=lambda name: name == "fake" or may_open.wait(20))
+    service = await start(source)
+    await service.ensure_model("fake")
+    switching = asyncio.create_task(service.ensure_model("other"))
+    asker = await Asker(service, request("Hello", count=6)).done()
+    assert asker.text == greedy_text("Hello", 6)
+    may_open.set()
+    assert (await switching).name == "other"
+
+
+async def test_models_beyond_the_limit_leave_when_idle_the_longest_unused_first(start: Start) -> None:
+    service = await start(FakeSource(), settings(loaded_models=2))
+    await service.ensure_model("fake")
+    await service.ensure_model("other")
+    await Asker(service, request("x", count=1, model="fake")).done()
+    await service.ensure_model("third")
+    assert set((await service.status()).models) == {"fake", "third"}
+    asker = await Asker(service, request("back", count=4, model="other")).done()  # it comes back when it is wanted
+    assert asker.text == greedy_text("back", 4)
+
+
+async def test_a_model_in_use_never_leaves(start: Start) -> None:
+    service = await start(FakeSource(context=100_000), settings(loaded_models=1, max_count=1000))
+    await service.ensure_model("fake")
+    endless = Asker(service, request("Hello", count=1000))
+    await endless.until(lambda: endless.text)
+    await service.ensure_model("other")
+    assert set((await service.status()).models) == {"fake", "other"}
+    await endless.leave()
+    await Asker(service, request("x", count=2, model="other")).done()  # by then, the engine has ended the other one
+    assert (await service.status()).models == ("other",)
+
+
+async def test_memory_that_is_too_short_is_foreseen_with_the_numbers(start: Start) -> None:
+    service = await start(FakeSource(memory_bytes=3_000_000_000), free=1_000_000_000)
+    with pytest.raises(ModelUnavailable, match=r"needs 3\.00 GB of memory and 1\.00 GB are free"):
+        await service.ensure_model("fake")
+
+
+async def test_where_memory_is_short_an_idle_model_makes_room(start: Start) -> None:
+    source = FakeSource(memory_bytes=600)
+    service = await start(source, free=700)
+    await service.ensure_model("fake")
+    await service.ensure_model("other")
+    assert (await service.status()).models == ("fake", "other")  # each of them fits into what is free
+    source.memory_bytes = 1200
+    await service.ensure_model("third")  # 700 free and 600 of the longest unused
+    assert set((await service.status()).models) == {"other", "third"}
+
+
+async def test_a_failing_step_keeps_what_was_written_and_the_next_request_works(start: Start) -> None:
+    steps = iter(["ok"] * 5 + ["fail"])
+
+    def before_step(kind: str) -> None:
+        if next(steps, "ok") == "fail":
+            raise RuntimeError("device lost")
+
+    service = await start(FakeSource(before_step=before_step))
+    asker = await Asker(service, request("Hello", count=20)).done()
+    assert isinstance(asker.error, EngineFailed)
+    assert asker.error.partial_text == asker.text == greedy_text("Hello", 5)
+    again = await Asker(service, request("Hello", count=20)).done()
+    assert again.text == greedy_text("Hello", 20)
+
+
+async def test_a_model_that_fails_three_times_is_out_of_service_until_somebody_chooses_it_again(start: Start) -> None:
+    failing = True
+
+    def before_step(kind: str) -> None:
+        if failing:
+            raise RuntimeError("device lost")
+
+    service = await start(FakeSource(rows=1, before_step=before_step))
+    askers = [Asker(service, request("x", user=user)) for user in range(4)]
+    for asker in askers:
+        await asker.done()
+    assert [type(asker.error) for asker in askers] == [EngineFailed] * 3 + [ModelUnavailable]
+    refused = await Asker(service, request("x")).done()
+    assert isinstance(refused.error, ModelUnavailable)
+    assert "device lost" in str(refused.error)
+
+    failing = False
+    await service.ensure_model("fake")
+    assert (await Asker(service, request("x", count=2)).done()).text == greedy_text("x", 2)
+
+
+async def test_when_the_engine_thread_dies_everyone_is_told_and_nobody_hangs(start: Start) -> None:
+    gate = Gate()
+
+    def before_step(kind: str) -> None:
+        gate(kind)
+        raise SystemExit("a library called exit()")
+
+    may_open = threading.Event()
+    source = FakeSource(rows=1, before_step=before_step, before_open=lambda name: name == "fake" or may_open.wait(20))
+    service = await start(source)
+    await service.ensure_model("fake")
+    askers = [Asker(service, request("x", user=user)) for user in range(3)]
+    loading = asyncio.create_task(service.ensure_model("other"))
+    await askers[2].until(lambda: askers[2].places)
+    gate.open()
+    for asker in askers:
+        await asker.done()
+        assert isinstance(asker.error, EngineFailed)
+    may_open.set()
+    with pytest.raises(ModelUnavailable):
+        await loading
+    assert "SystemExit" in (service.failure or "")
+    late = await Asker(service, request("x")).done()
+    assert isinstance(late.error, EngineFailed)
+
+
+async def test_closing_tells_those_who_wait_and_those_who_run(start: Start) -> None:
+    service = await start(FakeSource(rows=1, context=100_000), settings(max_count=1000))
+    await service.ensure_model("fake")
+    running = Asker(service, request("endless", count=1000, user=1))
+    await running.until(lambda: running.text)
+    waiting = Asker(service, request("x", user=2))
+    await waiting.until(lambda: waiting.places)
+    await service.close()
+    await running.done()
+    await waiting.done()
+    assert isinstance(running.error, EngineFailed)
+    assert running.error.partial_text == running.text
+    assert "stopping" in str(waiting.error)
+
+
+async def test_closing_does_not_wait_for_a_download(start: Start) -> None:
+    may_open = threading.Event()
+    service = await start(FakeSource(before_open=lambda name: may_open.wait(20)))
+    async with asyncio.timeout(5):
+        await service.close()
+    may_open.set()
+
+
+async def test_everything_of_one_member_can_be_ended(start: Start) -> None:
+    gate = Gate()
+    service = await start(FakeSource(rows=1, before_step=gate))
+    hers = [Asker(service, request("x", user=1)) for _ in range(2)]
+    his = Asker(service, request("y", count=3, user=2))
+    await his.until(lambda: his.places)
+    assert service.cancel_member(1) == 2
+    for asker in hers:
+        await asker.done()
+        assert isinstance(asker.error, EngineFailed)
+    gate.open()
+    assert (await his.done()).text == greedy_text("y", 3)
