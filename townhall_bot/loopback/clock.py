@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -13,10 +14,10 @@ DISCORD_EPOCH_MS = 1_420_070_400_000
 
 
 class ManualClock:
-    """A clock that stands still until a test moves it."""
+    """A clock that stands still until a test moves it. It starts now: clients read the time out of ids."""
 
-    def __init__(self, start: float = 1_780_000_000.0) -> None:
-        self.now = start
+    def __init__(self, start: float | None = None) -> None:
+        self.now = time.time() if start is None else start
 
     def __call__(self) -> float:
         """Return the time it shows."""

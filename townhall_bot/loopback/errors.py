@@ -29,15 +29,19 @@ class DiscordError(Exception):
 
 
 class FormErrors:
-    """Collects what is wrong with a form, by path, the way Discord nests it under ``errors``."""
+    """Collects what is wrong with a form, by path, the way Discord nests it under ``errors``.
 
-    def __init__(self) -> None:
+    ``root`` goes before every path: the first answer to an interaction carries its message under ``data``.
+    """
+
+    def __init__(self, root: tuple[str | int, ...] = ()) -> None:
+        self._root = root
         self._tree: dict[str, Any] = {}
 
     def add(self, path: tuple[str | int, ...], code: str, message: str) -> None:
         """Note one fault at ``path`` (keys and list positions from the body's root)."""
         node = self._tree
-        for key in path:
+        for key in (*self._root, *path):
             node = node.setdefault(str(key), {})
         node.setdefault("_errors", []).append({"code": code, "message": message})
 
@@ -57,7 +61,11 @@ class FormErrors:
     def raise_if_any(self) -> None:
         """Raise 50035 with everything that was noted."""
         if self._tree:
-            raise DiscordError(400, 50035, "Invalid Form Body", self._tree)
+            raise self.error()
+
+    def error(self) -> DiscordError:
+        """Return 50035 with everything that was noted."""
+        return DiscordError(400, 50035, "Invalid Form Body", self._tree)
 
 
 def not_found() -> DiscordError:
@@ -164,4 +172,4 @@ def invalid_form(path: tuple[str | int, ...], code: str, message: str) -> Discor
     """Return 50035 with one fault at ``path``."""
     form = FormErrors()
     form.add(path, code, message)
-    return DiscordError(400, 50035, "Invalid Form Body", form._tree)
+    return form.error()

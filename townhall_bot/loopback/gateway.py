@@ -21,7 +21,8 @@ from townhall_bot.loopback.world import Change, World
 
 log = logging.getLogger("townhall.loopback")
 
-REPLAY_LIMIT = 10_000
+REPLAY_LIMIT = 2000
+"""Events kept for a resume; a client that missed more identifies anew."""
 SENDS_PER_MINUTE = 120
 PRIVILEGED = {"presences", "members", "message_content"}
 

@@ -13,10 +13,14 @@ import os
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 log = logging.getLogger("townhall.loopback")
 
 DESCRIPTION_VARIABLE = "TOWNHALL_DISCORD_OPENAPI"
+JSON = "application/json"
+ID_FIELDS = frozenset({"channel_id", "guild_id", "message_id", "recipient_id"})
+ID_LISTS = frozenset({"messages", "roles", "users"})
 _URN = "urn:discord-openapi"
 
 
@@ -51,7 +55,7 @@ class RequestChecker:
         )
         self._registry: referencing.Registry[Any] = referencing.Registry().with_resource(_URN, resource)
         self._paths: dict[str, Any] = description["paths"]
-        self._validators: dict[tuple[str, str], Any] = {}
+        self._validators: dict[tuple[str, ...], Any] = {}
 
     def knows(self, method: str, route: str) -> bool:
         """Tell whether the description has this route."""
@@ -63,42 +67,60 @@ class RequestChecker:
             return [f"{method} {route} is not in Discord's description"]
         operation = self._paths[route][method.lower()]
         content = operation.get("requestBody", {}).get("content", {})
-        if "application/json" not in content:
+        if JSON not in content:
             return [] if body is None else [f"{method} {route} takes no body"]
         if body is None:
             return [f"{method} {route} needs a body"] if operation["requestBody"].get("required") else []
+        return self._faults((route, method.lower(), "requestBody"), _with_text_ids(body))
+
+    def answer_faults(self, method: str, route: str, status: int, body: object) -> list[str]:
+        """Return what is wrong with this server's own answer, a line each: it should look like Discord's."""
+        responses = self._paths.get(route, {}).get(method.lower(), {}).get("responses", {})
+        if JSON not in responses.get(str(status), {}).get("content", {}):
+            return []
+        return self._faults((route, method.lower(), "responses", str(status)), body)
+
+    def _faults(self, place: tuple[str, ...], body: object) -> list[str]:
         from jsonschema.exceptions import best_match  # type: ignore[import-untyped]  # it ships no types
 
-        error = best_match(self._validator(method, route).iter_errors(_with_text_ids(body)))
+        error = best_match(self._validator(place).iter_errors(body))
         if error is None:
             return []
-        place = "/".join(map(str, error.absolute_path)) or "the body"
-        return [f"{place}: {error.message}"]
+        where = "/".join(map(str, error.absolute_path)) or "the body"
+        return [f"{where}: {error.message[:300]}"]
 
-    def _validator(self, method: str, route: str) -> Any:
-        key = (method, route)
-        if key not in self._validators:
+    def _validator(self, place: tuple[str, ...]) -> Any:
+        if place not in self._validators:
             import jsonschema  # type: ignore[import-untyped]  # it ships no types
 
-            escaped = route.replace("~", "~0").replace("/", "~1").replace("{", "%7B").replace("}", "%7D")
-            pointer = f"/paths/{escaped}/{method.lower()}/requestBody/content/application~1json/schema"
-            self._validators[key] = jsonschema.Draft202012Validator(
-                {"$ref": f"{_URN}#{pointer}"}, registry=self._registry
-            )
-        return self._validators[key]
+            pointer = "/".join(_escaped(part) for part in ("paths", *place, "content", JSON, "schema"))
+            reference = {"$ref": f"{_URN}#/{pointer}"}
+            self._validators[place] = jsonschema.Draft202012Validator(reference, registry=self._registry)
+        return self._validators[place]
 
 
-def _with_text_ids(body: object) -> object:
-    # Discord takes the numbers of new files as integers too, which its description does not say.
-    if isinstance(body, dict):
-        rewritten = {key: _with_text_ids(value) if key == "data" else value for key, value in body.items()}
-        if isinstance(attachments := body.get("attachments"), list):
-            rewritten["attachments"] = [
-                {**each, "id": str(each["id"])} if isinstance(each, dict) and "id" in each else each
-                for each in attachments
-            ]
-        return rewritten
-    return body
+def _escaped(part: str) -> str:
+    # A JSON pointer (RFC 6901) inside a URI's fragment.
+    return quote(part.replace("~", "~0").replace("/", "~1"), safe="~@")
+
+
+def _with_text_ids(body: Any) -> Any:
+    # Discord takes ids and the numbers of new files as integers too, which its description does not say.
+    if isinstance(body, list):
+        return [_with_text_ids(each) for each in body]
+    if not isinstance(body, dict):
+        return body
+    rewritten: dict[str, Any] = {}
+    for key, value in body.items():
+        if key in ID_FIELDS and isinstance(value, int):
+            rewritten[key] = str(value)
+        elif key in ID_LISTS and isinstance(value, list):
+            rewritten[key] = [str(each) if isinstance(each, int) else each for each in value]
+        elif key == "attachments" and isinstance(value, list):
+            rewritten[key] = [{**each, "id": str(each.get("id"))} if isinstance(each, dict) else each for each in value]
+        else:
+            rewritten[key] = _with_text_ids(value)
+    return rewritten
 
 
 @cache

@@ -74,6 +74,7 @@ def application(world: World) -> Payload:
         "hook": True,
         "storefront_available": False,
         "flags": application_flags(world),
+        "flags_new": str(application_flags(world)),
         "owner": user(owner),
         "team": None,
         "verify_key": app.verify_key,
@@ -81,6 +82,10 @@ def application(world: World) -> Payload:
         "interactions_endpoint_url": None,
         "role_connections_verification_url": None,
         "approximate_guild_count": len(world.guilds),
+        "approximate_user_install_count": 0,
+        "approximate_user_authorization_count": 0,
+        "explicit_content_filter": 0,
+        "eligible_oauth2_scopes": ["bot", "applications.commands"],
         "integration_types_config": {"0": {}},
     }
 
@@ -274,16 +279,25 @@ def _reaction(emoji: str, users: list[int]) -> Payload:
     }
 
 
-def _interaction_origin(of: Interaction) -> Payload:
+def _metadata(of: Interaction) -> Payload:
     metadata: Payload = {
         "id": str(of.id),
         "type": int(of.type),
         "user": user(of.user),
         "authorizing_integration_owners": _owners(of),
     }
-    origin: Payload = {"interaction_metadata": metadata}
     if of.command is not None:
         metadata |= {"name": of.command.name, "command_type": int(of.command.type)}
+    if of.trigger is not None:
+        metadata["triggering_interaction_metadata"] = _metadata(of.trigger)
+    elif of.message is not None:
+        metadata["interacted_message_id"] = str(of.message.id)
+    return metadata
+
+
+def _interaction_origin(of: Interaction) -> Payload:
+    origin: Payload = {"interaction_metadata": _metadata(of)}
+    if of.command is not None:
         origin["interaction"] = {
             "id": str(of.id),
             "type": int(of.type),
@@ -316,6 +330,7 @@ def _owners(of: Interaction) -> dict[str, str]:
 
 def command(of: Command, application_id: int) -> Payload:
     """Return an application command object."""
+    needed = of.definition.get("default_member_permissions")
     return {
         "id": str(of.id),
         "application_id": str(application_id),
@@ -329,7 +344,8 @@ def command(of: Command, application_id: int) -> Payload:
         "integration_types": [0],
         "name_localizations": None,
         "description_localizations": None,
-        **of.definition,
+        **{key: value for key, value in of.definition.items() if value is not None},
+        **({"default_member_permissions": str(needed)} if needed is not None else {}),
         **({"guild_id": str(of.guild_id)} if of.guild_id else {}),
     }
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import discord
+
 from townhall_bot.loopback import composer, forms, permissions
 from townhall_bot.loopback.option_values import CommandRefused, Scope
 from townhall_bot.loopback.state import (
@@ -117,8 +119,11 @@ class Person:
         reply_to: Message | None = None,
         files: Sequence[tuple[str, bytes]] = (),
     ) -> Message:
-        """Write an ordinary message."""
-        return self._world.say(self.user, self._place(channel), text, reply_to, [self._upload(*f) for f in files])
+        """Write an ordinary message. Raises :class:`CommandRefused` where that is not allowed."""
+        place = self._place(channel)
+        if not permissions.in_channel(place, self.id) & discord.Permissions.send_messages.flag:
+            raise CommandRefused(f"{self.name} lacks Send Messages in #{place.name}")
+        return self._world.say(self.user, place, text, reply_to, [self._upload(*f) for f in files])
 
     async def press(self, message: Message, button: str) -> Turn:
         """Press the button with that label or custom_id. Raises :class:`CommandRefused`."""
@@ -145,8 +150,8 @@ class Person:
         if turn.modal is None:
             raise CommandRefused("no form is open")
         data = {"custom_id": turn.modal["custom_id"], "components": forms.filled(turn.modal, values)}
-        message = turn.interaction.message
-        return self._start(InteractionType.MODAL, turn.channel, data, message=message)
+        opener = turn.interaction
+        return self._start(InteractionType.MODAL, turn.channel, data, message=opener.message, trigger=opener)
 
     def _use(self, message: Message, part: Payload, extra: Payload) -> Turn:
         if part.get("disabled"):

@@ -124,6 +124,7 @@ class LoopbackDiscord:
     def townhall(self) -> TownhallWorld:
         """Return the ready-made server, made at the first call: #general, #gpt2, an admin, two members, a stranger."""
         if self._townhall is None:
+            ids, self.world.ids = self.world.ids, self.world.fixed_ids
             guild = self.add_guild("Townhall")
             rooms = {name: guild.add_channel(name) for name in ("general", "gpt2")}
             people = {
@@ -134,6 +135,7 @@ class LoopbackDiscord:
                     "stranger", permissions.MEMBER & ~discord.Permissions(use_application_commands=True)
                 ),
             }
+            self.world.ids = ids
             self._townhall = TownhallWorld(guild, rooms, people | {"member": people["ada"]})
         return self._townhall
 

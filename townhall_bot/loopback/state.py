@@ -239,6 +239,7 @@ class Command:
 class Interaction:
     """Something a person did that waits for the bot, and what became of it.
 
+    ``message`` is the one whose component was used, ``trigger`` the interaction that opened a form.
     ``original`` is the message behind ``@original``: the first answer, or the component's own message after an
     update.
     """
@@ -252,6 +253,7 @@ class Interaction:
     data: Payload
     command: Command | None = None
     message: Message | None = None
+    trigger: Interaction | None = None
     response_type: ResponseType | None = None
     acknowledged_at: float | None = None
     original: Message | None = None

@@ -14,9 +14,12 @@ EMBED_TOTAL_LIMIT = 6000
 FILES_LIMIT = 10
 
 
-def check_message(message: Message) -> None:
-    """Raise what Discord answers where a message, as it would stand after the request, breaks a rule."""
-    form = FormErrors()
+def check_message(message: Message, root: tuple[str | int, ...] = ()) -> None:
+    """Raise what Discord answers where a message, as it would stand after the request, breaks a rule.
+
+    ``root`` is where the message stands in the request's body.
+    """
+    form = FormErrors(root)
     form.check_length(("content",), message.content, 0, CONTENT_LIMIT)
     _check_embeds(message.embeds, form)
     layout = bool(message.flags & MessageFlag.COMPONENTS_V2)

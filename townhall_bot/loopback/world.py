@@ -7,6 +7,7 @@ later) subscribe to the changes.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -54,6 +55,10 @@ ChangeKind = Literal[
 
 FIRST_ANSWER_SECONDS = 3.0
 TOKEN_SECONDS = 15 * 60.0
+HISTORY_LIMIT = 5000
+"""Messages a channel keeps, so that a long run's memory stays flat."""
+FIXED_TIME = 1_767_225_600.0
+"""The first second of 2026: from it come the ids that are the same at every start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +110,9 @@ class World:
         """Files uploaded for a command's option, by id."""
         self._by_token: dict[str, Interaction] = {}
         self._listeners: list[Listener] = []
-        bot = User(self.ids.next(), bot_name.lower(), bot_name, bot=True)
+        # Ids of what is always there are the same at every start, so that what a bot stores under them is found again.
+        self.fixed_ids = Snowflakes(lambda: FIXED_TIME)
+        bot = User(self.fixed_ids.next(), bot_name.lower(), bot_name, bot=True)
         self.users[bot.id] = bot
         # Discord gives an application and its bot user the same id.
         self.application = Application(
@@ -207,6 +214,8 @@ class World:
         for command in self.registered(None):
             contexts = command.definition.get("contexts")
             allowed = contexts is None or (0 if channel.guild else 1) in contexts
+            if command.definition.get("dm_permission") is False and channel.guild is None:
+                allowed = False
             if allowed and (command.type, command.name) not in hidden:
                 yield command
 
@@ -215,7 +224,10 @@ class World:
     def post(self, message: Message) -> Message:
         """Put a message into its channel."""
         message.versions.append(message.content)
-        message.channel.history[message.id] = message
+        history = message.channel.history
+        history[message.id] = message
+        if len(history) > HISTORY_LIMIT:
+            del history[next(iter(history))]
         self.publish(Change("message_created", channel=message.channel, message=message))
         return message
 
@@ -270,6 +282,7 @@ class World:
         *,
         command: Command | None = None,
         message: Message | None = None,
+        trigger: Interaction | None = None,
     ) -> Interaction:
         """Send an interaction to the bot, on behalf of a person."""
         interaction = Interaction(
@@ -282,7 +295,9 @@ class World:
             data,
             command=command,
             message=message,
+            trigger=trigger,
         )
+        self._forget_expired()
         self.interactions[interaction.id] = interaction
         self._by_token[interaction.token] = interaction
         self.publish(Change("interaction_created", channel=channel, interaction=interaction))
@@ -303,6 +318,12 @@ class World:
         interaction.response_type = kind
         interaction.acknowledged_at = self.clock()
         self.publish(Change("interaction_answered", channel=interaction.channel, interaction=interaction))
+
+    def _forget_expired(self) -> None:
+        # Oldest first, so this stops at the first that still counts; an unknown token is answered as an expired one.
+        for interaction in list(itertools.takewhile(self.token_expired, self.interactions.values())):
+            del self.interactions[interaction.id]
+            del self._by_token[interaction.token]
 
     def _check_overdue(self, interaction: Interaction) -> None:
         if interaction.acknowledged_at is None:

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
 
 from tests.townhall_bot.loopback.example_bot import Connect, ExampleBot, running
-from townhall_bot.loopback import LoopbackDiscord, TownhallWorld, point_discord_at
+from townhall_bot.loopback import LoopbackDiscord, ManualClock, TownhallWorld, point_discord_at
+from townhall_bot.loopback.openapi import DESCRIPTION_VARIABLE, find_description
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[LoopbackDiscord]:
-    async with LoopbackDiscord(rate_scale=0.02) as server:
+def clock() -> ManualClock:
+    """The server's clock where a test needs to move it; the default one follows real time."""
+    return ManualClock()
+
+
+@pytest.fixture
+async def server(request: pytest.FixtureRequest) -> AsyncIterator[LoopbackDiscord]:
+    clock = request.getfixturevalue("clock") if "clock" in request.fixturenames else time.time
+    async with LoopbackDiscord(rate_scale=0.02, clock=clock) as server:
         with point_discord_at(server):
             yield server
 
@@ -41,3 +50,10 @@ async def connect(server: LoopbackDiscord, world: TownhallWorld) -> AsyncIterato
 @pytest.fixture
 async def bot(connect: Connect) -> ExampleBot:
     return await connect()
+
+
+@pytest.fixture
+def needs_description() -> None:
+    """Skip where Discord's OpenAPI description is not at hand."""
+    if find_description() is None:
+        pytest.skip(f"Discord's OpenAPI description is not here; {DESCRIPTION_VARIABLE} may name it")

@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 import discord
 from discord import app_commands
 
+from townhall_bot.loopback import Turn
+
 
 class StopView(discord.ui.View):
     def __init__(self, pressed: asyncio.Event) -> None:
@@ -22,8 +24,16 @@ class StopView(discord.ui.View):
         await interaction.response.send_message("stopping", ephemeral=True)
 
 
+class Drinks(discord.ui.View):
+    @discord.ui.select(
+        options=[discord.SelectOption(label="Tea", value="tea"), discord.SelectOption(label="Coffee", value="coffee")]
+    )
+    async def choose(self, interaction: discord.Interaction, select: discord.ui.Select[Drinks]) -> None:
+        await interaction.response.edit_message(content=f"chosen: {select.values[0]}")
+
+
 class NoteForm(discord.ui.Modal, title="A note"):
-    note: discord.ui.TextInput[NoteForm] = discord.ui.TextInput(label="Your note", max_length=20)
+    note: discord.ui.TextInput[NoteForm] = discord.ui.TextInput(label="Your note", custom_id="note", max_length=20)
 
     async def on_submit(self, interaction: discord.Interaction) -> None:
         await interaction.response.send_message(f"noted: {self.note.value}")
@@ -41,14 +51,30 @@ class ExampleBot(discord.Client):
         self.resumptions = 0
         self.identified = 0
         self.gate = asyncio.Event()
+        self.failures: asyncio.Queue[app_commands.AppCommandError] = asyncio.Queue()
+        self.tree.error(self.on_command_failure)
         self.interactions: dict[int, discord.Interaction] = {}
         add_commands(self)
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         self.identified += 1
 
+    async def on_command_failure(self, _: discord.Interaction, error: app_commands.AppCommandError) -> None:
+        await self.failures.put(error)
+
+    async def refusal(self) -> discord.HTTPException:
+        """Return what Discord answered to the next command that fails."""
+        error = await asyncio.wait_for(self.failures.get(), 10)
+        cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
+        assert isinstance(cause, discord.HTTPException), cause
+        return cause
+
     async def on_resumed(self) -> None:
         self.resumptions += 1
+
+    def interaction(self, turn: Turn) -> discord.Interaction:
+        """Return the client's own object of a turn."""
+        return self.interactions[turn.interaction_id]
 
     async def on_message(self, message: discord.Message) -> None:
         self.seen.append(message)
@@ -94,6 +120,10 @@ def add_commands(bot: ExampleBot) -> None:
     @tree.command(description="Opens a form")
     async def form(interaction: discord.Interaction) -> None:
         await interaction.response.send_modal(NoteForm())
+
+    @tree.command(description="Offers drinks")
+    async def choose(interaction: discord.Interaction) -> None:
+        await interaction.response.send_message("what would you like?", view=Drinks())
 
     @tree.command(description="Greets a person")
     async def greet(interaction: discord.Interaction, who: discord.Member) -> None:

@@ -20,13 +20,14 @@ COMPOSED = (
 )  # fmt: skip
 
 
-def write(call: Call, message: Message, body: Payload, *, creating: bool) -> None:
+def write(call: Call, message: Message, body: Payload, *, creating: bool, root: tuple[str, ...] = ()) -> None:
     """Apply ``body`` to ``message``, all of it or, where Discord refuses it, nothing.
 
-    Raises :class:`~townhall_bot.loopback.errors.DiscordError`: 50035, 50006, 40005.
+    ``root`` is where ``body`` stands in the request's. Raises
+    :class:`~townhall_bot.loopback.errors.DiscordError`: 50035, 50006, 40005.
     """
     draft = copy.copy(message)
-    _check_shapes(body)
+    _check_shapes(body, root)
     if "content" in body:
         draft.content = body["content"] or ""
     if "embeds" in body:
@@ -41,17 +42,19 @@ def write(call: Call, message: Message, body: Payload, *, creating: bool) -> Non
     # An edit cannot take a message back out of the layout kind.
     draft.flags = (draft.flags | message.flags & MessageFlag.COMPONENTS_V2) & ~MessageFlag.LOADING
     draft.attachments = _attachments(call, draft, body)
-    validation.check_message(draft)
+    validation.check_message(draft, root)
     draft.embeds = [_with_files(embed, draft, call) for embed in draft.embeds]
     mentions.resolve(draft, body.get("allowed_mentions"), call.world)
     for name in COMPOSED:
         setattr(message, name, getattr(draft, name))
 
 
-def _check_shapes(body: Payload) -> None:
-    form = FormErrors()
+def _check_shapes(body: Payload, root: tuple[str, ...]) -> None:
+    form = FormErrors(root)
     if not isinstance(body.get("content", ""), str | None):
         form.add(("content",), "BASE_TYPE_STRING", "Could not interpret value as string.")
+    if not isinstance(body.get("flags", 0), int | None):
+        form.add(("flags",), "NUMBER_TYPE_COERCE", "Could not interpret value as int.")
     for key in ("embeds", "components", "attachments"):
         value = body.get(key)
         if value is not None and not (isinstance(value, list) and all(isinstance(each, dict) for each in value)):

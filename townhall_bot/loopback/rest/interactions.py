@@ -42,9 +42,9 @@ async def answer(call: Call) -> Any:
     kind = _response_type(call.form, interaction)
     data = call.form.get("data") or {}
     if kind in (ResponseType.MESSAGE, ResponseType.DEFERRED_MESSAGE):
-        message = _new_message(call, interaction, int(data.get("flags") or 0) & MessageFlag.EPHEMERAL)
+        message = _new_message(call, interaction, _ephemeral(data))
         if kind is ResponseType.MESSAGE:
-            compose.write(call, message, data, creating=True)
+            compose.write(call, message, data, creating=True, root=("data",))
         else:
             message.flags |= MessageFlag.LOADING
         interaction.original = message
@@ -54,7 +54,7 @@ async def answer(call: Call) -> Any:
         source = interaction.message
         assert source is not None  # _response_type lets an update pass only where there is a message
         if kind is ResponseType.UPDATE:
-            compose.write(call, source, data, creating=False)
+            compose.write(call, source, data, creating=False, root=("data",))
         interaction.original = source
         call.world.answer(interaction, kind)
         if kind is ResponseType.UPDATE:
@@ -92,6 +92,11 @@ def _take_choices_or_modal(interaction: Interaction, kind: ResponseType, data: P
     interaction.choices = copy.deepcopy(choices)
 
 
+def _ephemeral(body: Payload) -> int:
+    flags = body.get("flags")
+    return flags & MessageFlag.EPHEMERAL if isinstance(flags, int) else 0
+
+
 def _new_message(call: Call, interaction: Interaction, flags: int) -> Message:
     message = call.world.new_message(interaction.channel, call.world.bot, flags=flags)
     message.interaction = interaction
@@ -109,16 +114,16 @@ def _new_message(call: Call, interaction: Interaction, flags: int) -> Message:
 def _answer_payload(call: Call, interaction: Interaction, kind: ResponseType) -> Payload:
     original = interaction.original
     body: Payload = {"interaction": {"id": str(interaction.id), "type": int(interaction.type)}}
-    resource: Payload = {"type": int(kind)}
     if original is not None:
         body["interaction"] |= {
             "response_message_id": str(original.id),
             "response_message_loading": original.thinking,
             "response_message_ephemeral": original.ephemeral,
         }
-        if kind is not ResponseType.DEFERRED_UPDATE:
-            resource["message"] = payloads.message(original, call.world.base_url)
-    return {**body, "resource": resource}
+        if kind in (ResponseType.MESSAGE, ResponseType.UPDATE):
+            message = payloads.message(original, call.world.base_url)
+            body["resource"] = {"type": int(kind), "message": message}
+    return body
 
 
 def _interaction(call: Call) -> Interaction:
@@ -153,8 +158,7 @@ async def follow_up(call: Call) -> Any:
         call.world.edited(original)
         message = original
     else:
-        flags = int(call.form.get("flags") or 0) & MessageFlag.EPHEMERAL
-        message = _new_message(call, interaction, flags)
+        message = _new_message(call, interaction, _ephemeral(call.form))
         compose.write(call, message, call.form, creating=True)
         interaction.followups.append(message)
         call.world.post(message)

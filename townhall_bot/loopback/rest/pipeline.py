@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -30,7 +31,10 @@ Body = tuple[Any, dict[int, Upload]]
 
 @dataclass(slots=True)
 class RecordedRequest:
-    """One request as it was, for tests and an inspector. ``route`` is None for a path that Discord does not know."""
+    """One request as it was, for tests and an inspector. ``route`` is None for a path that Discord does not know.
+
+    ``schema_errors`` are the request's faults by Discord's OpenAPI description, ``answer_errors`` this server's own.
+    """
 
     method: str
     path: str
@@ -40,7 +44,9 @@ class RecordedRequest:
     status: int = 0
     seconds: float = 0.0
     code: int | None = None
+    answer: Any = field(default=None, repr=False)
     schema_errors: list[str] = field(default_factory=list)
+    answer_errors: list[str] = field(default_factory=list)
 
 
 class Pipeline:
@@ -51,12 +57,14 @@ class Pipeline:
         self._weather = weather
         self._limiter = limiter
         self._checker = checker
+        self._known: list[re.Pattern[str]] = []
         self.requests: deque[RecordedRequest] = deque(maxlen=REMEMBERED_REQUESTS)
 
     def install(self, app: web.Application, routes: Iterable[Route]) -> None:
         """Add the routes to an application, and the answer to all others."""
         for route in routes:
             app.router.add_route(route.method, API + route.path, self._handler(route))
+            self._known.append(re.compile(re.sub(r"\{\w+\}", "[^/]+", API + route.path)))
         app.router.add_route("*", "/api/{rest:.*}", self._unknown)
 
     def _handler(self, route: Route) -> Any:
@@ -119,22 +127,18 @@ class Pipeline:
             return _json(error.payload(), error.status, verdict.headers)
         if result is None:
             return web.Response(status=204, headers=verdict.headers)
+        record.answer = result
+        if self._checker is not None:
+            record.answer_errors = self._checker.answer_faults(route.method, route.path, 200, result)
         return _json(result, 200, verdict.headers)
 
     async def _unknown(self, request: web.Request) -> web.Response:
         record = self._record(request, None)
-        known = self._methods_of(request)
+        known = any(pattern.fullmatch(request.path) for pattern in self._known)
         error = errors.method_not_allowed() if known else errors.not_found()
         record.status, record.code = error.status, error.code
         log.warning("%s %s is no route of this Discord", request.method, request.path)
         return _json(error.payload(), error.status, {})
-
-    def _methods_of(self, request: web.Request) -> bool:
-        return any(
-            resource.canonical != "/api/{rest}" and resource._match(request.rel_url.raw_path) is not None
-            for resource in request.app.router.resources()
-            if isinstance(resource, web.PlainResource | web.DynamicResource)
-        )
 
     def _record(self, request: web.Request, route: str | None) -> RecordedRequest:
         record = RecordedRequest(request.method, request.path.removeprefix(API), route, self._world.clock())
