@@ -51,9 +51,7 @@ def _arguments() -> list[str]:
 def _try(path: str, kind: str) -> Compiler | str:
     """Return the compiler, or what is wrong with it."""
     try:
-        made = subprocess.run(
-            [path, *_arguments()], input=PROBE.encode(), capture_output=True, timeout=60, check=False
-        )
+        made = subprocess.run([path, *_arguments()], input=PROBE.encode(), capture_output=True, timeout=60, check=False)
         if made.returncode != 0 or made.stdout[:4] != b"\x7fELF":
             said = made.stderr.decode(errors="replace").strip().splitlines()
             return said[0] if said else f"exit status {made.returncode} and no object file"

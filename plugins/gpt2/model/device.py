@@ -5,22 +5,24 @@ A test names what broke here when the pin moves. Everything of tinygrad belongs 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from tinygrad import Device, Tensor, TinyJit, UOp, dtypes
+from tinygrad.codegen import to_program
 from tinygrad.dtype import DType
+from tinygrad.engine.realize import get_runtime
+from tinygrad.renderer import Estimates
+from tinygrad.uop.ops import KernelInfo, Ops, ProgramInfo
 
 Captured = TypeVar("Captured", bound=Callable[..., Any])
 
-DTYPES: dict[str, DType] = {
-    "fp32": dtypes.float32,
-    "fp16": dtypes.float16,
-    "bf16": dtypes.bfloat16,
-    "int8": dtypes.int8,
-}
+
+
+DTYPES: dict[str, DType] = {"fp32": dtypes.float32, "fp16": dtypes.float16}
+"""What a KV cache may be made of."""
 
 
 def default_device() -> str:
@@ -38,7 +40,7 @@ def captured(step: Callable[..., Tensor]) -> TinyJit[Tensor]:
 def write(tensor: Tensor, values: npt.NDArray[Any]) -> None:
     """Overwrite a realized tensor's memory. Far cheaper than making a new tensor for each step."""
     buffer = tensor.uop.buffer
-    buffer.allocator._copyin(buffer._buf, memoryview(np.ascontiguousarray(values)).cast("B"))
+    buffer.allocator._copyin(buffer._buf, np.ascontiguousarray(values).data.cast("B"))
 
 
 def read(tensor: Tensor) -> npt.NDArray[np.float32]:
@@ -52,9 +54,45 @@ def run_kernel(out: Tensor, *inputs: Tensor, kernel: Callable[..., UOp]) -> Tens
 
 
 def upload(values: npt.NDArray[np.float32], weights: str, where: str) -> Tensor:
-    """Return fp32 values as a realized tensor of dtype fp32, fp16 or bf16 on ``where``; narrowed on the host."""
+    """Return fp32 values as a realized tensor on ``where``, narrowed on the host.
+
+    bf16 is kept as the uint16 of its bits, because clang before 15 has no such type on x86.
+    """
     if weights == "bf16":
         bits = values.view(np.uint32)
         nearest = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)  # round half to even
-        return Tensor(nearest, device=where).bitcast(dtypes.bfloat16).realize()
+        return Tensor(nearest, device=where).realize()
     return Tensor(values if weights == "fp32" else values.astype(np.float16), device=where).realize()
+
+
+def c_program(name: str, source: str, arguments: Sequence[UOp], *, outputs: int, slices: int) -> UOp:
+    """Return C source as a launch of ``slices`` calls ``name(arguments…, slice)``; the first ``outputs`` are written.
+
+    ``arguments`` are a custom kernel's placeholders. tinygrad compiles the source, caches the object by its text, and
+    passes the number of the slice as its own runtime variable ``core_id``.
+    """
+    params = tuple(argument.base for argument in arguments)
+    core = UOp.variable("core_id", 0, max(slices - 1, 1), dtypes.int, param=True)
+    info = ProgramInfo(
+        name=name,
+        global_size=(slices, 1, 1),
+        vars=(core,),
+        globals=tuple(range(len(params))),
+        outs=tuple(range(outputs)),
+        ins=tuple(range(len(params))),
+        target=Device["CPU"].renderer.target,
+    )
+    sink = UOp.sink(*params, core, arg=KernelInfo(name=name, estimates=Estimates()))
+    return UOp(Ops.PROGRAM, src=(sink, UOp(Ops.LINEAR, src=params), UOp(Ops.SOURCE, arg=source)), arg=info)
+
+
+def load_c(name: str, source: str) -> Callable[..., None]:
+    """Compile C source for the CPU and return its first function, to be called with ``ctypes.c_uint64`` arguments.
+
+    The call runs without the interpreter's lock.
+    """
+    renderer = Device["CPU"].renderer
+    program = to_program(c_program(name, source, (), outputs=0, slices=1), renderer)
+    loaded = get_runtime("CPU", program)
+    entry: Callable[..., None] = loaded.fxn
+    return entry

@@ -76,7 +76,8 @@ class GPT2:
             slots = bucket_for(len(piece), PREFILL_SLICES)
             positions = range(start + first, start + first + len(piece))
             logits = self._run(slots, piece, positions, [row] * len(piece), wanted=[len(piece) - 1])
-        return logits[0]
+        result: Logits = logits[0]
+        return result
 
     def decode(self, rows: Sequence[int], tokens: Sequence[int], positions: Sequence[int]) -> Logits:
         """Advance each of ``rows`` by one token at its position; return logits (len(rows), vocab).
@@ -119,14 +120,12 @@ class GPT2:
         inputs[:, : len(tokens)] = tokens, positions, rows
         picked = np.zeros(int(step.wanted.shape[0]), np.int32)
         picked[: len(wanted)] = wanted
-        from plugins.gpt2.model import device, kernels
+        from plugins.gpt2.model import device
 
         assert self._network is not None, "the model was closed"
         device.write(step.inputs, inputs)
         device.write(step.wanted, picked)
-        cache = self._network.blocks[0].attention.cache
-        per_block = self._network.layout.positions
-        attended = kernels.attended_blocks(per_block, cache.blocks, max(positions) // per_block + 1)
+        attended = self._network.launcher.attended(self._network.blocks[0].attention.cache, max(positions))
         logits = device.read(step.run(step.inputs, step.wanted, attended))
         return logits.reshape(len(picked), -1)[: len(wanted), : self.info.vocab_size]
 
@@ -211,7 +210,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line of ``townhall gpt2``; return its exit status."""
     from plugins.gpt2.command import main as run
 
-    return run(arguments)
+    status: int = run(arguments)
+    return status
 
 
 if __name__ == "__main__":

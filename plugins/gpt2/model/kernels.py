@@ -35,6 +35,13 @@ def attended_blocks(positions_per_block: int, blocks: int, value: int | None = N
     return UOp.variable(name, 1, blocks).bind(value)
 
 
+def widen(stored: UOp) -> UOp:
+    """Return a stored weight as fp32; uint16 holds the bits of a bf16."""
+    if stored.dtype == dtypes.uint16:
+        return (stored.cast(dtypes.uint32) * 65536).bitcast(dtypes.float)
+    return stored.cast(dtypes.float)
+
+
 def _exp(x: UOp) -> UOp:
     return (x * LOG2_E).exp2()
 
@@ -73,7 +80,7 @@ def matmul(
         slots, blocks = out.shape[0], out.shape[1]
         n, lane, b = UOp.range(blocks, 0), UOp.range(layout.lanes, 1), UOp.range(slots, 2)
         i = UOp.range(k, 3, AxisType.REDUCE)
-        value = (x[b, i] * weight[n, i, lane].cast(dtypes.float)).reduce(i, arg=Ops.ADD)
+        value = (x[b, i] * widen(weight[n, i, lane])).reduce(i, arg=Ops.ADD)
         if scaled:
             value = value * extra.pop(0)[n, lane]
         if biased:
@@ -98,13 +105,11 @@ def embed(width: int, positions: int, layout: Layout, *, scaled: bool) -> Callab
         b, e = UOp.range(out.shape[0], 0), UOp.range(width, 1)
         token, position = inputs[0, b], inputs[1, b].minimum(inputs[1, b].const_like(positions - 1))
         block, lane = token // layout.lanes, token % layout.lanes
-        value = wte[block, e, lane].cast(dtypes.float)
+        value = widen(wte[block, e, lane])
         if scaled:
             value = value * scale[0][block, lane]
-        value = value + wpe[position, e].cast(dtypes.float)
-        return (
-            out[b, e].store(value).end(b, e).sink(arg=KernelInfo(name="embed", opts_to_apply=layout.options((), ())))
-        )
+        value = value + wpe[position, e]
+        return out[b, e].store(value).end(b, e).sink(arg=KernelInfo(name="embed", opts_to_apply=layout.options((), ())))
 
     return kernel
 

@@ -71,13 +71,13 @@ class Layout:
         return np.pad(vector, (0, self.padded(len(vector)) - len(vector))).reshape(-1, self.lanes)
 
 
-CPU = Layout(lanes=16, positions=16, block_tile=4, wide_block_tile=4, slot_tile=4, explicit=True)
+NATIVE = Layout(lanes=64, positions=16, block_tile=1, wide_block_tile=1, slot_tile=1, explicit=True)
+"""For the C kernels: a block is one cache line of 8-bit weights."""
+
+PORTABLE_CPU = Layout(lanes=16, positions=16, block_tile=4, wide_block_tile=4, slot_tile=4, explicit=True)
+"""For UOp kernels on a CPU."""
+
 GPU = Layout(lanes=1, positions=1, block_tile=1, wide_block_tile=1, slot_tile=1, explicit=False)
-
-
-def layout_for(device: str) -> Layout:
-    """Return the layout that serves on a tinygrad device."""
-    return CPU if device.split(":")[0] == "CPU" else GPU
 
 
 def largest_tile(size: int, most: int) -> int:

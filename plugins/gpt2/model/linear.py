@@ -1,14 +1,14 @@
-"""A matrix as the kernels want it: packed, narrowed to its dtype, with everything that follows the product folded in."""
+"""A matrix as the kernels want it: packed, narrowed, with what follows the product folded in."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from tinygrad import Tensor, dtypes
+from tinygrad import Tensor
 
 from plugins.gpt2.model import device, kernels
 from plugins.gpt2.model.constants import Weights
-from plugins.gpt2.model.layout import Layout
+from plugins.gpt2.model.launch import Launcher
 
 Array = npt.NDArray[np.float32]
 
@@ -27,7 +27,7 @@ class Linear:
     """``activation(x @ W + bias) + residual``, one launch.
 
     Takes W (K, N) and the bias (N,) in fp32; keeps W as (N/L, K, L) in ``weights``. Calls take x (B, ≥K) and return
-    (B, N padded to whole tiles).
+    (B, N padded to whole blocks).
     """
 
     def __init__(
@@ -37,13 +37,13 @@ class Linear:
         bias: Array | None,
         *,
         weights: Weights,
-        layout: Layout,
+        launcher: Launcher,
         where: str,
         activation: kernels.Epilogue = "none",
     ) -> None:
-        self.name, self.layout, self.activation, self.where = name, layout, activation, where
+        self.name, self.weights, self.launcher, self.activation = name, weights, launcher, activation
         self.inputs = matrix.shape[0]
-        packed = layout.pack(matrix)
+        packed = launcher.layout.pack(matrix)
         self.blocks = packed.shape[0]
         self.scale: Tensor | None = None
         if weights == "int8":
@@ -52,28 +52,18 @@ class Linear:
             self.scale = Tensor(scale, device=where).realize()
         else:
             self.weight = device.upload(packed, weights, where)
-        self.bias = None if bias is None else Tensor(layout.pack_vector(bias), device=where).realize()
+        self.bias = None if bias is None else Tensor(launcher.layout.pack_vector(bias), device=where).realize()
+
+    @property
+    def operands(self) -> tuple[Tensor, ...]:
+        """The matrix, then its scales and its bias where it has them: what a product reads."""
+        return (self.weight, *(part for part in (self.scale, self.bias) if part is not None))
 
     @property
     def nbytes(self) -> int:
-        """Bytes that one product reads of the matrix, its scales and its bias."""
-        return sum(part.nbytes() for part in (self.weight, self.scale, self.bias) if part is not None)
+        """Bytes that one product reads of the operands."""
+        return sum(part.nbytes() for part in self.operands)
 
     def __call__(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
         """Return (B, padded N); ``residual`` (B, padded N) is added last."""
-        slots = int(x.shape[0])
-        shape = (slots, self.blocks, self.layout.lanes)
-        operands = [x, self.weight, *(part for part in (self.scale, self.bias) if part is not None)]
-        if residual is not None:
-            operands.append(residual.reshape(shape))
-        kernel = kernels.matmul(
-            self.name,
-            self.inputs,
-            self.layout,
-            scaled=self.scale is not None,
-            biased=self.bias is not None,
-            residual=residual is not None,
-            activation=self.activation,
-        )
-        out = Tensor.empty(*shape, dtype=dtypes.float32, device=self.where)
-        return device.run_kernel(out, *operands, kernel=kernel).reshape(slots, self.blocks * self.layout.lanes)
+        return self.launcher.linear(self, x, residual)

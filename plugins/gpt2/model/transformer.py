@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tinygrad import Tensor, dtypes
+from tinygrad import Tensor
 
-from plugins.gpt2.model import device, kernels
+from plugins.gpt2.model.launch import Launcher
 from plugins.gpt2.model.layer_norm import LayerNorm
-from plugins.gpt2.model.layout import Layout
 from plugins.gpt2.model.linear import Linear
 from plugins.gpt2.model.transformer_block import TransformerBlock
 
@@ -27,19 +26,14 @@ class Transformer:
     blocks: Sequence[TransformerBlock]
     ln_f: LayerNorm
     head: Linear
-    layout: Layout
+    launcher: Launcher
 
     def __call__(self, inputs: Tensor, wanted: Tensor) -> Tensor:
         """Return logits (O, V padded) of the slots that ``wanted`` int32 (O,) names.
 
         inputs int32 (3, B): tokens, positions, rows. Keys and values of every slot are written to the cache.
         """
-        positions, width = int(self.wpe.shape[0]), self.wte.inputs
-        scale = () if self.wte.scale is None else (self.wte.scale,)
-        kernel = kernels.embed(width, positions, self.layout, scaled=bool(scale))
-        padded = self.layout.padded(width)
-        out = Tensor.empty(int(inputs.shape[1]), padded, dtype=dtypes.float32, device=self.wte.where)
-        x = device.run_kernel(out, inputs, self.wte.weight, self.wpe, *scale, kernel=kernel)
+        x = self.launcher.embed(self.wte, self.wpe, inputs)
         for block in self.blocks:
             x = block(x, inputs)
         return self.head(self.ln_f(x, wanted))

@@ -1,0 +1,165 @@
+"""A team of threads that replays a table of kernels: what a CUDA graph is to a GPU, in some 60 lines of C.
+
+tinygrad starts a CPU kernel from Python, which costs about 40 µs and holds the interpreter's lock for most of it. The
+table is run by one call without the lock: a launch costs well under a microsecond, and Discord's heartbeat never waits.
+
+Slices of a kernel are claimed from an atomic counter, never dealt out: if the system stops one thread, the others
+take what is left, and only the slice in its hands is late. Between steps the team sleeps on semaphores.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import sys
+import threading
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from plugins.gpt2.model import device
+
+log = logging.getLogger("townhall.gpt2.model")
+
+MOST_ARGUMENTS = 12
+HEADER = 6
+COMMAND_WORDS = HEADER + MOST_ARGUMENTS
+"""A command is u64 words: function, slices, place of the slice number (or NO_SLICE), arguments, claimed, done, then
+the arguments themselves."""
+NO_SLICE = 2**64 - 1
+
+SOURCE = f"""
+typedef unsigned long long u64;
+typedef struct {{ u64 fn, slices, slot, count, claimed, done, args[{MOST_ARGUMENTS}]; }} command;
+typedef struct {{ u64 sem_wait, sem_post, yield, generation, commands, length, stop, inside; }} team;
+typedef void (*F6)(u64, u64, u64, u64, u64, u64);
+typedef void (*F12)(u64, u64, u64, u64, u64, u64, u64, u64, u64, u64, u64, u64);
+#define GET(x) __atomic_load_n(&(x), __ATOMIC_ACQUIRE)
+#define SET(x, v) __atomic_store_n(&(x), v, __ATOMIC_RELEASE)
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE void rest(void) {{
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}}
+
+INLINE void call(command* c, u64 slice) {{
+  u64 a[{MOST_ARGUMENTS}];
+  for (u64 i = 0; i < {MOST_ARGUMENTS}; i++) a[i] = c->args[i];
+  if (c->slot < {MOST_ARGUMENTS}) a[c->slot] = slice;
+  if (c->count <= 6) ((F6)c->fn)(a[0], a[1], a[2], a[3], a[4], a[5]);
+  else ((F12)c->fn)(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11]);
+}}
+
+// Counters carry the run's generation above their 32 bits, so that a thread that slept through a run can claim nothing.
+INLINE void work(team* t) {{
+  u64 run = GET(t->generation) << 32, length = GET(t->length);
+  command* commands = (command*)GET(t->commands);
+  for (u64 i = 0; i < length; i++) {{
+    command* c = commands + i;
+    u64 seen = GET(c->claimed);
+    while ((seen & ~0xffffffffull) == run && (seen & 0xffffffffull) < c->slices)
+      if (__atomic_compare_exchange_n(&c->claimed, &seen, seen + 1, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {{
+        call(c, seen & 0xffffffffull);
+        __atomic_fetch_add(&c->done, 1, __ATOMIC_ACQ_REL);
+        seen = GET(c->claimed);
+      }}
+    if ((seen & ~0xffffffffull) != run) return;
+    for (u64 spins = 0; GET(c->done) < run + c->slices; spins++) {{
+      if (GET(t->generation) << 32 != run) return;
+      if (spins < 4000) rest();
+      else ((int (*)(void))t->yield)();
+    }}
+  }}
+}}
+
+// One function, because the loader enters an object at its start. Work with semaphore: a worker's whole life.
+void team_entry(team* t, u64 semaphore, command* commands, u64 length, u64* semaphores, u64 workers) {{
+  if (semaphore) {{
+    for (;;) {{
+      while (((int (*)(u64))t->sem_wait)(semaphore) != 0) {{}}
+      if (GET(t->stop)) return;
+      __atomic_fetch_add(&t->inside, 1, __ATOMIC_ACQ_REL);
+      work(t);
+      __atomic_fetch_sub(&t->inside, 1, __ATOMIC_ACQ_REL);
+    }}
+  }}
+  u64 next = (t->generation + 1) & 0x7fffffffull;
+  for (u64 i = 0; i < length; i++) commands[i].claimed = commands[i].done = next << 32;
+  SET(t->commands, (u64)commands);
+  SET(t->generation, next);
+  SET(t->length, length);
+  for (u64 i = 0; i < workers; i++) ((int (*)(u64))t->sem_post)(semaphores[i]);
+  work(t);
+  SET(t->length, 0);
+}}
+"""
+
+
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _address(function: Any) -> int:
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
+
+
+class Team:
+    """``threads`` threads, the caller's among them. Belongs to the thread that runs the model."""
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self._program = device.load_c("team_entry", SOURCE)
+        libc = _libc()
+        addresses = [_address(getattr(libc, name)) for name in ("sem_wait", "sem_post", "sched_yield")]
+        self._state = np.array([*addresses, 0, 0, 0, 0, 0], np.uint64)
+        self._kept: list[Any] = []
+        semaphores = [self._semaphore(libc) for _ in range(threads - 1)]
+        self._semaphores = np.array(semaphores or [0], np.uint64)
+        for index, semaphore in enumerate(semaphores):
+            work = threading.Thread(
+                target=self._enter, args=(semaphore, 0, 0), name=f"gpt2-team-{index + 1}", daemon=True
+            )
+            work.start()
+
+    def _semaphore(self, libc: ctypes.CDLL) -> int:
+        """Return the address of a new semaphore; macOS has only named ones."""
+        if sys.platform == "darwin":
+            libc.sem_open.restype = ctypes.c_void_p
+            name = f"/townhall-{os.getpid()}-{id(self):x}-{len(self._kept)}".encode()
+            address: int | None = libc.sem_open(name, os.O_CREAT | os.O_EXCL, 0o600, 0)
+            libc.sem_unlink(name)
+            self._kept.append(address)
+            if address in (None, 0, 2**64 - 1):
+                raise OSError(ctypes.get_errno(), "no semaphore for the team of threads")
+            return int(address or 0)
+        memory = ctypes.create_string_buffer(64)
+        self._kept.append(memory)
+        if libc.sem_init(memory, 0, 0) != 0:
+            raise OSError(ctypes.get_errno(), "no semaphore for the team of threads")
+        return ctypes.addressof(memory)
+
+    def _enter(self, semaphore: int, commands: int, length: int) -> None:
+        arguments = (self._state.ctypes.data, semaphore, commands, length, self._semaphores.ctypes.data)
+        self._program(*(ctypes.c_uint64(int(value)) for value in (*arguments, self.threads - 1)))
+
+    def run(self, table: npt.NDArray[np.uint64]) -> None:
+        """Run a table of commands, (count, COMMAND_WORDS) in C order, to its end, in order."""
+        self._enter(0, table.ctypes.data, len(table))
+
+    def settle(self) -> None:
+        """Wait until no thread reads a table any more, so that it may be freed."""
+        while self._state[7]:
+            os.sched_yield()
+
+    def close(self) -> None:
+        """Send the threads home."""
+        self._state[6] = 1
+        libc = _libc()
+        for semaphore in self._semaphores[: self.threads - 1]:
+            libc.sem_post(ctypes.c_void_p(int(semaphore)))
