@@ -16,6 +16,10 @@ _MARKUP = re.compile(
     re.MULTILINE,
 )
 
+LONG_PROMPT = 600
+SHOWN_OF_LONG_PROMPT = 400
+"""Characters: who pasted pages knows them, and the channel wants to see the text."""
+
 REASONS: dict[FinishReason, str] = {
     "context": "The text ends here because the model reads no more than this at a time.",
     "end_of_text": "The model ended its text here.",
@@ -39,10 +43,12 @@ def verbatim(text: str) -> str:
 
 
 def continued(prompt: str, text: str) -> str:
-    """Return the prompt in bold, and what follows it."""
+    """Return the prompt in bold (of a long one the end), and what follows it."""
     bare = prompt.strip()
     if not bare:
         return verbatim(text)
+    if len(bare) > LONG_PROMPT:
+        bare = "… " + bare[-SHOWN_OF_LONG_PROMPT:].partition(" ")[2]
     # Discord does not embolden across a paragraph's end, nor next to white space inside the asterisks.
     lines = [f"**{verbatim(line.strip())}**" if line.strip() else "" for line in bare.split("\n")]
     gap = prompt[len(prompt.rstrip()) :]

@@ -118,11 +118,14 @@ class GenerateCommand:
                             reply.show(display.continued(request.prompt, text), note="Writing…")
                         case Finished(reason, measured):
                             note = display.ending(reason, notice, measured if timing else None)
-                            await reply.finish(display.continued(request.prompt, text), note=note)
+                            await self._end(reply, request.prompt, text, note)
             except (EngineFailed, DeadlineExceeded) as error:
                 if not text:
                     raise Refusal(str(error)) from error
-                await reply.finish(display.continued(request.prompt, text), note=str(error))
+                await self._end(reply, request.prompt, text, str(error))
                 raise Refusal(str(error), shown=True) from error
             except GenerationError as error:
                 raise Refusal(str(error)) from error
+
+    async def _end(self, reply: LiveReply, prompt: str, text: str, note: str) -> None:
+        await reply.finish(display.continued(prompt, text), note=note, plain=prompt + text)

@@ -74,9 +74,12 @@ class LiveReply:
         if self._task is None:
             self._task = asyncio.create_task(self._keep_up(), name="live-reply")
 
-    async def finish(self, text: str, *, note: str = "", view: discord.ui.View | None = None) -> bool:
+    async def finish(
+        self, text: str, *, note: str = "", view: discord.ui.View | None = None, plain: str | None = None
+    ) -> bool:
         """Show the final state, in several messages or with a file where it is long; ``view`` goes below the last.
 
+        ``plain`` is what a file holds in place of ``text``: the same without the escapes that a chat needs.
         Where the interaction's token has expired, the text goes to the channel instead, unless the answer was for
         the asker alone. Returns whether the text arrived; its loss is logged.
         """
@@ -85,7 +88,11 @@ class LiveReply:
         file = None
         if len(rest) >= MAX_PAGES:
             below = _small("The whole text is in the file.") + _small(note)
-            first, rest, file = split(disarm(text), MESSAGE_LIMIT - length(below) - 2)[0] + " …" + below, [], text
+            first, rest, file = (
+                split(disarm(text), MESSAGE_LIMIT - length(below) - 2)[0] + " …" + below,
+                [],
+                plain or text,
+            )
         arrived = await self._deliver(self._final_edit, _non_empty(first), None if rest else view, file)
         for number, page in enumerate(rest, 1):
             arrived &= await self._deliver(self._follow_up, page, view if number == len(rest) else None, None)
