@@ -64,6 +64,11 @@ class Scheduler:
         """Return the keys of all requests that are waiting or running."""
         return [*self._jobs, *(key for key, _, _ in self._waiting)]
 
+    def new_tokens(self, key: int) -> int:
+        """Return how many tokens the running request has; 0 for one that waits or is gone."""
+        job = self._jobs.get(key)
+        return 0 if job is None else job.stats.new_tokens
+
     def submit(self, key: int, request: GenerationRequest, submitted: float) -> None:
         """Take a request; ``submitted`` is when its person asked, on the clock."""
         self._waiting.append((key, request, submitted))

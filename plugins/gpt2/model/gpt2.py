@@ -185,6 +185,14 @@ def loading(
     return model
 
 
+def default_device() -> str:
+    """Return the device that tinygrad chooses here. Imports tinygrad, so it belongs to the engine's thread."""
+    compiler.use()
+    from plugins.gpt2.model import device
+
+    return device.default_device()
+
+
 def load(
     checkpoint: Checkpoint,
     *,

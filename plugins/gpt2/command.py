@@ -1,0 +1,245 @@
+"""``townhall gpt2``: one text on the command line, through the bot's own scheduler; all but the text on stderr."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from plugins.gpt2.engine.sampling import check_sampling
+from plugins.gpt2.model.constants import OFFICIAL_MODELS, WEIGHT_NAMES
+from plugins.gpt2.model.utils import format_bytes
+from plugins.gpt2.protocol import Finished, GenerationError, GenerationRequest, InvalidRequest, Started, Text, Timing
+from plugins.gpt2.settings import GPT2Settings
+from townhall_bot.settings import SettingsError, load_settings
+
+if TYPE_CHECKING:
+    from plugins.gpt2.model.checkpoint import Checkpoint
+    from plugins.gpt2.model.gpt2 import GPT2, LoadProgress
+    from plugins.gpt2.model.hub import DownloadProgress
+
+PROMPT = "What is the answer to life, the universe, and everything?"
+INTERRUPTED = 130
+"""Exit status of a program that Ctrl-C ended."""
+
+EXAMPLES = """examples:
+  townhall gpt2 --prompt "My fellow citizens" --count 40
+  townhall gpt2 --model_size gpt2-medium --temperature 0 --timing
+  townhall gpt2 --prompt "Once upon a time" --seed 7 --json | tail -1
+"""
+
+
+@dataclass(slots=True)
+class Written:
+    """What a run gave: ``text`` is the prompt and what follows it."""
+
+    text: str
+    finished: Finished | None
+    seconds: float
+
+
+def parser(settings: GPT2Settings) -> argparse.ArgumentParser:
+    """Return the command's arguments; their defaults are the settings'."""
+    sizes = ", ".join(("townhall-mini", *OFFICIAL_MODELS))
+    made = argparse.ArgumentParser(
+        prog="townhall gpt2",
+        description="Continue a text with GPT-2 on this machine, without Discord.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("--prompt", default=PROMPT, help="the text to continue (default: %(default)s)")
+    made.add_argument("--count", type=int, default=100, help="the most new tokens (default: %(default)s)")
+    made.add_argument(
+        "--temperature", type=float, default=settings.temperature, help="0 is greedy (default: %(default)s)"
+    )
+    made.add_argument(
+        "--model_size",
+        default=settings.model,
+        metavar="M",
+        help=f"{sizes}, a hub id or a folder (default: %(default)s)",
+    )
+    made.add_argument("--timing", action="store_true", help="time every token, and sum up")
+    made.add_argument("--seed", type=int, help="the same seed gives the same text")
+    made.add_argument("--weights", choices=WEIGHT_NAMES, default=settings.weights, help="how weights are kept")
+    made.add_argument("--json", action="store_true", help="print one JSON object on the last line instead of the text")
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status: 0, 1 where it failed, 2 for wrong arguments, 130 after Ctrl-C."""
+    try:
+        settings = load_settings(GPT2Settings)
+    except SettingsError as error:
+        return _complain(str(error), 2)
+    options = parser(settings).parse_args(arguments)
+    sampling = replace(settings.sampling, temperature=options.temperature, seed=options.seed)
+    try:
+        if options.count < 1:
+            raise InvalidRequest(f"--count is {options.count}; it must be 1 or more.")
+        check_sampling(sampling)
+    except InvalidRequest as error:
+        return _complain(str(error), 2)
+    request = GenerationRequest(options.prompt, options.count, options.model_size, sampling)
+    try:
+        model, load_ms = _load(request.model, options.weights, settings)
+        _say("Generating text...")
+        written = _generate(model, request, timed=options.timing)
+    except KeyboardInterrupt:
+        return _complain("stopped while loading; nothing was written.", INTERRUPTED)
+    except (GenerationError, ValueError, OSError, RuntimeError, MemoryError) as error:
+        # CheckpointError is a ValueError, NoCompiler a RuntimeError: each says what to do
+        return _complain(str(error) or type(error).__name__, 1)
+    if options.timing and written.finished is not None:
+        _say(_summary(written.finished.timing))
+    print(json.dumps(_as_json(written, model, load_ms), ensure_ascii=False) if options.json else written.text)
+    return INTERRUPTED if written.finished is None or written.finished.reason == "cancelled" else 0
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _complain(message: str, status: int) -> int:
+    _say(f"townhall gpt2: {message}")
+    return status
+
+
+def _load(name: str, weights: Any, settings: GPT2Settings) -> tuple[GPT2, float]:
+    """Return the model and the milliseconds that its weights took, telling what goes on."""
+    from plugins.gpt2.model.checkpoint import open_checkpoint
+    from plugins.gpt2.model.gpt2 import default_device, load
+
+    device = settings.device or default_device()
+    _say(f"using {device.split(':')[0]} backend")
+    _say(f"using {name}")
+    with _DownloadBar() as download:
+        checkpoint: Checkpoint = open_checkpoint(name, allow_pickle=settings.allow_pickle, on_progress=download)
+    started = time.perf_counter()
+    with checkpoint, _LoadBar() as bar:
+        model = load(checkpoint, weights=weights, rows=1, device=device, threads=settings.threads, on_progress=bar)
+        loaded = bar.loaded or time.perf_counter()
+    seconds = loaded - started
+    size = model.info.weight_bytes
+    _say(f"loaded weights in {seconds * 1000:.2f} ms, {format_bytes(size)} loaded at {size / 1e9 / seconds:.2f} GB/s")
+    return model, seconds * 1000
+
+
+class _DownloadBar(AbstractContextManager["_DownloadBar"]):
+    """A bar that appears with the first byte that is fetched."""
+
+    def __init__(self) -> None:
+        self.bar: Any = None
+
+    def __call__(self, progress: DownloadProgress) -> None:
+        if self.bar is None:
+            self.bar = tqdm(total=progress.total_bytes, unit="B", unit_scale=True, file=sys.stderr)
+        self.bar.set_description(progress.file, refresh=False)
+        self.bar.update(progress.done_bytes - self.bar.n)
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+
+class _LoadBar(AbstractContextManager["_LoadBar"]):
+    """A bar over the checkpoint's bytes that names the tensor and the memory in use, then one over warm-up steps."""
+
+    def __init__(self) -> None:
+        self.bar: Any = None
+        self.stage = ""
+        self.loaded: float | None = None
+        """When the weights were in, on ``time.perf_counter``."""
+
+    def __call__(self, progress: LoadProgress) -> None:
+        if progress.stage != self.stage:
+            if self.stage == "loading":
+                self.loaded = time.perf_counter()
+            self.__exit__()
+            unit = "B" if progress.stage == "loading" else "step"
+            self.stage = progress.stage
+            self.bar = tqdm(total=progress.total, unit=unit, unit_scale=True, file=sys.stderr)
+        used = f"ram used: {format_bytes(progress.memory_bytes):>8}, {progress.tensor}"
+        self.bar.set_description(used if progress.stage == "loading" else progress.stage, refresh=False)
+        self.bar.update(progress.done - self.bar.n)
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+
+def _generate(
+    model: GPT2, request: GenerationRequest, *, timed: bool, clock: Callable[[], float] = time.perf_counter
+) -> Written:
+    """Write until the end or Ctrl-C; what there is until then is kept. Raises the request's GenerationError."""
+    from plugins.gpt2.engine.scheduler import Scheduler
+
+    scheduler = Scheduler(model, clock=clock)
+    began = before = clock()
+    scheduler.submit(0, request, began)
+    text, finished, tokens = request.prompt, None, 0
+    with tqdm(total=request.count, unit="token", file=sys.stderr) as bar:
+        while scheduler.busy:
+            try:
+                step = scheduler.step()
+            except KeyboardInterrupt:
+                scheduler.cancel(0)
+                continue
+            for _, outcome in step.outcomes:
+                match outcome:
+                    case GenerationError():
+                        raise outcome
+                    case Started(notice) if notice:
+                        bar.write(notice, file=sys.stderr)
+                    case Text(piece):
+                        text += piece
+                    case Finished():
+                        finished = outcome
+            now, count = clock(), scheduler.new_tokens(0) if finished is None else finished.timing.new_tokens
+            if count > tokens:
+                if timed:
+                    bar.write(f"token {count:4}: {(now - before) * 1000:8.2f} ms", file=sys.stderr)
+                bar.update(count - tokens)
+                before, tokens = now, count
+    return Written(text, finished, clock() - began)
+
+
+def _summary(timing: Timing) -> str:
+    def rate(value: float | None) -> str:
+        return "not measured" if value is None else f"{value:.1f} tok/s"
+
+    return (
+        f"first token after {timing.first_token_ms:.1f} ms, prefill of {timing.prompt_tokens} tokens "
+        f"{rate(timing.prefill_tok_s)}, decode of {timing.new_tokens} tokens {rate(timing.decode_tok_s)}, "
+        f"{timing.total_ms:.1f} ms in all, seed {timing.seed}"
+    )
+
+
+def _as_json(written: Written, model: GPT2, load_ms: float) -> dict[str, Any]:
+    """Return the contract's object (README, "The model alone")."""
+    assert written.finished is not None, "every run that did not raise has an end"
+    timing = written.finished.timing
+    return {
+        "text": written.text,
+        "prompt_tokens": timing.prompt_tokens,
+        "new_tokens": timing.new_tokens,
+        "finish_reason": written.finished.reason,
+        "seed": timing.seed,
+        "model": model.info.name,
+        "device": model.info.device,
+        "dtype": model.info.dtype,
+        "timing": {
+            "load_ms": round(load_ms, 3),
+            "queue_ms": round(timing.queue_ms, 3),
+            "first_token_ms": round(timing.first_token_ms, 3),
+            "prefill_tok_s": timing.prefill_tok_s and round(timing.prefill_tok_s, 2),
+            "decode_tok_s": timing.decode_tok_s and round(timing.decode_tok_s, 2),
+            "total_ms": round(timing.total_ms, 3),
+        },
+    }
