@@ -54,7 +54,9 @@ def _of_guild(change: Change, guild: Guild, world: World) -> Dispatch:
         return _fixed("GUILD_DELETE", guild, "guilds", {"id": str(guild.id)})
 
     def payload(intents: discord.Intents) -> Payload:
-        return payloads.gateway_guild(guild, world.bot.id, all_members=intents.members)
+        body = payloads.gateway_guild(guild, world.bot.id, all_members=intents.members)
+        del body["unavailable"]  # by its absence clients tell a join from a server that came back
+        return body
 
     return Dispatch(GUILD_CREATE, guild, "guilds", payload)
 

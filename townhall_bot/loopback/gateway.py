@@ -182,6 +182,7 @@ class Connection:
             if number > seq:
                 self.queue.put_nowait(text)
         session.queue = self.queue
+        self.gateway.resumed += 1
         session.dispatch("RESUMED", {})
 
 

@@ -6,6 +6,7 @@ import asyncio
 import io
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import discord
 from discord import app_commands
@@ -39,25 +40,25 @@ class NoteForm(discord.ui.Modal, title="A note"):
         await interaction.response.send_message(f"noted: {self.note.value}")
 
 
+INTENTS = discord.Intents(guilds=True, guild_messages=True, dm_messages=True)
+
+
 class ExampleBot(discord.Client):
     """The unmodified client with a small command tree; it counts what a test may wait for."""
 
-    def __init__(self, intents: discord.Intents | None = None) -> None:
-        super().__init__(intents=intents or discord.Intents(guilds=True, guild_messages=True, dm_messages=True))
-        # The default of two seconds waits for servers that come late; here they come at once.
-        self._connection.guild_ready_timeout = 0.05
+    def __init__(self, intents: discord.Intents | None = None, **options: Any) -> None:
+        # discord.py waits two seconds for servers that come late; here they come at once.
+        super().__init__(intents=intents or INTENTS, guild_ready_timeout=0.05, **options)
         self.tree = app_commands.CommandTree(self)
-        self.seen: list[discord.Message] = []
-        self.resumptions = 0
-        self.identified = 0
+        self.seen: asyncio.Queue[discord.Message] = asyncio.Queue()
         self.gate = asyncio.Event()
         self.failures: asyncio.Queue[app_commands.AppCommandError] = asyncio.Queue()
         self.tree.error(self.on_command_failure)
-        self.interactions: dict[int, discord.Interaction] = {}
+        self._arrived: dict[int, asyncio.Future[discord.Interaction]] = {}
         add_commands(self)
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
-        self.identified += 1
+        """Identify at once; discord.py would wait five seconds before a second time."""
 
     async def on_command_failure(self, _: discord.Interaction, error: app_commands.AppCommandError) -> None:
         await self.failures.put(error)
@@ -69,18 +70,22 @@ class ExampleBot(discord.Client):
         assert isinstance(cause, discord.HTTPException), cause
         return cause
 
-    async def on_resumed(self) -> None:
-        self.resumptions += 1
+    async def interaction(self, turn: Turn) -> discord.Interaction:
+        """Wait for the client's own object of a turn."""
+        return await asyncio.wait_for(self._arrival(turn.interaction_id), 10)
 
-    def interaction(self, turn: Turn) -> discord.Interaction:
-        """Return the client's own object of a turn."""
-        return self.interactions[turn.interaction_id]
+    def _arrival(self, interaction_id: int) -> asyncio.Future[discord.Interaction]:
+        return self._arrived.setdefault(interaction_id, asyncio.get_running_loop().create_future())
+
+    async def messages(self, count: int) -> list[discord.Message]:
+        """Wait for the next messages that the client is told of."""
+        return [await asyncio.wait_for(self.seen.get(), 10) for _ in range(count)]
 
     async def on_message(self, message: discord.Message) -> None:
-        self.seen.append(message)
+        await self.seen.put(message)
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
-        self.interactions[interaction.id] = interaction
+        self._arrival(interaction.id).set_result(interaction)
 
 
 def add_commands(bot: ExampleBot) -> None:
@@ -120,6 +125,11 @@ def add_commands(bot: ExampleBot) -> None:
     @tree.command(description="Opens a form")
     async def form(interaction: discord.Interaction) -> None:
         await interaction.response.send_modal(NoteForm())
+
+    @tree.command(description="Thinks in private, answers by a follow-up")
+    async def think(interaction: discord.Interaction) -> None:
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        await interaction.followup.send("done thinking")
 
     @tree.command(description="Offers drinks")
     async def choose(interaction: discord.Interaction) -> None:
