@@ -128,4 +128,5 @@ class GenerateCommand:
                 raise Refusal(str(error)) from error
 
     async def _end(self, reply: LiveReply, prompt: str, text: str, note: str) -> None:
-        await reply.finish(display.continued(prompt, text), note=note, plain=prompt + text)
+        if not await reply.finish(display.continued(prompt, text), note=note, plain=prompt + text):
+            raise Refusal("The text was written, but Discord did not take it.", shown=True)

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import pytest
+
+from plugins.gpt2.words import duration, parameters, size, without_folders
+
+
+def test_numbers_read_as_people_write_them() -> None:
+    assert [size(n) for n in (47_000_000, 548_105_171, 999_999_999, 1_520_000_000)] == [
+        "47 MB",
+        "548 MB",
+        "1.00 GB",
+        "1.52 GB",
+    ]
+    assert [parameters(n) for n in (10_000_000, 124_439_808, 1_557_611_200)] == ["10M", "124M", "1.6B"]
+    assert [duration(s) for s in (0.2, 8.4, 89, 180)] == ["1 s", "8 s", "89 s", "3 min"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("looked in /root/.cache/hub), and", "looked in hub), and"),
+        ("/srv/poet/model.safetensors: tensor wte", "model.safetensors: tensor wte"),
+        ("~/models/poet is empty", "poet is empty"),
+        ("openai-community/gpt2 at https://huggingface.co/a/b", "openai-community/gpt2 at https://huggingface.co/a/b"),
+        ("shape (3, 4) and/or 5", "shape (3, 4) and/or 5"),
+    ],
+)
+def test_the_hosts_folders_are_not_shown(text: str, shown: str) -> None:
+    assert without_folders(text) == shown
