@@ -138,32 +138,32 @@ class _Download:
         read_config(config)
         self.revision = config.parent.name
         files = [self._ask(VOCAB_NAME), self._ask(MERGES_NAME), *self._weights(allow_pickle=allow_pickle)]
-        missing = [info for info in files if info.will_download]
-        self.total = sum(info.file_size or 0 for info in missing)
+        self.done, self.total = 0, sum(info.file_size or 0 for info in files if info.will_download)
         _check_disk(self.repo, self.total)
-        for info in missing:
-            before = self.done
-            log.info("downloading %s of %s", info.filename, self.repo)
+        for info in files:  # also those whose bytes are there already: this commit still needs its link to them
+            after = self.done + (info.file_size or 0 if info.will_download else 0)
+            log.info("getting %s of %s", info.filename, self.repo)
             self._get(info.filename)
-            self._report(info.filename, before + (info.file_size or 0))
+            self._report(info.filename, after)
         return config.parent
 
     def _weights(self, *, allow_pickle: bool) -> Iterable[DryRunFileInfo]:
-        from huggingface_hub.errors import EntryNotFoundError
+        # not its base EntryNotFoundError: an unreachable hub is one of those too
+        from huggingface_hub.errors import RemoteEntryNotFoundError
 
         try:
             return [self._ask(WEIGHTS_NAME)]
-        except EntryNotFoundError:
+        except RemoteEntryNotFoundError:
             pass
         try:
             index = self._get(INDEX_NAME)
-        except EntryNotFoundError:
+        except RemoteEntryNotFoundError:
             pass
         else:
             return [self._ask(shard) for shard in sorted(set(weight_map(index).values()))]
         try:
             found = self._ask(PICKLE_NAME)
-        except EntryNotFoundError as error:
+        except RemoteEntryNotFoundError as error:
             raise CheckpointError(
                 f"{self.repo} has neither {WEIGHTS_NAME} nor {INDEX_NAME}. "
                 "Choose a repository with safetensors weights."
@@ -187,7 +187,7 @@ class _Download:
                 self._report(name, base + bar.n)
 
         # the library asks for a tqdm class and uses only what _Bar has
-        return Path(hf_hub_download(self.repo, name, revision=self.revision, tqdm_class=Bar))
+        return Path(hf_hub_download(self.repo, name, revision=self.revision, tqdm_class=cast(Any, Bar)))
 
     def _report(self, name: str, done: int) -> None:
         self.done = done
@@ -268,7 +268,7 @@ def _in_words(repo: str) -> Iterator[None]:
             f"the hub at {hub} cannot be reached for {repo} ({error.__cause__ or error}). "
             "Check the network and HF_ENDPOINT; models that are on disk keep working."
         ) from error
-    except errors.EntryNotFoundError as error:
+    except errors.RemoteEntryNotFoundError as error:
         raise CheckpointError(
             f"{repo} on {hub} lacks a file that GPT-2 needs ({CONFIG_NAME}, {VOCAB_NAME} and {MERGES_NAME}): {error}. "
             "Choose another repository."

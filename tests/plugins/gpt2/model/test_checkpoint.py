@@ -90,7 +90,7 @@ def test_a_read_only_folder_serves(folder: Path) -> None:
 
 def test_attention_masks_and_other_heads_are_left_out(folder: Path) -> None:
     rewrite(
-        folder, **{"h.0.attn.bias": np.ones((1, 1, 10, 10)), "h.1.attn.masked_bias": np.ones(()), "score": np.ones(3)}
+        folder, {"h.0.attn.bias": np.ones((1, 1, 10, 10)), "h.1.attn.masked_bias": np.ones(()), "score": np.ones(3)}
     )
     assert set(open_checkpoint(str(folder)).tensors) == set(random_weights(CONFIG, 1))
 
