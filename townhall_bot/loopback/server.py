@@ -85,6 +85,7 @@ class LoopbackDiscord:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self.weather.clear()
         await self._exit.aclose()
 
     @property

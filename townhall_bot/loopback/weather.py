@@ -46,6 +46,7 @@ class Weather:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._events: list[Event] = []
+        self._held: list[Event] = []
 
     def answer(
         self, method: str, path: str, status: int, *, times: int = 1, retry_after: float = 0.0,
@@ -60,7 +61,9 @@ class Weather:
 
     def hold(self, method: str, path: str) -> Event:
         """Keep the next request waiting until ``release()``; ``arrived`` tells that it is there."""
-        return self._add(Event(method, path, 1, released=asyncio.Event()))
+        event = self._add(Event(method, path, 1, released=asyncio.Event()))
+        self._held.append(event)
+        return event
 
     async def drop_gateway(self, code: int = 4000) -> None:
         """Close every gateway connection with a code; 4000 makes clients resume."""
@@ -75,6 +78,13 @@ class Weather:
         if not resumable:
             self._gateway.forget_sessions()
         await self._gateway.send_to_all({"op": 9, "d": resumable})
+
+    def clear(self) -> None:
+        """End all weather and let held requests go on."""
+        for event in self._held:
+            event.release()
+        self._events.clear()
+        self._held.clear()
 
     def next_for(self, method: str, route: str) -> Event | None:
         """Return what happens to this request, counting it."""
