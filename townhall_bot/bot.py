@@ -136,13 +136,16 @@ class Townhall(discord.Client):
             await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
             if stop.is_set():
                 log.info("stopping")
+                if not self.started.is_set():  # else plugins would be stopped while they still start
+                    serving.cancel()
+                    await asyncio.wait({serving})
         finally:
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.remove_signal_handler(number)  # a second Ctrl-C ends a stop that hangs
             stopped.cancel()
             await self.close()
         serving.cancel()
-        await asyncio.gather(serving, return_exceptions=True)
+        await asyncio.wait({serving})
         if not serving.cancelled() and (error := serving.exception()) is not None:
             raise error
 

@@ -1,0 +1,185 @@
+"""``townhall doctor``: what is right is said, what is wrong comes with its cure."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from pydantic import SecretStr
+
+from plugins.ping.plugin import PingPlugin
+from townhall_bot import doctor, plugin_host
+from townhall_bot.bot import FAILURE_KEY
+from townhall_bot.loopback import LoopbackDiscord
+from townhall_bot.plugin_host import LoadedPlugin, gather
+from townhall_bot.plugins import Check, Plugin
+from townhall_bot.settings import Settings
+from townhall_bot.store import Store
+
+
+@pytest.fixture
+def plugins(monkeypatch: pytest.MonkeyPatch) -> list[type[Plugin]]:
+    """The plugins that are installed as far as the doctor knows."""
+    classes: list[type[Plugin]] = [PingPlugin]
+
+    def find(settings: Settings) -> list[LoadedPlugin]:
+        return gather(classes)
+
+    monkeypatch.setattr(plugin_host, "find_plugins", find)
+    return classes
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TOWNHALL_DATA_DIR", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+async def examine(**options: Any) -> dict[str, Check]:
+    return {check.name: check for check in await doctor.examine(env_file=None, **options)}
+
+
+async def test_a_healthy_machine_passes_every_check(plugins: object, data_dir: Path) -> None:
+    checks = await examine()
+    assert [check.name for check in checks.values() if not check.ok] == []
+    assert {"python", "settings", "data folder", "disk", "memory", "token", "database", "plugin ping"} <= set(checks)
+    assert checks["plugin ping"].detail == "/ping"
+
+
+async def test_a_wrong_setting_is_a_failing_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOWNHALL_GUILD", "home")
+    check = (await examine())["settings"]
+    assert not check.ok
+    assert "TOWNHALL_GUILD" in check.detail
+    assert check.cure
+
+
+async def test_a_misspelt_setting_is_a_failing_line(
+    plugins: object, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOWNHALL_PING_PUBLICK", "true")
+    check = (await examine())["settings"]
+    assert not check.ok
+    assert "TOWNHALL_PING_PUBLIC?" in check.detail
+
+
+class Broken(Plugin):
+    name = "broken"
+
+    def commands(self) -> Sequence[Any]:
+        raise RuntimeError("no lamp")
+
+
+class Careless(Plugin):
+    name = "careless"
+
+    def commands(self) -> Sequence[Any]:
+        return ()
+
+    @classmethod
+    def checks(cls, settings: Any, data_dir: Path) -> Sequence[Check]:
+        raise RuntimeError("forgot how")
+
+
+class Careful(Careless):
+    name = "careful"
+
+    @classmethod
+    def checks(cls, settings: Any, data_dir: Path) -> Sequence[Check]:
+        return [Check("careful lamp", False, f"no lamp in {data_dir.name}", "Buy one.")]
+
+
+async def test_a_broken_plugin_is_named_with_how_to_live_without_it(
+    plugins: list[type[Plugin]], data_dir: Path
+) -> None:
+    plugins.append(Broken)
+    checks = await examine()
+    assert checks["plugin broken"].detail == "failed at commands(): RuntimeError: no lamp"
+    assert "TOWNHALL_PLUGINS=-broken" in checks["plugin broken"].cure
+    assert checks["plugin ping"].ok
+
+
+async def test_what_failed_at_the_bots_last_start_is_told(plugins: object, data_dir: Path) -> None:
+    store = Store.open(data_dir / "townhall.db")
+    await store.set_value(FAILURE_KEY + "ping", "failed at start(): no network")
+    await store.close()
+    check = (await examine())["plugin ping"]
+    assert not check.ok
+    assert "last start it failed at start(): no network" in check.detail
+
+
+async def test_a_plugins_own_checks_are_lines_of_the_report(plugins: list[type[Plugin]], data_dir: Path) -> None:
+    plugins.append(Careful)
+    check = (await examine())["careful lamp"]
+    assert (check.ok, check.detail, check.cure) == (False, "no lamp in careful", "Buy one.")
+
+
+async def test_checks_that_fail_are_a_failing_line(plugins: list[type[Plugin]], data_dir: Path) -> None:
+    plugins.append(Careless)
+    check = {check.detail: check for check in await doctor.examine(env_file=None)}
+    assert not check["its checks() failed: RuntimeError: forgot how"].ok
+
+
+def test_a_damaged_database_is_a_failing_line(plugins: object, data_dir: Path) -> None:
+    data_dir.mkdir()
+    (data_dir / "townhall.db").write_bytes(b"no database " * 500)
+    check = asyncio.run(examine())["database"]
+    assert not check.ok
+    assert "damaged" in check.detail
+
+
+async def test_a_folder_that_cannot_be_written_is_a_failing_line(
+    plugins: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TOWNHALL_DATA_DIR", str(tmp_path / "file" / "data"))
+    check = (await examine())["data folder"]
+    assert not check.ok
+    assert "TOWNHALL_DATA_DIR" in check.cure
+
+
+def test_little_memory_and_a_full_disk_fail(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    class Usage(NamedTuple):
+        free: int
+
+    monkeypatch.setattr(doctor, "available_memory", lambda: 50_000_000)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: Usage(1000))
+    assert "the bot alone needs 300 MB" in doctor.memory().cure
+    assert not doctor.disk(tmp_path / "not" / "there" / "yet").ok
+
+
+def test_a_system_that_does_not_tell_its_memory_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "available_memory", lambda: None)
+    assert doctor.memory().ok
+
+
+@pytest.mark.parametrize(
+    ("token", "ok"),
+    [
+        (None, True),
+        ("MTIzNDU2Nzg5MDEyMzQ1Njc4.Gabcde.abcdefghijklmnopqrstuvwxyz0123456789AB", True),
+        ("MTIzNDU2Nzg5MDEyMzQ1Njc4", False),
+        ("not.a.token", False),
+        ("0123456789abcdef0123456789abcdef", False),
+    ],
+)
+def test_a_token_is_looked_at_and_never_shown(token: str | None, ok: bool) -> None:
+    check = doctor.token(Settings(token=SecretStr(token) if token else None))
+    assert check.ok is ok
+    assert not token or token not in check.detail + check.cure
+
+
+async def test_online_discord_says_whether_it_takes_the_token(
+    plugins: object, data_dir: Path, discord_server: LoopbackDiscord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOWNHALL_TOKEN", discord_server.token)
+    assert (await examine(online=True))["discord"].ok
+    monkeypatch.setenv("TOWNHALL_TOKEN", "an old one")
+    check = (await examine(online=True))["discord"]
+    assert not check.ok
+    assert "Reset the token" in check.cure
+
+
+async def test_online_without_a_token_is_a_failing_line(plugins: object, data_dir: Path) -> None:
+    assert not (await examine(online=True))["discord"].ok
