@@ -6,7 +6,8 @@ import asyncio
 import difflib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,7 +53,7 @@ class LoadedPlugin:
     plugin: Plugin | None = None
     commands: tuple[AppCommand, ...] = ()
     failure: str | None = None
-    started: bool = field(default=False)
+    started: bool = False
 
     @property
     def running(self) -> bool:
@@ -83,10 +84,7 @@ def find_plugins(settings: Settings, installed: Iterable[EntryPoint] | None = No
 def gather(plugins: Sequence[type[Plugin] | LoadedPlugin]) -> list[LoadedPlugin]:
     """Return the same for classes at hand, as tests of a plugin have them; what is loaded stays as it is."""
     return [
-        given
-        if isinstance(given, LoadedPlugin)
-        else _import(getattr(given, "name", given.__name__), lambda it=given: it)
-        for given in plugins
+        given if isinstance(given, LoadedPlugin) else _import(_name(given), partial(_same, given)) for given in plugins
     ]
 
 
@@ -228,6 +226,14 @@ def _import(name: str, load: Callable[[], Any]) -> LoadedPlugin:
     except (Exception, SystemExit) as error:  # a module may exit while it is imported; that is its own failure too
         loaded.fail("import", error)
     return loaded
+
+
+def _same(cls: type[Plugin]) -> type[Plugin]:
+    return cls
+
+
+def _name(cls: type[Plugin]) -> str:
+    return str(getattr(cls, "name", cls.__name__))
 
 
 def _check_class(name: str, cls: Any) -> None:
