@@ -49,16 +49,21 @@ OnProgress = Callable[[DownloadProgress], None]
 """Called from the downloading thread, every few megabytes. What it raises ends the download and reaches the caller."""
 
 
-def cached_snapshot(repo: str, *, allow_pickle: bool = False) -> Path | None:
-    """Return the folder of ``repo`` in the cache, or None where a file is lacking. Asks nobody."""
+def cached_config(repo: str) -> Path | None:
+    """Return ``config.json`` of ``repo`` in the cache, whatever else of it is there, or None. Asks nobody."""
     from huggingface_hub import try_to_load_from_cache
 
     config = try_to_load_from_cache(repo, CONFIG_NAME)
-    if not isinstance(config, str):
+    return Path(config) if isinstance(config, str) else None
+
+
+def cached_snapshot(repo: str, *, allow_pickle: bool = False) -> Path | None:
+    """Return the folder of ``repo`` in the cache, or None where a file is lacking. Asks nobody."""
+    config = cached_config(repo)
+    if config is None:
         return None
-    folder = Path(config).parent
     try:
-        return None if lacking_files(folder, allow_pickle=allow_pickle) else folder
+        return None if lacking_files(config.parent, allow_pickle=allow_pickle) else config.parent
     except CheckpointError:  # an index that cannot be read is as good as none: fetch it again
         return None
 
@@ -93,11 +98,11 @@ def fetch(
 
 def remove(repo: str) -> int:
     """Delete every version of ``repo`` from the cache; return the bytes freed, 0 where there was nothing."""
-    from huggingface_hub import scan_cache_dir
+    from huggingface_hub import constants, scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 
     try:
-        cache = scan_cache_dir()
+        cache = scan_cache_dir(constants.HF_HUB_CACHE)
     except CacheNotFound:
         return 0
     revisions = [
@@ -113,11 +118,11 @@ def remove(repo: str) -> int:
 
 def cached_repos() -> dict[str, int]:
     """Return the models in the cache, GPT-2 or not, with their bytes on disk."""
-    from huggingface_hub import scan_cache_dir
+    from huggingface_hub import constants, scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 
     try:
-        cache = scan_cache_dir()
+        cache = scan_cache_dir(constants.HF_HUB_CACHE)
     except CacheNotFound:
         return {}
     return {found.repo_id: found.size_on_disk for found in cache.repos if found.repo_type == "model"}

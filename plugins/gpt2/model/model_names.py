@@ -8,13 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plugins.gpt2.model.checkpoint_errors import UnknownModel
-from plugins.gpt2.model.constants import EMBEDDED_MODEL, OFFICIAL_MODELS
+from plugins.gpt2.model.constants import EMBEDDED_MODEL, OFFICIAL_CONFIGS, OFFICIAL_MODELS, GPT2Config
 
 MINI_FOLDER = Path(__file__).resolve().parent.parent / "mini"
 """Where the embedded checkpoint lies inside the package."""
 
 HUB_NAMES: dict[str, str] = {**OFFICIAL_MODELS, "distilgpt2": "distilbert/distilgpt2"}
 """Short name → repository on the hub: the official sizes, and one more that the hub itself knows by its short name."""
+
+HUB_CONFIGS: dict[str, GPT2Config] = {
+    **OFFICIAL_CONFIGS,
+    "distilgpt2": GPT2Config(6, 12, 768, 1024, 50257, 3072, end_of_text=50256),
+}
+"""Short name → shape, for what is said of a model before it is downloaded."""
 
 _SHORT_NAMES = {repo: name for name, repo in HUB_NAMES.items()}
 _HUB_ID = re.compile(r"(?!.*(--|\.\.))[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}(?<![.-])", re.ASCII)

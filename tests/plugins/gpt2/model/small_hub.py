@@ -16,6 +16,11 @@ from types import TracebackType
 
 from aiohttp import web
 
+from plugins.gpt2.model.constants import GPT2Config
+
+REPO = "people/small"
+"""The model that the fixture ``small_hub`` has."""
+CONFIG = GPT2Config(2, 3, 48, 37, 257, 192, end_of_text=256)
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 

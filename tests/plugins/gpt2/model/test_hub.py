@@ -5,11 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import huggingface_hub
 import numpy as np
 import pytest
 from huggingface_hub import constants
@@ -24,38 +21,8 @@ from plugins.gpt2.model.checkpoint import (
     on_disk,
     open_checkpoint,
 )
-from plugins.gpt2.model.constants import GPT2Config
-from tests.plugins.gpt2.model.small_hub import SmallHub
+from tests.plugins.gpt2.model.small_hub import CONFIG, REPO, SmallHub
 from tools.random_checkpoint import random_weights, write_checkpoint
-
-CONFIG = GPT2Config(2, 3, 48, 37, 257, 192, end_of_text=256)
-REPO = "people/small"
-
-
-@pytest.fixture
-def small_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallHub]:
-    """A hub with one model, and an empty cache of our own."""
-    with SmallHub({REPO: write_checkpoint(tmp_path / "small", CONFIG, seed=1)}) as server:
-        template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, server.url)
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-        monkeypatch.setattr(constants, "ENDPOINT", server.url)
-        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setattr(constants, "HF_HUB_DISABLE_IMPLICIT_TOKEN", True)
-        monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 16384)
-        yield server
-        huggingface_hub.close_session()
-
-
-@pytest.fixture
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The library waits a second and more before it tries again."""
-    monkeypatch.setattr(time, "sleep", lambda seconds: None)
-
-
-@pytest.fixture
-def offline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
 
 
 def assert_whole(checkpoint: Checkpoint) -> None:

@@ -1,0 +1,163 @@
+"""``townhall models``: what is on this disk, what it needs, and how it comes and goes."""
+# ruff: noqa: T201 - this is a command line: it talks by printing
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from plugins.gpt2.model import hub
+from plugins.gpt2.model.checkpoint import on_disk
+from plugins.gpt2.model.checkpoint_errors import CheckpointError
+from plugins.gpt2.model.checkpoint_files import CONFIG_NAME
+from plugins.gpt2.model.config_file import read_config
+from plugins.gpt2.model.constants import EMBEDDED_MODEL, GPT2Config
+from plugins.gpt2.model.gpt2 import memory_plan
+from plugins.gpt2.model.model_names import HUB_CONFIGS, HUB_NAMES, known_models, locate
+from plugins.gpt2.model.verify import verify
+
+ROWS = 8
+"""Texts at a time that the memory need is given for: the engine's default."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    name: str
+    config: GPT2Config | None
+    disk_bytes: int | None
+    note: str = ""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the actions to ``townhall models``; without one it lists."""
+    actions = parser.add_subparsers(dest="action", metavar="action")
+    actions.add_parser("list", help="what is on this disk and what each model needs (the default)")
+    for name, text in (
+        ("download", "fetch a model from the hub, or the newest version of one that is here"),
+        ("remove", "free a model's place on the disk"),
+        ("verify", "read a model's every byte and say what is wrong with it"),
+    ):
+        action = actions.add_parser(name, help=text)
+        action.add_argument("model", help="an official size, a hub id; to verify also townhall-mini or a folder")
+        if name != "remove":
+            action.add_argument(
+                "--allow-pickle",
+                action="store_true",
+                help="take pytorch_model.bin where there is nothing better; only tensors are read from it",
+            )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what was asked; return the exit status: 0, 1 where it failed, 130 where it was interrupted."""
+    try:
+        if arguments.action == "download":
+            return _download(arguments.model, allow_pickle=arguments.allow_pickle)
+        if arguments.action == "remove":
+            return _remove(arguments.model)
+        if arguments.action == "verify":
+            return _verify(arguments.model, allow_pickle=arguments.allow_pickle)
+        return _list()
+    except CheckpointError as error:
+        print(f"townhall models: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nstopped; what had arrived whole is kept", file=sys.stderr)
+        return 130
+
+
+def _list() -> int:
+    lines = list(_lines())
+    width = max(len(line.name) for line in lines)
+    print(f"{'model':<{width}}  {'parameters':>10}  {'on disk':>9}  {'memory int8':>11}  {'fp32':>9}")
+    for line in lines:
+        if line.config is None:
+            parameters = small = large = "?"
+        else:
+            parameters = f"{line.config.parameters / 1e6:.0f}M"
+            small, large = (_size(memory_plan(line.config, weights, ROWS)) for weights in ("int8", "fp32"))
+        disk = "-" if line.disk_bytes is None else _size(line.disk_bytes)
+        print(f"{line.name:<{width}}  {parameters:>10}  {disk:>9}  {small:>11}  {large:>9}  {line.note}".rstrip())
+    print(f"\nMemory is for {ROWS} texts at a time. Download one: townhall models download gpt2")
+    return 0
+
+
+def _lines() -> Iterator[_Line]:
+    """Yield the known models, then whatever other GPT-2 lies in the hub's cache."""
+    cached = hub.cached_repos()
+    for name in known_models():
+        repo = HUB_NAMES.get(name)
+        if repo is None:
+            yield _Line(name, _config(name), _folder_size(locate(name).folder), "embedded")
+        else:
+            yield _Line(name, HUB_CONFIGS[name], cached.pop(repo, None), _note(name))
+    for repo, disk_bytes in sorted(cached.items()):
+        if (config := _config(repo)) is not None:
+            yield _Line(repo, config, disk_bytes, _note(repo))
+
+
+def _note(name: str) -> str:
+    """Say where a download was left unfinished; nothing where the model is whole or not there at all."""
+    repo = locate(name).repo
+    if repo is None or on_disk(name, allow_pickle=True) is not None:
+        return ""
+    return "not complete" if hub.cached_config(repo) is not None else ""
+
+
+def _config(name: str) -> GPT2Config | None:
+    place = locate(name)
+    path = hub.cached_config(place.repo) if place.repo else Path(place.folder or "") / CONFIG_NAME
+    try:
+        return read_config(path) if path is not None else None
+    except CheckpointError:
+        return None  # not a GPT-2 at all, or one that is not supported
+
+
+def _download(model: str, *, allow_pickle: bool) -> int:
+    from tqdm import tqdm
+
+    place = locate(model)
+    if place.repo is None:
+        print(f"{model} is on this disk already: {place.folder}")
+        return 0
+    with tqdm(unit="B", unit_scale=True, unit_divisor=1000, desc=place.name) as bar:
+
+        def show(progress: hub.DownloadProgress) -> None:
+            bar.total = progress.total_bytes
+            bar.set_description(f"{place.name}: {progress.file}", refresh=False)
+            bar.update(progress.done_bytes - bar.n)
+
+        folder = hub.fetch(place.repo, allow_pickle=allow_pickle, refresh=True, on_progress=show)
+    print(f"{place.name} is on this disk: {folder}")
+    return 0
+
+
+def _remove(model: str) -> int:
+    place = locate(model)
+    if place.repo is None:
+        what = "is part of Townhall" if place.name == EMBEDDED_MODEL else "is a folder of yours"
+        raise CheckpointError(f"{model} {what} and is not removed; this command frees downloads only.")
+    freed = hub.remove(place.repo)
+    print(f"removed {place.name}, {_size(freed)} freed" if freed else f"{place.name} is not on this disk")
+    return 0
+
+
+def _verify(model: str, *, allow_pickle: bool) -> int:
+    place, folder = locate(model), on_disk(model, allow_pickle=allow_pickle)
+    if folder is None:
+        raise CheckpointError(f"{model} is not complete on this disk. Download it: townhall models download {model}")
+    good = True
+    for finding in verify(place.name, folder, repo=place.repo, allow_pickle=allow_pickle):
+        good &= finding.ok
+        print(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.text}", flush=True)
+    return 0 if good else 1
+
+
+def _folder_size(folder: Path | None) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file()) if folder else 0
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"

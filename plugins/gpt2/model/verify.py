@@ -1,0 +1,91 @@
+"""Look through a whole checkpoint: do the files agree, are they what the hub sent, is every weight a number."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from plugins.gpt2.model.checkpoint import Checkpoint
+from plugins.gpt2.model.checkpoint_errors import CheckpointError
+from plugins.gpt2.model.checkpoint_files import WEIGHTS_NAME
+from plugins.gpt2.model.model_names import HUB_NAMES
+
+KNOWN_SHA256: dict[tuple[str, str], str] = {
+    (HUB_NAMES["gpt2"], WEIGHTS_NAME): "248dfc3911869ec493c76e65bf2fcf7f615828b0254c12b473182f0f81d3a707",
+}
+"""Repository and file → sha256, for files that never change: 548,105,171 bytes of the first GPT-2."""
+
+CHUNK = 1 << 22
+"""Bytes that are hashed at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at, in a line for a person."""
+
+    ok: bool
+    text: str
+
+
+def verify(name: str, folder: Path, *, repo: str | None = None, allow_pickle: bool = False) -> Iterator[Finding]:
+    """Yield findings as they are made; reads every byte. Raises nothing that the files can cause."""
+    try:
+        checkpoint = Checkpoint(name, folder, allow_pickle=allow_pickle)
+    except CheckpointError as error:
+        yield Finding(False, str(error))
+        return
+    with checkpoint:
+        yield Finding(True, f"config.json and the shapes of {len(checkpoint.tensors)} tensors agree")
+        yield _tokenizer(checkpoint)
+        for path in sorted(folder.iterdir()):
+            if path.is_file() and (finding := _content(path, repo)) is not None:
+                yield finding
+        yield _numbers(checkpoint)
+
+
+def _tokenizer(checkpoint: Checkpoint) -> Finding:
+    try:
+        return Finding(True, f"a vocabulary of {checkpoint.tokenizer().vocab_size} tokens")
+    except CheckpointError as error:
+        return Finding(False, str(error))
+
+
+def _content(path: Path, repo: str | None) -> Finding | None:
+    """Compare a file with the hash that is known of it; None where none is.
+
+    In the hub's cache a file is a link to a blob that is named after its content: sha256 for large files, git's sha1
+    for small ones (https://huggingface.co/docs/huggingface_hub/guides/manage-cache).
+    """
+    expected = KNOWN_SHA256.get((repo or "", path.name))
+    blob = path.resolve()
+    if expected is None and path.is_symlink() and blob.parent.name == "blobs" and len(blob.name) in (40, 64):
+        expected = blob.name
+    if expected is None:
+        return None
+    digest = hashlib.sha256() if len(expected) == 64 else hashlib.sha1(b"blob %d\0" % blob.stat().st_size)
+    with blob.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    if digest.hexdigest() == expected:
+        return Finding(True, f"{path.name} is what the hub has ({digest.name} {expected[:12]}…)")
+    return Finding(
+        False,
+        f"{path.name}: {digest.name} is {digest.hexdigest()}, expected {expected}. "
+        "Remove the model and download it again.",
+    )
+
+
+def _numbers(checkpoint: Checkpoint) -> Finding:
+    for ref in checkpoint.tensors.values():
+        values = ref.numpy()
+        if bad := values.size - int(np.isfinite(values).sum()):
+            return Finding(
+                False,
+                f"{ref.file}: tensor {ref.name} of shape {ref.shape} holds {bad} values that are not finite numbers. "
+                "Its training failed, or the file is damaged: choose another checkpoint.",
+            )
+    return Finding(True, f"all {checkpoint.config.parameters:,} weights are finite numbers")
