@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import secrets
@@ -24,6 +25,8 @@ log = logging.getLogger("townhall.loopback")
 REPLAY_LIMIT = 2000
 """Events kept for a resume; a client that missed more identifies anew."""
 SENDS_PER_MINUTE = 120
+CLOSE_SECONDS = 2.0
+"""How long a close waits for the client's own."""
 PRIVILEGED = {"presences", "members", "message_content"}
 
 
@@ -83,8 +86,8 @@ class Connection:
             await self._read()
         except Closing as closing:
             log.info("gateway connection closed with %d: %s", closing.code, closing.reason)
-            # What was queued before the close, an op 9 say, still goes out.
-            await self._flush()
+            with contextlib.suppress(ConnectionError):  # the client may have gone first
+                await self._flush()
             await self.socket.close(code=closing.code, message=closing.reason.encode())
         finally:
             writer.cancel()
@@ -100,6 +103,7 @@ class Connection:
                 return
 
     async def _flush(self) -> None:
+        # What was queued before the close, an op 9 say, still goes out.
         while not self.queue.empty():
             await self.socket.send_str(self.queue.get_nowait())
 
@@ -144,11 +148,16 @@ class Connection:
         elif op == 8:
             self.gateway.send_members(self.session, data)
 
-    def _identify(self, data: Payload) -> None:
+    def _check_entry(self, data: Any) -> None:
         if self.session is not None:
             raise Closing(4005, "Already authenticated.")
+        if not isinstance(data, dict):
+            raise Closing(4002, "Error while decoding payload.")
         if str(data.get("token", "")).removeprefix("Bot ") != self.gateway.world.application.token:
             raise Closing(4004, "Authentication failed.")
+
+    def _identify(self, data: Any) -> None:
+        self._check_entry(data)
         intents = discord.Intents._from_value(int(data.get("intents", -1)))
         if not 0 <= intents.value <= discord.Intents.all().value:
             raise Closing(4013, "Invalid intent(s).")
@@ -165,11 +174,8 @@ class Connection:
         session.queue = self.queue
         self.gateway.greet(session)
 
-    def _resume(self, data: Payload) -> None:
-        if self.session is not None:
-            raise Closing(4005, "Already authenticated.")
-        if str(data.get("token", "")).removeprefix("Bot ") != self.gateway.world.application.token:
-            raise Closing(4004, "Authentication failed.")
+    def _resume(self, data: Any) -> None:
+        self._check_entry(data)
         session = self.gateway.sessions.get(str(data.get("session_id")))
         seq = int(data.get("seq") or 0)
         if session is None or (session.sent and seq < session.sent[0][0] - 1):
@@ -200,7 +206,7 @@ class Gateway:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one websocket."""
-        socket = web.WebSocketResponse()
+        socket = web.WebSocketResponse(timeout=CLOSE_SECONDS)
         await socket.prepare(request)
         connection = Connection(self, socket)
         self._connections.add(connection)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.townhall_bot.loopback.example_bot import Connect, ExampleBot, running
 from townhall_bot.loopback import LoopbackDiscord, ManualClock, TownhallWorld, point_discord_at
-from townhall_bot.loopback.openapi import DESCRIPTION_VARIABLE, find_description
+from townhall_bot.loopback.openapi import DESCRIPTION_VARIABLE, checker, find_description
 
 
 @pytest.fixture
@@ -55,5 +55,5 @@ async def bot(connect: Connect) -> ExampleBot:
 @pytest.fixture
 def needs_description() -> None:
     """Skip where Discord's OpenAPI description is not at hand."""
-    if find_description() is None:
-        pytest.skip(f"Discord's OpenAPI description is not here; {DESCRIPTION_VARIABLE} may name it")
+    if checker(find_description()) is None:
+        pytest.skip(f"Discord's OpenAPI description, or jsonschema, is not here; {DESCRIPTION_VARIABLE} may name it")

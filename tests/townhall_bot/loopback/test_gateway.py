@@ -188,6 +188,7 @@ async def test_broken_clients_are_closed_with_discord_s_codes(server: LoopbackDi
     resume = {"op": 6, "d": {"token": "wrong", "session_id": "x", "seq": 1}}
     assert await closing_code(server, {"op": 99}) == 4001
     assert await closing_code(server, "no json") == 4002
+    assert await closing_code(server, {"op": 2, "d": None}) == 4002
     assert await closing_code(server, {"op": 3, "d": {}}) == 4003
     assert await closing_code(server, identify(server, token="wrong")) == 4004
     assert await closing_code(server, resume) == 4004

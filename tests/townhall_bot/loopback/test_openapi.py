@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+import aiohttp
 import pytest
 
-from townhall_bot.loopback import openapi
+from townhall_bot.loopback import LoopbackDiscord, TownhallWorld, openapi
 from townhall_bot.loopback.server import ROUTES
 
 MESSAGES = "/channels/{channel_id}/messages"
@@ -39,6 +40,18 @@ def test_wrong_requests_are_told_by_field(checker: openapi.RequestChecker) -> No
     assert "needs a body" in checker.faults("POST", CALLBACK, None)[0]
     assert "not in Discord's description" in checker.faults("GET", "/nowhere", None)[0]
     assert checker.answer_faults("GET", "/users/@me", 200, {"id": "1"}) != []
+
+
+async def test_what_a_faulty_request_says_stays_out_of_the_log(
+    server: LoopbackDiscord, world: TownhallWorld, needs_description: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = f"{server.api_url}/channels/{world.channels['general'].id}/messages"
+    headers = {"Authorization": f"Bot {server.token}"}
+    async with aiohttp.ClientSession(headers=headers) as session:
+        await session.post(url, json={"content": ["a private prompt"]})
+    assert server.requests[-1].schema_errors
+    assert "breaks Discord's description" in caplog.text
+    assert "private" not in caplog.text
 
 
 def test_without_the_description_nothing_is_checked_and_the_log_says_so(caplog: pytest.LogCaptureFixture) -> None:
