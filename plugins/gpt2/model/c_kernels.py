@@ -86,9 +86,14 @@ def tile_for(slots: int, vector_bits: int) -> Tile:
 
     AVX-512 has 32 registers of one vector, AVX2 16 of half a vector, NEON 32 of a quarter.
     """
-    if vector_bits >= 512:
-        return {1: Tile(1, 4, 2), 2: Tile(2, 4, 1)}.get(slots) or (Tile(4, 4, 1) if slots % 8 else Tile(8, 2, 1))
-    return {1: Tile(1, 4, 1), 2: Tile(2, 2, 1)}.get(slots) or Tile(4, 1, 1)
+    wide = vector_bits >= 512
+    if slots % 8 == 0 and wide:
+        return Tile(8, 2, 1)
+    if slots % 4 == 0:
+        return Tile(4, 4 if wide else 1, 1)
+    if slots % 2 == 0:
+        return Tile(2, 4 if wide else 2, 1)
+    return Tile(1, 4, 2 if wide else 1)
 
 
 def matmul(

@@ -7,6 +7,7 @@ choice is made once, before tinygrad is imported, by a compiler that proved itse
 from __future__ import annotations
 
 import functools
+import hashlib
 import importlib.util
 import os
 import platform
@@ -14,6 +15,8 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+
+import platformdirs
 
 ZIG_CLANG = Path(__file__).with_name("zig-clang")
 
@@ -100,10 +103,29 @@ def choose() -> Compiler:
     )
 
 
+def processor() -> str:
+    """Return a name for what code compiled with ``native`` needs: the processor's features, hashed."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        features = " ".join(sorted({line for line in lines if line.lower().startswith(("flags", "features", "model"))}))
+    except OSError:
+        features = platform.processor()  # macOS: one kind of processor per machine type, and nothing better to read
+    return hashlib.sha256(f"{platform.machine()} {features}".encode()).hexdigest()[:12]
+
+
+def cache_folder() -> Path:
+    """Return the folder for what can be made again: ``TOWNHALL_GPT2_CACHE_DIR``, or the system's place for caches."""
+    given = os.environ.get("TOWNHALL_GPT2_CACHE_DIR")
+    return Path(given) if given else Path(platformdirs.user_cache_dir("townhall"))
+
+
 def use() -> Compiler:
     """Choose, and set what tinygrad reads from the environment. Must run before tinygrad is imported."""
     compiler = choose()
     os.environ["CC"] = compiler.path
     os.environ["PARALLEL"] = "0"  # its compile workers are processes, which a bot full of threads must not spawn
     os.environ["JIT_BATCH_SIZE"] = "0"  # one graph for a whole step
+    # tinygrad's own cache calls every processor "native": its kernels, copied to another one, would be illegal there.
+    kernels = hashlib.sha256(f"{processor()} {compiler.version}".encode()).hexdigest()[:12]
+    os.environ.setdefault("CACHEDB", str(cache_folder() / f"kernels-{kernels}.db"))
     return compiler

@@ -5,12 +5,15 @@ A test names what broke here when the pin moves. Everything of tinygrad belongs 
 
 from __future__ import annotations
 
+import logging
+import sqlite3
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from tinygrad import Device, Tensor, TinyJit, UOp, dtypes
+from tinygrad import Device, Tensor, TinyJit, UOp, dtypes, helpers
 from tinygrad.codegen import to_program
 from tinygrad.dtype import DType
 from tinygrad.engine.realize import get_runtime
@@ -20,9 +23,32 @@ from tinygrad.uop.ops import KernelInfo, Ops, ProgramInfo
 Captured = TypeVar("Captured", bound=Callable[..., Any])
 
 
+log = logging.getLogger("townhall.gpt2.model")
 
 DTYPES: dict[str, DType] = {"fp32": dtypes.float32, "fp16": dtypes.float16}
 """What a KV cache may be made of."""
+
+
+def share_kernel_cache() -> None:
+    """Open tinygrad's kernel cache so that a later engine thread may go on where an earlier one ended.
+
+    tinygrad keeps one SQLite connection for the process and sqlite3 ties it to the thread that opened it. A cache that
+    cannot be opened (a read-only home, a full disk) is done without: kernels are compiled at every start then.
+    """
+    if helpers._db_connection is not None:
+        return
+    try:
+        Path(helpers.CACHEDB).parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(helpers.CACHEDB, timeout=60, isolation_level="IMMEDIATE", check_same_thread=False)
+        connection.execute("PRAGMA journal_mode=WAL").fetchone()
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("CREATE TABLE IF NOT EXISTS writable (nothing)")
+        connection.commit()
+    except (OSError, sqlite3.Error) as error:
+        log.warning("no kernel cache in %s (%s): kernels are compiled at every start", helpers.CACHEDB, error)
+        helpers.CACHELEVEL.value = 0
+        return
+    helpers._db_connection = connection
 
 
 def default_device() -> str:

@@ -59,7 +59,7 @@ class GPT2:
         self.info, self.tokenizer, self.rows = info, tokenizer, rows
         self.prefill_slice = PREFILL_SLICES[-1]
         self._network: Transformer | None = network
-        self._decode_sizes = [size for size in (1, 2, 4, 8, 16, 32) if size < rows] + [rows]
+        self._decode_sizes = [1 << power for power in range((rows - 1).bit_length() + 1)]
         self._steps: dict[tuple[int, int], _Step] = {}
         self._from_device = np.empty(0, np.float32)
 
