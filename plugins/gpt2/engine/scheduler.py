@@ -84,11 +84,16 @@ class Scheduler:
         for job in self._jobs.values():
             job.cached = 0
 
-    def step(self) -> Step:
-        """Let requests leave and join, run the model once, and tell what came of it."""
+    def turnover(self) -> list[Outcome]:
+        """Let requests leave and join; each step begins with it, and a caller may tell its outcomes before the step."""
         step = Step()
         self._leave(step)
         self._join(step)
+        return step.outcomes
+
+    def step(self) -> Step:
+        """Let requests leave and join, run the model once, and tell what came of it."""
+        step = Step(self.turnover())
         plan = self._plan()
         for jobs, run in self._runs(plan):
             try:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 
 from plugins.gpt2.engine.interface import LanguageModel
 from plugins.gpt2.engine.notices import Failed, Happened, Loaded, Loading, Notice, NotLoaded, Progress
-from plugins.gpt2.engine.scheduler import Scheduler
+from plugins.gpt2.engine.scheduler import Scheduler, Step
 from plugins.gpt2.protocol import Finished, GenerationError, GenerationRequest, ModelUnavailable
 
 log = logging.getLogger("townhall.gpt2.engine")
@@ -56,7 +56,9 @@ class ModelSlot:
             return self._load_on(self._loading)
         if self._scheduler is None or not self._scheduler.busy:
             return []
-        step = self._scheduler.step()
+        # Who joins hears of it before the step, which may take a while.
+        joined = self._scheduler.turnover()
+        step = Step(joined) if joined else self._scheduler.step()
         notices: list[Notice] = []
         for key, outcome in step.outcomes:
             if isinstance(outcome, GenerationError):

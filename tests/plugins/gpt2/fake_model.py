@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -88,6 +89,19 @@ class FakeModel:
         tokens = self._cache[row][:length]
         assert -1 not in tokens, "attends to a position that was never written"
         return tokens
+
+
+class ScriptedModel(FakeModel):
+    """Writes ``script`` again and again, whatever it reads; after a prompt as long as the script, from its start."""
+
+    def __init__(self, script: str, name: str = "fake", **shape: Any) -> None:
+        super().__init__(name, **shape)
+        self.script = script.encode()
+
+    def next_logits(self, tokens: Sequence[int]) -> Logits:
+        logits = np.zeros(257, dtype=np.float32)
+        logits[self.script[len(tokens) % len(self.script)]] = 100
+        return logits
 
 
 @dataclass(frozen=True)

@@ -18,24 +18,28 @@ from plugins.gpt2.protocol import (
 from plugins.gpt2.service import GPT2Service
 from plugins.gpt2.settings import GPT2Settings
 from plugins.gpt2.source import Opened
-from tests.plugins.gpt2.fake_model import FakeModel, loading
+from tests.plugins.gpt2.fake_model import FakeModel, ScriptedModel, loading
 
 
 class Gate:
-    """Holds the engine thread before each step until it is opened."""
+    """Lets ``after`` steps pass, then holds the engine thread before each one until it is opened."""
 
-    def __init__(self) -> None:
+    def __init__(self, after: int = 0) -> None:
         self._open = threading.Event()
+        self._free = after
 
     def __call__(self, kind: str) -> None:
-        self._open.wait(20)
+        if self._free > 0:
+            self._free -= 1
+        else:
+            self._open.wait(20)
 
     def open(self) -> None:
         self._open.set()
 
 
 class FakeSource:
-    """Implements ModelSource. Names that start with "bad" cannot be opened."""
+    """Implements ModelSource. Names that start with "bad" cannot be opened; ``script`` is what the models write."""
 
     def __init__(
         self,
@@ -45,12 +49,14 @@ class FakeSource:
         memory_bytes: int = 1000,
         before_step: Callable[[str], None] = lambda kind: None,
         before_open: Callable[[str], object] = lambda name: None,
+        script: str | None = None,
     ) -> None:
         self.rows = rows
         self.context = context
         self.memory_bytes = memory_bytes
         self.before_step = before_step
         self.before_open = before_open
+        self.script = script
         self.opened: list[str] = []
         self.models: list[FakeModel] = []
 
@@ -63,7 +69,11 @@ class FakeSource:
         return Opened(self.memory_bytes, lambda: loading(self._make(name)))
 
     def _make(self, name: str) -> FakeModel:
-        model = FakeModel(name, rows=self.rows, context=self.context, before_step=self.before_step)
+        shape = {"rows": self.rows, "context": self.context}
+        if self.script is None:
+            model = FakeModel(name, before_step=self.before_step, **shape)
+        else:
+            model = ScriptedModel(self.script, name, before_step=self.before_step, **shape)
         self.models.append(model)
         return model
 
