@@ -42,7 +42,7 @@ def share_kernel_cache() -> None:
         connection = sqlite3.connect(helpers.CACHEDB, timeout=60, isolation_level="IMMEDIATE", check_same_thread=False)
         connection.execute("PRAGMA journal_mode=WAL").fetchone()
         connection.execute("PRAGMA synchronous=NORMAL")
-        connection.execute("CREATE TABLE IF NOT EXISTS writable (nothing)")
+        connection.execute("CREATE TABLE IF NOT EXISTS writable (yes)")
         connection.commit()
     except (OSError, sqlite3.Error) as error:
         log.warning("no kernel cache in %s (%s): kernels are compiled at every start", helpers.CACHEDB, error)
