@@ -4,6 +4,7 @@ It speaks the gateway and the REST API, version 10, to the unmodified discord.py
 Discord refuses. The state is one observable object (:class:`~townhall_bot.loopback.world.World`).
 """
 
+from townhall_bot.loopback.changes import Change
 from townhall_bot.loopback.client import point_discord_at
 from townhall_bot.loopback.clock import ManualClock
 from townhall_bot.loopback.errors import DiscordError
@@ -15,6 +16,7 @@ from townhall_bot.loopback.state import Channel, Message, ResponseType
 from townhall_bot.loopback.turns import Turn
 
 __all__ = [
+    "Change",
     "Channel",
     "CommandRefused",
     "DiscordError",

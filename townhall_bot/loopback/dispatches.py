@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import discord
 
-from townhall_bot.loopback import payloads
+from townhall_bot.loopback import message_payloads, payloads
+from townhall_bot.loopback.changes import Change
 from townhall_bot.loopback.guild import Guild
 from townhall_bot.loopback.state import Message, Payload
-from townhall_bot.loopback.world import Change, World
+from townhall_bot.loopback.world import World
 
 GUILD_CREATE = "GUILD_CREATE"
 
@@ -35,7 +36,7 @@ def dispatches_of(change: Change, world: World) -> list[Dispatch]:
         return _of_message(change, change.message, world)
     if change.interaction is not None and change.kind == "interaction_created":
         interaction = change.interaction
-        return [_fixed("INTERACTION_CREATE", interaction.guild, "", payloads.interaction(interaction, world))]
+        return [_fixed("INTERACTION_CREATE", interaction.guild, "", message_payloads.interaction(interaction, world))]
     if change.member is not None and not change.member.user.bot:
         return _of_member(change)
     if change.guild is not None and change.kind in ("guild_joined", "guild_left"):
@@ -96,7 +97,7 @@ def _of_message(change: Change, message: Message, world: World) -> list[Dispatch
     mine = message.author is world.bot or world.bot in message.pings or guild is None
 
     def payload_for(intents: discord.Intents) -> Payload:
-        body = payloads.message(message, world.base_url, with_content=mine or intents.message_content)
+        body = message_payloads.message(message, world.base_url, with_content=mine or intents.message_content)
         member = guild.members.get(message.author.id) if guild else None
         return {**body, **place, **({"member": payloads.member(member, with_user=False)} if member else {})}
 

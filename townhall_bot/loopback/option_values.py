@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from townhall_bot.loopback import payloads, permissions
+from townhall_bot.loopback import message_payloads, payloads, permissions
 from townhall_bot.loopback.command_rules import MAX_SAFE_INTEGER
 from townhall_bot.loopback.state import Attachment, Channel, Message, Payload, Role, User
 
@@ -53,12 +53,12 @@ class Scope:
 
     def message(self, message: Message) -> str:
         """Refer to a message; its text is there whatever the bot's intents are."""
-        return self._note("messages", message.id, payloads.message(message, self.world.base_url))
+        return self._note("messages", message.id, message_payloads.message(message, self.world.base_url))
 
     def attach(self, attachment: Attachment) -> str:
         """Upload a file for an option."""
         self.world.files[attachment.id] = attachment
-        payload = payloads.attachment(attachment, self.channel.id, self.world.base_url)
+        payload = message_payloads.attachment(attachment, self.channel.id, self.world.base_url)
         return self._note("attachments", attachment.id, payload)
 
     def find_user(self, text: str) -> User | None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
 
 import discord
 
 from townhall_bot.loopback import mentions, validation
+from townhall_bot.loopback.changes import Change, Observable
 from townhall_bot.loopback.clock import Clock, Snowflakes
 from townhall_bot.loopback.guild import Guild
 from townhall_bot.loopback.people import Person
@@ -35,23 +35,7 @@ from townhall_bot.loopback.state import (
     User,
 )
 
-ChangeKind = Literal[
-    "message_created",
-    "message_edited",
-    "message_deleted",
-    "interaction_created",
-    "interaction_answered",
-    "interaction_overdue",
-    "commands_registered",
-    "channel_created",
-    "guild_joined",
-    "guild_left",
-    "member_joined",
-    "member_left",
-    "typing",
-    "reaction_added",
-    "reaction_removed",
-]
+__all__ = ["Application", "Change", "World"]
 
 FIRST_ANSWER_SECONDS = 3.0
 TOKEN_SECONDS = 15 * 60.0
@@ -59,23 +43,6 @@ HISTORY_LIMIT = 5000
 """Messages a channel keeps, so that a long run's memory stays flat."""
 FIXED_TIME = 1_767_225_600.0
 """The first second of 2026: from it come the ids that are the same at every start."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One thing that happened. Which fields are set follows from ``kind``."""
-
-    kind: ChangeKind
-    guild: Guild | None = None
-    channel: Channel | None = None
-    message: Message | None = None
-    interaction: Interaction | None = None
-    member: Member | None = None
-    user: User | None = None
-    emoji: str = ""
-
-
-Listener = Callable[[Change], None]
 
 
 @dataclass(slots=True)
@@ -90,13 +57,14 @@ class Application:
     privileged: discord.Intents = field(default_factory=discord.Intents.none)
 
 
-class World:
+class World(Observable):
     """Servers, channels, people, messages and commands of one local Discord.
 
     ``until`` awaits a condition on all of it; ``subscribe`` is called at every change.
     """
 
     def __init__(self, clock: Clock, bot_name: str = "Townhall") -> None:
+        super().__init__()
         self.clock = clock
         self.ids = Snowflakes(clock)
         self.base_url = ""
@@ -109,7 +77,6 @@ class World:
         self.files: dict[int, Attachment] = {}
         """Files uploaded for a command's option, by id."""
         self._by_token: dict[str, Interaction] = {}
-        self._listeners: list[Listener] = []
         # Ids of what is always there are the same at every start, so that what a bot stores under them is found again.
         self.fixed_ids = Snowflakes(lambda: FIXED_TIME)
         bot = User(self.fixed_ids.next(), bot_name.lower(), bot_name, bot=True)
@@ -124,33 +91,6 @@ class World:
     def bot(self) -> User:
         """The bot's user."""
         return self.application.bot
-
-    # Changes
-
-    def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Call ``listener`` at every change; the returned function ends that."""
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
-
-    def publish(self, change: Change) -> None:
-        """Tell every listener of a change that has been made."""
-        for listener in tuple(self._listeners):
-            listener(change)
-
-    async def until(self, condition: Callable[[], object], timeout: float) -> None:  # noqa: ASYNC109 - a test wants its own limit and message
-        """Wait until ``condition`` is true, looking again at every change.
-
-        Raises TimeoutError after ``timeout`` seconds of real time.
-        """
-        changed = asyncio.Event()
-        end = self.subscribe(lambda _: changed.set())
-        try:
-            async with asyncio.timeout(timeout):
-                while not condition():
-                    changed.clear()
-                    await changed.wait()
-        finally:
-            end()
 
     # Places and people
 

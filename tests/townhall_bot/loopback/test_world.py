@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from townhall_bot.loopback import LoopbackDiscord, ManualClock, world
+from townhall_bot.loopback.changes import Change
 from townhall_bot.loopback.state import InteractionType
-from townhall_bot.loopback.world import Change
 
 
 async def test_whoever_subscribes_hears_of_every_change() -> None:

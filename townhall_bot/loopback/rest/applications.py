@@ -5,12 +5,12 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from townhall_bot.loopback import command_rules, errors, payloads
+from townhall_bot.loopback import command_rules, errors, message_payloads, payloads
+from townhall_bot.loopback.changes import Change
 from townhall_bot.loopback.errors import FormErrors
 from townhall_bot.loopback.rates import Rate
 from townhall_bot.loopback.rest.routing import Call, Route
 from townhall_bot.loopback.state import Command, Payload
-from townhall_bot.loopback.world import Change
 
 
 async def me(call: Call) -> Any:
@@ -52,7 +52,7 @@ def _command(call: Call) -> Command:
 
 
 def _shown(call: Call, commands: list[Command]) -> list[Payload]:
-    return [payloads.command(command, call.world.application.id) for command in commands]
+    return [message_payloads.command(command, call.world.application.id) for command in commands]
 
 
 async def list_commands(call: Call) -> Any:

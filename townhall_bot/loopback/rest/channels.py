@@ -7,12 +7,12 @@ from urllib.parse import unquote
 
 import discord
 
-from townhall_bot.loopback import errors, payloads, permissions
+from townhall_bot.loopback import errors, message_payloads, payloads, permissions
+from townhall_bot.loopback.changes import Change
 from townhall_bot.loopback.rates import Rate
 from townhall_bot.loopback.rest import compose
 from townhall_bot.loopback.rest.routing import Call, Route
 from townhall_bot.loopback.state import Channel, Message, Payload
-from townhall_bot.loopback.world import Change
 
 
 def _need(call: Call, channel: Channel, *names: str) -> None:
@@ -28,7 +28,7 @@ def _shown(call: Call, message: Message) -> Payload:
     world = call.world
     mine = message.author is world.bot or world.bot in message.pings or message.channel.guild is None
     with_content = mine or world.application.privileged.message_content
-    return payloads.message(message, world.base_url, with_content=with_content)
+    return message_payloads.message(message, world.base_url, with_content=with_content)
 
 
 async def get_channel(call: Call) -> Any:

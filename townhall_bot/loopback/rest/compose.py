@@ -8,7 +8,7 @@ from typing import Any
 
 from townhall_bot.loopback import mentions, validation
 from townhall_bot.loopback.errors import FormErrors, invalid_form, too_large
-from townhall_bot.loopback.payloads import ATTACHMENT_SIZE_LIMIT
+from townhall_bot.loopback.message_payloads import ATTACHMENT_SIZE_LIMIT
 from townhall_bot.loopback.rest.routing import Call, Upload
 from townhall_bot.loopback.state import Attachment, Message, MessageFlag, Payload, walk_components
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from townhall_bot.loopback import errors, payloads
+from townhall_bot.loopback import errors, message_payloads
 from townhall_bot.loopback.components import check_modal
 from townhall_bot.loopback.errors import FormErrors
 from townhall_bot.loopback.rates import Rate
@@ -121,7 +121,7 @@ def _answer_payload(call: Call, interaction: Interaction, kind: ResponseType) ->
             "response_message_ephemeral": original.ephemeral,
         }
         if kind in (ResponseType.MESSAGE, ResponseType.UPDATE):
-            message = payloads.message(original, call.world.base_url)
+            message = message_payloads.message(original, call.world.base_url)
             body["resource"] = {"type": int(kind), "message": message}
     return body
 
@@ -162,7 +162,7 @@ async def follow_up(call: Call) -> Any:
         compose.write(call, message, call.form, creating=True)
         interaction.followups.append(message)
         call.world.post(message)
-    return payloads.message(message, call.world.base_url) if call.flag("wait") else None
+    return message_payloads.message(message, call.world.base_url) if call.flag("wait") else None
 
 
 def _without_flags(body: Payload) -> Payload:
@@ -173,7 +173,7 @@ def _without_flags(body: Payload) -> Payload:
 async def get(call: Call) -> Any:
     """Return the original or a follow-up."""
     _, message = _message(call)
-    return payloads.message(message, call.world.base_url)
+    return message_payloads.message(message, call.world.base_url)
 
 
 async def edit(call: Call) -> Any:
@@ -181,7 +181,7 @@ async def edit(call: Call) -> Any:
     _, message = _message(call)
     compose.write(call, message, call.form, creating=False)
     call.world.edited(message)
-    return payloads.message(message, call.world.base_url)
+    return message_payloads.message(message, call.world.base_url)
 
 
 async def delete(call: Call) -> Any:

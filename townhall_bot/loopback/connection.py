@@ -1,0 +1,190 @@
+"""One client's side of the gateway: its websocket, its obligations, and the session it can resume."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import secrets
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import discord
+from aiohttp import WSMsgType, web
+
+from townhall_bot.loopback.guild import Guild
+from townhall_bot.loopback.state import Payload
+
+if TYPE_CHECKING:
+    from townhall_bot.loopback.gateway import Gateway
+
+log = logging.getLogger("townhall.loopback")
+
+REPLAY_LIMIT = 2000
+"""Events kept for a resume; a client that missed more identifies anew."""
+SENDS_PER_MINUTE = 120
+PRIVILEGED = ("presences", "members", "message_content")
+
+
+class Closing(Exception):
+    """Ends a connection with one of Discord's close codes."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class Session:
+    """What one identified client was sent, so that it can resume."""
+
+    def __init__(self, intents: discord.Intents, shard: tuple[int, int]) -> None:
+        self.id = secrets.token_hex(16)
+        self.intents = intents
+        self.shard = shard
+        self.seq = 0
+        self.sent: deque[tuple[int, str]] = deque(maxlen=REPLAY_LIMIT)
+        self.queue: asyncio.Queue[str] | None = None
+
+    def sees(self, guild: Guild | None) -> bool:
+        """Tell whether a server's events come to this shard; direct messages come to shard 0."""
+        shard_id, count = self.shard
+        return shard_id == ((guild.id >> 22) % count if guild is not None else 0)
+
+    def dispatch(self, name: str, data: Payload) -> None:
+        """Send an event, or keep it for a resume."""
+        self.seq += 1
+        text = json.dumps({"op": 0, "t": name, "s": self.seq, "d": data}, ensure_ascii=False)
+        self.sent.append((self.seq, text))
+        if self.queue is not None:
+            self.queue.put_nowait(text)
+
+
+class Connection:
+    """One websocket: its outgoing queue, the session it belongs to, and its client's obligations."""
+
+    def __init__(self, gateway: Gateway, socket: web.WebSocketResponse) -> None:
+        self.gateway = gateway
+        self.socket = socket
+        self.queue: asyncio.Queue[str] = asyncio.Queue()
+        self.session: Session | None = None
+        self._sends: deque[float] = deque(maxlen=SENDS_PER_MINUTE)
+
+    def send(self, payload: Payload) -> None:
+        """Put a payload into the outgoing queue."""
+        self.queue.put_nowait(json.dumps(payload, ensure_ascii=False))
+
+    async def run(self) -> None:
+        """Talk until either side closes."""
+        self.send({"op": 10, "d": {"heartbeat_interval": int(self.gateway.heartbeat_seconds * 1000)}})
+        writer = asyncio.create_task(self._write())
+        try:
+            await self._read()
+        except Closing as closing:
+            log.info("gateway connection closed with %d: %s", closing.code, closing.reason)
+            with contextlib.suppress(ConnectionError):  # the client may have gone first
+                await self._flush()
+            await self.socket.close(code=closing.code, message=closing.reason.encode())
+        finally:
+            writer.cancel()
+            if self.session is not None and self.session.queue is self.queue:
+                self.session.queue = None
+
+    async def _write(self) -> None:
+        while True:
+            text = await self.queue.get()
+            try:
+                await self.socket.send_str(text)
+            except ConnectionError:
+                return
+
+    async def _flush(self) -> None:
+        # What was queued before the close, an op 9 say, still goes out.
+        while not self.queue.empty():
+            await self.socket.send_str(self.queue.get_nowait())
+
+    async def _read(self) -> None:
+        # A client that misses its heartbeats is taken for dead, as Discord does.
+        patience = self.gateway.heartbeat_seconds * 1.5
+        last_beat = time.monotonic()
+        while True:
+            try:
+                message = await self.socket.receive(timeout=max(0.01, last_beat + patience - time.monotonic()))
+            except TimeoutError:
+                raise Closing(4009, "Session timed out.") from None
+            if message.type in (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR):
+                return
+            op, data = self._parse(message.data)
+            if op == 1:
+                last_beat = time.monotonic()
+            self._handle(op, data)
+
+    def _parse(self, text: Any) -> tuple[int, Any]:
+        now = time.monotonic()
+        if len(self._sends) == SENDS_PER_MINUTE and now - self._sends[0] < 60:
+            raise Closing(4008, "You are being rate limited.")
+        self._sends.append(now)
+        try:
+            payload = json.loads(text)
+            return int(payload["op"]), payload.get("d")
+        except (ValueError, TypeError, KeyError):
+            raise Closing(4002, "Error while decoding payload.") from None
+
+    def _handle(self, op: int, data: Any) -> None:
+        if op == 1:
+            self.send({"op": 11, "d": None})
+        elif op == 2:
+            self._identify(data)
+        elif op == 6:
+            self._resume(data)
+        elif op not in (3, 4, 8, 14, 31):
+            raise Closing(4001, "Unknown opcode.")
+        elif self.session is None:
+            raise Closing(4003, "Not authenticated.")
+        elif op == 8:
+            self.gateway.send_members(self.session, data)
+
+    def _check_entry(self, data: Any) -> None:
+        if self.session is not None:
+            raise Closing(4005, "Already authenticated.")
+        if not isinstance(data, dict):
+            raise Closing(4002, "Error while decoding payload.")
+        if str(data.get("token", "")).removeprefix("Bot ") != self.gateway.world.application.token:
+            raise Closing(4004, "Authentication failed.")
+
+    def _identify(self, data: Any) -> None:
+        self._check_entry(data)
+        intents = discord.Intents._from_value(int(data.get("intents", -1)))
+        if not 0 <= intents.value <= discord.Intents.all().value:
+            raise Closing(4013, "Invalid intent(s).")
+        allowed = self.gateway.world.application.privileged
+        if any(getattr(intents, name) and not getattr(allowed, name) for name in PRIVILEGED):
+            raise Closing(4014, "Disallowed intent(s).")
+        shard_id, count = data.get("shard") or (0, 1)
+        if not 0 <= shard_id < count:
+            raise Closing(4010, "Invalid shard.")
+        self._attach(self.gateway.open_session(intents, (shard_id, count)))
+
+    def _attach(self, session: Session) -> None:
+        self.session = session
+        session.queue = self.queue
+        self.gateway.greet(session)
+
+    def _resume(self, data: Any) -> None:
+        self._check_entry(data)
+        session = self.gateway.sessions.get(str(data.get("session_id")))
+        seq = int(data.get("seq") or 0)
+        if session is None or (session.sent and seq < session.sent[0][0] - 1):
+            self.send({"op": 9, "d": False})
+            return
+        if seq > session.seq:
+            raise Closing(4007, "Invalid seq.")
+        self.session = session
+        for number, text in session.sent:
+            if number > seq:
+                self.queue.put_nowait(text)
+        session.queue = self.queue
+        self.gateway.resumed += 1
+        session.dispatch("RESUMED", {})
