@@ -46,6 +46,7 @@ __all__ = [
     "townhall",
     "townhall_plugins",
     "townhall_settings",
+    "undescribed",
     "world",
 ]
 
@@ -90,6 +91,11 @@ StartTownhall = Callable[..., Awaitable[RunningTownhall]]
 """``await start_townhall(PluginClass, ..., settings={"TOWNHALL_X": "1"})`` starts the bot; again, restarts it."""
 
 
+def undescribed(server: LoopbackDiscord) -> list[str]:
+    """Return what requests broke Discord's own OpenAPI description, a line each; none where it is not at hand."""
+    return [f"{r.method} {r.path}: {fault}" for r in server.requests for fault in r.schema_errors]
+
+
 @pytest.fixture
 async def discord_server() -> AsyncIterator[LoopbackDiscord]:
     """A local Discord that this process's clients connect to.
@@ -99,7 +105,7 @@ async def discord_server() -> AsyncIterator[LoopbackDiscord]:
     async with LoopbackDiscord(rate_scale=RATE_SCALE) as server:
         with point_discord_at(server):
             yield server
-        faults = [f"{r.method} {r.path}: {fault}" for r in server.requests for fault in r.schema_errors]
+        faults = undescribed(server)
     if faults:
         pytest.fail("requests that Discord's description does not allow:\n" + "\n".join(faults))
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import aiohttp
 import discord
 import pytest
 from discord import app_commands
 from pydantic_settings import SettingsConfigDict
 
 from townhall_bot.loopback import CommandRefused, LoopbackDiscord, Person
+from townhall_bot.loopback.openapi import DESCRIPTION_VARIABLE, find_description
 from townhall_bot.plugins import Plugin, PluginSettings
-from townhall_bot.testkit import RunningTownhall, StartTownhall
+from townhall_bot.testkit import RunningTownhall, StartTownhall, undescribed
 
 
 class GreeterSettings(PluginSettings):
@@ -107,3 +109,11 @@ async def test_waiting_for_what_never_comes_says_what_there_was(townhall: Runnin
     await townhall.settled(turn)
     with pytest.raises(TimeoutError, match="Good day Ada"):
         await turn.until(lambda turn: "Bye" in turn.text, timeout=0.01)
+
+
+async def test_a_request_that_discord_does_not_describe_is_told() -> None:
+    if find_description() is None:
+        pytest.skip(f"Discord's OpenAPI description is not here; {DESCRIPTION_VARIABLE} may name it")
+    async with LoopbackDiscord() as server, aiohttp.ClientSession() as session:
+        await session.post(f"{server.api_url}/interactions/1/x/callback", json={"type": "message"})
+        assert undescribed(server)[0].startswith("POST /interactions/1/x/callback: ")

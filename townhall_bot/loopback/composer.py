@@ -16,7 +16,6 @@ from townhall_bot.loopback.state import (
     Channel,
     Command,
     CommandType,
-    InteractionType,
     Payload,
     User,
 )
@@ -107,10 +106,6 @@ def completion_of(draft: Draft) -> Payload:
         raise CommandRefused("the last option typed offers no autocomplete")
     values[-1]["focused"] = True
     return _data(draft, values, {})
-
-
-KIND = {CommandType.USER: "users", CommandType.MESSAGE: "messages"}
-COMMAND_INTERACTIONS = (InteractionType.COMMAND, InteractionType.AUTOCOMPLETE)
 
 
 def _data(draft: Draft, values: list[Payload], resolved: Payload) -> Payload:

@@ -29,7 +29,6 @@ class MessageFlag(enum.IntFlag):
 class InteractionType(enum.IntEnum):
     """What a person did."""
 
-    PING = 1
     COMMAND = 2
     COMPONENT = 3
     AUTOCOMPLETE = 4

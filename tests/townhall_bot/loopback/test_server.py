@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import discord
 import pytest
 
 from tests.townhall_bot.loopback.example_bot import Connect, ExampleBot
-from townhall_bot.loopback import CommandRefused, LoopbackDiscord, ResponseType, TownhallWorld
+from townhall_bot.loopback import Change, CommandRefused, LoopbackDiscord, ResponseType, TownhallWorld
 
 
 async def test_a_client_logs_in_and_finds_the_server(
@@ -177,6 +178,45 @@ async def test_commands_keep_their_ids_when_they_are_synced_again(bot: ExampleBo
     after = {command.name: command.id for command in server.commands}
     del before["echo"]
     assert after == before
+
+
+async def test_single_commands_are_added_changed_and_removed(bot: ExampleBot, server: LoopbackDiscord) -> None:
+    app_id = bot.application_id
+    assert app_id is not None
+    extra: Any = {"name": "extra", "description": "One more", "type": 1}
+    added = await bot.http.upsert_global_command(app_id, extra)
+    assert {command.name for command in await bot.tree.fetch_commands()} >= {"extra", "echo"}
+    command = await bot.tree.fetch_command(int(added["id"]))
+    changed = await command.edit(description="Changed")
+    assert changed.description == "Changed"
+    again = await bot.http.upsert_global_command(app_id, extra)
+    assert again["id"] == added["id"]
+    await changed.delete()
+    assert "extra" not in {command.name for command in server.commands}
+
+
+async def test_the_bot_reacts_and_cleans_up_where_it_may(bot: ExampleBot, world: TownhallWorld) -> None:
+    ada, general = world.people["ada"], world.channels["general"]
+    rights = discord.Permissions(add_reactions=True, manage_messages=True)
+    world.guild.overwrite(general, world.guild.world.bot, allow=rights)
+    for word in ("one", "two", "three"):
+        await ada.say(word)
+    message = (await bot.messages(3))[-1]
+    await message.add_reaction("👍")
+    assert general.messages[-1].reactions == {"👍": [world.guild.world.bot.id]}
+    assert bot.user is not None
+    await message.remove_reaction("👍", bot.user)
+    assert general.messages[-1].reactions == {}
+    channel = bot.guilds[0].text_channels[0]
+    await channel.delete_messages([discord.Object(each.id) for each in general.messages[:2]])
+    assert [each.content for each in general.messages] == ["three"]
+
+
+async def test_typing_is_shown(bot: ExampleBot, server: LoopbackDiscord, world: TownhallWorld) -> None:
+    heard: list[Change] = []
+    server.world.subscribe(heard.append)
+    await bot.guilds[0].text_channels[1].typing()
+    assert [(change.kind, change.channel) for change in heard] == [("typing", world.channels["gpt2"])]
 
 
 async def test_a_server_s_own_command_hides_the_global_one(bot: ExampleBot, world: TownhallWorld) -> None:
