@@ -42,7 +42,8 @@ class Catalogue:
 
     def __init__(self, settings: GPT2Settings, *, total_memory: Callable[[], int | None] = memory.total_bytes) -> None:
         self._settings = settings
-        names = settings.allowed_models or (EMBEDDED_MODEL, *self._official_that_fit(total_memory()))
+        total = total_memory() if settings.on_cpu else None  # how much a GPU has, loading will find out
+        names = settings.allowed_models or (EMBEDDED_MODEL, *self._official_that_fit(total))
         self.allowed = tuple(dict.fromkeys((settings.model, *names)))
         """The names that an admin may choose, the host's default first."""
 
@@ -62,7 +63,7 @@ class Catalogue:
 
     def memory_need(self, config: GPT2Config) -> int:
         """Return the bytes that a model of this shape takes with the host's settings."""
-        return memory_plan(config, self._settings.weights or "int8", self._settings.rows)
+        return memory_plan(config, self._settings.planned_weights, self._settings.rows)
 
     def _official_that_fit(self, total: int | None) -> list[str]:
         return [

@@ -20,4 +20,19 @@ def _run_gpt2(arguments: argparse.Namespace) -> int:
     return main(arguments.arguments)
 
 
-COMMANDS = (CliCommand("gpt2", "continue a text with a model, without Discord", _configure_gpt2, _run_gpt2),)
+def _run_models(arguments: argparse.Namespace) -> int:
+    from plugins.gpt2.model.models_cli import run
+
+    return run(arguments)
+
+
+def _configure_models(parser: argparse.ArgumentParser) -> None:
+    from plugins.gpt2.model.models_cli import configure
+
+    configure(parser)
+
+
+COMMANDS = (
+    CliCommand("gpt2", "continue a text with a model, without Discord", _configure_gpt2, _run_gpt2),
+    CliCommand("models", "list, download, verify or remove models", _configure_models, _run_models),
+)

@@ -18,7 +18,7 @@ def checks(settings: GPT2Settings) -> Sequence[Check]:
 def _compiler(settings: GPT2Settings) -> Check:
     from plugins.gpt2.model.compiler import NoCompiler, choose
 
-    if settings.device and settings.device.split(":")[0] not in ("CPU", "CLANG"):
+    if not settings.on_cpu:
         return Check("gpt2 compiler", True, f"not needed for {settings.device}")
     try:
         compiler = choose()
@@ -42,9 +42,9 @@ def _model(settings: GPT2Settings) -> Sequence[Check]:
             config, folder = checkpoint.config, checkpoint.folder
     except CheckpointError as error:
         return (Check("gpt2 model", False, str(error), "Repair it as said, or set TOWNHALL_GPT2_MODEL to another."),)
-    need, free = memory_plan(config, settings.weights or "int8", settings.rows), memory.available_bytes()
+    need, free = memory_plan(config, settings.planned_weights, settings.rows), memory.available_bytes()
     whole = Check("gpt2 model", True, f"{name} ({parameters(config.parameters)} parameters) in {folder}")
-    if free is None:
+    if free is None or not settings.on_cpu:
         return (whole, Check("gpt2 memory", True, f"{name} needs {size(need)}; what is free is not known here"))
     cure = "Choose a smaller TOWNHALL_GPT2_MODEL, smaller TOWNHALL_GPT2_WEIGHTS, or free memory."
     fits = need <= free

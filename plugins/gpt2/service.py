@@ -66,7 +66,7 @@ class GPT2Service:
             source or CheckpointSource(settings),
             limit=settings.loaded_models,
             in_use=self._in_use,
-            available=available_memory,
+            available=available_memory if settings.on_cpu else lambda: None,
         )
         self._keys = itertools.count(1)
         self._queue: FairQueue[Ticket] = FairQueue()

@@ -74,6 +74,16 @@ class GPT2Settings(PluginSettings):
         return self
 
     @property
+    def on_cpu(self) -> bool:
+        """Whether models are meant to live in the machine's own memory; taken to be so where no device is set."""
+        return self.device is None or self.device.upper().split(":")[0] in ("CPU", "CLANG", "LLVM")
+
+    @property
+    def planned_weights(self) -> Weights:
+        """The weights to plan memory with: those that are set, else what loading will choose."""
+        return self.weights or ("int8" if self.on_cpu else "fp16")
+
+    @property
     def sampling(self) -> SamplingParams:
         """The defaults of a request."""
         return SamplingParams(

@@ -53,9 +53,8 @@ class CheckpointSource:
             on_progress(f"{name}: downloading, {size(done)} of {size(total)} ({100 * done // max(1, total)} %)")
 
         checkpoint = open_checkpoint(name, allow_pickle=self._settings.allow_pickle, on_progress=report)
-        weights = self._settings.weights or "int8"
         return Opened(
-            memory_bytes=memory_plan(checkpoint.config, weights, self._settings.rows),
+            memory_bytes=memory_plan(checkpoint.config, self._settings.planned_weights, self._settings.rows),
             build=lambda: self._build(checkpoint),
         )
 
