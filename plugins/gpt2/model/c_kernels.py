@@ -88,7 +88,7 @@ def tile_for(slots: int, vector_bits: int) -> Tile:
     """
     wide = vector_bits >= 512
     if slots % 8 == 0 and wide:
-        return Tile(8, 2, 1)
+        return Tile(8, 1, 1)
     if slots % 4 == 0:
         return Tile(4, 4 if wide else 1, 1)
     if slots % 2 == 0:
@@ -112,7 +112,9 @@ def matmul(
 ) -> str:
     """Return the source of ``out = activation(x @ W · scale + bias) + residual``; blocks are 64 columns wide.
 
-    ``stride`` is the distance of two slots in x; ``slots`` is a multiple of the tile's.
+    ``stride`` is the distance of two slots in x; ``slots`` is a multiple of the tile's. A tile of many slots is first
+    copied so that its factors of one step lie together: rows of x are a power of two apart and would share cache lines'
+    places.
     """
     kind = C_TYPES[weights]
     load = LOADERS[kind]
@@ -126,14 +128,20 @@ def matmul(
     value = f"{value} + *(const V*)(bias + column)" if biased else value
     value = f"activate_{activation or 'none'}({value})"
     value = f"{value} + *(const V*)(residual + at)" if residual else value
+    packed = m >= 4
+    factor = f"near[(i + u) * {m} + m]" if packed else f"rows[m * {stride} + i + u]"
+    pack = f"""
+    for (int m = 0; m < {m}; m++)
+      for (int i = 0; i < {k}; i++) near[i * {m} + m] = rows[m * {stride} + i];"""
     return f"""{PRELUDE}
 void {name}(float* restrict out, const float* restrict x, const {kind}* restrict w{extra}, int slice) {{
   int first = (int)((long){blocks} * slice / {slices}), last = (int)((long){blocks} * (slice + 1) / {slices});
-  for (int block = first; block < last; block++)
-    for (int b = 0; b < {slots}; b += {m})
+  {f"float near[{k * m}] __attribute__((aligned(64)));" if packed else ""}
+  for (int b = 0; b < {slots}; b += {m}) {{
+    const float* rows = x + (long)b * {stride};{pack if packed else ""}
+    for (int block = first; block < last; block++)
       for (int part = 0; part < 4; part += {j}) {{
         const {kind}* p = w + (long)block * {k * 64} + part * 16;
-        const float* rows = x + (long)b * {stride};
         V acc[{u}][{m}][{j}];
         for (int u = 0; u < {u}; u++)
           for (int m = 0; m < {m}; m++)
@@ -147,15 +155,15 @@ void {name}(float* restrict out, const float* restrict x, const {kind}* restrict
             for (int j = 0; j < {j}; j++) column[j] = {load}(p + u * 64 + j * 16);
             #pragma clang loop unroll(full)
             for (int m = 0; m < {m}; m++) {{
-              V factor = (V)rows[m * {stride} + i + u];
+              V factor = (V){factor};
               #pragma clang loop unroll(full)
               for (int j = 0; j < {j}; j++) acc[u][m][j] += factor * column[j];
             }}
           }}
         }}
-        for (; i < {k}; i++, p += 64)
+        for (int u = 0; i < {k}; i++, p += 64)
           for (int m = 0; m < {m}; m++)
-            for (int j = 0; j < {j}; j++) acc[0][m][j] += rows[m * {stride} + i] * {load}(p + j * 16);
+            for (int j = 0; j < {j}; j++) acc[0][m][j] += {factor} * {load}(p + j * 16);
         for (int m = 0; m < {m}; m++)
           for (int j = 0; j < {j}; j++) {{
             V total = acc[0][m][j];
@@ -165,6 +173,7 @@ void {name}(float* restrict out, const float* restrict x, const {kind}* restrict
             *(V*)(out + at) = {value};
           }}
       }}
+  }}
 }}
 """
 

@@ -20,6 +20,7 @@ from plugins.gpt2.model.checkpoint_files import (
     INDEX_NAME,
     MERGES_NAME,
     PICKLE_NAME,
+    TOKENIZER_NAME,
     VOCAB_NAME,
     WEIGHTS_NAME,
     pickle_refused,
@@ -114,7 +115,7 @@ class Checkpoint:
         first and last 4 KiB of every tensor: milliseconds instead of reading gigabytes.
         """
         digest = hashlib.sha256()
-        for name in (CONFIG_NAME, VOCAB_NAME, MERGES_NAME):
+        for name in (CONFIG_NAME, VOCAB_NAME, MERGES_NAME, TOKENIZER_NAME):
             path = self.folder / name
             content = path.read_bytes() if path.is_file() else b""
             digest.update(b"%s %d " % (name.encode(), len(content)) + content)

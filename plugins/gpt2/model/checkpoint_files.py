@@ -8,12 +8,14 @@ from pathlib import Path
 from plugins.gpt2.model.checkpoint_errors import CheckpointError
 from plugins.gpt2.model.config_file import CONFIG_NAME, read_json_object
 from plugins.gpt2.model.tokenizer import MERGES_NAME, VOCAB_NAME
+from plugins.gpt2.model.tokenizer_json import TOKENIZER_NAME
 
 __all__ = [
     "CONFIG_NAME",
     "INDEX_NAME",
     "MERGES_NAME",
     "PICKLE_NAME",
+    "TOKENIZER_NAME",
     "VOCAB_NAME",
     "WEIGHTS_NAME",
     "lacking_files",
@@ -47,7 +49,8 @@ def lacking_files(folder: Path, *, allow_pickle: bool = False) -> list[str]:
 
     Raises :class:`CheckpointError` where an index is there but cannot be read.
     """
-    lacking = [name for name in (CONFIG_NAME, VOCAB_NAME, MERGES_NAME) if not (folder / name).is_file()]
+    vocabulary = (VOCAB_NAME, MERGES_NAME) if not (folder / TOKENIZER_NAME).is_file() else ()
+    lacking = [name for name in (CONFIG_NAME, *vocabulary) if not (folder / name).is_file()]
     if (folder / WEIGHTS_NAME).is_file():
         return lacking
     if (folder / INDEX_NAME).is_file():

@@ -50,10 +50,13 @@ def read_config(path: Path) -> GPT2Config:
     return parse_config(read_json_object(path), path)
 
 
-def read_json_object(path: Path) -> dict[str, Any]:
-    """Return the JSON object in ``path``. Raises :class:`CheckpointError` where there is none."""
+def read_json_object(path: Path, *, limit: int = FILE_LIMIT) -> dict[str, Any]:
+    """Return the JSON object in ``path``, up to ``limit`` bytes long.
+
+    Raises :class:`CheckpointError` where there is none.
+    """
     try:
-        if path.stat().st_size > FILE_LIMIT:
+        if path.stat().st_size > limit:
             raise CheckpointError(f"{path}: {path.stat().st_size} bytes are too many for such a file; copy it again.")
         parsed = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:

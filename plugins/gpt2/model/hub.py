@@ -22,6 +22,7 @@ from plugins.gpt2.model.checkpoint_files import (
     INDEX_NAME,
     MERGES_NAME,
     PICKLE_NAME,
+    TOKENIZER_NAME,
     VOCAB_NAME,
     WEIGHTS_NAME,
     lacking_files,
@@ -142,7 +143,7 @@ class _Download:
         config = self._get(CONFIG_NAME)
         read_config(config)
         self.revision = config.parent.name
-        files = [self._ask(VOCAB_NAME), self._ask(MERGES_NAME), *self._weights(allow_pickle=allow_pickle)]
+        files = [*self._vocabulary(), *self._weights(allow_pickle=allow_pickle)]
         self.done, self.total = 0, sum(info.file_size or 0 for info in files if info.will_download)
         _check_disk(self.repo, self.total)
         for info in files:  # also those whose bytes are there already: this commit still needs its link to them
@@ -151,6 +152,14 @@ class _Download:
             self._get(info.filename)
             self._report(info.filename, after)
         return config.parent
+
+    def _vocabulary(self) -> Iterable[DryRunFileInfo]:
+        from huggingface_hub.errors import RemoteEntryNotFoundError
+
+        try:
+            return [self._ask(VOCAB_NAME), self._ask(MERGES_NAME)]
+        except RemoteEntryNotFoundError:
+            return [self._ask(TOKENIZER_NAME)]  # transformers 5 saves nothing else
 
     def _weights(self, *, allow_pickle: bool) -> Iterable[DryRunFileInfo]:
         # not its base EntryNotFoundError: an unreachable hub is one of those too
@@ -275,7 +284,7 @@ def _in_words(repo: str) -> Iterator[None]:
         ) from error
     except errors.RemoteEntryNotFoundError as error:
         raise CheckpointError(
-            f"{repo} on {hub} lacks a file that GPT-2 needs ({CONFIG_NAME}, {VOCAB_NAME} and {MERGES_NAME}): {error}. "
+            f"{repo} on {hub} lacks a file that GPT-2 needs ({CONFIG_NAME}, {VOCAB_NAME} and {MERGES_NAME}, or {TOKENIZER_NAME}): {error}. "
             "Choose another repository."
         ) from error
     except (errors.HfHubHTTPError, http_error) as error:

@@ -58,7 +58,8 @@ class CLauncher:
         """See :class:`~plugins.gpt2.model.launch.Launcher`."""
         slots, stride = (int(size) for size in x.shape)
         tile = c_kernels.tile_for(slots, self.vector_bits)
-        slices = min(linear.blocks, SLICES_PER_THREAD * self.threads)
+        # Every slice of a wide tile copies its part of x first: fewer of them, and it stays cheap.
+        slices = min(linear.blocks, self.threads * (SLICES_PER_THREAD if tile.slots < 4 else 2))
         source = c_kernels.matmul(
             linear.name,
             slots=slots,

@@ -16,6 +16,7 @@ import tiktoken
 
 from plugins.gpt2.model.checkpoint_errors import CheckpointError
 from plugins.gpt2.model.config_file import read_json_object
+from plugins.gpt2.model.tokenizer_json import TOKENIZER_NAME, read_tokenizer_json
 
 VOCAB_NAME = "vocab.json"
 MERGES_NAME = "merges.txt"
@@ -84,14 +85,19 @@ class BPETokenizer:
 
 
 def load_tokenizer(folder: Path, *, vocab_size: int | None = None, end_of_text: int | None = None) -> BPETokenizer:
-    """Build the tokeniser from ``vocab.json`` and ``merges.txt`` in ``folder``.
+    """Build the tokeniser from ``vocab.json`` and ``merges.txt`` in ``folder``, or else from ``tokenizer.json``.
 
     ``vocab_size`` is the model's: ids must lie below it. Raises :class:`CheckpointError`.
     """
     path = folder / VOCAB_NAME
-    vocab = check_vocab(read_json_object(path), path, vocab_size)
+    if not path.exists() and (folder / TOKENIZER_NAME).exists():
+        path = folder / TOKENIZER_NAME
+        raw, merges = read_tokenizer_json(path)
+    else:
+        raw, merges = read_json_object(path), read_merges(folder / MERGES_NAME)
+    vocab = check_vocab(raw, path, vocab_size)
     try:
-        return BPETokenizer(vocab, read_merges(folder / MERGES_NAME), end_of_text=end_of_text)
+        return BPETokenizer(vocab, merges, end_of_text=end_of_text)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
 
