@@ -284,7 +284,8 @@ def _in_words(repo: str) -> Iterator[None]:
         ) from error
     except errors.RemoteEntryNotFoundError as error:
         raise CheckpointError(
-            f"{repo} on {hub} lacks a file that GPT-2 needs ({CONFIG_NAME}, {VOCAB_NAME} and {MERGES_NAME}, or {TOKENIZER_NAME}): {error}. "
+            f"{repo} on {hub} lacks a file that GPT-2 needs ({CONFIG_NAME}, {VOCAB_NAME} and {MERGES_NAME}, "
+            f"or {TOKENIZER_NAME}): {error}. "
             "Choose another repository."
         ) from error
     except (errors.HfHubHTTPError, http_error) as error:

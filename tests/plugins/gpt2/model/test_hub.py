@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -51,6 +52,18 @@ def test_shards_are_downloaded_as_the_index_names_them(small_hub: SmallHub, tmp_
     with open_checkpoint(REPO) as checkpoint:
         assert_whole(checkpoint)
     assert len(small_hub.gets(".safetensors")) == 3
+    assert on_disk(REPO) is not None
+
+
+def test_a_repository_with_only_tokenizer_json_serves(small_hub: SmallHub) -> None:
+    folder = small_hub.repos[REPO]
+    vocab = json.loads((folder / "vocab.json").read_text())
+    content = {"pre_tokenizer": {"type": "ByteLevel"}, "model": {"type": "BPE", "vocab": vocab, "merges": []}}
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+    (folder / "vocab.json").unlink()
+    (folder / "merges.txt").unlink()
+    with open_checkpoint(REPO) as checkpoint:
+        assert_whole(checkpoint)
     assert on_disk(REPO) is not None
 
 

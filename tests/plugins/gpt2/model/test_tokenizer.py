@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tiktoken
@@ -135,6 +136,80 @@ def test_the_byte_alphabet_is_openais() -> None:
     assert len(BYTE_ALPHABET) == 256
     assert sorted(BYTE_ALPHABET.values()) == list(range(256))
     assert (BYTE_ALPHABET["!"], BYTE_ALPHABET["Ġ"], BYTE_ALPHABET["Ċ"]) == (0x21, 0x20, 0x0A)
+
+
+class TestTokenizerJson:
+    """transformers 5 saves nothing but tokenizer.json."""
+
+    @pytest.fixture
+    def content(self) -> dict[str, Any]:
+        vocab, merges = small_vocabulary(300)
+        del vocab[END_OF_TEXT]
+        return {
+            "added_tokens": [{"id": 299, "content": END_OF_TEXT}, {"id": 300, "content": "<|user|>"}],
+            "normalizer": None,
+            "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True},
+            "model": {"type": "BPE", "vocab": vocab, "merges": [list(pair) for pair in merges]},
+        }
+
+    @pytest.mark.parametrize("as_text", [False, True])
+    def test_it_gives_the_same_ids_as_the_two_files(
+        self, tmp_path: Path, content: dict[str, Any], as_text: bool
+    ) -> None:
+        if as_text:  # as saved before tokenizers 0.20
+            content["model"]["merges"] = [" ".join(pair) for pair in content["model"]["merges"]]
+        (tmp_path / "tokenizer.json").write_text(json.dumps(content))
+        tokenizer = load_tokenizer(tmp_path, vocab_size=301)
+        text = "abba <|user|> naïve"
+        assert tokenizer.encode(text) == BPETokenizer(*small_vocabulary(300)).encode(text)
+        assert tokenizer.end_of_text == 299
+        assert tokenizer.decode_bytes([300]) == b"<|user|>"
+
+    def test_the_two_files_come_first(self, tmp_path: Path) -> None:
+        (tmp_path / "tokenizer.json").write_text("not even JSON")
+        save(tmp_path, *small_vocabulary(257))
+        assert load_tokenizer(tmp_path).vocab_size == 257
+
+    @pytest.mark.parametrize(
+        ("part", "change", "complaint"),
+        [
+            ("model", {"type": "Unigram"}, "model.type is 'Unigram', supported is 'BPE'"),
+            ("model", {"ignore_merges": True}, "ignore_merges is true"),
+            ("model", {"vocab": None}, "model.vocab or model.merges is missing"),
+            ("model", {"merges": [["a"]]}, "is not a pair of tokens"),
+            ("model", {"vocab": {"a": "1"}}, "each token needs an id"),
+            ("pre_tokenizer", {"type": "Whitespace"}, "pre_tokenizer is not ByteLevel"),
+            ("pre_tokenizer", {"use_regex": False}, "pre_tokenizer is not ByteLevel"),
+            ("pre_tokenizer", {"add_prefix_space": True}, "add_prefix_space is true"),
+        ],
+    )
+    def test_what_cuts_text_otherwise_is_refused_by_name(
+        self, tmp_path: Path, content: dict[str, Any], part: str, change: dict[str, Any], complaint: str
+    ) -> None:
+        content[part] |= change
+        (tmp_path / "tokenizer.json").write_text(json.dumps(content))
+        with pytest.raises(CheckpointError, match=complaint.replace(".", r"\.")) as refusal:
+            load_tokenizer(tmp_path)
+        assert "tokenizer.json" in str(refusal.value)
+
+    @pytest.mark.parametrize(
+        ("change", "complaint"),
+        [
+            ({"normalizer": {"type": "NFC"}}, "it has a normalizer"),
+            ({"model": None}, "there is no model in it"),
+            ({"added_tokens": {}}, None),
+            ({"added_tokens": ["a"]}, "added_tokens is not a list of tokens"),
+        ],
+    )
+    def test_other_parts_are_looked_at_too(
+        self, tmp_path: Path, content: dict[str, Any], change: dict[str, Any], complaint: str | None
+    ) -> None:
+        (tmp_path / "tokenizer.json").write_text(json.dumps(content | change))
+        if complaint is None:
+            assert load_tokenizer(tmp_path).end_of_text is None
+            return
+        with pytest.raises(CheckpointError, match=complaint):
+            load_tokenizer(tmp_path)
 
 
 @pytest.mark.skipif(not OFFICIAL.exists(), reason="needs the official files in ../shared/data beside the checkout")
