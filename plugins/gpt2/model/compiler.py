@@ -20,12 +20,13 @@ import platformdirs
 
 ZIG_CLANG = Path(__file__).with_name("zig-clang")
 
-# What the generated kernels need: vectors, half precision, no libc.
+# What the kernels need: vectors, half precision, no libc, and clang 14's elementwise functions.
 PROBE = """
 typedef float float4 __attribute__((aligned(16),ext_vector_type(4)));
 void probe(float* restrict out, __fp16* restrict half, unsigned short* restrict bf16, signed char* restrict q) {
   for (int i = 0; i < 64; i++) out[i] = ((float)half[i]) * __builtin_sqrtf((float)q[i]) + (float)bf16[i];
-  *(float4*)out = *(float4*)out + (float4){1.0f, 2.0f, 3.0f, 4.0f};
+  float4 v = *(float4*)out + (float4){1.0f, 2.0f, 3.0f, 4.0f};
+  *(float4*)out = __builtin_elementwise_max(__builtin_elementwise_floor(v), __builtin_elementwise_abs(v));
 }
 """
 
@@ -82,7 +83,7 @@ def choose() -> Compiler:
         if isinstance(found, Compiler):
             return found
         raise NoCompiler(
-            f"CC={given} does not compile Townhall's kernels: {found}. Unset CC, or point it at clang 12 or later."
+            f"CC={given} does not compile Townhall's kernels: {found}. Unset CC, or point it at clang 14 or later."
         )
     tried = []
     if clang := shutil.which("clang"):
@@ -114,9 +115,8 @@ def processor() -> str:
 
 
 def cache_folder() -> Path:
-    """Return the folder for what can be made again: ``TOWNHALL_GPT2_CACHE_DIR``, or the system's place for caches."""
-    given = os.environ.get("TOWNHALL_GPT2_CACHE_DIR")
-    return Path(given) if given else Path(platformdirs.user_cache_dir("townhall"))
+    """Return the folder for what can be made again, in the system's place for caches (``XDG_CACHE_HOME`` on Linux)."""
+    return Path(platformdirs.user_cache_dir("townhall"))
 
 
 def use() -> Compiler:
