@@ -1,4 +1,4 @@
-"""From a checkpoint's tensors to a network on the device: one tensor at a time, never two copies of the whole."""
+"""From a checkpoint to a network on a device: its converted weights are found or made, then put together."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import os
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
 from tinygrad import Tensor
 
 from plugins.gpt2.engine.interface import ModelInfo
+from plugins.gpt2.model import compiler
 from plugins.gpt2.model import device as tiny
 from plugins.gpt2.model.attention import Attention, KVCache
 from plugins.gpt2.model.constants import GPT2Config, Weights
@@ -25,82 +24,74 @@ from plugins.gpt2.model.layout import GPU
 from plugins.gpt2.model.linear import Linear
 from plugins.gpt2.model.transformer import Transformer
 from plugins.gpt2.model.transformer_block import TransformerBlock
+from plugins.gpt2.model.weights_cache import PackedWeights, open_or_convert
 
 if TYPE_CHECKING:
     from plugins.gpt2.model.checkpoint import Checkpoint
 
-Array = npt.NDArray[np.float32]
-Progress = Generator[LoadProgress, None, "Linear | LayerNorm | Tensor"]
 
+class _Assembly:
+    """Puts modules together from packed weights, moving each array to the device."""
 
-class _Builder:
-    """Reads tensors by name and counts what was read and what is kept."""
+    def __init__(
+        self, packed: PackedWeights, config: GPT2Config, weights: Weights, where: str, launcher: Launcher, rows: int
+    ) -> None:
+        self.packed, self.config, self.weights = packed, config, weights
+        self.where, self.launcher, self.rows = where, launcher, rows
 
-    def __init__(self, checkpoint: Checkpoint, weights: Weights, where: str, launcher: Launcher) -> None:
-        self.checkpoint, self.weights, self.where, self.launcher = checkpoint, weights, where, launcher
-        self.total = sum(ref.nbytes for ref in checkpoint.tensors.values())
-        self.read = self.kept = 0
-        self.current = ""
-
-    def array(self, name: str) -> Array:
-        ref = self.checkpoint.tensors[name]
-        self.read, self.current = self.read + ref.nbytes, name
-        return ref.numpy().astype(np.float32, copy=False)
-
-    def progress(self) -> LoadProgress:
-        return LoadProgress("loading", self.current, self.read, self.total, self.kept)
+    def tensor(self, name: str) -> Tensor:
+        return tiny.place(self.packed.arrays[name], self.where)
 
     def linear(self, name: str, activation: Epilogue = "none") -> Linear:
-        matrix, bias = self.array(f"{name}.weight"), self.array(f"{name}.bias")
-        return self._linear(name.rsplit(".", 2)[-1], matrix, bias, activation)
+        names = self.packed.arrays
+        scale = self.tensor(f"{name}.scale") if f"{name}.scale" in names else None
+        bias = self.tensor(f"{name}.bias") if f"{name}.bias" in names else None
+        label = name.rsplit(".", 1)[-1]
+        return Linear(label, self.tensor(f"{name}.weight"), scale, bias, self.weights, self.launcher, activation)
 
-    def embedding(self, name: str) -> Linear:
-        """A (V, E) table as the Linear of its transpose."""
-        return self._linear(name, self.array(f"{name}.weight").T, None, "none")
+    def layer_norm(self, name: str) -> LayerNorm:
+        weight, bias = self.tensor(f"{name}.weight"), self.tensor(f"{name}.bias")
+        return LayerNorm(weight, bias, self.config.layer_norm_epsilon, self.launcher)
 
-    def _linear(self, name: str, matrix: Array, bias: Array | None, activation: Epilogue) -> Linear:
-        made = Linear(
-            name, matrix, bias, weights=self.weights, launcher=self.launcher, where=self.where, activation=activation
+    def block(self, index: int) -> TransformerBlock:
+        config, name = self.config, f"h.{index}"
+        cache = KVCache(
+            rows=self.rows,
+            heads=config.n_head,
+            size=config.head_size,
+            positions=config.n_positions,
+            weights="fp32" if self.weights == "fp32" else "fp16",
+            layout=self.launcher.layout,
+            where=self.where,
         )
-        self.kept += made.nbytes
-        return made
+        qkv, projection = self.linear(f"{name}.attn.c_attn"), self.linear(f"{name}.attn.c_proj")
+        expand, contract = self.linear(f"{name}.mlp.c_fc", config.activation), self.linear(f"{name}.mlp.c_proj")
+        return TransformerBlock(
+            self.layer_norm(f"{name}.ln_1"),
+            Attention(qkv, projection, cache, self.launcher),
+            self.layer_norm(f"{name}.ln_2"),
+            FeedForward(expand, contract),
+        )
 
-    def layer_norm(self, name: str, epsilon: float) -> LayerNorm:
-        weight, bias = self.array(f"{name}.weight"), self.array(f"{name}.bias")
-        self.kept += weight.nbytes + bias.nbytes
-        return LayerNorm(weight, bias, epsilon, self.launcher, self.where)
-
-    def table(self, name: str) -> Tensor:
-        values = np.ascontiguousarray(self.array(name))
-        self.kept += values.nbytes
-        return Tensor(values, device=self.where).realize()
-
-
-def _block(
-    builder: _Builder, config: GPT2Config, index: int, cache: KVCache
-) -> Generator[LoadProgress, None, TransformerBlock]:
-    name = f"h.{index}"
-    ln_1 = builder.layer_norm(f"{name}.ln_1", config.layer_norm_epsilon)
-    qkv = builder.linear(f"{name}.attn.c_attn")
-    yield builder.progress()
-    projection = builder.linear(f"{name}.attn.c_proj")
-    ln_2 = builder.layer_norm(f"{name}.ln_2", config.layer_norm_epsilon)
-    yield builder.progress()
-    expand = builder.linear(f"{name}.mlp.c_fc", config.activation)
-    yield builder.progress()
-    contract = builder.linear(f"{name}.mlp.c_proj")
-    yield builder.progress()
-    attention = Attention(qkv, projection, cache, builder.launcher)
-    return TransformerBlock(ln_1, attention, ln_2, FeedForward(expand, contract))
+    def network(self) -> Transformer:
+        wte = self.linear("wte")
+        blocks = [self.block(index) for index in range(self.config.n_layer)]
+        head = wte if self.config.tied_head else self.linear("lm_head")
+        return Transformer(wte, self.tensor("wpe.weight"), blocks, self.layer_norm("ln_f"), head, self.launcher)
 
 
 def launcher_for(where: str, threads: int | None) -> Launcher:
     """Return the launcher that serves on a device; ``threads`` None is every core that this process may use."""
     if where.split(":")[0] != "CPU":
         return UOpLauncher(GPU, where)
-    count = threads or len(os.sched_getaffinity(0))
+    count = threads or usable_cores()
     use_graph(count)
-    return CLauncher(count, 512, where)
+    return CLauncher(count, compiler.vector_bits(), where)
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def build(
@@ -111,29 +102,30 @@ def build(
     config, where = checkpoint.config, device or tiny.default_device()
     chosen: Weights = weights or ("int8" if where.split(":")[0] == "CPU" else "fp16")
     launcher = launcher_for(where, threads)
-    builder = _Builder(checkpoint, chosen, where, launcher)
-    yield builder.progress()
-    wte, wpe = builder.embedding("wte"), builder.table("wpe.weight")
-    yield builder.progress()
-    cache_type: Weights = "fp32" if chosen == "fp32" else "fp16"
-    blocks = []
-    for index in range(config.n_layer):
-        cache = KVCache(
-            rows + 1, config.n_head, config.head_size, config.n_positions, cache_type, launcher.layout, where
-        )
-        blocks.append((yield from _block(builder, config, index, cache)))
-    ln_f = builder.layer_norm("ln_f", config.layer_norm_epsilon)
-    head = wte if config.tied_head else builder.embedding("lm_head")
-    yield builder.progress()
-    network = Transformer(wte, wpe, blocks, ln_f, head, launcher)
+    total, read, source = checkpoint.total_bytes, 0, ""
+    yield LoadProgress("loading", source, read, total, 0)
+    converting = open_or_convert(checkpoint, chosen, launcher.layout, compiler.cache_folder())
+    while True:
+        try:
+            part, made = next(converting)
+        except StopIteration as done:
+            packed: PackedWeights = done.value
+            break
+        if part.source != source:
+            source = part.source
+            read += checkpoint.tensors[source].nbytes
+        yield LoadProgress("loading", source, read, total, made)
+    kept = sum(array.nbytes for array in packed.arrays.values())
+    network = _Assembly(packed, config, chosen, where, launcher, rows + 1).network()
+    yield LoadProgress("loading", source or "all tensors", total, total, kept)
     info = ModelInfo(
         name=checkpoint.name,
         device=where,
         dtype=chosen,
         parameters=config.parameters,
-        weight_bytes=builder.kept,
+        weight_bytes=kept,
         context_length=config.n_positions,
         vocab_size=config.vocab_size,
         end_of_text=config.end_of_text,
     )
-    return GPT2(network, config, checkpoint.tokenizer(), info, rows)
+    return GPT2(network, packed, checkpoint.tokenizer(), info, rows)

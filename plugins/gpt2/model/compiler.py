@@ -114,6 +114,17 @@ def processor() -> str:
     return hashlib.sha256(f"{platform.machine()} {features}".encode()).hexdigest()[:12]
 
 
+def vector_bits() -> int:
+    """Return the width of the processor's vector registers that kernels are tiled for: 512, 256 or 128."""
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return 128
+    try:
+        flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split())
+    except OSError:
+        return 256  # a Mac with an Intel processor
+    return 512 if {"avx512f", "avx512bw"} <= flags else 256 if "avx2" in flags else 128
+
+
 def cache_folder() -> Path:
     """Return the folder for what can be made again, in the system's place for caches (``XDG_CACHE_HOME`` on Linux)."""
     return Path(platformdirs.user_cache_dir("townhall"))

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from tinygrad import Device, Tensor, TinyJit, UOp, dtypes, helpers
 from tinygrad.codegen import to_program
-from tinygrad.dtype import DType
+from tinygrad.dtype import DType, _from_np_dtype
 from tinygrad.engine.realize import get_runtime
 from tinygrad.renderer import Estimates
 from tinygrad.uop.ops import KernelInfo, Ops, ProgramInfo
@@ -79,16 +79,12 @@ def run_kernel(out: Tensor, *inputs: Tensor, kernel: Callable[..., UOp]) -> Tens
     return Tensor.custom_kernel(out, *inputs, fxn=kernel)[0]
 
 
-def upload(values: npt.NDArray[np.float32], weights: str, where: str) -> Tensor:
-    """Return fp32 values as a realized tensor on ``where``, narrowed on the host.
-
-    bf16 is kept as the uint16 of its bits, because clang before 15 has no such type on x86.
-    """
-    if weights == "bf16":
-        bits = values.view(np.uint32)
-        nearest = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)  # round half to even
-        return Tensor(nearest, device=where).realize()
-    return Tensor(values if weights == "fp32" else values.astype(np.float16), device=where).realize()
+def place(array: npt.NDArray[Any], where: str) -> Tensor:
+    """Return an array as a realized tensor. On a CPU it stays in place: the caller keeps it while the tensor lives."""
+    if where.split(":")[0] == "CPU":
+        dtype = _from_np_dtype(array.dtype)
+        return Tensor.from_blob(array.ctypes.data, array.shape, dtype=dtype, device=where)
+    return Tensor(array, device=where).realize()
 
 
 def c_program(name: str, source: str, arguments: Sequence[UOp], *, outputs: int, slices: int) -> UOp:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from plugins.gpt2.model.checkpoint import Checkpoint
     from plugins.gpt2.model.tokenizer import BPETokenizer
     from plugins.gpt2.model.transformer import Transformer
+    from plugins.gpt2.model.weights_cache import PackedWeights
 
 PREFILL_SLICES = (4, 32)
 """Prompt tokens that one step takes: a short tail wastes little of the small one."""
@@ -54,14 +55,14 @@ class GPT2:
     """A loaded model; implements ``LanguageModel``. Belongs to the thread that imported tinygrad."""
 
     def __init__(
-        self, network: Transformer, config: GPT2Config, tokenizer: BPETokenizer, info: ModelInfo, rows: int
+        self, network: Transformer, packed: PackedWeights, tokenizer: BPETokenizer, info: ModelInfo, rows: int
     ) -> None:
         self.info, self.tokenizer, self.rows = info, tokenizer, rows
         self.prefill_slice = PREFILL_SLICES[-1]
         self._network: Transformer | None = network
+        self._packed: PackedWeights | None = packed  # on a CPU the network's tensors lie in these arrays
         self._decode_sizes = [1 << power for power in range((rows - 1).bit_length() + 1)]
         self._steps: dict[tuple[int, int], _Step] = {}
-        self._from_device = np.empty(0, np.float32)
 
     def prefill(self, row: int, tokens: Sequence[int], start: int) -> Logits:
         """Write K and V of ``tokens`` at ``start``… of ``row``; return the last token's logits (vocab,).
@@ -102,7 +103,7 @@ class GPT2:
     def close(self) -> None:
         """Let go of weights, cache and captured steps; their memory is freed."""
         self._steps.clear()
-        self._network = None
+        self._network = self._packed = None
 
     def _check(self, row: int, first: int, last: int) -> None:
         if not 0 <= row < self.rows:

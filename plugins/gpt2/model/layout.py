@@ -55,7 +55,7 @@ class Layout:
         multiple = self.lanes * (self.block_tile if columns >= 4 * self.lanes * self.block_tile else 1)
         return -(-columns // multiple) * multiple
 
-    def pack(self, matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def pack(self, matrix: npt.NDArray[np.float32] | npt.NDArray[np.float16]) -> npt.NDArray[np.float32]:
         """Return a (K, N) matrix as (N/L, K, L), contiguous, zero columns appended."""
         rows, columns = matrix.shape
         width = self.padded(columns)
