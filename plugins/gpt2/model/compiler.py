@@ -138,5 +138,5 @@ def use() -> Compiler:
     os.environ["JIT_BATCH_SIZE"] = "0"  # one graph for a whole step
     # tinygrad's own cache calls every processor "native": its kernels, copied to another one, would be illegal there.
     kernels = hashlib.sha256(f"{processor()} {compiler.version}".encode()).hexdigest()[:12]
-    os.environ.setdefault("CACHEDB", str(cache_folder() / f"kernels-{kernels}.db"))
+    os.environ["CACHEDB"] = os.environ.get("CACHEDB") or str(cache_folder() / f"kernels-{kernels}.db")
     return compiler

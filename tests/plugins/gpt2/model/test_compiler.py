@@ -1,0 +1,155 @@
+"""The model runs with the clang on PATH, with zig's where there is none, and with what CC names; else it says why."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from plugins.gpt2.model import compiler
+
+CLANG = shutil.which("clang")
+needs_clang = pytest.mark.skipif(CLANG is None, reason="there is no clang on PATH")
+GREEDY = ("--prompt", "My fellow citizens", "--count", "12", "--temperature", "0", "--weights", "fp32")
+
+
+@pytest.fixture(autouse=True)
+def fresh_choice(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let each test choose anew, and put the environment back afterwards."""
+    for name in ("CC", "TOWNHALL_ZIG", "CACHEDB", "PARALLEL", "JIT_BATCH_SIZE"):
+        monkeypatch.setenv(name, "")  # empty counts as unset; what use() writes there is taken back
+    choose = compiler.choose
+    choose.cache_clear()
+    yield
+    choose.cache_clear()
+
+
+@pytest.fixture
+def no_clang(tmp_path: Path) -> Path:
+    """A folder for PATH that holds no compiler."""
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    return folder
+
+
+def script(path: Path, body: str) -> Path:
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
+    return path
+
+
+def townhall(home: Path, *arguments: str, path: str, cc: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the program as a new user would: without settings, with an empty kernel cache."""
+    ours = ("TOWNHALL_", "XDG_", "HF_", "CC", "CACHEDB", "PARALLEL", "JIT_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    environment = kept | {"HOME": str(home), "PATH": path, "PYTHONPATH": str(Path(__file__).parents[4])}
+    return subprocess.run(
+        [sys.executable, "-m", "townhall_bot", *arguments],
+        cwd=home,
+        env=environment if cc is None else environment | {"CC": cc},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+
+
+def greedy_text(home: Path, *, path: str, cc: str | None = None) -> str:
+    run = townhall(home, "gpt2", *GREEDY, "--json", path=path, cc=cc)
+    assert run.returncode == 0, run.stderr
+    text: str = json.loads(run.stdout)["text"]
+    return text
+
+
+@needs_clang
+def test_the_same_text_comes_from_clang_and_without_it_from_zig(tmp_path: Path, no_clang: Path) -> None:
+    with_clang, without = tmp_path / "with", tmp_path / "without"
+    with_clang.mkdir()
+    without.mkdir()
+    text = greedy_text(with_clang, path=os.environ["PATH"])
+    assert text.startswith("My fellow citizens")
+    assert len(text) > len("My fellow citizens") + 10
+    assert greedy_text(without, path=str(no_clang)) == text
+
+
+def test_the_doctor_shows_the_choice(tmp_path: Path, no_clang: Path) -> None:
+    lines = townhall(tmp_path, "doctor", path=str(no_clang)).stdout.splitlines()
+    line = next(line for line in lines if "gpt2 compiler" in line)
+    assert line.startswith("ok    gpt2 compiler: zig (")
+    assert "clang version" in line
+
+
+@needs_clang
+def test_a_clang_on_path_is_chosen_before_zigs() -> None:
+    chosen = compiler.choose()
+    assert (chosen.kind, chosen.path) == ("clang", CLANG)
+    assert "clang" in chosen.version
+
+
+def test_a_clang_that_does_not_work_is_passed_over(monkeypatch: pytest.MonkeyPatch, no_clang: Path) -> None:
+    script(no_clang / "clang", "echo 'error: unknown target CPU' >&2; exit 1")
+    monkeypatch.setenv("PATH", str(no_clang))
+    assert compiler.choose().kind == "zig"
+
+
+def test_without_any_compiler_everything_that_was_tried_is_told(
+    monkeypatch: pytest.MonkeyPatch, no_clang: Path
+) -> None:
+    broken = script(no_clang / "clang", "echo 'error: unknown target CPU' >&2; exit 1")
+    monkeypatch.setenv("PATH", str(no_clang))
+    monkeypatch.setattr(compiler, "ZIG_CLANG", no_clang / "missing")
+    with pytest.raises(compiler.NoCompiler) as raised:
+        compiler.choose()
+    message = str(raised.value)
+    assert f"{broken}: error: unknown target CPU" in message
+    assert "zig clang (" in message
+    assert "Install clang (apt install clang), or pip install ziglang." in message
+
+
+def test_cc_is_used_for_every_kernel(tmp_path: Path, no_clang: Path) -> None:
+    real = compiler.choose()
+    own = script(tmp_path / "my-clang", f'echo "$@" >> {tmp_path}/calls; exec {real.path} "$@"')
+    greedy_text(tmp_path, path=str(no_clang), cc=str(own))
+    probes = 2
+    assert len((tmp_path / "calls").read_text().splitlines()) > probes + 5
+
+
+@pytest.mark.parametrize("broken", ["no-such-compiler", "false"])
+def test_a_cc_that_does_not_work_stops_the_model_with_the_cure(tmp_path: Path, broken: str) -> None:
+    run = townhall(tmp_path, "gpt2", *GREEDY, path=os.environ["PATH"], cc=broken)
+    assert run.returncode == 1
+    assert run.stdout == ""
+    assert f"townhall gpt2: CC={broken} does not compile Townhall's kernels: " in run.stderr
+    assert "Unset CC, or point it at clang 14 or later." in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_a_cc_that_does_not_work_fails_the_doctor_with_the_cure(tmp_path: Path) -> None:
+    report = townhall(tmp_path, "doctor", path=os.environ["PATH"], cc="no-such-compiler")
+    assert report.returncode == 1
+    lines = report.stdout.splitlines()
+    at = next(index for index, line in enumerate(lines) if line.startswith("FAIL  gpt2 compiler: CC=no-such-compiler"))
+    assert lines[at + 1].strip().startswith("cure: ")
+
+
+def test_kernels_of_another_compiler_are_not_reused(monkeypatch: pytest.MonkeyPatch) -> None:
+    places = set()
+    for version in ("clang version 17", "clang version 18"):
+        os.environ["CACHEDB"] = ""
+        monkeypatch.setattr(compiler, "choose", lambda version=version: compiler.Compiler("clang", "clang", version))
+        compiler.use()
+        places.add(os.environ["CACHEDB"])
+    assert len(places) == 2
+    assert all(Path(place).is_absolute() for place in places)
+
+
+def test_a_kernel_cache_that_the_host_names_is_kept(tmp_path: Path) -> None:
+    os.environ["CACHEDB"] = str(tmp_path / "mine.db")
+    compiler.use()
+    assert os.environ["CACHEDB"] == str(tmp_path / "mine.db")
