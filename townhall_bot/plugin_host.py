@@ -193,7 +193,8 @@ async def health(loaded: LoadedPlugin) -> Health:
     if loaded.failure is not None or loaded.plugin is None:
         return Health(False, loaded.failure or "not started")
     try:
-        return await asyncio.wait_for(loaded.plugin.health(), HEALTH_TIMEOUT)
+        async with asyncio.timeout(HEALTH_TIMEOUT):  # (wait_for of Python 3.11 may swallow a cancellation)
+            return await loaded.plugin.health()
     except TimeoutError:
         return Health(False, f"health() took more than {HEALTH_TIMEOUT:.0f} s")
     except Exception as error:
