@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from tinygrad import Tensor
 
 from plugins.gpt2.model import device
@@ -9,6 +10,8 @@ from plugins.gpt2.model.constants import Weights
 from plugins.gpt2.model.launch import Launcher
 from plugins.gpt2.model.layout import Layout
 from plugins.gpt2.model.linear import Linear
+from plugins.gpt2.model.packing import STORED
+from plugins.gpt2.model.pages import zeros
 
 
 class KVCache:
@@ -23,10 +26,11 @@ class KVCache:
     ) -> None:
         self.heads, self.size, self.weights = heads, size, weights
         self.blocks = -(-positions // layout.positions)
-        length, dtype = self.blocks * layout.positions, device.DTYPES[weights]
-        keys = (rows, heads, self.blocks, size, layout.positions)
-        self.keys = Tensor.zeros(*keys, dtype=dtype, device=where).contiguous().realize()
-        self.values = Tensor.zeros(rows, heads, length, size, dtype=dtype, device=where).contiguous().realize()
+        length, dtype = self.blocks * layout.positions, np.dtype(STORED[weights][1])
+        shapes = (rows, heads, self.blocks, size, layout.positions), (rows, heads, length, size)
+        # On a CPU the tensors lie in these arrays.
+        self.key_array, self.value_array = (zeros(shape, dtype) for shape in shapes)
+        self.keys, self.values = (device.place(array, where) for array in (self.key_array, self.value_array))
 
 
 class Attention:

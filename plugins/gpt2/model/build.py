@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
 from tinygrad import Tensor
@@ -13,7 +14,8 @@ from plugins.gpt2.model import compiler
 from plugins.gpt2.model import device as tiny
 from plugins.gpt2.model.attention import Attention, KVCache
 from plugins.gpt2.model.constants import GPT2Config, Weights
-from plugins.gpt2.model.cpu_graph import use_graph
+from plugins.gpt2.model.cpu_graph import team_of, use_graph
+from plugins.gpt2.model.cpu_steps import StepFactory
 from plugins.gpt2.model.feed_forward import FeedForward
 from plugins.gpt2.model.gpt2 import GPT2, LoadProgress
 from plugins.gpt2.model.kernels import Epilogue
@@ -22,6 +24,7 @@ from plugins.gpt2.model.launch_c import CLauncher
 from plugins.gpt2.model.layer_norm import LayerNorm
 from plugins.gpt2.model.layout import GPU
 from plugins.gpt2.model.linear import Linear
+from plugins.gpt2.model.steps import JitStep, Step
 from plugins.gpt2.model.transformer import Transformer
 from plugins.gpt2.model.transformer_block import TransformerBlock
 from plugins.gpt2.model.weights_cache import PackedWeights, open_or_convert
@@ -80,13 +83,12 @@ class _Assembly:
         return Transformer(wte, self.tensor("wpe.weight"), blocks, self.layer_norm("ln_f"), head, self.launcher)
 
 
-def launcher_for(where: str, threads: int | None) -> Launcher:
-    """Return the launcher that serves on a device; ``threads`` None is every core that this process may use."""
+def launcher_for(where: str, threads: int) -> Launcher:
+    """Return the launcher that serves on a device."""
     if where.split(":")[0] != "CPU":
         return UOpLauncher(GPU, where)
-    count = threads or usable_cores()
-    use_graph(count)
-    return CLauncher(count, compiler.vector_bits(), where)
+    use_graph(threads)
+    return CLauncher(threads, compiler.vector_bits(), where)
 
 
 def usable_cores() -> int:
@@ -101,7 +103,8 @@ def build(
     tiny.share_kernel_cache()
     config, where = checkpoint.config, device or tiny.default_device()
     chosen: Weights = weights or ("int8" if where.split(":")[0] == "CPU" else "fp16")
-    launcher = launcher_for(where, threads)
+    team_size = threads or usable_cores()
+    launcher = launcher_for(where, team_size)
     total, read, source = checkpoint.total_bytes, 0, ""
     yield LoadProgress("loading", source, read, total, 0)
     converting = open_or_convert(checkpoint, chosen, launcher.layout, compiler.cache_folder())
@@ -128,4 +131,10 @@ def build(
         vocab_size=config.vocab_size,
         end_of_text=config.end_of_text,
     )
-    return GPT2(network, packed, checkpoint.tokenizer(), info, rows)
+    make_step: Callable[[int, int], Step]
+    if isinstance(launcher, CLauncher):
+        facts = (config, chosen, compiler.processor(), compiler.choose().version)
+        make_step = StepFactory(network, packed.arrays, rows + 1, team_of(team_size), compiler.cache_folder(), *facts)
+    else:
+        make_step = functools.partial(JitStep, network, where=where)
+    return GPT2(network, packed, make_step, checkpoint.tokenizer(), info, rows)

@@ -125,6 +125,12 @@ def vector_bits() -> int:
     return 512 if {"avx512f", "avx512bw"} <= flags else 256 if "avx2" in flags else 128
 
 
+def has_gpu() -> bool:
+    """Return whether there may be a GPU: a device file of NVIDIA's, AMD's or any graphics driver, or a Mac's own."""
+    nodes = ("/dev/nvidiactl", "/dev/kfd", "/dev/dri", "/dev/dxg")
+    return platform.system() == "Darwin" or any(Path(node).exists() for node in nodes)
+
+
 def cache_folder() -> Path:
     """Return the folder for what can be made again, in the system's place for caches (``XDG_CACHE_HOME`` on Linux)."""
     return Path(platformdirs.user_cache_dir("townhall"))
@@ -136,6 +142,8 @@ def use() -> Compiler:
     os.environ["CC"] = compiler.path
     os.environ["PARALLEL"] = "0"  # its compile workers are processes, which a bot full of threads must not spawn
     os.environ["JIT_BATCH_SIZE"] = "0"  # one graph for a whole step
+    if not has_gpu():
+        os.environ.setdefault("DEV", "CPU")  # else tinygrad imports half a second of drivers to find that out
     # tinygrad's own cache calls every processor "native": its kernels, copied to another one, would be illegal there.
     kernels = hashlib.sha256(f"{processor()} {compiler.version}".encode()).hexdigest()[:12]
     os.environ["CACHEDB"] = os.environ.get("CACHEDB") or str(cache_folder() / f"kernels-{kernels}.db")

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from tinygrad import Device, UOp
@@ -18,9 +18,17 @@ from plugins.gpt2.model.cpu_team import COMMAND_WORDS, HEADER, MOST_ARGUMENTS, N
 class CPUGraph(GraphRunner):  # type: ignore[misc] # tinygrad's classes are untyped here, see pyproject.toml
     """One captured step as a table of commands. Built and called by tinygrad."""
 
+    latest: ClassVar[CPUGraph | None] = None
+    """The graph that was built last; ``cpu_steps`` records it."""
+
     def __init__(self, linear: UOp, input_uops: tuple[UOp, ...] = (), *, team: Team) -> None:
         super().__init__(linear, input_uops)
         self.team = team
+        self.function = linear
+        self.codes: list[bytes] = []
+        """Of each command the compiled object."""
+        self.bases: list[list[tuple[int, int]]] = []
+        """Of each command's buffers the address and size of the allocation that they lie in."""
         self.table = np.zeros((len(self.calls), COMMAND_WORDS), np.uint64)
         self.inputs: list[tuple[int, int, int]] = []
         self.variables: list[tuple[int, int, str]] = []
@@ -33,6 +41,9 @@ class CPUGraph(GraphRunner):  # type: ignore[misc] # tinygrad's classes are unty
             slot = NO_SLICE if core is None else len(order) + core
             arguments = len(order) + len(variables)
             self.table[index, :HEADER] = runtime.addr, 1 if core is None else slices, slot, arguments, 0, 0
+            self.codes.append(program.src[-1].arg)
+            owners = [buffers[buffer].base for buffer in order]
+            self.bases.append([(owner._buf.va_addr, owner.nbytes) for owner in owners])
             for place, buffer in enumerate(order):
                 self.table[index, HEADER + place] = buffers[buffer]._buf.va_addr
             self.inputs += [
@@ -43,6 +54,12 @@ class CPUGraph(GraphRunner):  # type: ignore[misc] # tinygrad's classes are unty
                 for place, variable in enumerate(variables)
                 if variable.expr != "core_id"
             ]
+        CPUGraph.latest = self
+
+    def whole(self, jit: Any) -> bool:
+        """Whether this graph is all that a captured TinyJit runs."""
+        calls = jit.captured.linear.src
+        return len(calls) == 1 and calls[0].src[0] is self.function
 
     def __call__(self, input_uops: tuple[UOp, ...], var_vals: dict[str, int], wait: bool = False) -> None:
         """Run the step; returns when it is done, so there is nothing to ``wait`` for."""
@@ -65,10 +82,11 @@ class CPUGraph(GraphRunner):  # type: ignore[misc] # tinygrad's classes are unty
 
 
 @functools.cache
-def _team(threads: int) -> Team:
+def team_of(threads: int) -> Team:
+    """Return the process's team of that many threads."""
     return Team(threads)
 
 
 def use_graph(threads: int) -> None:
     """Have steps captured from now on replayed by a team of ``threads`` threads."""
-    Device["CPU"].graph = functools.partial(CPUGraph, team=_team(threads))
+    Device["CPU"].graph = functools.partial(CPUGraph, team=team_of(threads))

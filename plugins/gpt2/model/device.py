@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from tinygrad import Device, Tensor, TinyJit, UOp, dtypes, helpers
 from tinygrad.codegen import to_program
+from tinygrad.device import TinyELF
 from tinygrad.dtype import DType, _from_np_dtype
 from tinygrad.engine.realize import get_runtime
 from tinygrad.renderer import Estimates
@@ -24,6 +26,8 @@ Captured = TypeVar("Captured", bound=Callable[..., Any])
 
 
 log = logging.getLogger("townhall.gpt2.model")
+
+TINYGRAD_VERSION = version("tinygrad")
 
 DTYPES: dict[str, DType] = {"fp32": dtypes.float32, "fp16": dtypes.float16}
 """What a KV cache may be made of."""
@@ -74,6 +78,12 @@ def read(tensor: Tensor) -> npt.NDArray[np.float32]:
     return np.frombuffer(tensor.uop.buffer.as_memoryview(allow_zero_copy=True), np.float32).copy()
 
 
+def span(tensor: Tensor) -> tuple[int, int]:
+    """Return address and bytes of a realized tensor on the CPU."""
+    buffer = tensor.uop.buffer
+    return buffer._buf.va_addr, buffer.nbytes
+
+
 def run_kernel(out: Tensor, *inputs: Tensor, kernel: Callable[..., UOp]) -> Tensor:
     """Launch a kernel of ``kernels.py`` into ``out`` and return it, ordered after the launch."""
     return Tensor.custom_kernel(out, *inputs, fxn=kernel)[0]
@@ -106,6 +116,11 @@ def c_program(name: str, source: str, arguments: Sequence[UOp], *, outputs: int,
     )
     sink = UOp.sink(*params, core, arg=KernelInfo(name=name, estimates=Estimates()))
     return UOp(Ops.PROGRAM, src=(sink, UOp(Ops.LINEAR, src=params), UOp(Ops.SOURCE, arg=source)), arg=info)
+
+
+def load_binary(name: str, code: bytes) -> Any:
+    """Load an object that tinygrad compiled for this CPU; ``addr`` of the result is its first function's address."""
+    return Device["CPU"].runtime(TinyELF(code, name, Device["CPU"].renderer.target, (), b""))
 
 
 def load_c(name: str, source: str) -> Callable[..., None]:

@@ -18,9 +18,8 @@ from plugins.gpt2.model.constants import GPT2Config, Weights
 from plugins.gpt2.model.utils import bucket_for
 
 if TYPE_CHECKING:
-    from tinygrad import Tensor, TinyJit
-
     from plugins.gpt2.model.checkpoint import Checkpoint
+    from plugins.gpt2.model.steps import Step
     from plugins.gpt2.model.tokenizer import BPETokenizer
     from plugins.gpt2.model.transformer import Transformer
     from plugins.gpt2.model.weights_cache import PackedWeights
@@ -42,27 +41,25 @@ class LoadProgress:
     memory_bytes: int
 
 
-@dataclass(slots=True)
-class _Step:
-    """One captured size: the buffers that the host writes, and the step that reads them."""
-
-    inputs: Tensor
-    wanted: Tensor
-    run: TinyJit[Tensor]
-
-
 class GPT2:
     """A loaded model; implements ``LanguageModel``. Belongs to the thread that imported tinygrad."""
 
     def __init__(
-        self, network: Transformer, packed: PackedWeights, tokenizer: BPETokenizer, info: ModelInfo, rows: int
+        self,
+        network: Transformer,
+        packed: PackedWeights,
+        make_step: Callable[[int, int], Step],
+        tokenizer: BPETokenizer,
+        info: ModelInfo,
+        rows: int,
     ) -> None:
         self.info, self.tokenizer, self.rows = info, tokenizer, rows
         self.prefill_slice = PREFILL_SLICES[-1]
         self._network: Transformer | None = network
         self._packed: PackedWeights | None = packed  # on a CPU the network's tensors lie in these arrays
         self._decode_sizes = [1 << power for power in range((rows - 1).bit_length() + 1)]
-        self._steps: dict[tuple[int, int], _Step] = {}
+        self._make_step = make_step
+        self._steps: dict[tuple[int, int], Step] = {}
 
     def prefill(self, row: int, tokens: Sequence[int], start: int) -> Logits:
         """Write K and V of ``tokens`` at ``start``… of ``row``; return the last token's logits (vocab,).
@@ -104,6 +101,7 @@ class GPT2:
         """Let go of weights, cache and captured steps; their memory is freed."""
         self._steps.clear()
         self._network = self._packed = None
+        self._make_step = _closed
 
     def _check(self, row: int, first: int, last: int) -> None:
         if not 0 <= row < self.rows:
@@ -115,42 +113,19 @@ class GPT2:
         self, slots: int, tokens: Sequence[int], positions: Sequence[int], rows: Sequence[int], wanted: Sequence[int]
     ) -> Logits:
         """Run one step with the given slots; what is left over works on the spare row, unseen by anyone."""
-        step = self._step(slots, bucket_for(len(wanted), self._decode_sizes))
+        picked = np.zeros(bucket_for(len(wanted), self._decode_sizes), np.int32)
+        picked[: len(wanted)] = wanted
         inputs = np.zeros((3, slots), np.int32)
         inputs[2] = self.rows
         inputs[:, : len(tokens)] = tokens, positions, rows
-        picked = np.zeros(int(step.wanted.shape[0]), np.int32)
-        picked[: len(wanted)] = wanted
-        from plugins.gpt2.model import device
+        size = (slots, len(picked))
+        if (step := self._steps.get(size)) is None:
+            step = self._steps[size] = self._make_step(*size)
+        return step.run(inputs, picked)[: len(wanted), : self.info.vocab_size]
 
-        assert self._network is not None, "the model was closed"
-        device.write(step.inputs, inputs)
-        device.write(step.wanted, picked)
-        attended = self._network.launcher.attended(self._network.blocks[0].attention.cache, max(positions))
-        logits = device.read(step.run(step.inputs, step.wanted, attended))
-        return logits.reshape(len(picked), -1)[: len(wanted), : self.info.vocab_size]
 
-    def _step(self, slots: int, wanted: int) -> _Step:
-        if (found := self._steps.get((slots, wanted))) is not None:
-            return found
-        from tinygrad import Tensor, dtypes
-
-        from plugins.gpt2.model import device
-
-        network = self._network
-        assert network is not None, "the model was closed"
-
-        def run(inputs: Tensor, picked: Tensor, attended: object) -> Tensor:
-            return network(inputs, picked).realize()
-
-        where = self.info.device
-        step = _Step(
-            Tensor.zeros(3, slots, dtype=dtypes.int32, device=where).contiguous().realize(),
-            Tensor.zeros(wanted, dtype=dtypes.int32, device=where).contiguous().realize(),
-            device.captured(run),
-        )
-        self._steps[slots, wanted] = step
-        return step
+def _closed(slots: int, wanted: int) -> Step:
+    raise RuntimeError("the model was closed")
 
 
 def memory_plan(config: GPT2Config, weights: Weights, rows: int) -> int:
