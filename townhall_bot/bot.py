@@ -28,6 +28,9 @@ discord.VoiceClient.warn_dave = False
 
 FAILURE_KEY = "plugin-failure/"
 """Prefix of the store's keys under which ``townhall doctor`` finds how the last start went wrong."""
+UNWELL_KEY = "plugin-unwell/"
+"""Prefix of those under which it finds what a running plugin that is not well says of itself."""
+HEALTH_SECONDS = 60.0
 
 
 class Tree(app_commands.CommandTree["Townhall"]):
@@ -80,6 +83,7 @@ class Townhall(discord.Client):
         self._sync = CommandSync(self.tree, store, settings.guild, always=always_sync)
         self.started = asyncio.Event()
         """Set together with ``townhall_ready``; can be awaited before the login, which events cannot."""
+        self._watching: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
 
     async def setup_hook(self) -> None:
@@ -94,6 +98,7 @@ class Townhall(discord.Client):
             if not loaded.running:
                 await plugin_host.stop(loaded)
             await self.store.set_value(FAILURE_KEY + loaded.name, loaded.failure)
+            await self.store.set_value(UNWELL_KEY + loaded.name, None)
         running = [loaded.name for loaded in plugins if loaded.running]
         log.info("plugins running: %s", ", ".join(running) or "none")
 
@@ -107,8 +112,22 @@ class Townhall(discord.Client):
         """Announce the bot's readiness once; Discord sends this again after a lost session."""
         if not self.started.is_set():
             self.started.set()
+            if self._stopping is None:
+                self._watching = asyncio.create_task(self._keep_watch(), name="townhall-health")
             log.info("connected as %s, %d server(s)", self.user, len(self.guilds))
             self.dispatch("townhall_ready")
+
+    async def look_after(self, loaded: LoadedPlugin) -> None:
+        """Ask a running plugin how it is; log and keep the answer where it became unwell or well again."""
+        before = await self.store.get_value(UNWELL_KEY + loaded.name)
+        health = await plugin_host.health(loaded)
+        now = None if health.ok else health.summary
+        if now != before:
+            if now is None:
+                log.info("plugin %s is well again", loaded.name)
+            else:
+                log.warning("plugin %s is not well: %s", loaded.name, now)
+            await self.store.set_value(UNWELL_KEY + loaded.name, now)
 
     async def on_app_command_completion(self, interaction: discord.Interaction[Townhall], command: object) -> None:
         """Pass on that a command's callback returned."""
@@ -160,7 +179,17 @@ class Townhall(discord.Client):
             for command in loaded.commands:
                 self.tree.remove_command(command.name, type=getattr(command, "type", discord.AppCommandType.chat_input))
 
+    async def _keep_watch(self) -> None:
+        while True:
+            for loaded in self.plugins.values():
+                if loaded.running:
+                    await self.look_after(loaded)
+            await asyncio.sleep(HEALTH_SECONDS)
+
     async def _stop(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait({self._watching})
         await asyncio.gather(*(plugin_host.stop(loaded) for loaded in self.plugins.values()))
         await super().close()
         await self.store.close()

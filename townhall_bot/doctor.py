@@ -16,7 +16,7 @@ import aiohttp
 import discord
 
 from townhall_bot import plugin_host
-from townhall_bot.bot import FAILURE_KEY, Townhall
+from townhall_bot.bot import FAILURE_KEY, UNWELL_KEY, Townhall
 from townhall_bot.plugin_host import LoadedPlugin
 from townhall_bot.plugins import Check
 from townhall_bot.settings import ENV_FILE, Settings, SettingsError, given_settings, load_settings, unknown_settings
@@ -146,17 +146,20 @@ async def database_and_plugins(
         cure = f"Stop the bot and restore a backup of {path}." if damage else ""
         checks = [Check("database", not damage, damage or str(path), cure)]
         bot.construct_plugins()
-        failures = await store.values(FAILURE_KEY)
+        failed, unwell = await store.values(FAILURE_KEY), await store.values(UNWELL_KEY)
     except StoreError as error:
         return [Check("database", False, str(error), "See above.")]
     finally:
         await bot.close()
     for loaded in plugins:
-        checks += await _plugin_checks(loaded, failures.get(FAILURE_KEY + loaded.name), settings.data_dir)
+        history = failed.get(FAILURE_KEY + loaded.name), unwell.get(UNWELL_KEY + loaded.name)
+        checks += await _plugin_checks(loaded, *history, settings.data_dir)
     return checks
 
 
-async def _plugin_checks(loaded: LoadedPlugin, last_failure: str | None, data_dir: Path) -> list[Check]:
+async def _plugin_checks(
+    loaded: LoadedPlugin, last_failure: str | None, unwell: str | None, data_dir: Path
+) -> list[Check]:
     name = f"plugin {loaded.name}"
     leave_out = f"TOWNHALL_PLUGINS=-{loaded.name} leaves it out"
     if loaded.failure is not None:
@@ -165,6 +168,9 @@ async def _plugin_checks(loaded: LoadedPlugin, last_failure: str | None, data_di
     if last_failure is not None:
         cure = f"See the log of that start; {leave_out}. This line goes with the next start that works."
         return [Check(name, False, f"at the bot's last start it {last_failure}", cure)]
+    if unwell is not None:
+        cure = "See the bot's log. This line goes when the plugin is well, or with the next start."
+        return [Check(name, False, f"the running bot found it not well: {unwell}", cure)]
     commands = ", ".join(f"/{command.name}" for command in loaded.commands)
     checks = [Check(name, True, commands or "no commands")]
     if loaded.cls is not None:

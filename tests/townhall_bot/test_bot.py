@@ -12,9 +12,9 @@ import pytest
 from discord import app_commands
 
 from plugins.ping.plugin import PingPlugin
-from townhall_bot.bot import FAILURE_KEY, Townhall
+from townhall_bot.bot import FAILURE_KEY, UNWELL_KEY, Townhall
 from townhall_bot.loopback import CommandRefused, LoopbackDiscord, Person
-from townhall_bot.plugins import Plugin, PluginContext
+from townhall_bot.plugins import Health, Plugin, PluginContext
 from townhall_bot.settings import Settings
 from townhall_bot.store import Store, StoreError
 from townhall_bot.testkit import StartTownhall
@@ -85,6 +85,35 @@ async def test_a_broken_plugin_leaves_the_others_working(
     assert "plugin broken failed at" in caplog.text
     kept = await running.bot.store.get_value(FAILURE_KEY + "broken")
     assert kept == running.bot.plugins["broken"].failure
+
+
+async def test_a_running_plugin_that_is_not_well_is_told_of_until_it_is(
+    start_townhall: StartTownhall, ada: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Moody(Fine):
+        mood: Health | None = Health(True, "fine")
+
+        async def health(self) -> Health:
+            if self.mood is None:
+                raise RuntimeError("do not ask")
+            return self.mood
+
+    caplog.set_level("INFO", "townhall")
+    bot = (await start_townhall(Moody)).bot
+    loaded = bot.plugins["broken"]
+    assert isinstance(loaded.plugin, Moody)
+    for mood, kept in [
+        (Health(False, "tired"), "tired"),
+        (None, "health() failed: RuntimeError: do not ask"),
+        (Health(True, "fine"), None),
+    ]:
+        loaded.plugin.mood = mood
+        await bot.look_after(loaded)
+        assert await bot.store.get_value(UNWELL_KEY + "broken") == kept
+    assert "plugin broken is not well: tired" in caplog.text
+    assert "plugin broken is well again" in caplog.text
+    turn = await ada.type("/broken")
+    await turn.until(lambda turn: turn.text == "Nothing happened.", 5)
 
 
 async def test_the_commands_of_a_plugin_that_does_not_run_are_not_offered(

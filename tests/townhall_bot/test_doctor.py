@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from plugins.ping.plugin import PingPlugin
 from townhall_bot import doctor, plugin_host
-from townhall_bot.bot import FAILURE_KEY
+from townhall_bot.bot import FAILURE_KEY, UNWELL_KEY
 from townhall_bot.loopback import LoopbackDiscord
 from townhall_bot.plugin_host import LoadedPlugin, gather
 from townhall_bot.plugins import Check, Plugin
@@ -107,6 +107,13 @@ async def test_what_failed_at_the_bots_last_start_is_told(plugins: object, data_
     check = (await examine())["plugin ping"]
     assert not check.ok
     assert "last start it failed at start(): no network" in check.detail
+
+
+async def test_what_the_running_bot_found_is_told(plugins: object, data_dir: Path) -> None:
+    store = Store.open(data_dir / "townhall.db")
+    await store.set_value(UNWELL_KEY + "ping", "no heartbeat")
+    assert "found it not well: no heartbeat" in (await examine())["plugin ping"].detail
+    await store.close()
 
 
 async def test_a_plugins_own_checks_are_lines_of_the_report(plugins: list[type[Plugin]], data_dir: Path) -> None:

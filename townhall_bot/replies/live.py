@@ -19,6 +19,7 @@ log = logging.getLogger("townhall.replies")
 
 MAX_PAGES = 3
 """A text of more pages than this becomes a file: a wall of messages pushes everyone else's talk away."""
+MAX_NOTE = 300
 ATTEMPTS = 5
 """How often the final state is tried where Discord or the network fails for a moment."""
 UNKNOWN_MESSAGE = 10008
@@ -118,9 +119,10 @@ class LiveReply:
                 self._changed.clear()
                 if self._latest == self._on_screen:
                     continue
+                text = self._latest  # what comes while the edit is on its way needs another one
                 try:
-                    await self._edit(self._latest, *(() if self._on_screen else (self._view,)))
-                    self._on_screen = self._latest
+                    await self._edit(text, *(() if self._on_screen else (self._view,)))
+                    self._on_screen = text
                 except _UNREACHABLE as error:
                     log.debug("request %s: an edit failed: %s", self._interaction.id, error)
                     if _is_gone(error):
@@ -203,8 +205,8 @@ def _is_gone(error: Exception) -> bool:
 
 
 def _small(note: str) -> str:
-    """Return ``note`` as Discord's small print, to stand below a text."""
-    return "".join(f"\n-# {line}" for line in note.splitlines() if line.strip())
+    """Return ``note`` as Discord's small print, to stand below a text; what is too long for that is cut."""
+    return "".join(f"\n-# {line}" for line in note[:MAX_NOTE].splitlines() if line.strip())
 
 
 def _non_empty(content: str) -> str:

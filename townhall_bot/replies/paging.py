@@ -10,6 +10,7 @@ import re
 import unicodedata
 
 MESSAGE_LIMIT = 2000
+SMALLEST_PAGE = 30
 _FENCE = re.compile(r"```([\w+#.-]*\n)?")
 _CLOSE = "\n```"
 _BREAKS = (re.compile(r"\n\s*\n"), re.compile(r"\n"), re.compile(r"(?<=[.!?…])\s+"), re.compile(r"\s+"))
@@ -24,7 +25,10 @@ def split(text: str, limit: int = MESSAGE_LIMIT) -> list[str]:
     """Cut ``text`` into pages of at most ``limit`` characters. Words are cut only where one alone is longer.
 
     White space at a cut is dropped. A code block that is open at a cut is closed, and opened again on the next page.
+    Raises ValueError where ``limit`` leaves no room for that.
     """
+    if limit < SMALLEST_PAGE:
+        raise ValueError(f"a page of {limit} characters is too small; {SMALLEST_PAGE} are the least")
     pages: list[str] = []
     reopened = ""
     while length(reopened) + length(text) > limit:

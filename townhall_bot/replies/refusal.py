@@ -39,9 +39,7 @@ async def explain(interaction: discord.Interaction[Any], error: BaseException) -
     if message is None:
         command = interaction.command.qualified_name if interaction.command else "a component"
         log.error("request %s failed in %s", interaction.id, command, exc_info=cause)
-        message = (
-            f"Something went wrong, and it was not your fault. The host finds it under request {interaction.id}."
-        )
+        message = f"Something went wrong, and it was not your fault. The host finds it under request {interaction.id}."
     try:
         await _tell(interaction, message)
     except (discord.HTTPException, aiohttp.ClientError, OSError) as failure:
