@@ -49,7 +49,5 @@ class PingPlugin(Plugin):
         """Return the time between a heartbeat and its answer, in words."""
         seconds = self.context.client.latency  # not a number or infinite until the first heartbeat was answered
         return (
-            f"Discord is {seconds * 1000:.0f} ms away."
-            if math.isfinite(seconds)
-            else "No heartbeat was answered yet."
+            f"Discord is {seconds * 1000:.0f} ms away." if math.isfinite(seconds) else "No heartbeat was answered yet."
         )
