@@ -118,7 +118,11 @@ def build(
             source = part.source
             read += checkpoint.tensors[source].nbytes
         yield LoadProgress("loading", source, read, total, made)
-    kept = sum(array.nbytes for array in packed.arrays.values())
+    kept = 0
+    for name, array in packed.arrays.items():
+        kept += array.nbytes
+        if not source:  # mapped at once: tell what there is all the same
+            yield LoadProgress("loading", name, min(kept, total - 1), total, kept)
     network = _Assembly(packed, config, chosen, where, launcher, rows + 1).network()
     yield LoadProgress("loading", source or "all tensors", total, total, kept)
     info = ModelInfo(

@@ -1,0 +1,164 @@
+"""The C kernels and the UOp kernels compute the same, and both what NumPy says in a line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from plugins.gpt2.model import compiler
+
+compiler.use()
+
+from tinygrad import Tensor  # noqa: E402 - tinygrad reads the environment that use() sets
+
+from plugins.gpt2.model import c_kernels, device  # noqa: E402 - as above
+from plugins.gpt2.model.attention import KVCache  # noqa: E402 - as above
+from plugins.gpt2.model.constants import WEIGHT_NAMES, Activation, Weights  # noqa: E402 - as above
+from plugins.gpt2.model.launch import Launcher, UOpLauncher  # noqa: E402 - as above
+from plugins.gpt2.model.launch_c import CLauncher  # noqa: E402 - as above
+from plugins.gpt2.model.layer_norm import LayerNorm  # noqa: E402 - as above
+from plugins.gpt2.model.layout import GPU, Layout  # noqa: E402 - as above
+from plugins.gpt2.model.linear import Linear  # noqa: E402 - as above
+from plugins.gpt2.model.packing import narrow, quantise  # noqa: E402 - as above
+
+Array = npt.NDArray[Any]
+
+PORTABLE = Layout(lanes=16, positions=16, block_tile=1, wide_block_tile=1, slot_tile=1, explicit=True)
+"""UOp kernels on a CPU, tiled little so that the test does not wait for tinygrad's lowering."""
+
+LAUNCHERS: dict[str, Callable[[], Launcher]] = {
+    "c with AVX-512": lambda: CLauncher(2, 512, "CPU"),
+    "c with AVX2": lambda: CLauncher(2, 256, "CPU"),
+    "uops in blocks": lambda: UOpLauncher(PORTABLE, "CPU"),
+    "uops as on a GPU": lambda: UOpLauncher(GPU, "CPU"),
+}
+
+
+@pytest.fixture(params=list(LAUNCHERS))
+def launcher(request: pytest.FixtureRequest) -> Launcher:
+    device.share_kernel_cache()
+    return LAUNCHERS[request.param]()
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(7)
+
+
+def on_cpu(array: Array) -> Tensor:
+    return Tensor(np.ascontiguousarray(array), device="CPU").realize()
+
+
+def made(launcher: Launcher, matrix: Array, bias: Array | None, weights: Weights, activation: Any = "none") -> Linear:
+    packed, scale = launcher.layout.pack(matrix), None
+    if weights == "int8":
+        values, factors = quantise(packed)
+        weight, scale = on_cpu(values), on_cpu(factors)
+    else:
+        weight = on_cpu(narrow(packed, weights))
+    beside = None if bias is None else on_cpu(launcher.layout.pack_vector(bias))
+    return Linear("product", weight, scale, beside, weights, launcher, activation)
+
+
+def gelu_new(x: Array) -> Array:
+    result: Array = 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+    return result
+
+
+@pytest.mark.parametrize("slots", [1, 2, 4, 8])
+def test_a_product_for_any_number_of_slots(launcher: Launcher, rng: np.random.Generator, slots: int) -> None:
+    x, matrix = rng.standard_normal((slots, 39), np.float32), rng.standard_normal((39, 100), np.float32)
+    bias, residual = rng.standard_normal(100, np.float32), rng.standard_normal((slots, 128), np.float32)
+    linear = made(launcher, matrix, bias, "fp32", "gelu_new")
+    width = linear.blocks * launcher.layout.lanes
+    given = np.zeros((slots, width), np.float32)
+    given[:, :100] = residual[:, :100]
+    ours = linear(on_cpu(x), on_cpu(given)).numpy()[:, :100]
+    np.testing.assert_allclose(ours, gelu_new(x @ matrix + bias) + residual[:, :100], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("weights", WEIGHT_NAMES)
+def test_a_product_with_each_kind_of_weights(launcher: Launcher, rng: np.random.Generator, weights: Weights) -> None:
+    x, matrix = rng.standard_normal((1, 64), np.float32), rng.standard_normal((64, 70), np.float32)
+    ours = made(launcher, matrix, None, weights)(on_cpu(x)).numpy()[:, :70]
+    tolerance = {"fp32": 1e-5, "fp16": 4e-3, "bf16": 3e-2, "int8": 6e-2}[weights]
+    assert np.abs(ours - x @ matrix).max() < tolerance * np.abs(x @ matrix).max() + tolerance
+
+
+@pytest.mark.parametrize("activation", ["gelu_new", "gelu", "relu"])
+def test_each_activation_far_out_and_near_zero(launcher: Launcher, activation: Activation) -> None:
+    x = np.linspace(-30, 30, 64, dtype=np.float32)
+    ours = made(launcher, np.eye(64, dtype=np.float32), None, "fp32", activation)(on_cpu(x[None])).numpy()[0, :64]
+    from math import erf
+
+    expected = {
+        "gelu_new": gelu_new(x.astype(np.float64)),
+        "gelu": np.array([0.5 * v * (1 + erf(v / np.sqrt(2))) for v in x]),
+        "relu": np.maximum(x, 0),
+    }[activation]
+    np.testing.assert_allclose(ours, expected, rtol=2e-6, atol=2e-6)
+
+
+@pytest.mark.parametrize("width", [48, 40, 7])
+def test_layer_norm_of_all_slots_and_of_the_wanted_ones(
+    launcher: Launcher, rng: np.random.Generator, width: int
+) -> None:
+    x = rng.standard_normal((4, width), np.float32) * 3 + 5
+    weight, bias = rng.standard_normal(width, np.float32), rng.standard_normal(width, np.float32)
+    norm = LayerNorm(on_cpu(weight), on_cpu(bias), 1e-5, launcher)
+    expected = (x - x.mean(1, keepdims=True)) / np.sqrt(x.var(1, keepdims=True) + 1e-5) * weight + bias
+    np.testing.assert_allclose(norm(on_cpu(x)).numpy(), expected, rtol=1e-4, atol=1e-5)
+    picked = norm(on_cpu(x), on_cpu(np.array([2, 0], np.int32))).numpy()
+    np.testing.assert_allclose(picked, expected[[2, 0]], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [16, 8, 12])
+def test_attention_reads_only_its_own_row_and_past(launcher: Launcher, rng: np.random.Generator, size: int) -> None:
+    heads, length, rows = 3, 70, 3
+    keys, values = (rng.standard_normal((rows, heads, length, size), np.float32) for _ in range(2))
+    cache = KVCache(rows, heads, size, length, "fp32", launcher.layout, "CPU")
+    qkv = rng.standard_normal((4, 3 * heads * size), np.float32)
+    positions, owners = np.array([0, 40, 41, 69]), np.array([2, 1, 1, 0])  # two slots are neighbours in one row
+    fill(cache, keys, values, launcher.layout)
+    inputs = np.stack([np.zeros(4), positions, owners]).astype(np.int32)
+    ours = attend(launcher, cache, qkv, inputs)
+    split = qkv.reshape(4, 3, heads, size)
+    for slot in range(4):
+        keys[owners[slot], :, positions[slot]] = split[slot, 1]
+        values[owners[slot], :, positions[slot]] = split[slot, 2]
+    for slot in range(4):
+        past = slice(0, positions[slot] + 1)
+        scores = np.einsum("hd,htd->ht", split[slot, 0], keys[owners[slot], :, past]) / np.sqrt(size)
+        weights = np.exp(scores - scores.max(1, keepdims=True))
+        weights /= weights.sum(1, keepdims=True)
+        expected = np.einsum("ht,htd->hd", weights, values[owners[slot], :, past]).ravel()
+        np.testing.assert_allclose(ours[slot], expected, rtol=1e-4, atol=1e-5, err_msg=f"slot {slot}")
+
+
+def fill(cache: KVCache, keys: Array, values: Array, layout: Layout) -> None:
+    rows, heads, length, size = keys.shape
+    whole = np.zeros((rows, heads, cache.blocks * layout.positions, size), np.float32)
+    whole[:, :, :length] = keys
+    by_block = whole.reshape(rows, heads, cache.blocks, layout.positions, size)
+    cache.key_array[:] = by_block.swapaxes(3, 4)
+    cache.value_array[:, :, :length] = values
+
+
+def attend(launcher: Launcher, cache: KVCache, qkv: Array, inputs: Array) -> Array:
+    def run(given: Tensor, where: Tensor, attended: object) -> Tensor:
+        return launcher.attention(cache, given, where).realize()
+
+    result: Array = device.captured(run)(
+        on_cpu(qkv), on_cpu(inputs), launcher.attended(cache, int(inputs[1].max()))
+    ).numpy()
+    return result
+
+
+@pytest.mark.parametrize("bits", [128, 256, 512])
+@pytest.mark.parametrize("slots", range(1, 33))
+def test_a_tile_never_reaches_past_the_last_slot(slots: int, bits: int) -> None:
+    assert slots % c_kernels.tile_for(slots, bits).slots == 0
