@@ -94,3 +94,16 @@ def _rate(figures: Figures) -> str:
     """Return the GB of weights that one stream's decoding reads in a second."""
     ms = figures["decode_ms"].get("1")
     return "–" if ms is None else f"{figures['weight_bytes'] / ms / 1e6:.1f}"
+
+
+def busy_table(medians: Mapping[str, Mapping[str, float]]) -> str:
+    """Return ms a step, quiet and busy, and how many times longer the latter is."""
+    rows = []
+    for name, found in medians.items():
+        cells = [name]
+        for streams in ("1", "8"):
+            quiet, busy = found[f"quiet_{streams}"], found[f"busy_{streams}"]
+            cells += [f"{quiet:.2f}", f"{busy:.2f}", f"{busy / quiet:.1f}×"]
+        rows.append(cells)
+    headers = ["ms a step", "1 stream, quiet", "busy", "longer", "8 streams, quiet", "busy", "longer"]
+    return table(headers, rows)
