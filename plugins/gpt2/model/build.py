@@ -141,4 +141,4 @@ def build(
         make_step = StepFactory(network, packed.arrays, rows + 1, team_of(team_size), compiler.cache_folder(), *facts)
     else:
         make_step = functools.partial(JitStep, network, where=where)
-    return GPT2(network, packed, make_step, checkpoint.tokenizer(), info, rows)
+    return GPT2(network, packed, make_step, checkpoint.tokenizer(), info, rows, team_size)

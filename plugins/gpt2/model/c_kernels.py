@@ -74,26 +74,26 @@ LOADERS = {"float": "load_float", "__fp16": "load___fp16", "unsigned short": "lo
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """What one pass of a product holds in registers: slots × vectors × unrolled steps accumulators."""
+    """What one pass of a product holds in registers: slots × vectors accumulators."""
 
     slots: int
     vectors: int
-    unroll: int
 
 
 def tile_for(slots: int, vector_bits: int) -> Tile:
     """Return the tile for a number of slots: as many accumulators as the registers hold beside the operands.
 
-    AVX-512 has 32 registers of one vector, AVX2 16 of half a vector, NEON 32 of a quarter.
+    AVX-512 has 32 registers of one vector, AVX2 16 of half a vector, NEON 32 of a quarter. Whatever the tile, each sum
+    is taken in the same order: a text's logits are the same to the last bit, alone or among others.
     """
     wide = vector_bits >= 512
     if slots % 8 == 0 and wide:
-        return Tile(8, 1, 1)
+        return Tile(8, 1)
     if slots % 4 == 0:
-        return Tile(4, 4 if wide else 1, 1)
+        return Tile(4, 4 if wide else 1)
     if slots % 2 == 0:
-        return Tile(2, 4 if wide else 2, 1)
-    return Tile(1, 4, 2 if wide else 1)
+        return Tile(2, 4 if wide else 2)
+    return Tile(1, 4)
 
 
 def matmul(
@@ -123,13 +123,13 @@ def matmul(
         for part, wanted in (("scale", weights == "int8"), ("bias", biased), ("residual", residual))
         if wanted
     )
-    m, j, u = tile.slots, tile.vectors, tile.unroll
-    value = f"total{' * *(const V*)(scale + column)' if weights == 'int8' else ''}"
+    m, j = tile.slots, tile.vectors
+    value = f"total[m][j]{' * *(const V*)(scale + column)' if weights == 'int8' else ''}"
     value = f"{value} + *(const V*)(bias + column)" if biased else value
     value = f"activate_{activation or 'none'}({value})"
     value = f"{value} + *(const V*)(residual + at)" if residual else value
     packed = m >= 4
-    factor = f"near[(i + u) * {m} + m]" if packed else f"rows[m * {stride} + i + u]"
+    factor = f"near[i * {m} + m]" if packed else f"rows[m * {stride} + i]"
     pack = f"""
     for (int m = 0; m < {m}; m++)
       for (int i = 0; i < {k}; i++) near[i * {m} + m] = rows[m * {stride} + i];"""
@@ -142,32 +142,22 @@ void {name}(float* restrict out, const float* restrict x, const {kind}* restrict
     for (int block = first; block < last; block++)
       for (int part = 0; part < 4; part += {j}) {{
         const {kind}* p = w + (long)block * {k * 64} + part * 16;
-        V acc[{u}][{m}][{j}];
-        for (int u = 0; u < {u}; u++)
-          for (int m = 0; m < {m}; m++)
-            for (int j = 0; j < {j}; j++) acc[u][m][j] = (V)0.0f;
-        int i = 0;
-        for (; i + {u} <= {k}; i += {u}, p += {u * 64}) {{
+        V total[{m}][{j}];
+        for (int m = 0; m < {m}; m++)
+          for (int j = 0; j < {j}; j++) total[m][j] = (V)0.0f;
+        for (int i = 0; i < {k}; i++, p += 64) {{
+          V column[{j}];
           #pragma clang loop unroll(full)
-          for (int u = 0; u < {u}; u++) {{
-            V column[{j}];
+          for (int j = 0; j < {j}; j++) column[j] = {load}(p + j * 16);
+          #pragma clang loop unroll(full)
+          for (int m = 0; m < {m}; m++) {{
+            V factor = (V){factor};
             #pragma clang loop unroll(full)
-            for (int j = 0; j < {j}; j++) column[j] = {load}(p + u * 64 + j * 16);
-            #pragma clang loop unroll(full)
-            for (int m = 0; m < {m}; m++) {{
-              V factor = (V){factor};
-              #pragma clang loop unroll(full)
-              for (int j = 0; j < {j}; j++) acc[u][m][j] += factor * column[j];
-            }}
+            for (int j = 0; j < {j}; j++) total[m][j] += factor * column[j];
           }}
         }}
-        for (int u = 0; i < {k}; i++, p += 64)
-          for (int m = 0; m < {m}; m++)
-            for (int j = 0; j < {j}; j++) acc[0][m][j] += {factor} * {load}(p + j * 16);
         for (int m = 0; m < {m}; m++)
           for (int j = 0; j < {j}; j++) {{
-            V total = acc[0][m][j];
-            for (int u = 1; u < {u}; u++) total += acc[u][m][j];
             int column = block * 64 + (part + j) * 16;
             long at = (long)(b + m) * {blocks * 64} + column;
             *(V*)(out + at) = {value};

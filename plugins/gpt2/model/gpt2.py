@@ -24,8 +24,12 @@ if TYPE_CHECKING:
     from plugins.gpt2.model.transformer import Transformer
     from plugins.gpt2.model.weights_cache import PackedWeights
 
-PREFILL_SLICES = (4, 32)
-"""Prompt tokens that one step takes: a short tail wastes little of the small one."""
+SHORT_SLICE = 4
+"""A prompt's tail of up to so many tokens runs in a step of its own size."""
+LONG_SLICES = (32, 16, 8, 4)
+SLICE_WORK = 5.7e9
+"""Products (weights times tokens) of one slice for each thread: about 0.1 s on a core with 55 G multiply-adds per
+second. Between two slices everybody else gets a token, and nobody's stream should stall for longer than 0.15 s."""
 
 BYTES_PER_WEIGHT: dict[Weights, int] = {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1}
 
@@ -52,9 +56,11 @@ class GPT2:
         tokenizer: BPETokenizer,
         info: ModelInfo,
         rows: int,
+        threads: int,
     ) -> None:
         self.info, self.tokenizer, self.rows = info, tokenizer, rows
-        self.prefill_slice = PREFILL_SLICES[-1]
+        self._slices = prefill_slices(info.parameters, threads)
+        self.prefill_slice = self._slices[-1]
         self._network: Transformer | None = network
         self._packed: PackedWeights | None = packed  # on a CPU the network's tensors lie in these arrays
         self._decode_sizes = [1 << power for power in range((rows - 1).bit_length() + 1)]
@@ -71,7 +77,7 @@ class GPT2:
         self._check(row, start, start + len(tokens) - 1)
         for first in range(0, len(tokens), self.prefill_slice):
             piece = tokens[first : first + self.prefill_slice]
-            slots = bucket_for(len(piece), PREFILL_SLICES)
+            slots = bucket_for(len(piece), self._slices)
             positions = range(start + first, start + first + len(piece))
             logits = self._run(slots, piece, positions, [row] * len(piece), wanted=[len(piece) - 1])
         result: Logits = logits[0]
@@ -91,7 +97,7 @@ class GPT2:
 
     def warm_up(self) -> Generator[tuple[int, int], None, None]:
         """Capture every step that serving needs; yields (done, total) before each and at the end."""
-        sizes = [(slots, 1) for slots in PREFILL_SLICES] + [(slots, slots) for slots in self._decode_sizes]
+        sizes = [(slots, 1) for slots in self._slices] + [(slots, slots) for slots in self._decode_sizes]
         for index, (slots, wanted) in enumerate(sizes):
             yield index, len(sizes)
             self._run(slots, [0], [0], [self.rows], wanted=[0] * wanted)
@@ -124,6 +130,12 @@ class GPT2:
         return step.run(inputs, picked)[: len(wanted), : self.info.vocab_size]
 
 
+def prefill_slices(parameters: int, threads: int) -> tuple[int, ...]:
+    """Return the sizes of prefill steps, the largest last: what a model of so many parameters may take at a time."""
+    fitting = (slots for slots in LONG_SLICES if parameters * slots <= SLICE_WORK * threads)
+    return tuple(sorted({SHORT_SLICE, next(fitting, SHORT_SLICE)}))
+
+
 def _closed(slots: int, wanted: int) -> Step:
     raise RuntimeError("the model was closed")
 
@@ -134,7 +146,7 @@ def memory_plan(config: GPT2Config, weights: Weights, rows: int) -> int:
     cache_bytes = 4 if weights == "fp32" else 2
     cache = 2 * (rows + 1) * config.n_layer * config.n_positions * config.n_embd * cache_bytes
     logits = 4 * config.vocab_size * 2 * rows
-    scores = 2 * 4 * config.n_head * config.n_positions * (sum(PREFILL_SLICES) + 2 * rows)
+    scores = 2 * 4 * config.n_head * config.n_positions * (sum(LONG_SLICES[:1]) + 2 * rows)
     return kept + cache + logits + scores
 
 

@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pytest
 
 from plugins.gpt2.model.checkpoint import open_checkpoint
-from plugins.gpt2.model.constants import EMBEDDED_MODEL, Weights
-from plugins.gpt2.model.gpt2 import GPT2, LoadProgress, load, memory_plan
+from plugins.gpt2.model.constants import EMBEDDED_MODEL, OFFICIAL_CONFIGS, Weights
+from plugins.gpt2.model.gpt2 import GPT2, LoadProgress, load, memory_plan, prefill_slices
 from tools.random_checkpoint import RECIPES, write_checkpoint
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -118,6 +118,22 @@ def test_texts_in_different_rows_do_not_see_each_other(opened: Opener) -> None:
     together = model.decode(list(texts), [text[-1] for text in texts.values()], [len(t) - 1 for t in texts.values()])
     for row in texts:
         assert_close(together[row][None], alone[row][None], f"row {row}")
+
+
+def test_logits_do_not_depend_on_the_company(opened: Opener) -> None:
+    """To the last bit: so a text is the same alone and in a batch, for any sampling, not only for greedy."""
+    model = opened("five-heads", rows=8, weights="int8")
+    tokens = reference("five-heads")["tokens"].tolist()
+    for row in range(8):
+        model.prefill(row, tokens[row : row + 9], 0)
+    together = model.decode(range(8), tokens[20:28], [9] * 8)
+    for row in range(8):
+        np.testing.assert_array_equal(together[row], model.decode([row], [tokens[20 + row]], [9])[0])
+
+
+def test_a_large_model_reads_prompts_in_smaller_slices() -> None:
+    sizes = {name: prefill_slices(config.parameters, threads=2)[-1] for name, config in OFFICIAL_CONFIGS.items()}
+    assert sizes == {"gpt2": 32, "gpt2-medium": 32, "gpt2-large": 8, "gpt2-xl": 4}
 
 
 def test_a_row_can_be_used_again_for_a_shorter_text(opened: Opener) -> None:
