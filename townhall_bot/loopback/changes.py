@@ -28,6 +28,8 @@ ChangeKind = Literal[
     "typing",
     "reaction_added",
     "reaction_removed",
+    "bot_connected",
+    "bot_disconnected",
 ]
 
 

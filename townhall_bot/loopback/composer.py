@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -67,16 +67,31 @@ def read(text: str, commands: Iterable[Command], files: Mapping[str, Attachment]
     if not typed.startswith("/"):
         raise CommandRefused(f"a command starts with /, this starts with {typed[:1]!r}")
     typed = typed[1:]
-    leaves = [leaf for command in chat for leaf in _leaves(command)]
-    fitting = [leaf for leaf in leaves if _starts_with_words(typed, leaf.path)]
+    known = [leaf for command in chat for leaf in leaves(command)]
+    fitting = [leaf for leaf in known if _starts_with_words(typed, leaf.path)]
     if not fitting:
-        raise CommandRefused(_unknown(typed, leaves))
+        raise CommandRefused(_unknown(typed, known))
     draft = max(fitting, key=lambda leaf: len(leaf.path))
     rest = typed
     for word in draft.path:
         rest = rest.lstrip()[len(word) :]
     draft.given = _split(rest, [str(option["name"]) for option in draft.options], "/" + " ".join(draft.path))
     draft.files = files or {}
+    return draft
+
+
+def pick(
+    path: Sequence[str], given: Mapping[str, str], commands: Iterable[Command], files: Mapping[str, Attachment]
+) -> Draft:
+    """Return the command at ``path`` with each option's text, as a form fills it in. Raises :class:`CommandRefused`."""
+    known = [leaf for command in commands if command.type is CommandType.CHAT for leaf in leaves(command)]
+    draft = next((leaf for leaf in known if leaf.path == tuple(path)), None)
+    if draft is None:
+        raise CommandRefused(_unknown(" ".join(path), known))
+    names = [str(option["name"]) for option in draft.options]
+    if strange := [name for name in (*given, *files) if name not in names]:
+        raise CommandRefused(f"/{' '.join(path)} has no option {strange[0]}")
+    draft.given, draft.files = dict(given), files
     return draft
 
 
@@ -102,7 +117,7 @@ def completion_of(draft: Draft) -> Payload:
     values: list[Payload] = [
         {"name": name, "type": by_name[name]["type"], "value": text} for name, text in draft.given.items()
     ]
-    if not values or not by_name[values[-1]["name"]].get("autocomplete"):
+    if not values or not by_name[str(values[-1]["name"])].get("autocomplete"):
         raise CommandRefused("the last option typed offers no autocomplete")
     values[-1]["focused"] = True
     return _data(draft, values, {})
@@ -126,7 +141,7 @@ def _data(draft: Draft, values: list[Payload], resolved: Payload) -> Payload:
     return data
 
 
-def _leaves(command: Command) -> list[Draft]:
+def leaves(command: Command) -> list[Draft]:
     """Return what can be typed of a command: itself, or each of its sub-commands."""
 
     def walk(path: tuple[str, ...], options: list[Payload]) -> list[Draft]:

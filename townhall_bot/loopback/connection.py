@@ -9,11 +9,13 @@ import logging
 import secrets
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import discord
 from aiohttp import WSMsgType, web
 
+from townhall_bot.loopback.changes import Change
 from townhall_bot.loopback.guild import Guild
 from townhall_bot.loopback.state import Payload
 
@@ -40,8 +42,9 @@ class Closing(Exception):
 class Session:
     """What one identified client was sent, so that it can resume."""
 
-    def __init__(self, intents: discord.Intents, shard: tuple[int, int]) -> None:
+    def __init__(self, intents: discord.Intents, shard: tuple[int, int], note: Callable[[str], None]) -> None:
         self.id = secrets.token_hex(16)
+        self._note = note
         self.intents = intents
         self.shard = shard
         self.seq = 0
@@ -58,6 +61,7 @@ class Session:
         self.seq += 1
         text = json.dumps({"op": 0, "t": name, "s": self.seq, "d": data}, ensure_ascii=False)
         self.sent.append((self.seq, text))
+        self._note(text)
         if self.queue is not None:
             self.queue.put_nowait(text)
 
@@ -171,6 +175,7 @@ class Connection:
         self.session = session
         session.queue = self.queue
         self.gateway.greet(session)
+        self.gateway.world.publish(Change("bot_connected"))
 
     def _resume(self, data: Any) -> None:
         self._check_entry(data)
@@ -188,3 +193,4 @@ class Connection:
         session.queue = self.queue
         self.gateway.resumed += 1
         session.dispatch("RESUMED", {})
+        self.gateway.world.publish(Change("bot_connected"))

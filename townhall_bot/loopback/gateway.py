@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
+from dataclasses import dataclass
+
 import discord
 from aiohttp import WSCloseCode, web
 
@@ -14,6 +17,15 @@ from townhall_bot.loopback.world import World
 
 CLOSE_SECONDS = 2.0
 """How long a close waits for the client's own."""
+REMEMBERED_EVENTS = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class SentEvent:
+    """One event as a session was sent it, for an inspector; ``at`` is by the server's clock."""
+
+    at: float
+    text: str
 
 
 class Gateway:
@@ -23,6 +35,7 @@ class Gateway:
         self.world = world
         self.heartbeat_seconds = heartbeat_seconds
         self.sessions: dict[str, Session] = {}
+        self.events: deque[SentEvent] = deque(maxlen=REMEMBERED_EVENTS)
         self.identified = 0
         self.resumed = 0
         self._connections: set[Connection] = set()
@@ -38,6 +51,7 @@ class Gateway:
             await connection.run()
         finally:
             self._connections.discard(connection)
+            self.world.publish(Change("bot_disconnected"))
         return socket
 
     @property
@@ -50,10 +64,13 @@ class Gateway:
         for session in list(self.sessions.values()):
             if session.shard == shard and session.queue is None:
                 del self.sessions[session.id]
-        session = Session(intents, shard)
+        session = Session(intents, shard, self._note)
         self.sessions[session.id] = session
         self.identified += 1
         return session
+
+    def _note(self, text: str) -> None:
+        self.events.append(SentEvent(self.world.clock(), text))
 
     def greet(self, session: Session) -> None:
         """Send READY and the servers."""

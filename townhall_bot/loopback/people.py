@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -74,7 +75,24 @@ class Person:
         """
         place = self._place(channel)
         uploads = {option: self._upload(*file) for option, file in (files or {}).items()}
-        draft = composer.read(text, self._world.usable_in(place), uploads)
+        return self._send(composer.read(text, self._world.usable_in(place), uploads), place)
+
+    async def fill_in(
+        self,
+        path: Sequence[str],
+        values: Mapping[str, str],
+        channel: Channel | None = None,
+        files: Mapping[str, tuple[str, bytes]] | None = None,
+    ) -> Turn:
+        """Send a command whose options were filled in one by one; ``path`` is its name and those of sub-commands.
+
+        Raises :class:`CommandRefused` with the reason that Discord's client would show.
+        """
+        place = self._place(channel)
+        uploads = {option: self._upload(*file) for option, file in (files or {}).items()}
+        return self._send(composer.pick(path, values, self._world.usable_in(place), uploads), place)
+
+    def _send(self, draft: composer.Draft, place: Channel) -> Turn:
         composer.check_allowed(draft.command, self.user, place)
         data = composer.data_of(draft, self._world, self.user, place)
         return self._start(InteractionType.COMMAND, place, data, command=draft.command)
@@ -82,12 +100,19 @@ class Person:
     async def complete(self, text: str, channel: Channel | None = None, timeout: float = 3) -> list[Payload]:  # noqa: ASYNC109 - a test wants its own limit and message
         """Type a command up to some option's beginning and return the choices the bot offers."""
         place = self._place(channel)
-        draft = composer.read(text, self._world.usable_in(place))
-        composer.check_allowed(draft.command, self.user, place)
-        data = composer.completion_of(draft)
-        turn = self._start(InteractionType.AUTOCOMPLETE, place, data, command=draft.command)
+        turn = self._ask(composer.read(text, self._world.usable_in(place)), place)
         await turn.until(lambda turn: turn.interaction.choices is not None, timeout)
         return turn.interaction.choices or []
+
+    async def ask_choices(self, path: Sequence[str], values: Mapping[str, str], channel: Channel | None = None) -> Turn:
+        """Ask the bot what it offers for the last of ``values``; the turn's interaction gets the ``choices``."""
+        place = self._place(channel)
+        return self._ask(composer.pick(path, values, self._world.usable_in(place), {}), place)
+
+    def _ask(self, draft: composer.Draft, place: Channel) -> Turn:
+        composer.check_allowed(draft.command, self.user, place)
+        data = composer.completion_of(draft)
+        return self._start(InteractionType.AUTOCOMPLETE, place, data, command=draft.command)
 
     async def use_menu(self, name: str, target: Message | Person, channel: Channel | None = None) -> Turn:
         """Use a command from the menu of a message or a person."""
@@ -169,4 +194,5 @@ class Person:
             raise CommandRefused(f"{self.name} does not see that message")
 
     def _upload(self, filename: str, data: bytes) -> Attachment:
-        return Attachment(self._world.ids.next(), filename, "application/octet-stream", data)
+        kind = mimetypes.guess_type(filename)[0] or "application/octet-stream"
+        return Attachment(self._world.ids.next(), filename, kind, data)

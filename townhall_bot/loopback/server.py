@@ -142,7 +142,7 @@ class LoopbackDiscord:
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
         key = request.match_info["attachment_id"]
-        file = self._find_file(int(request.match_info["channel_id"]), int(key)) if key.isdecimal() else None
+        file = self.find_file(int(request.match_info["channel_id"]), int(key)) if key.isdecimal() else None
         if file is None:
             return web.Response(status=404, text="This content is no longer available.")
         return web.Response(
@@ -150,7 +150,8 @@ class LoopbackDiscord:
             headers={"Content-Type": file.content_type, "X-Content-Type-Options": "nosniff"},
         )
 
-    def _find_file(self, channel_id: int, attachment_id: int) -> Attachment | None:
+    def find_file(self, channel_id: int, attachment_id: int) -> Attachment | None:
+        """Return a posted file, or one uploaded for a command's option."""
         channel = self.world.channels.get(channel_id)
         posted = [file for message in channel.history.values() for file in message.attachments] if channel else []
         found = next((file for file in posted if file.id == attachment_id), None)

@@ -1,0 +1,158 @@
+"""What the page is told: Discord's own objects, and beside them what Discord's client knows by other means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from townhall_bot.loopback import composer, message_payloads, permissions
+from townhall_bot.loopback.option_values import CommandRefused
+from townhall_bot.loopback.people import Person
+from townhall_bot.loopback.state import Channel, ChannelType, Command, CommandType, Interaction, Message, Payload
+from townhall_bot.loopback.world import World
+
+SUB_COMMANDS = (1, 2)
+SHOWN_HISTORY = 200
+"""Messages of a channel that a tab gets when it opens."""
+
+
+def channels_of(person: Person) -> list[Channel]:
+    """Return the channels that a person sees: those of the server, and their direct messages where there are any."""
+    guild = [channel for channel in person.guild.channels if permissions.in_channel(channel, person.id)]
+    direct = [channel for channel in person.guild.world.channels.values() if channel.recipient is person.user]
+    return guild + direct
+
+
+def sees(person: Person, message: Message) -> bool:
+    """Tell whether a message is there for a person."""
+    return message.visible_to in (None, person.id) and message.channel in channels_of(person)
+
+
+def channel(of: Channel, person: Person) -> Payload:
+    """Return a channel with its last messages and the commands that can be used in it."""
+    return {
+        "id": str(of.id),
+        "name": of.name,
+        "topic": of.topic,
+        "direct": of.type is ChannelType.DM,
+        "messages": [message(each, person) for each in of.visible_to(person)[-SHOWN_HISTORY:]],
+        "commands": commands(of, person),
+    }
+
+
+def message(of: Message, person: Person) -> Payload:
+    """Return Discord's message object, its files' addresses on the page's own server, and who used what for it."""
+    world = person.guild.world
+    shown = message_payloads.message(of, "")
+    shown["embeds"] = [_local(embed, world.base_url) for embed in of.embeds]
+    shown["used"] = used(of.interaction) if of.type in (20, 23) and of.interaction else None
+    shown["at"] = of.created_at * 1000
+    shown["edits"] = of.edits
+    shown["pings_me"] = of.pings_everyone or person.user in of.pings
+    if of.reference is not None:
+        shown["reply"] = {
+            "author": str(of.reference.author.id),
+            "text": "" if of.reference.deleted or not _may_read(of.reference, person) else of.reference.content[:200],
+            "id": str(of.reference.id),
+        }
+    return shown
+
+
+def used(of: Interaction) -> Payload:
+    """Return who used which command, and what it looked like when it was typed."""
+    name = of.command.name if of.command else ""
+    chat = of.command is not None and of.command.type is CommandType.CHAT
+    typed = " ".join([f"/{name}", *_typed(of.data.get("options") or [])]) if chat else name
+    return {"user": str(of.user.id), "name": f"/{name}" if chat else name, "typed": typed}
+
+
+def commands(of: Channel, person: Person) -> list[Payload]:
+    """Return what can be used in a channel: one entry for each sub-command, with the reason where it is refused."""
+    return [entry for command in person.guild.world.usable_in(of) for entry in _entries(command, of, person)]
+
+
+def server(person: Person, *, connected: bool) -> Payload:
+    """Return the server as a person sees it: channels, members, roles."""
+    guild = person.guild
+    world = guild.world
+    return {
+        "id": str(guild.id),
+        "name": guild.name,
+        "channels": [channel(each, person) for each in channels_of(person)],
+        "members": [
+            {
+                **user(member.user.id, world),
+                "manages": bool(permissions.in_guild(guild, member.user.id) & _MANAGE_SERVER),
+                "online": connected if member.user.bot else True,
+            }
+            for member in guild.members.values()
+        ],
+        "roles": [
+            {"id": str(role.id), "name": role.name.removeprefix("@")} for role in guild.roles.values() if role.name
+        ],
+    }
+
+
+def user(user_id: int, world: World) -> Payload:
+    """Return a person or the bot."""
+    of = world.users[user_id]
+    return {"id": str(of.id), "name": of.display_name, "bot": of.bot}
+
+
+def person(of: Person, names: Iterable[str]) -> Payload:
+    """Return the one who acts in a tab; ``names`` are the others one can act as."""
+    return {"id": str(of.id), "name": of.name, "people": list(names), "manages": _manages(of)}
+
+
+_MANAGE_SERVER = 1 << 5
+
+
+def _manages(of: Person) -> bool:
+    return bool(permissions.in_guild(of.guild, of.id) & _MANAGE_SERVER)
+
+
+def _may_read(of: Message, person: Person) -> bool:
+    return of.visible_to in (None, person.id)
+
+
+def _entries(command: Command, of: Channel, person: Person) -> list[Payload]:
+    refused = ""
+    try:
+        composer.check_allowed(command, person.user, of)
+    except CommandRefused as refusal:
+        refused = str(refusal)
+    common = {"id": str(command.id), "type": int(command.type), "refused": refused}
+    if command.type is not CommandType.CHAT:
+        return [{**common, "path": [command.name], "description": "", "options": []}]
+    return [
+        {**common, "path": list(leaf.path), "description": _description(command, leaf.path), "options": leaf.options}
+        for leaf in composer.leaves(command)
+    ]
+
+
+def _description(command: Command, path: tuple[str, ...]) -> str:
+    part = command.definition
+    for word in path[1:]:
+        part = next(option for option in part["options"] if option["name"] == word)
+    return str(part.get("description", ""))
+
+
+def _typed(options: list[Payload]) -> list[str]:
+    words: list[str] = []
+    for option in options:
+        if option["type"] in SUB_COMMANDS:
+            words += [str(option["name"]), *_typed(option.get("options") or [])]
+        else:
+            words.append(f"{option['name']}:{option['value']}")
+    return words
+
+
+def _local(part: Any, base_url: str) -> Any:
+    """Return a copy of an embed whose pictures of this server are addressed without the server's name."""
+    if isinstance(part, dict):
+        return {key: _local(value, base_url) for key, value in part.items()}
+    if isinstance(part, list):
+        return [_local(each, base_url) for each in part]
+    if isinstance(part, str) and part.startswith(f"{base_url}/attachments/"):
+        return part.removeprefix(base_url)
+    return part
