@@ -19,7 +19,7 @@ import numpy as np
 
 from bench import machine
 
-ROUNDS = 8
+ROUNDS = 20
 SIZES = (128, 1024)
 """Megabytes: what the 8-bit weights of gpt2 take, which a large cache may hold in part, and far more than a cache."""
 
