@@ -55,6 +55,9 @@ class LanguageModel(Protocol):
         """The tokeniser of this checkpoint's vocabulary."""
         ...
 
+    draft_slots: int
+    """The most tokens that one :meth:`extend` takes; 1 where guessing ahead does not pay."""
+
     def prefill(self, row: int, tokens: Sequence[int], start: int) -> Logits:
         """Write K and V of ``tokens`` at positions ``start``… of ``row``; return the last token's logits (vocab,)."""
         ...
@@ -63,6 +66,13 @@ class LanguageModel(Protocol):
         """Advance each of ``rows`` by one token at its position; return logits (len(rows), vocab).
 
         The array is the caller's to change and stays valid after the next call.
+        """
+        ...
+
+    def extend(self, row: int, tokens: Sequence[int], start: int) -> Logits:
+        """As :meth:`prefill` for up to :attr:`draft_slots` tokens, but return the logits after each, (n, vocab).
+
+        They are the same numbers as :meth:`decode` gives one by one.
         """
         ...
 

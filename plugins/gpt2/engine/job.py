@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from plugins.gpt2.engine.interface import LanguageModel, ModelInfo
+from plugins.gpt2.engine.lookup import Lookup
+from plugins.gpt2.engine.rows import Rows
 from plugins.gpt2.engine.sampling import Sampler
 from plugins.gpt2.engine.stats import RequestStats
 from plugins.gpt2.engine.text_stream import TextStream
@@ -30,6 +32,9 @@ class Job:
     stats: RequestStats
     row: int
     cached: int = field(default=0)
+    lookup: Lookup = field(default_factory=Lookup)
+    draft: list[int] = field(default_factory=list)
+    """The guess that the step under way checks."""
 
     @property
     def pending(self) -> int:
@@ -40,6 +45,11 @@ class Job:
     def prefilling(self) -> bool:
         """Whether the next step of this job is a slice of prefill."""
         return self.pending > 1 or self.stats.new_tokens == 0
+
+    def make_draft(self, model: LanguageModel) -> list[int]:
+        """Return a guess of the next tokens that fits count, context and step; often nothing."""
+        room = min(self.count - self.stats.new_tokens, model.info.context_length - len(self.tokens), model.draft_slots)
+        return self.lookup.draft(self.tokens, room - 1)
 
     def end_after(self, token: int, info: ModelInfo) -> FinishReason | None:
         """Why the text ends with ``token``, which was just added; None where it goes on."""
@@ -56,19 +66,25 @@ class Job:
         return self.stats.timing(now, info=info, prompt_tokens=self.prompt_tokens, seed=self.sampler.seed)
 
 
-def begin(key: int, request: GenerationRequest, stats: RequestStats, model: LanguageModel, row: int) -> Job:
-    """Tokenise ``request`` and fit it into the context. Raises :class:`InvalidRequest` where that cannot be."""
+def begin(key: int, request: GenerationRequest, stats: RequestStats, model: LanguageModel, rows: Rows) -> Job:
+    """Tokenise ``request``, fit it into the context and take a free row for it.
+
+    Raises :class:`InvalidRequest` where that cannot be; no row is taken then.
+    """
     tokens, notice = fit_prompt(model.tokenizer.encode(request.prompt), request.count, model.info)
+    sampler = Sampler(request.sampling, tokens)
+    row, cached = rows.take(tokens)
     return Job(
         key=key,
         count=request.count,
         tokens=tokens,
         prompt_tokens=len(tokens),
         notice=notice,
-        sampler=Sampler(request.sampling, tokens),
+        sampler=sampler,
         stream=TextStream(model.tokenizer, request.sampling.stop),
         stats=stats,
         row=row,
+        cached=cached,
     )
 
 

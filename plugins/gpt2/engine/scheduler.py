@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from plugins.gpt2.engine.interface import LanguageModel, Logits
 from plugins.gpt2.engine.job import Job, begin
+from plugins.gpt2.engine.rows import Rows
 from plugins.gpt2.engine.stats import RequestStats
 from plugins.gpt2.protocol import (
     EngineFailed,
@@ -54,6 +55,7 @@ class Scheduler:
         self._waiting: deque[tuple[int, GenerationRequest, float]] = deque()
         self._jobs: dict[int, Job] = {}  # by key, in order of joining
         self._cancelled: set[int] = set()
+        self._rows = Rows(model.rows)
 
     @property
     def busy(self) -> bool:
@@ -81,6 +83,7 @@ class Scheduler:
     def rebuilt(self, model: LanguageModel) -> None:
         """Go on with a fresh ``model``: every running job reads its tokens again and continues where it was."""
         self._model = model
+        self._rows.forget()
         for job in self._jobs.values():
             job.cached = 0
 
@@ -119,17 +122,14 @@ class Scheduler:
         self._cancelled.clear()
 
     def _join(self, step: Step) -> None:
-        taken = {job.row for job in self._jobs.values()}
-        free = [row for row in range(self._model.rows) if row not in taken]
-        while free and self._waiting:
+        while self._rows.free and self._waiting:
             key, request, submitted = self._waiting.popleft()
             stats = RequestStats(submitted, started=self._clock())
             try:
-                job = begin(key, request, stats, self._model, free[0])
+                job = begin(key, request, stats, self._model, self._rows)
             except GenerationError as error:
                 step.outcomes.append((key, error))
                 continue
-            free.pop(0)
             self._jobs[key] = job
             step.outcomes.append((key, Started(job.notice)))
 
@@ -138,8 +138,11 @@ class Scheduler:
         return Plan(prefill, tuple(job for job in self._jobs.values() if not job.prefilling))
 
     def _runs(self, plan: Plan) -> Iterator[tuple[list[Job], Callable[[], list[Logits]]]]:
-        """Yield jobs with the call that runs the model for them and returns the logits of each."""
-        if plan.decode:
+        """Yield jobs with the call that runs the model for them; it returns logits (n, vocab) of each."""
+        alone = plan.decode[0] if len(plan.decode) == 1 and plan.prefill is None else None
+        if alone is not None and (draft := alone.make_draft(self._model)):
+            yield [alone], lambda: [self._extend(alone, draft)]
+        elif plan.decode:
             yield list(plan.decode), lambda: self._decode(plan.decode)
         if plan.prefill is not None:
             job = plan.prefill
@@ -152,7 +155,7 @@ class Scheduler:
         job.cached += len(tokens)
         job.stats.prefill_s += self._clock() - begun
         job.stats.prefilled += len(tokens)
-        return logits
+        return logits[None]
 
     def _decode(self, jobs: tuple[Job, ...]) -> list[Logits]:
         logits = self._model.decode(
@@ -160,12 +163,32 @@ class Scheduler:
         )
         for job in jobs:
             job.cached += 1
-        return list(logits)
+        return [logits[index : index + 1] for index in range(len(jobs))]
+
+    def _extend(self, job: Job, draft: list[int]) -> Logits:
+        """Decode one job's next token and, in the same step, what would follow if ``draft`` is guessed right."""
+        logits = self._model.extend(job.row, [job.tokens[-1], *draft], job.cached)
+        job.cached += 1
+        job.draft = draft
+        return logits
 
     def _settle(self, job: Job, logits: Logits, step: Step) -> None:
-        """Choose the job's next token where all its tokens are read, and give out the text that became certain."""
+        """Choose the job's next tokens where all its tokens are read; a guess counts as far as it was right."""
         if job.cached < len(job.tokens):
             return
+        draft, job.draft = job.draft, []
+        for index, after in enumerate(logits):
+            if index:
+                job.cached += 1  # the guess was right, so its keys and values are in the cache already
+            self._choose(job, after, step)
+            right = index < len(draft) and job.tokens[-1] == draft[index]
+            if not right or job.key not in self._jobs:
+                break
+        if draft:
+            job.lookup.learn(index, len(job.tokens))
+
+    def _choose(self, job: Job, logits: Logits, step: Step) -> None:
+        """Choose one token, and give out the text that became certain."""
         try:
             token = job.sampler.sample(logits)
         except FloatingPointError as error:
@@ -182,6 +205,7 @@ class Scheduler:
 
     def _finish(self, job: Job, reason: FinishReason) -> list[Outcome]:
         del self._jobs[job.key]
+        self._rows.give_back(job.row, job.tokens[: job.cached])
         rest = job.stream.finish()
         texts: list[Outcome] = [(job.key, Text(rest))] if rest else []
         return [*texts, (job.key, Finished(reason, job.timing(self._clock(), self._model.info)))]
@@ -194,6 +218,7 @@ class Scheduler:
 
     def _fail(self, job: Job, error: Exception) -> EngineFailed:
         del self._jobs[job.key]
+        self._rows.give_back(job.row, ())  # who knows what the failed step left in it
         job.stream.finish()
         return EngineFailed(
             f"The engine failed on this request ({type(error).__name__}). What was written until then stands; "

@@ -31,6 +31,9 @@ SLICE_WORK = 5.7e9
 """Products (weights times tokens) of one slice for each thread: about 0.1 s on a core with 55 G multiply-adds per
 second. Between two slices everybody else gets a token, and nobody's stream should stall for longer than 0.15 s."""
 
+DRAFT_SLOTS = 4
+"""Tokens of one text that a step checks when the next ones were guessed."""
+
 BYTES_PER_WEIGHT: dict[Weights, int] = {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1}
 
 
@@ -64,6 +67,7 @@ class GPT2:
         self._network: Transformer | None = network
         self._packed: PackedWeights | None = packed  # on a CPU the network's tensors lie in these arrays
         self._decode_sizes = [1 << power for power in range((rows - 1).bit_length() + 1)]
+        self.draft_slots = min(DRAFT_SLOTS, self._decode_sizes[-1])
         self._make_step = make_step
         self._steps: dict[tuple[int, int], Step] = {}
 
@@ -94,6 +98,18 @@ class GPT2:
             self._check(row, position, position)
         slots = bucket_for(len(rows), self._decode_sizes)
         return self._run(slots, tokens, positions, rows, wanted=range(len(rows)))
+
+    def extend(self, row: int, tokens: Sequence[int], start: int) -> Logits:
+        """Write K and V of up to ``draft_slots`` tokens; return the logits after each, (n, vocab).
+
+        Raises ValueError where they do not fit, as :meth:`prefill`.
+        """
+        if not 0 < len(tokens) <= self.draft_slots:
+            raise ValueError(f"extend takes 1 to {self.draft_slots} tokens, not {len(tokens)}")
+        self._check(row, start, start + len(tokens) - 1)
+        slots = bucket_for(len(tokens), self._decode_sizes)
+        positions = range(start, start + len(tokens))
+        return self._run(slots, tokens, positions, [row] * len(tokens), wanted=range(len(tokens)))
 
     def warm_up(self) -> Generator[tuple[int, int], None, None]:
         """Capture every step that serving needs; yields (done, total) before each and at the end."""

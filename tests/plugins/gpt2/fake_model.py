@@ -41,16 +41,18 @@ class FakeModel:
         rows: int = 4,
         context: int = 64,
         prefill_slice: int = 8,
+        draft_slots: int = 4,
         before_step: Callable[[str], None] = lambda kind: None,
     ) -> None:
         self.info = ModelInfo(name, "FAKE", "fp32", 1000, 4000, context, 257, END_OF_TEXT)
         self.tokenizer: Tokenizer = ByteTokenizer()
         self.rows = rows
         self.prefill_slice = prefill_slice
+        self.draft_slots = draft_slots
         self.before_step = before_step
         self.closed = False
         self.steps: list[tuple[str, int]] = []
-        """What ran: ("prefill", tokens) or ("decode", rows)."""
+        """What ran: ("prefill", tokens), ("decode", rows) or ("extend", tokens)."""
         self.threads: set[int] = set()
         self._cache = [[-1] * context for _ in range(rows)]
 
@@ -75,6 +77,13 @@ class FakeModel:
         return np.stack(
             [self.next_logits(self._read(row, position + 1)) for row, position in zip(rows, positions, strict=True)]
         )
+
+    def extend(self, row: int, tokens: Sequence[int], start: int) -> Logits:
+        self._begin("extend", len(tokens))
+        assert 0 < len(tokens) <= self.draft_slots
+        self._cache[row][start : start + len(tokens)] = tokens
+        assert len(self._cache[row]) == self.info.context_length, "written beyond the context"
+        return np.stack([self.next_logits(self._read(row, start + n + 1)) for n in range(len(tokens))])
 
     def close(self) -> None:
         self.closed = True

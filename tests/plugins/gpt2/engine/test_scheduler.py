@@ -16,7 +16,15 @@ from plugins.gpt2.protocol import (
     Started,
     Text,
 )
-from tests.plugins.gpt2.fake_model import END_OF_TEXT, GREEDY, FakeModel, greedy_text, request, sampled
+from tests.plugins.gpt2.fake_model import (
+    END_OF_TEXT,
+    GREEDY,
+    FakeModel,
+    ScriptedModel,
+    greedy_text,
+    request,
+    sampled,
+)
 
 
 class Desk:
@@ -303,3 +311,90 @@ def test_timing_says_what_each_part_took() -> None:
     assert timing.decode_tok_s == pytest.approx(10.0)
     assert timing.total_ms == pytest.approx(4000)
     assert (timing.seed, timing.model, timing.device, timing.dtype) == (42, "fake", "FAKE", "fp32")
+
+
+def prefilled(desk: Desk) -> int:
+    return sum(size for kind, size in desk.model.steps if kind == "prefill")
+
+
+def test_an_opening_that_was_read_before_is_not_read_again() -> None:
+    desk = Desk()
+    desk.submit(1, request("once upon a time there was a fox"))
+    desk.run()
+    before = prefilled(desk)
+    desk.submit(2, request("once upon a time there was a hen"))
+    desk.run()
+    assert prefilled(desk) - before == len("hen")
+    assert desk.texts[2] == greedy_text("once upon a time there was a hen", 10)
+
+
+def test_what_a_text_wrote_counts_as_read_when_it_goes_on() -> None:
+    desk = Desk()
+    desk.submit(1, request("the fox"))
+    desk.run()
+    before = prefilled(desk)
+    desk.submit(2, request("the fox" + desk.texts[1]))
+    desk.run()
+    assert prefilled(desk) - before == 1
+    assert desk.texts[2] == greedy_text("the fox" + desk.texts[1], 10)
+
+
+def test_the_same_prompt_twice_at_once_uses_two_rows() -> None:
+    desk = Desk()
+    for key in (1, 2):
+        desk.submit(key, request("twins"))
+    desk.run()
+    assert desk.texts[1] == desk.texts[2] == greedy_text("twins", 10)
+
+
+def test_a_rebuilt_model_is_not_believed_to_know_anything() -> None:
+    desk = Desk()
+    desk.submit(1, request("once upon a time"))
+    desk.run()
+    desk.model = FakeModel()
+    desk.scheduler.rebuilt(desk.model)
+    desk.submit(2, request("once upon a time"))
+    desk.run()
+    assert desk.texts[2] == desk.texts[1]
+
+
+def test_a_text_that_repeats_itself_takes_fewer_steps_and_stays_the_same() -> None:
+    texts, steps = [], []
+    for draft_slots in (1, 4):
+        desk = Desk(ScriptedModel("the hen and the fox. ", draft_slots=draft_slots, context=256))
+        desk.submit(1, request("the hen and the fox. ", 150))
+        desk.run()
+        texts.append(desk.texts[1])
+        steps.append(len(desk.model.steps))
+    assert texts[0] == texts[1]
+    assert len(texts[0]) == 150
+    assert steps[1] < 0.5 * steps[0]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_guessing_never_changes_a_sampled_text(seed: int) -> None:
+    """The fake model's letters are drawn at random, so most guesses are wrong, some right."""
+    texts = []
+    for draft_slots in (1, 4):
+        desk = Desk(FakeModel(draft_slots=draft_slots, context=256))
+        desk.submit(1, request("abcabcabcabc", 60, sampled(seed)))
+        desk.run()
+        texts.append(desk.texts[1])
+    assert texts[0] == texts[1]
+
+
+def test_a_guess_reaches_neither_beyond_the_count_nor_the_context() -> None:
+    desk = Desk(ScriptedModel("abcd", context=30))
+    desk.submit(1, request("abcdabcdabcd", 6))
+    desk.submit(2, request("abcdabcdabcd", 100))
+    desk.run()
+    assert desk.finished[1].timing.new_tokens == 6
+    assert desk.finished[2].reason == "context"
+
+
+def test_a_stop_string_inside_a_right_guess_ends_the_text_before_it() -> None:
+    desk = Desk(ScriptedModel("one two. ", context=128))
+    desk.submit(1, request("one two. one two. ", 40, replace(GREEDY, stop=("wo. one two. on",))))
+    desk.run()
+    assert desk.texts[1] == "one t"
+    assert desk.finished[1].reason == "stop"
