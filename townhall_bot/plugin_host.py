@@ -138,9 +138,9 @@ def construct(loaded: LoadedPlugin, client: discord.Client, store: Store, data_d
     try:
         folder = data_dir / "plugins" / loaded.name
         folder.mkdir(parents=True, exist_ok=True)
-        guild_settings = store.guild_settings(loaded.name)
+        kept = store.guild_settings(loaded.name), store.records(loaded.name)
         logger = logging.getLogger(f"townhall.plugin.{loaded.name}")
-        loaded.plugin = loaded.cls(PluginContext(client, loaded.settings, guild_settings, folder, logger))
+        loaded.plugin = loaded.cls(PluginContext(client, loaded.settings, *kept, folder, logger))
     except Exception as error:
         loaded.fail("construction", error)
         return

@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from townhall_bot.texts import NO_TEXTS, Texts, Words
+
 if TYPE_CHECKING:
     import discord
     from discord import app_commands
+    from prometheus_client import CollectorRegistry
 
-    from townhall_bot.store import GuildSettings
+    from townhall_bot.store import GuildSettings, Records
 
     AppCommand = app_commands.Command[Any, ..., Any] | app_commands.Group | app_commands.ContextMenu
 
@@ -74,6 +77,8 @@ class PluginContext:
     settings: Any
     guild_settings: GuildSettings
     """This plugin's per-guild settings in the store: read, change with an audit line, delete."""
+    records: Records
+    """What this plugin counts, for its statistics: numbers with time, server and member, never texts."""
     data_dir: Path
     """A folder for this plugin alone. It exists."""
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("townhall.plugin"))
@@ -88,6 +93,9 @@ class Plugin(abc.ABC):
     name: ClassVar[str]
     """Lower case, unique; the key in settings, logs and the store."""
     settings_model: ClassVar[type[PluginSettings]] = PluginSettings
+    texts: ClassVar[Texts] = NO_TEXTS
+    """What it says, in every language it speaks: ``Texts.beside(__file__)`` reads ``locale/*.toml`` next to the module.
+    Names and descriptions of its commands are translated by it too."""
 
     def __init__(self, context: PluginContext) -> None:
         self.context = context
@@ -105,12 +113,36 @@ class Plugin(abc.ABC):
     async def start(self) -> None:  # noqa: B027 - a plugin without anything to start is a good plugin
         """Get ready. The core waits for this before it takes commands; long work belongs in a task of your own."""
 
+    async def drain(self, seconds: float) -> None:  # noqa: B027 - as above
+        """Get ready to stop: take nothing new, tell those who wait, and let what runs come to its end.
+
+        Called once, before :meth:`stop`, when the bot is asked to stop. Return as soon as nothing is under way. After
+        ``seconds`` this is cancelled and :meth:`stop` is called: end then what still runs, with a note to who asked.
+        The core refuses new commands meanwhile; buttons still arrive, so that Stop works: refuse those that start
+        something.
+        """
+
     async def stop(self) -> None:  # noqa: B027 - as above
         """Let go of everything. Called even where :meth:`start` failed."""
 
     async def health(self) -> Health:
         """Say how the plugin is; asked by ``townhall doctor`` and the health page."""
         return Health(True, "running")
+
+    def metrics(self, registry: CollectorRegistry) -> None:  # noqa: B027 - as above
+        """Register what Prometheus may read, in a registry of this plugin's own; called once, after :meth:`start`.
+
+        Names start with ``townhall_<name>_`` and follow Prometheus's conventions: ``…_total`` for counters, base units
+        (``…_seconds``, ``…_bytes``), no ids of people or servers as labels. A gauge may take its value when it is
+        asked: ``Gauge(...).set_function(lambda: len(queue))``. Asked only while the health page is on.
+        """
+
+    def privacy(self, words: Words) -> str:
+        """Say for ``/privacy`` what this plugin stores of a member, and for how long; ``words`` is your own texts.
+
+        Where a setting makes the plugin keep more, such as prompts, this must say so. Empty: nothing is stored.
+        """
+        return ""
 
     async def delete_member_data(self, user_id: int) -> int:
         """Delete what the plugin stores of a member; return how many records were deleted."""

@@ -52,6 +52,12 @@ class Settings(BaseSettings):
         default_factory=lambda: platformdirs.user_data_path("townhall", appauthor=False),
         description="The folder for the database and what plugins keep. Empty: the user's data folder.",
     )
+    keep_records_days: int = Field(
+        default=30,
+        ge=1,
+        le=3650,
+        description="After how many days the numbers behind statistics (time, server, member, counts) are deleted.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="How much is logged.")
 
     @field_validator("plugins", mode="before")

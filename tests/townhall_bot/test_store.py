@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from townhall_bot.store import MIGRATIONS, Store, StoreError
+from townhall_bot.store.schema import APPLICATION_ID
 
 GUILD, OTHER_GUILD, ADA, BEN = 10, 11, 1, 2
 
@@ -203,4 +205,54 @@ async def check_after_kill(path: Path, confirmed: int) -> None:
     assert kept in (confirmed, confirmed + 1)
     assert (await settings.audit(GUILD, limit=1))[0].new == kept
     assert await store.damage() == ""
+    await store.close()
+
+
+async def test_what_a_plugin_counts_is_found_by_kind_time_and_server(store: Store) -> None:
+    records = store.records("gpt2")
+    now = time.time()
+    await records.add("request", {"tokens": 1}, guild_id=GUILD, user_id=ADA, at=now - 90_000)
+    await records.add("request", {"tokens": 40, "seconds": 1.5}, guild_id=GUILD, user_id=ADA, label="gpt2", at=now - 60)
+    await records.add("request", {"tokens": 7}, guild_id=OTHER_GUILD, user_id=BEN, at=now - 30)
+    await records.add("speed", {"tokens": 9})
+    await store.records("ping").add("request", {"tokens": 5})
+    day = await records.since("request", 86_400)
+    assert [record.numbers for record in day] == [{"tokens": 40, "seconds": 1.5}, {"tokens": 7}]
+    assert (day[0].label, day[0].guild_id, day[0].user_id) == ("gpt2", GUILD, ADA)
+    assert [record.user_id for record in await records.since("request", 86_400, guild_id=OTHER_GUILD)] == [BEN]
+
+
+async def test_a_record_never_keeps_what_somebody_wrote(store: Store) -> None:
+    for value in ("My fellow citizens", float("nan"), True, None):
+        with pytest.raises(TypeError, match="prompt"):
+            await store.records("gpt2").add("request", {"prompt": value})  # type: ignore[dict-item] # the point
+    assert await store.records("gpt2").since("request", 60) == []
+
+
+async def test_a_members_records_go_when_the_member_says_so_and_all_go_with_time(store: Store) -> None:
+    records = store.records("gpt2")
+    now = time.time()
+    await records.add("request", {"tokens": 1}, user_id=ADA, at=now)
+    await records.add("cancel", {}, user_id=ADA, at=now)
+    await records.add("request", {"tokens": 2}, user_id=BEN, at=now - 100)
+    assert await records.of_member(ADA) == 2
+    assert await records.delete_member(ADA) == 2
+    assert await records.of_member(ADA) == 0
+    assert await records.of_member(BEN) == 1
+    assert await store.forget_records_before(now - 50) == 1
+    assert await records.since("request", 1000) == []
+
+
+async def test_a_database_of_the_first_version_is_brought_up_to_date_with_its_settings(path: Path) -> None:
+    path.parent.mkdir()
+    with sqlite3.connect(path) as db:
+        for statement in MIGRATIONS[0]:
+            db.execute(statement)
+        db.execute("INSERT INTO guild_setting VALUES ('gpt2', 10, 'count', '60')")
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute("PRAGMA user_version = 1")
+    db.close()
+    store = Store.open(path)
+    assert await store.guild_settings("gpt2").all(GUILD) == {"count": 60}
+    await store.records("gpt2").add("request", {"tokens": 1})
     await store.close()

@@ -1,0 +1,109 @@
+"""What a server decides: a plugin's settings per server, each change with its line in the audit trail."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from townhall_bot.store.database import Store
+
+Json = Any
+"""Whatever ``json.dumps`` takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One change of a server's setting. ``old`` or ``new`` is None where the setting was not set."""
+
+    at: datetime
+    actor_id: int
+    key: str
+    old: Json
+    new: Json
+
+
+class GuildSettings:
+    """One plugin's settings per server, each change with a line in the audit trail. Values are JSON."""
+
+    def __init__(self, store: Store, plugin: str) -> None:
+        self._store = store
+        self._plugin = plugin
+
+    async def get(self, guild_id: int, key: str, default: Json = None) -> Json:
+        """Return a setting, or ``default`` where the server never set it."""
+        return await self._store._run(lambda db: _read(db, self._plugin, guild_id, key, default))
+
+    async def all(self, guild_id: int) -> dict[str, Json]:
+        """Return everything this server has set."""
+        query = "SELECT key, value FROM guild_setting WHERE plugin = ? AND guild_id = ? ORDER BY key"
+        rows = await self._store._run(lambda db: db.execute(query, (self._plugin, guild_id)).fetchall())
+        return {key: json.loads(value) for key, value in rows}
+
+    async def change(self, guild_id: int, key: str, value: Json, *, actor_id: int) -> Json:
+        """Set ``key`` (None: back to the default), note who did it, and return the old value.
+
+        Setting what is already there is no change and leaves no line in the audit trail.
+        """
+
+        def write(db: sqlite3.Connection) -> Json:
+            old = _read(db, self._plugin, guild_id, key, None)
+            if old != value:
+                self._write(db, guild_id, key, old, value, actor_id)
+            return old
+
+        return await self._store._run(write)
+
+    async def reset(self, guild_id: int, *, actor_id: int) -> dict[str, Json]:
+        """Set everything of this server back to its default; return what was set. Each goes on the audit trail."""
+        query = "SELECT key, value FROM guild_setting WHERE plugin = ? AND guild_id = ? ORDER BY key"
+
+        def write(db: sqlite3.Connection) -> dict[str, Json]:
+            old = {key: json.loads(value) for key, value in db.execute(query, (self._plugin, guild_id)).fetchall()}
+            for key, value in old.items():
+                self._write(db, guild_id, key, value, None, actor_id)
+            return old
+
+        return await self._store._run(write)
+
+    async def audit(self, guild_id: int, limit: int = 20) -> list[AuditEntry]:
+        """Return this server's latest changes, newest first."""
+        query = (
+            "SELECT at, actor_id, key, old, new FROM audit WHERE plugin = ? AND guild_id = ? ORDER BY id DESC LIMIT ?"
+        )
+        rows = await self._store._run(lambda db: db.execute(query, (self._plugin, guild_id, limit)).fetchall())
+        return [
+            AuditEntry(datetime.fromtimestamp(at, UTC), actor_id, key, _from_json(old), _from_json(new))
+            for at, actor_id, key, old, new in rows
+        ]
+
+    def _write(self, db: sqlite3.Connection, guild_id: int, key: str, old: Json, new: Json, actor_id: int) -> None:
+        where = (self._plugin, guild_id, key)
+        if new is None:
+            db.execute("DELETE FROM guild_setting WHERE plugin = ? AND guild_id = ? AND key = ?", where)
+        else:
+            upsert = """INSERT INTO guild_setting VALUES (?, ?, ?, ?)
+                ON CONFLICT (plugin, guild_id, key) DO UPDATE SET value = excluded.value"""
+            db.execute(upsert, (*where, json.dumps(new)))
+        line = (time.time(), self._plugin, guild_id, actor_id, key, _to_json(old), _to_json(new))
+        db.execute(
+            "INSERT INTO audit (at, plugin, guild_id, actor_id, key, old, new) VALUES (?, ?, ?, ?, ?, ?, ?)", line
+        )
+
+
+def _read(db: sqlite3.Connection, plugin: str, guild_id: int, key: str, default: Json) -> Json:
+    query = "SELECT value FROM guild_setting WHERE plugin = ? AND guild_id = ? AND key = ?"
+    row = db.execute(query, (plugin, guild_id, key)).fetchone()
+    return default if row is None else json.loads(row[0])
+
+
+def _to_json(value: Json) -> str | None:
+    return None if value is None else json.dumps(value)
+
+
+def _from_json(text: str | None) -> Json:
+    return None if text is None else json.loads(text)

@@ -1,0 +1,112 @@
+"""The database file: its tables by version, how it is opened, and what is said when it cannot be used."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+APPLICATION_ID = 0x70776E68
+"""Marks the file as Townhall's ("townhall" without its vowels, in part); ``file`` shows it."""
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """CREATE TABLE guild_setting (
+            plugin TEXT NOT NULL, guild_id INTEGER NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,
+            PRIMARY KEY (plugin, guild_id, key)) STRICT, WITHOUT ROWID""",
+        """CREATE TABLE audit (
+            id INTEGER PRIMARY KEY, at REAL NOT NULL, plugin TEXT NOT NULL, guild_id INTEGER NOT NULL,
+            actor_id INTEGER NOT NULL, key TEXT NOT NULL, old TEXT, new TEXT) STRICT""",
+        "CREATE INDEX audit_of_guild ON audit (plugin, guild_id, id)",
+        "CREATE TABLE core_value (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
+    ),
+    (
+        """CREATE TABLE record (
+            id INTEGER PRIMARY KEY, at REAL NOT NULL, plugin TEXT NOT NULL, kind TEXT NOT NULL,
+            guild_id INTEGER, user_id INTEGER, label TEXT NOT NULL, numbers TEXT NOT NULL) STRICT""",
+        "CREATE INDEX record_of_kind ON record (plugin, kind, at)",
+        "CREATE INDEX record_of_member ON record (plugin, user_id)",
+        "CREATE INDEX record_by_age ON record (at)",
+    ),
+)
+"""Each step takes the schema one version up. Never change a step that was released: add one."""
+
+
+class StoreError(Exception):
+    """The database cannot be used. The message says why and what to do."""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the file on the calling thread, check that it is ours, and migrate it."""
+    with told_of(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # isolation_level None: transactions are begun by this module alone, never implicitly by the driver.
+        # check_same_thread False: the thread that opened it is the pool's only one, but close() may run as it ends.
+        connection = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
+    try:
+        with told_of(path):
+            connection.execute("PRAGMA foreign_keys = ON")
+            _check_owner(path, connection)
+            connection.execute("PRAGMA journal_mode = WAL")
+            # FULL syncs the log at every commit: a setting that was confirmed survives a power cut, not just a kill.
+            connection.execute("PRAGMA synchronous = FULL")
+            _migrate(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check_owner(path: Path, connection: sqlite3.Connection) -> None:
+    owner = connection.execute("PRAGMA application_id").fetchone()[0]
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if tables and owner != APPLICATION_ID:
+        raise StoreError(f"{path} is a database of another program. Set TOWNHALL_DATA_DIR to another folder.")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(MIGRATIONS):
+        raise StoreError(
+            f"{path} was written by a newer Townhall (schema {version}, this one knows {len(MIGRATIONS)}). "
+            "Install that version again, or restore the backup from before the update."
+        )
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    with transaction(connection):
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        for step in MIGRATIONS[version:]:
+            for statement in step:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Make what is done within one transaction: all of it, or where something is raised, none."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+
+
+@contextlib.contextmanager
+def told_of(path: Path) -> Iterator[None]:
+    """Turn what SQLite and the file system raise into a :class:`StoreError` with a cure."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise StoreError(
+            f"{path} cannot be used: {error}. Check that the folder is writable, the disk has room, "
+            "and no other program holds the file."
+        ) from error
+    except sqlite3.DatabaseError as error:
+        raise StoreError(
+            f"{path} is damaged or not a database: {error}. Restore a backup, or move the file away "
+            "to start with empty settings."
+        ) from error
+    except OSError as error:
+        raise StoreError(f"{path.parent} cannot be created: {error.strerror}. Set TOWNHALL_DATA_DIR.") from error
