@@ -8,45 +8,50 @@ text does not change. See https://github.com/apoorvumang/prompt-lookup-decoding 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 NGRAMS = (4, 3)
 """Lengths of the ending that is looked up, the longest first; shorter ones guess wrong too often to pay."""
 WORTH = 0.6
 """Right guesses per attempt below which guessing stops paying: a checked step costs about half a step more."""
 PATIENCE = 24
-"""Tokens to wait before a text that guessed badly may try again."""
-
-
-def guess(tokens: Sequence[int], most: int) -> list[int]:
-    """Return up to ``most`` tokens that followed the same ending the last time; empty where it is new."""
-    for length in NGRAMS:
-        if len(tokens) <= length:
-            continue
-        ending = list(tokens[-length:])
-        for start in range(len(tokens) - length - 1, -1, -1):
-            if tokens[start + length - 1] == ending[-1] and list(tokens[start : start + length]) == ending:
-                return list(tokens[start + length : start + length + most])
-    return []
+"""Tokens to wait before a text that guessed badly may try again; twice as many each further time."""
 
 
 @dataclass(slots=True)
 class Lookup:
     """Decides for one text whether guessing pays, from how its guesses went."""
 
-    right: float = 1.0
-    """Running mean of right guesses per attempt."""
+    right: float = WORTH
+    """Running mean of right guesses per attempt. One miss at the start is enough to pause."""
+    patience: int = PATIENCE
     wait_until: int = 0
     """Length of the text at which to try again."""
 
+    _seen: dict[tuple[int, ...], int] = field(default_factory=dict)
+    """Where each run of tokens was last followed by something: the index of what followed."""
+    _known: int = 0
+    """Up to where the text is in ``_seen``."""
+
     def draft(self, tokens: Sequence[int], most: int) -> list[int]:
-        """Return a guess of up to ``most`` tokens, or nothing."""
+        """Return a guess of up to ``most`` tokens that follow ``tokens``, or nothing."""
         if most < 1 or len(tokens) < self.wait_until:
             return []
-        return guess(tokens, most)
+        for end in range(self._known, len(tokens)):
+            for length in NGRAMS:
+                if end >= length:
+                    self._seen[tuple(tokens[end - length : end])] = end
+        self._known = len(tokens)
+        for length in NGRAMS:
+            if (found := self._seen.get(tuple(tokens[-length:]))) is not None:
+                return list(tokens[found : found + most])
+        return []
 
     def learn(self, right: int, length: int) -> None:
         """Note that an attempt on a text of ``length`` tokens guessed ``right`` of them."""
         self.right += 0.3 * (right - self.right)
         if self.right < WORTH:
-            self.wait_until, self.right = length + PATIENCE, 1.0
+            self.wait_until, self.right = length + self.patience, WORTH
+            self.patience *= 2
+        elif right > 1:
+            self.patience = PATIENCE
