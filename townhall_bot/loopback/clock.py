@@ -28,6 +28,18 @@ class ManualClock:
         self.now += seconds
 
 
+class ShiftedClock:
+    """Another clock, ``ahead`` by so many seconds: Discord's clock is not the bot's."""
+
+    def __init__(self, clock: Clock, ahead: float = 0.0) -> None:
+        self._clock = clock
+        self.ahead = ahead
+
+    def __call__(self) -> float:
+        """Return the time it shows."""
+        return self._clock() + self.ahead
+
+
 class Snowflakes:
     """Makes ids that grow, and that carry their time of creation as Discord's do."""
 

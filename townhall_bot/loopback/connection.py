@@ -9,7 +9,7 @@ import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import discord
@@ -42,14 +42,22 @@ class Closing(Exception):
 class Session:
     """What one identified client was sent, so that it can resume."""
 
-    def __init__(self, intents: discord.Intents, shard: tuple[int, int], note: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        intents: discord.Intents,
+        shard: tuple[int, int],
+        note: Callable[[str], None],
+        delays: Callable[[str], Iterable[float]],
+    ) -> None:
         self.id = secrets.token_hex(16)
         self._note = note
+        self._delays = delays
         self.intents = intents
         self.shard = shard
         self.seq = 0
         self.sent: deque[tuple[int, str]] = deque(maxlen=REPLAY_LIMIT)
         self.queue: asyncio.Queue[str] | None = None
+        self._late: list[str] = []
 
     def sees(self, guild: Guild | None) -> bool:
         """Tell whether a server's events come to this shard; direct messages come to shard 0."""
@@ -62,16 +70,37 @@ class Session:
         text = json.dumps({"op": 0, "t": name, "s": self.seq, "d": data}, ensure_ascii=False)
         self.sent.append((self.seq, text))
         self._note(text)
-        if self.queue is not None:
+        if self.queue is None:
+            return
+        for delay in self._delays(name):
+            if delay:
+                asyncio.get_running_loop().call_later(delay, self._send_late, text)
+            else:
+                self.queue.put_nowait(text)
+
+    def attach(self, queue: asyncio.Queue[str]) -> None:
+        """Send what comes, and what was held up while no client was there, into a connection's queue."""
+        self.queue = queue
+        for text in self._late:
+            queue.put_nowait(text)
+        self._late.clear()
+
+    def _send_late(self, text: str) -> None:
+        if self.queue is None:
+            self._late.append(text)
+        else:
             self.queue.put_nowait(text)
 
 
 class Connection:
     """One websocket: its outgoing queue, the session it belongs to, and its client's obligations."""
 
-    def __init__(self, gateway: Gateway, socket: web.WebSocketResponse) -> None:
+    def __init__(
+        self, gateway: Gateway, socket: web.WebSocketResponse, transport: asyncio.WriteTransport | None = None
+    ) -> None:
         self.gateway = gateway
         self.socket = socket
+        self._transport = transport
         self.queue: asyncio.Queue[str] = asyncio.Queue()
         self.session: Session | None = None
         self._sends: deque[float] = deque(maxlen=SENDS_PER_MINUTE)
@@ -79,6 +108,11 @@ class Connection:
     def send(self, payload: Payload) -> None:
         """Put a payload into the outgoing queue."""
         self.queue.put_nowait(json.dumps(payload, ensure_ascii=False))
+
+    def cut(self) -> None:
+        """Break the connection without a word, as a network does."""
+        if self._transport is not None:
+            self._transport.abort()
 
     async def run(self) -> None:
         """Talk until either side closes."""
@@ -190,7 +224,7 @@ class Connection:
         for number, text in session.sent:
             if number > seq:
                 self.queue.put_nowait(text)
-        session.queue = self.queue
+        session.attach(self.queue)
         self.gateway.resumed += 1
         session.dispatch("RESUMED", {})
         self.gateway.world.publish(Change("bot_connected"))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import discord
@@ -38,6 +40,8 @@ class Gateway:
         self.events: deque[SentEvent] = deque(maxlen=REMEMBERED_EVENTS)
         self.identified = 0
         self.resumed = 0
+        self.delays: Callable[[str], Iterable[float]] = lambda _: (0.0,)
+        """When an event of that name is sent, in seconds from now; more than once where the weather is bad."""
         self._connections: set[Connection] = set()
         world.subscribe(self._on_change)
 
@@ -45,7 +49,9 @@ class Gateway:
         """Serve one websocket."""
         socket = web.WebSocketResponse(timeout=CLOSE_SECONDS)
         await socket.prepare(request)
-        connection = Connection(self, socket)
+        transport = request.transport
+        writable = transport if isinstance(transport, asyncio.WriteTransport) else None
+        connection = Connection(self, socket, writable)
         self._connections.add(connection)
         try:
             await connection.run()
@@ -64,7 +70,7 @@ class Gateway:
         for session in list(self.sessions.values()):
             if session.shard == shard and session.queue is None:
                 del self.sessions[session.id]
-        session = Session(intents, shard, self._note)
+        session = Session(intents, shard, self._note, lambda name: self.delays(name))
         self.sessions[session.id] = session
         self.identified += 1
         return session
@@ -132,6 +138,11 @@ class Gateway:
         """Close every connection with a code."""
         for connection in tuple(self._connections):
             await connection.socket.close(code=code)
+
+    def cut_connections(self) -> None:
+        """Break every connection without a closing handshake."""
+        for connection in tuple(self._connections):
+            connection.cut()
 
     def forget_sessions(self) -> None:
         """Make every session impossible to resume."""

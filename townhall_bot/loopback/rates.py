@@ -55,16 +55,15 @@ class RateLimiter:
         window = self._window((route, *majors), now, rate.seconds)
         window.used += 1
         left = max(0.0, window.resets_at - now)
-        headers = {
-            "X-RateLimit-Limit": str(rate.limit),
-            "X-RateLimit-Remaining": str(max(0, rate.limit - window.used)),
-            "X-RateLimit-Reset": f"{window.resets_at:.3f}",
-            "X-RateLimit-Reset-After": f"{left:.3f}",
-            "X-RateLimit-Bucket": hashlib.sha1(route.encode(), usedforsecurity=False).hexdigest(),
-        }
+        headers = _headers(rate, route, rate.limit - window.used, now, left)
         if window.used > rate.limit:
             return limited(left, headers=headers)
         return Verdict(headers)
+
+    def exhausted(self, rate: Rate | None, route: str, retry_after: float, *, is_global: bool) -> Verdict:
+        """Return the verdict of a 429 that bad weather brings, with the headers of the route's bucket."""
+        headers = {} if rate is None else _headers(rate, route, 0, self._clock(), retry_after)
+        return limited(retry_after, is_global=is_global, headers=headers)
 
     def _window(self, key: tuple[str, ...], now: float, seconds: float) -> _Window:
         window = self._windows.get(key)
@@ -77,6 +76,16 @@ class RateLimiter:
         if len(self._windows) >= self._next_sweep:
             self._windows = {key: window for key, window in self._windows.items() if window.resets_at > now}
             self._next_sweep = max(1024, 2 * len(self._windows))
+
+
+def _headers(rate: Rate, route: str, remaining: int, now: float, left: float) -> dict[str, str]:
+    return {
+        "X-RateLimit-Limit": str(rate.limit),
+        "X-RateLimit-Remaining": str(max(0, remaining)),
+        "X-RateLimit-Reset": f"{now + left:.3f}",
+        "X-RateLimit-Reset-After": f"{left:.3f}",
+        "X-RateLimit-Bucket": hashlib.sha1(route.encode(), usedforsecurity=False).hexdigest(),
+    }
 
 
 def limited(retry_after: float, *, is_global: bool = False, headers: dict[str, str] | None = None) -> Verdict:

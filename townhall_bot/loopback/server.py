@@ -12,7 +12,7 @@ import discord
 from aiohttp import web
 
 from townhall_bot.loopback import openapi, permissions
-from townhall_bot.loopback.clock import Clock
+from townhall_bot.loopback.clock import Clock, ShiftedClock
 from townhall_bot.loopback.gateway import Gateway
 from townhall_bot.loopback.guild import Guild
 from townhall_bot.loopback.people import Person
@@ -57,10 +57,11 @@ class LoopbackDiscord:
     ) -> None:
         self._host = host
         self._port = port
-        self.world = World(clock)
+        shifted = ShiftedClock(clock)
+        self.world = World(shifted)
         self.gateway = Gateway(self.world, heartbeat_seconds)
-        self.weather = Weather(self.gateway)
-        self._limiter = RateLimiter(clock, rate_scale)
+        self.weather = Weather(self.gateway, shifted)
+        self._limiter = RateLimiter(shifted, rate_scale)
         self._openapi = openapi
         self._exit = AsyncExitStack()
         self._townhall: TownhallWorld | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
@@ -17,9 +18,10 @@ from aiohttp.web_request import FileField
 from townhall_bot.loopback import errors
 from townhall_bot.loopback.errors import DiscordError
 from townhall_bot.loopback.openapi import RequestChecker
-from townhall_bot.loopback.rates import RateLimiter, Verdict, limited
+from townhall_bot.loopback.rates import RateLimiter, Verdict
 from townhall_bot.loopback.rest.routing import Call, Route, Upload, major_parameters
-from townhall_bot.loopback.weather import Event, Weather
+from townhall_bot.loopback.weather import Weather
+from townhall_bot.loopback.weather_event import Event
 from townhall_bot.loopback.world import World
 
 log = logging.getLogger("townhall.loopback")
@@ -87,6 +89,8 @@ class Pipeline:
         if event is None:
             return await self._answer(route, request, record)
         event.arrived.set()
+        if event.delay:
+            await asyncio.sleep(event.delay)
         if event.released is not None:
             await event.released.wait()
         if event.after or (event.status is None and not event.cut):
@@ -98,7 +102,8 @@ class Pipeline:
                 request.transport.close()
             return web.Response(status=502)
         if event.status == 429:
-            return _too_many(limited(event.retry_after, is_global=event.is_global))
+            name = f"{route.method} {route.path}"
+            return _too_many(self._limiter.exhausted(route.rate, name, event.retry_after, is_global=event.is_global))
         return web.Response(status=event.status or 502, text="upstream connect error")
 
     async def _answer(self, route: Route, request: web.Request, record: RecordedRequest) -> web.Response:
