@@ -183,7 +183,7 @@ def draw(results: Sequence[Result], path: Path) -> None:
     ):
         axes.set(title=title, xlabel=below, ylabel=beside, xlim=(0, None), ylim=(0, None))
         axes.grid(alpha=0.3)
-    by_position.legend(fontsize="small")
+    figure.legend(*by_position.get_legend_handles_labels(), loc="outside lower center", ncols=7, fontsize="small")
     figure.savefig(path, metadata={"Date": None})
 
 
