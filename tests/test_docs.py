@@ -1,0 +1,65 @@
+"""What the pages say exists: links, files, settings, commands, and the two commands of the README."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from plugins.gpt2.settings import GPT2Settings
+from plugins.ping.plugin import PingSettings
+from townhall_bot.settings import NOT_OURS, Settings, env_names
+
+CHECKOUT = Path(__file__).parents[1]
+PAGES = sorted([*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/*.md"), *CHECKOUT.glob("plugins/**/*.md")])
+SETTINGS = NOT_OURS.union(*(env_names(model) for model in (Settings, GPT2Settings, PingSettings)))
+LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
+SETTING = re.compile(r"\bTOWNHALL_[A-Z0-9_]*[A-Z0-9]\b(?!…|_)")
+FILE = re.compile(
+    r"`((?:townhall_bot|plugins|tests|tools|bench|docs)/[\w./-]*\w)`"
+)  # folders that a run makes end in a slash
+
+
+def named(page: Path) -> str:
+    return str(page.relative_to(CHECKOUT))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_links_lead_somewhere(page: Path) -> None:
+    missing = [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()]
+    assert not missing
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_files_that_are_named_are_there(page: Path) -> None:
+    missing = [name for name in FILE.findall(page.read_text()) if not (CHECKOUT / name).exists()]
+    assert not missing
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "plugins.md"], ids=named)
+def test_settings_that_are_named_are_settings(page: Path) -> None:
+    assert set(SETTING.findall(page.read_text())) <= SETTINGS
+
+
+def test_the_rooms_in_the_architecture_are_there() -> None:
+    page = (CHECKOUT / "docs" / "architecture.md").read_text()
+    rooms, folders, missing = page.split("```")[1], [CHECKOUT], []
+    for line in rooms.strip().splitlines():
+        depth = (len(line) - len(line.lstrip())) // 2
+        names = [name for name in re.split(r",? +", re.split(r"\s{2,}", line.strip())[0]) if name]
+        del folders[depth + 1 :]
+        for name in names:
+            path = folders[depth] / name
+            if not (path.exists() or path.with_suffix(".py").exists()):
+                missing.append(str(path.relative_to(CHECKOUT)))
+        folders.append(folders[depth] / names[0])
+    assert not missing
+
+
+def test_ci_finds_both_commands_in_the_readme() -> None:
+    readme = (CHECKOUT / "README.md").read_text()
+    blocks = dict(re.findall(r"^<!-- ci: (\w+) -->\n```sh\n(.*?)\n```$", readme, re.MULTILINE | re.DOTALL))
+    assert set(blocks) == {"install", "test"}
+    script = (CHECKOUT / ".ci" / "run").read_text()
+    assert all(f"$(readme {name})" in script for name in blocks)
