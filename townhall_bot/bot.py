@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Sequence
+import time
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,17 @@ from discord import app_commands
 
 from townhall_bot import plugin_host
 from townhall_bot.command_sync import CommandSync
+from townhall_bot.core_texts import TEXTS
+from townhall_bot.health import HealthPage
+from townhall_bot.metrics import Metrics
 from townhall_bot.plugin_host import LoadedPlugin
 from townhall_bot.plugins import Plugin
-from townhall_bot.replies import explain
+from townhall_bot.privacy import Privacy
+from townhall_bot.replies import Refusal, explain
+from townhall_bot.replies.refusal import told
 from townhall_bot.settings import ENV_FILE, Settings
 from townhall_bot.store import Store
+from townhall_bot.translation import CommandTranslator
 
 log = logging.getLogger("townhall.bot")
 
@@ -31,10 +38,21 @@ FAILURE_KEY = "plugin-failure/"
 UNWELL_KEY = "plugin-unwell/"
 """Prefix of those under which it finds what a running plugin that is not well says of itself."""
 HEALTH_SECONDS = 60.0
+DAY = 86_400
 
 
 class Tree(app_commands.CommandTree["Townhall"]):
     """The commands. Tells the client when one has settled, and the asker when it failed."""
+
+    async def interaction_check(self, interaction: discord.Interaction[Townhall], /) -> bool:
+        """Take nothing new while the bot is about to stop, and say so."""
+        if not self.client.draining:
+            return True
+        if interaction.type is discord.InteractionType.application_command:
+            refusal = Refusal(TEXTS.of(interaction.locale)("draining"))
+            await explain(interaction, refusal)
+            self.client.dispatch("townhall_settled", interaction, refusal)
+        return False
 
     async def on_error(self, interaction: discord.Interaction[Townhall], error: app_commands.AppCommandError) -> None:
         """Explain the failure to the asker."""
@@ -43,6 +61,7 @@ class Tree(app_commands.CommandTree["Townhall"]):
             return
         await explain(interaction, error)
         cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
+        self.client.count_settled(interaction, "refused" if told(cause) is not None else "failed")
         self.client.dispatch("townhall_settled", interaction, cause)
 
 
@@ -68,7 +87,9 @@ class Townhall(discord.Client):
         always_sync: bool = False,
         guild_ready_timeout: float = 2.0,
     ) -> None:
+        self.metrics = Metrics()
         super().__init__(
+            http_trace=self.metrics.trace(),
             intents=discord.Intents.default(),
             allowed_mentions=discord.AllowedMentions.none(),
             guild_ready_timeout=guild_ready_timeout,
@@ -77,24 +98,32 @@ class Townhall(discord.Client):
         self.store = store
         self.tree = Tree(self)
         found = plugin_host.find_plugins(settings) if plugin_classes is None else plugin_host.gather(plugin_classes)
+        found = [*found, *plugin_host.gather([Privacy])]
         self.plugins: dict[str, LoadedPlugin] = {loaded.name: loaded for loaded in found}
         for loaded in found:
             plugin_host.read_settings(loaded, env_file)
         self._sync = CommandSync(self.tree, store, settings.guild, always=always_sync)
+        self.draining = False
+        """Whether the bot is about to stop: it takes no new commands."""
+        self.metrics.watch(self)
         self.started = asyncio.Event()
         """Set together with ``townhall_ready``; can be awaited before the login, which events cannot."""
-        self._watching: asyncio.Task[None] | None = None
+        self._watching: tuple[asyncio.Task[None], ...] = ()
         self._stopping: asyncio.Task[None] | None = None
 
     async def setup_hook(self) -> None:
         """Bring up the plugins and register their commands; called by :meth:`login`, before the gateway."""
         plugins = list(self.plugins.values())
         self.construct_plugins()
+        texts = [loaded.cls.texts for loaded in plugins if loaded.cls is not None]
+        await self.tree.set_translator(CommandTranslator([TEXTS, *texts]))
         await asyncio.gather(*(plugin_host.start(loaded) for loaded in plugins))
         await self._sync.run(plugins)
         for loaded in plugins:
             if loaded.running:
                 self._add(loaded)
+            if loaded.running:
+                self.metrics.add_plugin(loaded)
             if not loaded.running:
                 await plugin_host.stop(loaded)
             await self.store.set_value(FAILURE_KEY + loaded.name, loaded.failure)
@@ -113,7 +142,10 @@ class Townhall(discord.Client):
         if not self.started.is_set():
             self.started.set()
             if self._stopping is None:
-                self._watching = asyncio.create_task(self._keep_watch(), name="townhall-health")
+                self._watching = (
+                    asyncio.create_task(self._keep_watch(), name="townhall-health"),
+                    asyncio.create_task(self.metrics.measure_lag(), name="townhall-lag"),
+                )
             log.info("connected as %s, %d server(s)", self.user, len(self.guilds))
             self.dispatch("townhall_ready")
 
@@ -131,7 +163,37 @@ class Townhall(discord.Client):
 
     async def on_app_command_completion(self, interaction: discord.Interaction[Townhall], command: object) -> None:
         """Pass on that a command's callback returned."""
+        self.count_settled(interaction, "done")
         self.dispatch("townhall_settled", interaction, None)
+
+    def count_settled(self, interaction: discord.Interaction[Townhall], outcome: str) -> None:
+        """Count a command that came to an end: done, refused or failed."""
+        command = interaction.command
+        self.metrics.settled(command.qualified_name if command else "unknown", interaction.id, outcome)
+
+    async def on_connect(self) -> None:
+        """Count a new session of the gateway."""
+        self.metrics.gateway_events.labels("connected").inc()
+
+    async def on_resumed(self) -> None:
+        """Count a session of the gateway that goes on after a break."""
+        self.metrics.gateway_events.labels("resumed").inc()
+
+    async def on_disconnect(self) -> None:
+        """Count a lost connection to the gateway."""
+        self.metrics.gateway_events.labels("lost").inc()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the gateway's connection stands now."""
+        return self.ws is not None and self.ws.open
+
+    async def drain(self, seconds: float) -> None:
+        """Take nothing new, and let what runs come to its end within ``seconds``."""
+        self.draining = True
+        began = time.monotonic()
+        await asyncio.gather(*(plugin_host.drain(loaded, seconds) for loaded in self.plugins.values()))
+        log.info("drained after %.1f s", time.monotonic() - began)
 
     async def on_error(self, event_method: str, /, *args: Any, **kwargs: Any) -> None:
         """Log a failing event handler; discord.py's own would log the event's content too."""
@@ -144,29 +206,47 @@ class Townhall(discord.Client):
         await asyncio.shield(self._stopping)
 
     async def run_until_stopped(self, token: str) -> None:
-        """Serve until SIGINT or SIGTERM, then stop cleanly. Raises what :meth:`start` raises."""
+        """Serve until SIGINT or SIGTERM, then drain and stop cleanly; a second signal cuts the draining short.
+
+        Raises what :meth:`start` raises.
+        """
         loop = asyncio.get_running_loop()
-        stop = asyncio.Event()
+        signals: asyncio.Queue[int] = asyncio.Queue()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop.set)
+            loop.add_signal_handler(number, signals.put_nowait, number)
+        page = HealthPage(self, self.settings.health_host, self.settings.health_port)
+        if self.settings.health_port:
+            await page.start()
         serving = asyncio.create_task(self.start(token), name="townhall-serve")
-        stopped = asyncio.create_task(stop.wait(), name="townhall-signal")
+        signalled = asyncio.create_task(signals.get(), name="townhall-signal")
         try:
-            await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if stop.is_set():
+            await asyncio.wait({serving, signalled}, return_when=asyncio.FIRST_COMPLETED)
+            if signalled.done():
                 log.info("stopping")
-                if not self.started.is_set():  # else plugins would be stopped while they still start
+                if self.started.is_set():
+                    await self._drain_until(signals.get())
+                else:  # plugins must not be stopped while they still start
                     serving.cancel()
                     await asyncio.wait({serving})
         finally:
             for number in (signal.SIGINT, signal.SIGTERM):
-                loop.remove_signal_handler(number)  # a second Ctrl-C ends a stop that hangs
-            stopped.cancel()
+                loop.remove_signal_handler(number)  # a further Ctrl-C ends a stop that hangs
+            signalled.cancel()
             await self.close()
+            await page.stop()
         serving.cancel()
         await asyncio.wait({serving})
         if not serving.cancelled() and (error := serving.exception()) is not None:
             raise error
+
+    async def _drain_until(self, hurry: Coroutine[Any, Any, int]) -> None:
+        """Drain as long as the settings allow, or until ``hurry`` returns."""
+        draining = asyncio.create_task(self.drain(self.settings.drain_s), name="townhall-drain")
+        hurried = asyncio.create_task(hurry, name="townhall-hurry")
+        await asyncio.wait({draining, hurried}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (draining, hurried):
+            task.cancel()
+        await asyncio.wait({draining, hurried})
 
     def _add(self, loaded: LoadedPlugin) -> None:
         assert loaded.plugin is not None  # a running plugin exists
@@ -184,12 +264,15 @@ class Townhall(discord.Client):
             for loaded in self.plugins.values():
                 if loaded.running:
                     await self.look_after(loaded)
+            await self.store.forget_records_before(time.time() - self.settings.keep_records_days * DAY)
             await asyncio.sleep(HEALTH_SECONDS)
 
     async def _stop(self) -> None:
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.wait({self._watching})
+        self.draining = True
+        for task in self._watching:
+            task.cancel()
+        if self._watching:
+            await asyncio.wait(self._watching)
         await asyncio.gather(*(plugin_host.stop(loaded) for loaded in self.plugins.values()))
         await super().close()
         await self.store.close()

@@ -202,6 +202,28 @@ async def health(loaded: LoadedPlugin) -> Health:
         return Health(False, f"health() failed: {type(error).__name__}: {error}")
 
 
+async def drain(loaded: LoadedPlugin, seconds: float) -> None:
+    """Let a plugin come to rest within ``seconds``. What it does not finish, its ``stop()`` ends; never raises."""
+    if not loaded.running or loaded.plugin is None:
+        return
+    try:
+        async with asyncio.timeout(seconds):
+            await loaded.plugin.drain(seconds)
+    except TimeoutError:
+        log.warning("plugin %s was still busy after %.0f s; what runs is ended now", loaded.name, seconds)
+    except Exception:
+        log.exception("plugin %s failed at drain()", loaded.name)
+
+
+async def delete_member_data(loaded: LoadedPlugin, user_id: int) -> int | None:
+    """Have a plugin delete what it stores of a member; return how many records, None where it failed."""
+    try:
+        return 0 if loaded.plugin is None else await loaded.plugin.delete_member_data(user_id)
+    except Exception:
+        log.exception("plugin %s failed at delete_member_data()", loaded.name)
+        return None
+
+
 def kind(command: AppCommand) -> str:
     """Return what shares a name space with ``command``: chat commands, user menus or message menus."""
     type_ = getattr(command, "type", None)

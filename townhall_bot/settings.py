@@ -58,7 +58,30 @@ class Settings(BaseSettings):
         le=3650,
         description="After how many days the numbers behind statistics (time, server, member, counts) are deleted.",
     )
+    drain_s: float = Field(
+        default=25.0,
+        ge=0,
+        le=600,
+        description="Seconds a stop (SIGTERM, Ctrl-C) waits for running answers to finish; a second signal ends it.",
+    )
+    lock_wait_s: float = Field(
+        default=40.0,
+        ge=0,
+        le=600,
+        description="Seconds that a start waits for another Townhall with the same data folder to stop.",
+    )
+    health_host: str = Field(
+        default="127.0.0.1",
+        description="Where the health page (/healthz, /readyz, /metrics) listens. It has no password: keep it on "
+        "loopback, or in a network of its own.",
+    )
+    health_port: int = Field(
+        default=8317, ge=0, le=65535, description="The health page's port while `townhall run` runs; 0: no health page."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="How much is logged.")
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="How the log is written: lines for a person, or one JSON object a line."
+    )
 
     @field_validator("plugins", mode="before")
     @classmethod
@@ -76,6 +99,11 @@ class Settings(BaseSettings):
     @classmethod
     def _upper(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
+
+    @field_validator("log_format", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
 
     @field_validator("data_dir")
     @classmethod

@@ -32,7 +32,7 @@ async def test_unchanged_commands_are_registered_once(
     for _ in range(3):
         await restart(start_townhall, PingPlugin)
     assert len(registrations(discord_server)) == 1
-    assert [command.name for command in discord_server.commands] == ["ping"]
+    assert [command.name for command in discord_server.commands] == ["ping", "privacy"]
 
 
 async def test_a_changed_description_is_registered_again(
@@ -49,7 +49,7 @@ async def test_the_commands_of_a_plugin_that_left_are_removed(
 ) -> None:
     await restart(start_townhall, PingPlugin, plugin_doing(nothing))
     await restart(start_townhall, PingPlugin)
-    assert [command.name for command in discord_server.commands] == ["ping"]
+    assert [command.name for command in discord_server.commands] == ["ping", "privacy"]
 
 
 async def test_one_server_or_everywhere_but_never_twice(
@@ -57,9 +57,9 @@ async def test_one_server_or_everywhere_but_never_twice(
 ) -> None:
     await restart(start_townhall, PingPlugin)
     await restart(start_townhall, PingPlugin, guild=guild.id)
-    assert [command.guild_id for command in discord_server.commands] == [guild.id]
+    assert [command.guild_id for command in discord_server.commands] == [guild.id] * 2
     await restart(start_townhall, PingPlugin)
-    assert [command.guild_id for command in discord_server.commands] == [None]
+    assert [command.guild_id for command in discord_server.commands] == [None] * 2
 
 
 async def test_a_server_that_the_bot_is_not_in_is_named_and_the_bot_runs_on(
@@ -78,7 +78,7 @@ async def test_what_discord_did_not_take_is_tried_again_at_the_next_start(
     await restart(start_townhall, PingPlugin)
     assert discord_server.commands == []
     await restart(start_townhall, PingPlugin)
-    assert [command.name for command in discord_server.commands] == ["ping"]
+    assert [command.name for command in discord_server.commands] == ["ping", "privacy"]
 
 
 async def test_plugins_whose_commands_discord_refuses_are_found_and_the_others_registered(
@@ -92,5 +92,6 @@ async def test_plugins_whose_commands_discord_refuses_are_found_and_the_others_r
         "good": True,
         "worse": False,
         "ping": True,
+        "privacy": True,
     }
-    assert [command.name for command in discord_server.commands] == ["good", "ping"]
+    assert [command.name for command in discord_server.commands] == ["good", "ping", "privacy"]

@@ -1,0 +1,93 @@
+"""The health page: ``/healthz`` (alive), ``/readyz`` (serving), ``/metrics`` (Prometheus). On loopback by default.
+
+``townhall run`` serves it; see ``TOWNHALL_HEALTH_PORT``. Nothing here can change anything, and nothing that people
+write is shown.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from townhall_bot import plugin_host
+
+if TYPE_CHECKING:
+    from townhall_bot.bot import Townhall
+
+log = logging.getLogger("townhall.health")
+
+
+class HealthPage:
+    """Serves a bot's health on ``host``; ``port`` 0 takes any free one. ``url`` is known after :meth:`start`."""
+
+    def __init__(self, bot: Townhall, host: str, port: int) -> None:
+        self._bot = bot
+        self._host = host
+        self._port = port
+        self._runner: web.AppRunner | None = None
+        self.url = ""
+
+    async def start(self) -> None:
+        """Begin to listen. Where that fails the bot goes on without, and the log says why."""
+        app = web.Application()
+        app.add_routes(
+            [web.get("/healthz", self._alive), web.get("/readyz", self._ready), web.get("/metrics", self._metrics)]
+        )
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        site = web.TCPSite(runner, self._host, self._port)
+        try:
+            await site.start()
+        except OSError as error:
+            await runner.cleanup()
+            cure = "Set TOWNHALL_HEALTH_PORT to a free one, or to 0 for no health page."
+            log.error("no health page: %s port %d: %s. %s", self._host, self._port, error.strerror, cure)
+            return
+        self._runner = runner
+        host, port = runner.addresses[0][:2]
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        if is_loopback(self._host):
+            log.info("health page: %s/healthz, /readyz, /metrics", self.url)
+        else:
+            log.warning("the health page %s can be read by other machines, without a password", self.url)
+
+    async def stop(self) -> None:
+        """Stop listening; stopping twice is fine."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def _alive(self, request: web.Request) -> web.Response:
+        return web.json_response({"alive": True})
+
+    async def _ready(self, request: web.Request) -> web.Response:
+        """Ready: started, connected to the gateway, and not about to stop."""
+        bot = self._bot
+        plugins = {loaded.name: await plugin_host.health(loaded) for loaded in bot.plugins.values()}
+        state = {
+            "started": bot.started.is_set(),
+            "gateway": bot.connected,
+            "draining": bot.draining,
+            "plugins": {name: {"ok": health.ok, "summary": health.summary} for name, health in plugins.items()},
+        }
+        ready = bot.started.is_set() and bot.connected and not bot.draining
+        return web.json_response({"ready": ready, **state}, status=200 if ready else 503)
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        for loaded in self._bot.plugins.values():
+            self._bot.metrics.healthy.labels(loaded.name).set((await plugin_host.health(loaded)).ok)
+        return web.Response(body=self._bot.metrics.page(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,93 @@
+"""One bot per data folder: a lock that the operating system lets go of when its holder ends, however it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+log = logging.getLogger("townhall.lock")
+
+FILE = "townhall.lock"
+LOOK_AGAIN_S = 0.1
+
+
+class Held(Exception):
+    """Another bot holds the lock. The message says which, since when, and what to do."""
+
+
+@contextlib.contextmanager
+def held(
+    data_dir: Path,
+    wait_s: float,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[None]:
+    """Hold the data folder's lock; wait up to ``wait_s`` seconds for another bot to stop, then raise :class:`Held`.
+
+    Blocks, so it is for the time before the event loop runs. The file itself stays: removing it would let two bots
+    hold two files of one name.
+    """
+    data_dir.mkdir(parents=True, exist_ok=True)
+    path = data_dir / FILE
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        _acquire(descriptor, path, wait_s, clock, sleep)
+        note = json.dumps({"pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")})
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, note.encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def holder(data_dir: Path) -> str | None:
+    """Return who holds the lock, in words; None where nobody does."""
+    try:
+        descriptor = os.open(data_dir / FILE, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return None if _try(descriptor) else _who(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _acquire(
+    descriptor: int, path: Path, wait_s: float, clock: Callable[[], float], sleep: Callable[[float], None]
+) -> None:
+    until = clock() + wait_s
+    told = False
+    while not _try(descriptor):
+        if clock() >= until:
+            raise Held(
+                f"another Townhall uses {path.parent}: {_who(descriptor)}. Stop that one first, or give this one a "
+                "folder of its own with TOWNHALL_DATA_DIR."
+            )
+        if not told:
+            told = True
+            log.warning("waiting up to %.0f s for another Townhall to stop: %s", wait_s, _who(descriptor))
+        sleep(LOOK_AGAIN_S)
+
+
+def _try(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _who(descriptor: int) -> str:
+    try:
+        note = json.loads(os.pread(descriptor, 1000, 0))
+        return f"process {int(note['pid'])}, running since {note['since']}"
+    except (ValueError, KeyError, TypeError):
+        return "a process that has just started"
