@@ -1,8 +1,5 @@
 """How fast this machine reads memory: ``python -m bench.bandwidth``. A decode step reads every weight once, so this
 is the limit of one stream's speed. The last line is one JSON object.
-
-Each thread takes the maximum of a slice of its own, over and over: NumPy does that with vector instructions and
-without the interpreter's lock. The best of the rounds counts, because only disturbance makes a round slower.
 """
 
 from __future__ import annotations
@@ -10,31 +7,15 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import numpy as np
-
 from bench import machine
+from plugins.gpt2.model.bandwidth import read_rate
 
 ROUNDS = 20
 SIZES = (128, 1024)
 """Megabytes: what the 8-bit weights of gpt2 take, which a large cache may hold in part, and far more than a cache."""
-
-
-def read_rate(threads: int, megabytes: int, rounds: int = ROUNDS) -> float:
-    """Return the GB/s at which ``threads`` together read ``megabytes`` of memory again and again."""
-    memory = np.ones(megabytes * 1_000_000 // 4, np.float32)
-    slices = np.array_split(memory, threads)
-    best = float("inf")
-    with ThreadPoolExecutor(threads) as pool:
-        for _ in range(rounds):
-            begin = time.perf_counter()
-            list(pool.map(np.max, slices))
-            best = min(best, time.perf_counter() - begin)
-    return memory.nbytes / best / 1e9
 
 
 def main(given: Sequence[str] | None = None) -> int:

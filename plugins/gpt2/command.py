@@ -98,6 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(str(error) or type(error).__name__, 1)
     if options.timing and written.finished is not None:
         _say(_summary(written.finished.timing))
+        _say(_share(written.finished.timing, model))
     print(json.dumps(_as_json(written, model, load_ms), ensure_ascii=False) if options.json else written.text)
     return INTERRUPTED if written.finished is None or written.finished.reason == "cancelled" else 0
 
@@ -219,6 +220,21 @@ def _summary(timing: Timing) -> str:
         f"{rate(timing.prefill_tok_s)}, decode of {timing.new_tokens} tokens {rate(timing.decode_tok_s)}, "
         f"{timing.total_ms:.1f} ms in all, seed {timing.seed}"
     )
+
+
+def _share(timing: Timing, model: GPT2) -> str:
+    """Say how near to this machine's limit the decoding came: every token reads all weights once."""
+    from plugins.gpt2.model.bandwidth import read_rate
+    from plugins.gpt2.model.build import usable_cores
+
+    cost = model.token_cost
+    launches = "" if cost.kernels is None else f"{cost.kernels} kernels and "
+    line = f"a token takes {launches}{format_bytes(cost.weight_bytes)} of weights"
+    if timing.decode_tok_s is None or model.info.device != "CPU":
+        return line
+    achieved = timing.decode_tok_s * cost.weight_bytes / 1e9
+    limit = read_rate(usable_cores(), megabytes=256, rounds=8)
+    return f"{line}: {achieved:.1f} GB/s, {achieved / limit:.0%} of the {limit:.1f} GB/s that this machine reads"
 
 
 def _as_json(written: Written, model: GPT2, load_ms: float) -> dict[str, Any]:

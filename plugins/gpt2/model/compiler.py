@@ -92,7 +92,7 @@ def choose() -> Compiler:
             return found
         tried.append(f"{clang}: {found}")
     if zig := _zig():
-        os.environ["TOWNHALL_ZIG"] = zig
+        os.environ["ZIG"] = zig
         found = _try(str(ZIG_CLANG), "zig")
         if isinstance(found, Compiler):
             return found

@@ -171,6 +171,11 @@ class TableStep:
         used = recording.places >= 0
         arguments[used] += bases[recording.places[used]]
 
+    @property
+    def kernels(self) -> int:
+        """See :class:`~plugins.gpt2.model.steps.Step`."""
+        return len(self.table)
+
     def run(self, inputs: Ints, wanted: Ints) -> Floats:
         """See :class:`~plugins.gpt2.model.steps.Step`."""
         self.inputs[:] = inputs

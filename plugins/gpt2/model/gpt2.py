@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from plugins.gpt2.model.transformer import Transformer
     from plugins.gpt2.model.weights_cache import PackedWeights
 
-SHORT_SLICE = 4
-"""A prompt's tail of up to so many tokens runs in a step of its own size."""
+SHORT_SLICES = (4, 16)
+"""A short prompt, and a long one's tail, run in the smallest step that holds them."""
 LONG_SLICES = (32, 16, 8, 4)
 SLICE_WORK = 5.7e9
 """Products (weights times tokens) of one slice for each thread: about 0.1 s on a core with 55 G multiply-adds per
@@ -46,6 +46,14 @@ class LoadProgress:
     done: int
     total: int
     memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCost:
+    """What one token of one stream takes: launches, and bytes of weights read. ``kernels`` None: not counted here."""
+
+    kernels: int | None
+    weight_bytes: int
 
 
 class GPT2:
@@ -119,6 +127,14 @@ class GPT2:
             self._run(slots, [0], [0], [self.rows], wanted=[0] * wanted)
         yield len(sizes), len(sizes)
 
+    @property
+    def token_cost(self) -> TokenCost:
+        """Count what decoding one token takes."""
+        if self._network is None:
+            raise RuntimeError(f"{self.info.name} was closed")
+        step = self._steps.get((1, 1))
+        return TokenCost(None if step is None else step.kernels, self._network.bytes_per_token)
+
     def close(self) -> None:
         """Let go of weights, cache and captured steps; their memory is freed."""
         self._steps.clear()
@@ -148,8 +164,8 @@ class GPT2:
 
 def prefill_slices(parameters: int, threads: int) -> tuple[int, ...]:
     """Return the sizes of prefill steps, the largest last: what a model of so many parameters may take at a time."""
-    fitting = (slots for slots in LONG_SLICES if parameters * slots <= SLICE_WORK * threads)
-    return tuple(sorted({SHORT_SLICE, next(fitting, SHORT_SLICE)}))
+    longest = next((slots for slots in LONG_SLICES if parameters * slots <= SLICE_WORK * threads), SHORT_SLICES[0])
+    return (*(short for short in SHORT_SLICES if short < longest), longest)
 
 
 def _closed(slots: int, wanted: int) -> Step:

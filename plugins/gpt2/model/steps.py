@@ -18,6 +18,11 @@ Floats = npt.NDArray[np.float32]
 class Step(Protocol):
     """Runs the network on a fixed number of slots, of which a fixed number is wanted."""
 
+    @property
+    def kernels(self) -> int | None:
+        """How many launches a run takes, where they can be counted."""
+        ...
+
     def run(self, inputs: Ints, wanted: Ints) -> Floats:
         """Return logits (O, V padded), the caller's to keep; inputs (3, B): tokens, positions, rows; wanted (O,)."""
         ...
@@ -31,6 +36,11 @@ class JitStep:
         self.inputs = Tensor.zeros(3, slots, dtype=dtypes.int32, device=where).contiguous().realize()
         self.wanted = Tensor.zeros(wanted, dtype=dtypes.int32, device=where).contiguous().realize()
         self.jit = device.captured(self._logits)
+
+    @property
+    def kernels(self) -> int | None:
+        """See :class:`Step`; tinygrad may have put any number of them into one graph."""
+        return None
 
     def _logits(self, inputs: Tensor, wanted: Tensor, attended: object) -> Tensor:
         return self.network(inputs, wanted).realize()

@@ -28,6 +28,15 @@ class Transformer:
     head: Linear
     launcher: Launcher
 
+    @property
+    def bytes_per_token(self) -> int:
+        """Bytes of weights that the step of a single slot reads; of the embeddings it reads but one row."""
+        matrices = [self.head]
+        for block in self.blocks:
+            attention, forward = block.attention, block.feed_forward
+            matrices += [attention.qkv, attention.projection, forward.expand, forward.contract]
+        return sum(part.nbytes() for matrix in matrices for part in matrix.operands)
+
     def __call__(self, inputs: Tensor, wanted: Tensor) -> Tensor:
         """Return logits (O, V padded) of the slots that ``wanted`` int32 (O,) names.
 

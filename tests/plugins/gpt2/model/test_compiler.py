@@ -22,7 +22,7 @@ GREEDY = ("--prompt", "My fellow citizens", "--count", "12", "--temperature", "0
 @pytest.fixture(autouse=True)
 def fresh_choice(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let each test choose anew, and put the environment back afterwards."""
-    for name in ("CC", "TOWNHALL_ZIG", "CACHEDB", "PARALLEL", "JIT_BATCH_SIZE"):
+    for name in ("CC", "ZIG", "CACHEDB", "PARALLEL", "JIT_BATCH_SIZE"):
         monkeypatch.setenv(name, "")  # empty counts as unset; what use() writes there is taken back
     choose = compiler.choose
     choose.cache_clear()
