@@ -16,9 +16,8 @@ PAGES = sorted([*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/*.md"), *CHECKOUT.g
 SETTINGS = NOT_OURS.union(*(env_names(model) for model in (Settings, GPT2Settings, PingSettings)))
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
 SETTING = re.compile(r"\bTOWNHALL_[A-Z0-9_]*[A-Z0-9]\b(?!…|_)")
-FILE = re.compile(
-    r"`((?:townhall_bot|plugins|tests|tools|bench|docs)/[\w./-]*\w)`"
-)  # folders that a run makes end in a slash
+FILE = re.compile(r"`((?:townhall_bot|plugins|tests|tools|bench|docs)/[\w./-]*\w)`")
+"""Not folders, written with a slash at the end: a run may make them."""
 
 
 def named(page: Path) -> str:
