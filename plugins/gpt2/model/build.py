@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
+import subprocess
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ from plugins.gpt2.engine.interface import ModelInfo
 from plugins.gpt2.model import compiler
 from plugins.gpt2.model import device as tiny
 from plugins.gpt2.model.attention import Attention, KVCache
+from plugins.gpt2.model.c_kernels import layer_norm
 from plugins.gpt2.model.constants import GPT2Config, Weights
 from plugins.gpt2.model.cpu_graph import team_of, use_graph
 from plugins.gpt2.model.cpu_steps import StepFactory
@@ -22,7 +25,7 @@ from plugins.gpt2.model.kernels import Epilogue
 from plugins.gpt2.model.launch import Launcher, UOpLauncher
 from plugins.gpt2.model.launch_c import CLauncher
 from plugins.gpt2.model.layer_norm import LayerNorm
-from plugins.gpt2.model.layout import GPU
+from plugins.gpt2.model.layout import GPU, PORTABLE_CPU
 from plugins.gpt2.model.linear import Linear
 from plugins.gpt2.model.steps import JitStep, Step
 from plugins.gpt2.model.transformer import Transformer
@@ -31,6 +34,8 @@ from plugins.gpt2.model.weights_cache import PackedWeights, open_or_convert
 
 if TYPE_CHECKING:
     from plugins.gpt2.model.checkpoint import Checkpoint
+
+log = logging.getLogger("townhall.gpt2.model")
 
 
 class _Assembly:
@@ -84,10 +89,15 @@ class _Assembly:
 
 
 def launcher_for(where: str, threads: int) -> Launcher:
-    """Return the launcher that serves on a device."""
+    """Return the launcher that serves on a device. On a CPU whose compiler takes no C kernels: tinygrad's own."""
     if where.split(":")[0] != "CPU":
         return UOpLauncher(GPU, where)
-    use_graph(threads)
+    try:
+        use_graph(threads)
+        tiny.load_c("layer_norm", layer_norm(stride=16, width=16, epsilon=1e-5, gathered=False))
+    except (subprocess.CalledProcessError, OSError, RuntimeError) as error:
+        log.warning("the C kernels cannot run here (%s); using tinygrad's own, which are slower", error)
+        return UOpLauncher(PORTABLE_CPU, where)
     return CLauncher(threads, compiler.vector_bits(), where)
 
 

@@ -88,7 +88,7 @@ def matmul(
         value = activate(value, activation)
         if residual:
             value = value + extra.pop(0)[b, n, lane]
-        info = KernelInfo(name=name, opts_to_apply=layout.matmul_options(slots, blocks))
+        info = KernelInfo(name=name, opts_to_apply=layout.options((blocks, layout.lanes, slots), ((1, layout.lanes),)))
         return out[b, n, lane].store(value).end(n, lane, b).sink(arg=info)
 
     return kernel

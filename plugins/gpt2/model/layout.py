@@ -17,16 +17,12 @@ from tinygrad.codegen.opt import Opt, OptOps
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """``lanes`` columns per block, ``positions`` cache positions per block, ``block_tile`` blocks held in registers."""
+    """``lanes`` columns of a matrix lie together, and ``positions`` positions of the key cache."""
 
     lanes: int
     positions: int
-    block_tile: int
-    wide_block_tile: int
-    """The same where ``slot_tile`` slots share what was read."""
-    slot_tile: int
     explicit: bool
-    """True: the options below are the kernel's; False: tinygrad's heuristics choose."""
+    """True: the options of UOp kernels are chosen here; False: tinygrad's heuristics choose."""
 
     def options(self, sizes: Sequence[int], tiles: Sequence[tuple[int, int]]) -> tuple[Opt, ...] | None:
         """Return the options that keep tiles of a kernel's output in registers; None leaves it to tinygrad.
@@ -43,17 +39,9 @@ class Layout:
                 left[index] //= amount
         return tuple(options)
 
-    def matmul_options(self, slots: int, blocks: int) -> tuple[Opt, ...] | None:
-        """Tile the product: slots × blocks × lanes accumulators stay in registers."""
-        slot_tile = next(tile for tile in (self.slot_tile, 2, 1) if slots % tile == 0)
-        wanted = self.block_tile if slot_tile < self.slot_tile else self.wide_block_tile
-        block_tile = next(tile for tile in (wanted, 2, 1) if blocks % tile == 0)
-        return self.options((blocks, self.lanes, slots), ((0, block_tile), (1, self.lanes), (2, slot_tile)))
-
     def padded(self, columns: int) -> int:
-        """Return the number of columns as stored: whole blocks, and whole tiles of them where there are many."""
-        multiple = self.lanes * (self.block_tile if columns >= 4 * self.lanes * self.block_tile else 1)
-        return -(-columns // multiple) * multiple
+        """Return the number of columns as stored: whole blocks."""
+        return -(-columns // self.lanes) * self.lanes
 
     def pack(self, matrix: npt.NDArray[np.float32] | npt.NDArray[np.float16]) -> npt.NDArray[np.float32]:
         """Return a (K, N) matrix as (N/L, K, L), contiguous, zero columns appended."""
@@ -71,13 +59,13 @@ class Layout:
         return np.pad(vector, (0, self.padded(len(vector)) - len(vector))).reshape(-1, self.lanes)
 
 
-NATIVE = Layout(lanes=64, positions=16, block_tile=1, wide_block_tile=1, slot_tile=1, explicit=True)
+NATIVE = Layout(lanes=64, positions=16, explicit=True)
 """For the C kernels: a block is one cache line of 8-bit weights."""
 
-PORTABLE_CPU = Layout(lanes=16, positions=16, block_tile=4, wide_block_tile=4, slot_tile=4, explicit=True)
-"""For UOp kernels on a CPU."""
+PORTABLE_CPU = Layout(lanes=16, positions=16, explicit=True)
+"""For UOp kernels on a CPU: one register of AVX-512, and no wider tiles, which take tinygrad seconds to lower."""
 
-GPU = Layout(lanes=1, positions=1, block_tile=1, wide_block_tile=1, slot_tile=1, explicit=False)
+GPU = Layout(lanes=1, positions=1, explicit=False)
 
 
 def largest_tile(size: int, most: int) -> int:

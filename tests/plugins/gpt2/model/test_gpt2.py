@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from plugins.gpt2.model import c_kernels
 from plugins.gpt2.model.checkpoint import open_checkpoint
 from plugins.gpt2.model.constants import EMBEDDED_MODEL, OFFICIAL_CONFIGS, Weights
 from plugins.gpt2.model.gpt2 import GPT2, LoadProgress, load, memory_plan, prefill_slices
@@ -129,6 +130,17 @@ def test_logits_do_not_depend_on_the_company(opened: Opener) -> None:
     together = model.decode(range(8), tokens[20:28], [9] * 8)
     for row in range(8):
         np.testing.assert_array_equal(together[row], model.decode([row], [tokens[20 + row]], [9])[0])
+
+
+def test_without_c_kernels_tinygrads_own_give_the_same(
+    opened: Opener, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(c_kernels, "PRELUDE", "#error no vector types here\n")
+    expected, model = reference("three-heads"), opened("three-heads", rows=1)
+    assert "the C kernels cannot run here" in caplog.text
+    tokens = expected["tokens"].tolist()
+    assert_close(model.prefill(0, tokens, 0)[None], expected["logits"][-1:], "prefill")
+    assert_close(token_by_token(model, tokens), expected["logits"], "token by token")
 
 
 def test_a_large_model_reads_prompts_in_smaller_slices() -> None:

@@ -21,19 +21,16 @@ from plugins.gpt2.model.constants import WEIGHT_NAMES, Activation, Weights  # no
 from plugins.gpt2.model.launch import Launcher, UOpLauncher  # noqa: E402 - as above
 from plugins.gpt2.model.launch_c import CLauncher  # noqa: E402 - as above
 from plugins.gpt2.model.layer_norm import LayerNorm  # noqa: E402 - as above
-from plugins.gpt2.model.layout import GPU, Layout  # noqa: E402 - as above
+from plugins.gpt2.model.layout import GPU, PORTABLE_CPU, Layout  # noqa: E402 - as above
 from plugins.gpt2.model.linear import Linear  # noqa: E402 - as above
 from plugins.gpt2.model.packing import narrow, quantise  # noqa: E402 - as above
 
 Array = npt.NDArray[Any]
 
-PORTABLE = Layout(lanes=16, positions=16, block_tile=1, wide_block_tile=1, slot_tile=1, explicit=True)
-"""UOp kernels on a CPU, tiled little so that the test does not wait for tinygrad's lowering."""
-
 LAUNCHERS: dict[str, Callable[[], Launcher]] = {
     "c with AVX-512": lambda: CLauncher(2, 512, "CPU"),
     "c with AVX2": lambda: CLauncher(2, 256, "CPU"),
-    "uops in blocks": lambda: UOpLauncher(PORTABLE, "CPU"),
+    "uops in blocks": lambda: UOpLauncher(PORTABLE_CPU, "CPU"),
     "uops as on a GPU": lambda: UOpLauncher(GPU, "CPU"),
 }
 
