@@ -93,6 +93,7 @@ def fetch(
             f"{repo} is not complete on this disk (looked in {constants.HF_HUB_CACHE}), and {why}. "
             f"Download it first where the network is allowed: townhall models download {repo}"
         )
+    logging.getLogger("huggingface_hub").handlers.clear()  # it brings one of its own: every line would be there twice
     with _in_words(repo):
         return _Download(repo, on_progress).run(allow_pickle=allow_pickle)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -160,7 +161,9 @@ def test_a_broken_hub_is_told_from_an_unknown_model(small_hub: SmallHub, no_wait
         open_checkpoint(REPO)
 
 
-def test_an_unreachable_hub_is_named(small_hub: SmallHub, no_waiting: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_hub_is_named_and_logged_once(
+    small_hub: SmallHub, no_waiting: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     nowhere = "http://127.0.0.1:9"
     monkeypatch.setattr(
         constants, "HUGGINGFACE_CO_URL_TEMPLATE", constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(small_hub.url, nowhere)
@@ -168,6 +171,7 @@ def test_an_unreachable_hub_is_named(small_hub: SmallHub, no_waiting: None, monk
     monkeypatch.setattr(constants, "ENDPOINT", nowhere)
     with pytest.raises(DownloadFailed, match=r"the hub at http://127\.0\.0\.1:9 cannot be reached.*Check the network"):
         open_checkpoint(REPO)
+    assert not logging.getLogger("huggingface_hub").handlers, "its lines reach our handler, and no second one"
 
 
 @pytest.mark.parametrize(
