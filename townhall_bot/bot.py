@@ -13,7 +13,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from townhall_bot import plugin_host
+from townhall_bot import patience, plugin_host
 from townhall_bot.command_sync import CommandSync
 from townhall_bot.core_texts import TEXTS
 from townhall_bot.health import HealthPage
@@ -38,6 +38,8 @@ FAILURE_KEY = "plugin-failure/"
 UNWELL_KEY = "plugin-unwell/"
 """Prefix of those under which it finds what a running plugin that is not well says of itself."""
 HEALTH_SECONDS = 60.0
+IDENTIFY_SECONDS = 5.0
+"""Between two sessions, says Discord's \"Rate limiting on IDENTIFY\"."""
 DAY = 86_400
 
 
@@ -94,6 +96,8 @@ class Townhall(discord.Client):
             allowed_mentions=discord.AllowedMentions.none(),
             guild_ready_timeout=guild_ready_timeout,
         )
+        patience.request_patiently(self.http)
+        patience.hear_once(self)
         self.settings = settings
         self.store = store
         self.tree = Tree(self)
@@ -108,11 +112,13 @@ class Townhall(discord.Client):
         self.metrics.watch(self)
         self.started = asyncio.Event()
         """Set together with ``townhall_ready``; can be awaited before the login, which events cannot."""
+        self._next_identify = 0.0
         self._watching: tuple[asyncio.Task[None], ...] = ()
         self._stopping: asyncio.Task[None] | None = None
 
     async def setup_hook(self) -> None:
         """Bring up the plugins and register their commands; called by :meth:`login`, before the gateway."""
+        patience.answer_patiently(self)
         plugins = list(self.plugins.values())
         self.construct_plugins()
         texts = [loaded.cls.texts for loaded in plugins if loaded.cls is not None]
@@ -136,6 +142,12 @@ class Townhall(discord.Client):
         for loaded in self.plugins.values():
             plugin_host.construct(loaded, self, self.store, self.settings.data_dir)
         plugin_host.refuse_clashes(self.plugins.values())
+
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        """Wait for what is left of the time Discord wants between two sessions; people wait for the bot meanwhile."""
+        now = asyncio.get_running_loop().time()
+        await asyncio.sleep(max(0.0, self._next_identify - now))
+        self._next_identify = max(now, self._next_identify) + IDENTIFY_SECONDS
 
     async def on_ready(self) -> None:
         """Announce the bot's readiness once; Discord sends this again after a lost session."""

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+import aiohttp
 import discord
 from discord import app_commands
 
@@ -52,7 +53,7 @@ class CommandSync:
         except discord.Forbidden as error:
             cure = "Invite the bot with the scope applications.commands, and check TOWNHALL_GUILD."
             log.error("Discord does not let this bot register commands (%s): %s. %s", self._place, error, cure)
-        except discord.HTTPException as error:
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
             log.error("the commands could not be registered (%s): %s", self._place, error)
 
     async def _remembered(self, prefix: str) -> dict[str, str]:

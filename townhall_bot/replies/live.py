@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import discord
 
+from townhall_bot.patience import hasty
 from townhall_bot.replies.disarm import disarm
 from townhall_bot.replies.paging import MESSAGE_LIMIT, length, split, tail
 
@@ -112,6 +113,7 @@ class LiveReply:
 
     async def _keep_up(self) -> None:
         """Edit whenever there is something new and the pace allows; what fails now is shown by a later edit."""
+        hasty.set(True)  # in this task alone: a newer text is better than the same one again
         while True:
             await self._changed.wait()
             await asyncio.sleep(max(0.0, self._next_edit - self._clock()))

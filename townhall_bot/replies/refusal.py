@@ -13,6 +13,9 @@ from townhall_bot.replies.paging import split
 
 log = logging.getLogger("townhall.replies")
 
+TOO_LATE = 10062
+"""Discord's code for a first answer after 3 seconds: it has told the asker that the application did not respond."""
+
 
 class Refusal(Exception):
     """A command was not carried out. The message is for the person who asked.
@@ -34,6 +37,9 @@ async def explain(interaction: discord.Interaction[Any], error: BaseException) -
     """
     cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
     if isinstance(cause, Refusal) and cause.shown:
+        return
+    if isinstance(cause, discord.NotFound) and cause.code == TOO_LATE:
+        log.warning("request %s could not be answered in time; its asker was told so by Discord", interaction.id)
         return
     message = told(cause)
     if message is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 from urllib.parse import unquote
 
@@ -13,6 +14,8 @@ from townhall_bot.loopback.rates import Rate
 from townhall_bot.loopback.rest import compose
 from townhall_bot.loopback.rest.routing import Call, Route
 from townhall_bot.loopback.state import Channel, Message, Payload
+
+NONCE_SECONDS = 300.0
 
 
 def _need(call: Call, channel: Channel, *names: str) -> None:
@@ -56,6 +59,14 @@ async def get_message(call: Call) -> Any:
     return _shown(call, call.message)
 
 
+def _sent_before(call: Call, channel: Channel, nonce: object) -> Message | None:
+    """Return what the bot sent under this nonce in the last minutes, so that a repeated request does no harm."""
+    oldest = call.world.clock() - NONCE_SECONDS
+    mine = (m for m in reversed(channel.history.values()) if m.author is call.world.bot)
+    recent = itertools.takewhile(lambda message: message.created_at >= oldest, mine)
+    return next((message for message in recent if nonce is not None and message.nonce == nonce), None)
+
+
 async def send(call: Call) -> Any:
     """Post a message as the bot."""
     channel, body = call.channel, call.form
@@ -63,6 +74,8 @@ async def send(call: Call) -> Any:
     needed += ["embed_links"] if body.get("embeds") and channel.guild else []
     needed += ["attach_files"] if call.uploads and channel.guild else []
     _need(call, channel, *needed)
+    if body.get("enforce_nonce") and (same := _sent_before(call, channel, body.get("nonce"))) is not None:
+        return message_payloads.message(same, call.world.base_url)
     message = call.world.new_message(channel, call.world.bot)
     if (reference := body.get("message_reference")) is not None:
         target = channel.history.get(int(reference["message_id"]))
