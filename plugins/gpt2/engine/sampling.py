@@ -100,9 +100,10 @@ class Sampler:
         if 0 < params.top_k < logits.size:
             ids = np.argpartition(logits, logits.size - params.top_k)[-params.top_k :]
             logits = logits[ids]
-        weights = np.exp((logits - np.float32(best)) * np.float32(1.0 / params.temperature))
+        scaled = (logits - np.float32(best)) * np.float32(1.0 / params.temperature)
+        weights = np.exp(scaled)
         if params.top_p < 1.0:
-            kept = _nucleus(weights, params.top_p)
+            kept = _nucleus(scaled, weights, params.top_p)
             ids, weights = kept if ids is None else ids[kept], weights[kept]
         if params.min_p > 0.0:
             kept = np.flatnonzero(weights >= params.min_p)  # the best token weighs exp(0) = 1
@@ -113,15 +114,25 @@ class Sampler:
         return index if ids is None else int(ids[index])
 
 
-def _nucleus(weights: npt.NDArray[np.float32], top_p: float) -> npt.NDArray[np.intp]:
-    """Return the indices of the smallest set that holds ``top_p`` of all ``weights`` (n,), heaviest first.
+BINS = 512
+BINS_PER_NAT = 16.0
+"""Weights are sorted roughly into so many bins of a 16th of a nat; the last takes all that are lighter."""
 
-    Sorting 50,257 weights for the few hundred that matter would cost more than everything else. All weights under
-    ``(1 - top_p) * total / n`` together hold less than ``1 - top_p``, so the set lies among the others.
+
+def _nucleus(scaled: Logits, weights: npt.NDArray[np.float32], top_p: float) -> npt.NDArray[np.intp]:
+    """Return the indices of the smallest set that holds ``top_p`` of all ``weights`` (n,), in order of index.
+
+    ``scaled`` are the weights' logarithms, 0 for the heaviest. Sorting 50,257 weights would cost more than everything
+    else together, so they are counted into bins, and only the bin on the border is sorted.
     """
-    total = float(weights.sum(dtype=np.float64))
-    likely = np.flatnonzero(weights >= np.float32((1.0 - top_p) * total / weights.size))
-    likely = likely[np.argsort(-weights[likely])]
-    cumulative = np.cumsum(weights[likely], dtype=np.float64)
-    size = int(np.searchsorted(cumulative, top_p * total, side="left")) + 1
-    return likely[:size]
+    bins = np.minimum(scaled * np.float32(-BINS_PER_NAT), np.float32(BINS - 1)).astype(np.int16)
+    heavier = np.cumsum(np.bincount(bins, weights, BINS))
+    wanted = top_p * heavier[-1]
+    border = int(np.searchsorted(heavier, wanted, side="left"))
+    kept = bins < border
+    there = np.flatnonzero(bins == border)
+    there = there[np.argsort(-weights[there], kind="stable")]
+    missing = wanted - (heavier[border - 1] if border else 0.0)
+    some = int(np.searchsorted(np.cumsum(weights[there], dtype=np.float64), missing, side="left")) + 1
+    kept[there[:some]] = True
+    return np.flatnonzero(kept)
