@@ -8,6 +8,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
+from pathlib import Path
 
 from townhall_bot import logs
 
@@ -19,7 +20,9 @@ EXAMPLES = """examples:
                         try the bot on this machine; no account, no token
   townhall local        the same, with a line to type more commands on
   townhall doctor       is everything there? what is missing, and its cure
+  townhall setup        take a bot's token, check it, and show the link that invites the bot
   townhall run          serve on Discord; needs TOWNHALL_TOKEN in the environment or .env
+  townhall backup F     copy the settings and statistics to the file F, while the bot runs
 
 Settings are read from the environment and from .env; config.example.env documents each.
 """
@@ -99,8 +102,26 @@ def _parser() -> tuple[_Parser, set[str]]:
         help="check this machine and the settings; name each cure",
         description="Check this machine and the settings. Exit status 1 where a line fails.",
     )
-    doctor.add_argument("--online", action="store_true", help="ask Discord too whether it accepts the token")
+    asks = doctor.add_mutually_exclusive_group()
+    asks.add_argument("--online", action="store_true", help="ask Discord even without a token (default: with one)")
+    asks.add_argument("--offline", action="store_true", help="do not ask Discord")
     doctor.set_defaults(run=_doctor)
+
+    setup = parser.commands.add_parser(
+        "setup",
+        help="take a bot's token, check it, write .env, show the invitation",
+        description="Ask for the bot's token without showing it, check it with Discord, and write it to .env.",
+    )
+    setup.set_defaults(run=_setup)
+
+    backup = parser.commands.add_parser(
+        "backup",
+        help="copy the database to a file, while the bot runs",
+        description="Copy settings, audit trail and statistics to a file. The bot may run meanwhile. docs/operating.md "
+        "tells how to go back to a backup.",
+    )
+    backup.add_argument("file", type=Path, metavar="FILE", help="where to; an older backup there is replaced")
+    backup.set_defaults(run=_backup)
     return parser, set(parser.commands.choices)
 
 
@@ -133,7 +154,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     logs.set_up("WARNING")  # a plugin that cannot be imported is in the log, with its traceback
     settings, plugins = prepare()
-    logs.set_up(settings.log_level)
+    logs.set_up(settings.log_level, style=settings.log_format)
     warn_of_unknown(plugins)
     if settings.token is None:
         print(
@@ -146,6 +167,7 @@ def _run(arguments: argparse.Namespace) -> int:
     import aiohttp
     import discord
 
+    from townhall_bot import lock
     from townhall_bot.bot import Townhall
     from townhall_bot.store import Store
 
@@ -154,7 +176,11 @@ def _run(arguments: argparse.Namespace) -> int:
         await bot.run_until_stopped(token)
 
     try:
-        asyncio.run(serve(settings.token.get_secret_value()))
+        with lock.held(settings.data_dir, settings.lock_wait_s):
+            asyncio.run(serve(settings.token.get_secret_value()))
+    except lock.Held as error:
+        print(f"townhall: {error}", file=sys.stderr)
+        return FAILED
     except discord.LoginFailure:
         print(
             "townhall: Discord does not accept TOWNHALL_TOKEN. Reset the token at "
@@ -187,7 +213,8 @@ def _local(arguments: argparse.Namespace) -> int:
 def _doctor(arguments: argparse.Namespace) -> int:
     from townhall_bot import doctor
 
-    checks = asyncio.run(doctor.examine(online=arguments.online))
+    online = True if arguments.online else False if arguments.offline else None
+    checks = asyncio.run(doctor.examine(online=online))
     for check in checks:
         print(f"{'ok  ' if check.ok else 'FAIL'}  {check.name}: {check.detail}")
         if check.cure:
@@ -195,3 +222,18 @@ def _doctor(arguments: argparse.Namespace) -> int:
     failed = sum(not check.ok for check in checks)
     print(f"\n{failed} of {len(checks)} checks failed." if failed else f"\nAll {len(checks)} checks passed.")
     return FAILED if failed else OK
+
+
+def _setup(arguments: argparse.Namespace) -> int:
+    from townhall_bot import setup_command
+
+    return setup_command.run()
+
+
+def _backup(arguments: argparse.Namespace) -> int:
+    from townhall_bot.settings import Settings, load_settings
+    from townhall_bot.store.backup import back_up
+
+    size = back_up(load_settings(Settings).data_dir / "townhall.db", arguments.file)
+    print(f"{arguments.file}: {size / 1e6:.1f} MB, complete and checked")
+    return OK

@@ -9,14 +9,14 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import aiohttp
-import discord
-
-from townhall_bot import plugin_host
+from townhall_bot import lock, plugin_host
 from townhall_bot.bot import FAILURE_KEY, UNWELL_KEY, Townhall
+from townhall_bot.discord_account import PORTAL, Account, TokenRefused, Unreachable, look_up
+from townhall_bot.env_file import readable_by_others
 from townhall_bot.plugin_host import LoadedPlugin
 from townhall_bot.plugins import Check
 from townhall_bot.settings import ENV_FILE, Settings, SettingsError, given_settings, load_settings, unknown_settings
@@ -27,11 +27,14 @@ MIN_FREE_DISK = 500_000_000
 """Bytes: the database, its log and a plugin's small files. What a model needs is for its plugin to check."""
 MIN_FREE_MEMORY = 300_000_000
 """Bytes: the bot without any model."""
-PORTAL = "https://discord.com/developers/applications"
+MAX_CLOCK_SKEW_S = 3.0
+"""Discord's answer tells its time in whole seconds, so less cannot be told apart from the network."""
 
 
-async def examine(*, env_file: str | Path | None = ENV_FILE, online: bool = False) -> list[Check]:
-    """Make every check; ``online`` asks Discord too. May run beside a running bot."""
+async def examine(
+    *, env_file: str | Path | None = ENV_FILE, online: bool | None = None, clock: Callable[[], float] = time.time
+) -> list[Check]:
+    """Make every check. ``online`` asks Discord too; None: where there is a token. May run beside a running bot."""
     checks = [python_version()]
     try:
         settings = load_settings(Settings, env_file)
@@ -45,11 +48,14 @@ async def examine(*, env_file: str | Path | None = ENV_FILE, online: bool = Fals
         data_folder(settings.data_dir),
         disk(settings.data_dir),
         memory(),
+        running_bot(settings.data_dir),
         token(settings),
     ]
+    if env_file is not None:
+        checks.append(env_file_permissions(Path(env_file)))
     checks += await database_and_plugins(settings, plugins, env_file)
-    if online:
-        checks.append(await discord_answers(settings))
+    if online or (online is None and settings.token is not None):
+        checks += await discord_answers(settings, plugins, clock)
     return checks
 
 
@@ -116,7 +122,7 @@ def available_memory() -> int | None:
 def token(settings: Settings) -> Check:
     """Does the token look like one? A missing one is no failure: ``townhall local`` needs none."""
     if settings.token is None:
-        hint = f"`townhall run` needs TOWNHALL_TOKEN: create a bot at {PORTAL}. `townhall local` needs none."
+        hint = "`townhall run` needs one: `townhall setup` takes it. `townhall local` needs none."
         return Check("token", True, "not set", hint)
     parts = settings.token.get_secret_value().split(".")
     try:
@@ -126,7 +132,7 @@ def token(settings: Settings) -> Check:
     except (binascii.Error, UnicodeDecodeError, ValueError):
         ok = False
     if ok:
-        return Check("token", True, "set, and looks like one; `townhall doctor --online` asks Discord")
+        return Check("token", True, "set, and looks like one")
     cure = f"Copy it again from {PORTAL} (your application → Bot → Reset Token). The client secret is something else."
     return Check("token", False, "TOWNHALL_TOKEN does not look like a bot's token", cure)
 
@@ -184,24 +190,70 @@ async def _plugin_checks(
     return checks
 
 
-async def discord_answers(settings: Settings) -> Check:
-    """Does Discord accept the token?"""
+def running_bot(data_dir: Path) -> Check:
+    """Who serves from this data folder now?"""
+    return Check("running bot", True, lock.holder(data_dir) or "none with this data folder")
+
+
+def env_file_permissions(path: Path) -> Check:
+    """Can nobody else read the token?"""
+    if readable_by_others(path):
+        return Check("token file", False, f"others on this machine can read {path}", f"chmod 600 {path}")
+    return Check("token file", True, f"{path}: for its owner alone" if path.exists() else "none")
+
+
+async def discord_answers(
+    settings: Settings, plugins: Sequence[LoadedPlugin], clock: Callable[[], float] = time.time
+) -> list[Check]:
+    """Ask Discord: the token, where commands go, intents, registration, and whether the clocks agree."""
     if settings.token is None:
-        return Check("discord", False, "there is no token to ask with", "Set TOWNHALL_TOKEN.")
-    client = discord.Client(intents=discord.Intents.none())
+        return [Check("discord", False, "there is no token to ask with", "Run `townhall setup`.")]
     try:
-        await client.login(settings.token.get_secret_value())
-        application = client.application
-        if application is not None and application.interactions_endpoint_url:
-            cure = f"Clear “Interactions Endpoint URL” at {PORTAL}; while it is set, commands go there."
-            return Check("discord", False, "commands are sent to a web address instead of this bot", cure)
-        return Check("discord", True, f"accepts the token, as {client.user}")
-    except discord.LoginFailure:
-        return Check("discord", False, "does not accept TOWNHALL_TOKEN", f"Reset the token at {PORTAL}.")
-    except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-        return Check("discord", False, f"cannot be reached: {error}", "Check the network, a proxy or a firewall.")
-    finally:
-        await client.close()
+        account = await look_up(settings.token.get_secret_value(), guild=settings.guild, clock=clock)
+    except TokenRefused:
+        cure = f"Reset the token at {PORTAL}, then run `townhall setup`."
+        return [Check("discord", False, "does not accept TOWNHALL_TOKEN", cure)]
+    except Unreachable as error:
+        return [Check("discord", False, f"cannot be reached: {error}", "Check the network, a proxy or a firewall.")]
+    return [endpoint(account), intents(account), registration(account, plugins), clocks(account)]
+
+
+def endpoint(account: Account) -> Check:
+    """Do commands come to this bot?"""
+    if account.endpoint_url:
+        cure = f"Clear “Interactions Endpoint URL” at {PORTAL}; while it is set, commands go there."
+        return Check("discord", False, "commands are sent to a web address instead of this bot", cure)
+    return Check("discord", True, f"accepts the token, as {account.name}", f"Invite it: {account.invitation}")
+
+
+def intents(account: Account) -> Check:
+    """Is more switched on than the bot needs?"""
+    if not account.privileged:
+        return Check("intents", True, "no privileged intent is on, and none is needed")
+    on = ", ".join(account.privileged)
+    return Check("intents", True, f"on, though not needed: {on}", f"They can be switched off at {PORTAL} → Bot.")
+
+
+def registration(account: Account, plugins: Sequence[LoadedPlugin]) -> Check:
+    """Does Discord list the commands that there are?"""
+    mine = {command.name for loaded in plugins if loaded.failure is None for command in loaded.commands}
+    if not account.commands:
+        return Check("commands", True, "none registered yet", "`townhall run` registers them.")
+    missing = ", ".join(sorted(f"/{name}" for name in mine - account.commands))
+    if missing:
+        cure = "Start the bot again with `townhall run --sync`, and reload Discord (Ctrl+R)."
+        return Check("commands", False, f"not registered with Discord: {missing}", cure)
+    return Check("commands", True, f"{len(account.commands)} registered")
+
+
+def clocks(account: Account) -> Check:
+    """Is this machine's clock right? Discord's limits of 3 seconds and 15 minutes are counted by its own."""
+    seconds = account.clock_ahead_s
+    if abs(seconds) > MAX_CLOCK_SKEW_S:
+        side = "ahead of" if seconds > 0 else "behind"
+        cure = "Switch on time synchronisation, for instance with `timedatectl set-ntp true`."
+        return Check("clock", False, f"{abs(seconds):.0f} s {side} Discord's", cure)
+    return Check("clock", True, f"within {MAX_CLOCK_SKEW_S:.0f} s of Discord's")
 
 
 def _size(count: int) -> str:

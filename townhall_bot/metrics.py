@@ -138,7 +138,7 @@ class Metrics:
             if now - self._arrivals[oldest] < FORGET_AFTER_S:
                 break
             del self._arrivals[oldest]
-        self._arrivals[request] = now
+        self._arrivals.setdefault(request, now)  # Discord may send one twice
 
     async def _answered(
         self, session: aiohttp.ClientSession, context: SimpleNamespace, request: aiohttp.TraceRequestEndParams

@@ -12,6 +12,9 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from townhall_bot.plugins import Health, Plugin, PluginContext, PluginSettings
+from townhall_bot.texts import Texts, Words
+
+TEXTS = Texts.beside(__file__)
 
 
 class PingSettings(PluginSettings):
@@ -27,6 +30,7 @@ class PingPlugin(Plugin):
 
     name = "ping"
     settings_model = PingSettings
+    texts = TEXTS
 
     def __init__(self, context: PluginContext) -> None:
         super().__init__(context)
@@ -35,19 +39,19 @@ class PingPlugin(Plugin):
     def commands(self) -> Sequence[app_commands.Command[Any, ..., Any]]:
         """Bring ``/ping``."""
 
-        @app_commands.command(name="ping", description="Is the bot there? Shows how long Discord takes to reach it.")
+        @app_commands.command(name="ping", description=TEXTS.english("description"))
         async def ping(interaction: discord.Interaction) -> None:
-            await interaction.response.send_message(f"Pong. {self.latency()}", ephemeral=not self.public)
+            words = TEXTS.of(interaction.guild_locale if self.public else interaction.locale)
+            answer = words("pong", latency=self.latency(words))
+            await interaction.response.send_message(answer, ephemeral=not self.public)
 
         return (ping,)
 
     async def health(self) -> Health:
         """Not well while the gateway does not answer."""
-        return Health(not self.context.client.is_closed(), self.latency())
+        return Health(not self.context.client.is_closed(), self.latency(TEXTS.of("en")))
 
-    def latency(self) -> str:
+    def latency(self, words: Words) -> str:
         """Return the time between a heartbeat and its answer, in words."""
         seconds = self.context.client.latency  # not a number or infinite until the first heartbeat was answered
-        return (
-            f"Discord is {seconds * 1000:.0f} ms away." if math.isfinite(seconds) else "No heartbeat was answered yet."
-        )
+        return words("away", milliseconds=seconds * 1000) if math.isfinite(seconds) else words("unknown")

@@ -177,7 +177,7 @@ def test_a_token_is_looked_at_and_never_shown(token: str | None, ok: bool) -> No
     assert not token or token not in check.detail + check.cure
 
 
-async def test_online_discord_says_whether_it_takes_the_token(
+async def test_discord_says_whether_it_takes_the_token(
     plugins: object, data_dir: Path, discord_server: LoopbackDiscord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TOWNHALL_TOKEN", discord_server.token)

@@ -26,6 +26,7 @@ class Guild:
     roles: dict[int, Role] = field(default_factory=dict)
     channels: list[Channel] = field(default_factory=list)
     members: dict[int, Member] = field(default_factory=dict)
+    locale: str = "en-US"
     created_at: float = field(init=False)
 
     def __post_init__(self) -> None:

@@ -142,7 +142,7 @@ def interaction(of: Interaction, world: World) -> Payload:
         "type": int(of.type),
         "token": of.token,
         "version": 1,
-        "locale": "en-US",
+        "locale": of.user.locale,
         "data": of.data,
         "channel_id": str(of.channel.id),
         "channel": payloads.channel(of.channel),
@@ -155,8 +155,8 @@ def interaction(of: Interaction, world: World) -> Payload:
     if of.guild is not None:
         held = permissions.in_channel(of.channel, of.user.id)
         body["guild_id"] = str(of.guild.id)
-        body["guild"] = {"id": str(of.guild.id), "locale": "en-US", "features": []}
-        body["guild_locale"] = "en-US"
+        body["guild"] = {"id": str(of.guild.id), "locale": of.guild.locale, "features": []}
+        body["guild_locale"] = of.guild.locale
         body["channel"]["permissions"] = str(held)
         body["member"] = {**payloads.member(of.guild.members[of.user.id]), "permissions": str(held)}
     else:

@@ -186,7 +186,7 @@ def guild(of: Guild) -> Payload:
         "premium_tier": 0,
         "premium_subscription_count": 0,
         "premium_progress_bar_enabled": False,
-        "preferred_locale": "en-US",
+        "preferred_locale": of.locale,
         "max_presences": None,
         "max_members": 500_000,
         "max_video_channel_users": 25,

@@ -69,6 +69,8 @@ class User:
     name: str
     display_name: str
     bot: bool = False
+    locale: str = "en-US"
+    """The language of their client, as Discord names it."""
 
 
 @dataclass(slots=True, eq=False)

@@ -9,7 +9,9 @@ import aiohttp
 import discord
 from discord import app_commands
 
+from townhall_bot.core_texts import TEXTS
 from townhall_bot.replies.paging import split
+from townhall_bot.texts import Words
 
 log = logging.getLogger("townhall.replies")
 
@@ -41,37 +43,37 @@ async def explain(interaction: discord.Interaction[Any], error: BaseException) -
     if isinstance(cause, discord.NotFound) and cause.code == TOO_LATE:
         log.warning("request %s could not be answered in time; its asker was told so by Discord", interaction.id)
         return
-    message = told(cause)
+    words = TEXTS.of(interaction.locale)
+    message = told(cause, words)
     if message is None:
         command = interaction.command.qualified_name if interaction.command else "a component"
         log.error("request %s failed in %s", interaction.id, command, exc_info=cause)
-        message = f"Something went wrong, and it was not your fault. The host finds it under request {interaction.id}."
+        message = words("refusal.surprise", request=interaction.id)
     try:
         await _tell(interaction, message)
     except (discord.HTTPException, aiohttp.ClientError, OSError) as failure:
         log.warning("request %s: its asker could not be told what went wrong: %s", interaction.id, failure)
 
 
-def told(cause: BaseException) -> str | None:
-    """Return the words for an error that a person can act on; None for a surprise."""
+def told(cause: BaseException, words: Words | None = None) -> str | None:
+    """Return the words, English by default, for an error that a person can act on; None for a surprise."""
+    words = words or TEXTS.of("en")
     match cause:
         case Refusal():
             return str(cause)
         case app_commands.MissingPermissions():
-            needed = ", ".join(
-                name.replace("_", " ").replace("guild", "server").title() for name in cause.missing_permissions
-            )
-            return f"You need the permission {needed} for this."
+            needed = (name.replace("_", " ").replace("guild", "server").title() for name in cause.missing_permissions)
+            return words("refusal.permissions", permissions=", ".join(needed))
         case app_commands.NoPrivateMessage():
-            return "This works in a server only, not in direct messages."
+            return words("refusal.no_private_message")
         case app_commands.CommandOnCooldown():
-            return f"That was quick. Try again in {cause.retry_after:.0f} s."
+            return words("refusal.cooldown", seconds=cause.retry_after)
         case app_commands.CommandNotFound() | app_commands.CommandSignatureMismatch():
-            return "This command has changed. Reload Discord (Ctrl+R) and try again in a minute."
+            return words("refusal.changed")
         case app_commands.TransformerError():
-            return f"“{cause.value}” is not something this command can use."
+            return words("refusal.unusable", value=cause.value)
         case app_commands.CheckFailure():
-            return "You may not use this command here."
+            return words("refusal.not_here")
     return None
 
 

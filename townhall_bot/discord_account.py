@@ -1,0 +1,104 @@
+"""What Discord says of a token, asked once, without a gateway: whose it is, its application, commands, and the time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from importlib.metadata import version
+from typing import Any
+
+import aiohttp
+import discord
+from discord.http import Route
+
+TIMEOUT_S = 15.0
+PORTAL = "https://discord.com/developers/applications"
+LEAST_PERMISSIONS = discord.Permissions(
+    view_channel=True,
+    send_messages=True,
+    send_messages_in_threads=True,
+    attach_files=True,
+    embed_links=True,
+    read_message_history=True,
+)
+"""What answering needs: see the channel, write there where an answer outlives its token, send long ones as a file."""
+PRIVILEGED = {"presence": 0b11 << 12, "server members": 0b11 << 14, "message content": 0b11 << 18}
+"""The application's flags that say a privileged intent is switched on, in full or for few servers."""
+
+
+class TokenRefused(Exception):
+    """Discord does not accept the token."""
+
+
+class Unreachable(Exception):
+    """Discord did not answer. The message says how."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The bot behind a token."""
+
+    name: str
+    application_id: int
+    privileged: tuple[str, ...]
+    """The privileged intents that are switched on in the portal."""
+    endpoint_url: str | None
+    """Where Discord sends commands instead of the gateway, if anywhere."""
+    commands: frozenset[str]
+    """The names of the registered commands."""
+    clock_ahead_s: float
+    """How far this machine's clock is ahead of Discord's; about a second is the measurement's own error."""
+
+    @property
+    def invitation(self) -> str:
+        """The link that adds the bot to a server, with the least permissions."""
+        return discord.utils.oauth_url(
+            self.application_id, permissions=LEAST_PERMISSIONS, scopes=("bot", "applications.commands")
+        )
+
+
+async def look_up(token: str, *, guild: int | None = None, clock: Callable[[], float] = time.time) -> Account:
+    """Ask Discord; ``guild`` says where commands are registered. Raises TokenRefused or Unreachable.
+
+    Asks where discord.py would: ``Route.BASE``.
+    """
+    headers = {
+        "Authorization": f"Bot {token}",
+        "User-Agent": f"DiscordBot (https://pypi.org/project/townhall-bot, {version('townhall-bot')})",
+    }
+    timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+    try:
+        async with aiohttp.ClientSession(headers=headers, timeout=timeout) as session:
+            asked = clock()
+            user, sent = await _get(session, "/users/@me")
+            ahead = (asked + clock()) / 2 - sent if sent is not None else 0.0
+            application, _ = await _get(session, "/oauth2/applications/@me")
+            place = f"/guilds/{guild}" if guild else ""
+            commands, _ = await _get(session, f"/applications/{application['id']}{place}/commands")
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise Unreachable(str(error) or type(error).__name__) from error
+    flags = int(application.get("flags") or 0)
+    return Account(
+        str(user["username"]),
+        int(application["id"]),
+        tuple(name for name, bits in PRIVILEGED.items() if flags & bits),
+        application.get("interactions_endpoint_url"),
+        frozenset(command["name"] for command in commands),
+        ahead,
+    )
+
+
+async def _get(session: aiohttp.ClientSession, path: str) -> tuple[Any, float | None]:
+    """Return the answer and when Discord sent it, by its own clock."""
+    async with session.get(Route.BASE + path) as response:
+        if response.status == 401:
+            raise TokenRefused
+        if response.status in (403, 404):  # commands of a server that the bot is not in
+            return [], None
+        response.raise_for_status()
+        date = response.headers.get("Date")
+        # The header has whole seconds, cut off: half of one is the best guess at the rest.
+        sent = parsedate_to_datetime(date).timestamp() + 0.5 if date else None
+        return await response.json(), sent

@@ -1,0 +1,40 @@
+"""Changing one line of ``.env`` and leaving every other as it is."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from pathlib import Path
+
+PRIVATE = 0o600
+
+
+def set_secret(path: Path, name: str, value: str) -> None:
+    """Set ``name`` in an env file that only its owner may read afterwards. Either all of it is written or nothing.
+
+    Raises ValueError where the value cannot stand in one line, and OSError.
+    """
+    if not re.fullmatch(r"[\x21-\x7e]+", value) or any(mark in value for mark in "'\"\\#$`"):
+        raise ValueError(f"{name} has characters that no token has")
+    path = path.resolve()  # a link stays a link
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    mine = re.compile(rf"\s*(export\s+)?{re.escape(name)}\s*=")
+    kept = [line for line in lines if not mine.match(line)]
+    place = next((number for number, line in enumerate(lines) if mine.match(line)), len(kept))
+    kept.insert(place, f"{name}={value}")
+    descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # made with mode 0600
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write("\n".join(kept) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        Path(part).replace(path)
+    except BaseException:
+        Path(part).unlink(missing_ok=True)
+        raise
+
+
+def readable_by_others(path: Path) -> bool:
+    """Tell whether anyone but its owner can read a file."""
+    return path.exists() and bool(path.stat().st_mode & 0o077)
