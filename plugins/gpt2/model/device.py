@@ -94,7 +94,8 @@ def place(array: npt.NDArray[Any], where: str) -> Tensor:
     if where.split(":")[0] == "CPU":
         dtype = _from_np_dtype(array.dtype)
         return Tensor.from_blob(array.ctypes.data, array.shape, dtype=dtype, device=where)
-    return Tensor(array, device=where).realize()
+    # Drivers copy from writable memory only, and what is mapped from a file is not.
+    return Tensor(array if array.flags.writeable else array.copy(), device=where).realize()
 
 
 def c_program(name: str, source: str, arguments: Sequence[UOp], *, outputs: int, slices: int) -> UOp:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -141,6 +142,16 @@ def test_without_c_kernels_tinygrads_own_give_the_same(
     tokens = expected["tokens"].tolist()
     assert_close(model.prefill(0, tokens, 0)[None], expected["logits"][-1:], "prefill")
     assert_close(token_by_token(model, tokens), expected["logits"], "token by token")
+
+
+@pytest.mark.skipif("TOWNHALL_TEST_DEVICE" not in os.environ, reason="TOWNHALL_TEST_DEVICE names no GPU (CUDA, CL, …)")
+@pytest.mark.parametrize("weights", ["fp32", "fp16"])
+def test_a_gpu_gives_the_numbers_of_transformers(opened: Opener, weights: Weights) -> None:
+    expected = reference("three-heads")
+    model = opened("three-heads", weights=weights, rows=1, device=os.environ["TOWNHALL_TEST_DEVICE"])
+    tokens = expected["tokens"].tolist()
+    error = np.abs(token_by_token(model, tokens) - expected["logits"]).max() / np.abs(expected["logits"]).max()
+    assert error < (CLOSE if weights == "fp32" else 1e-2)
 
 
 def test_a_large_model_reads_prompts_in_smaller_slices() -> None:
