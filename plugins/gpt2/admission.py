@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from plugins.gpt2.engine.sampling import check_sampling
 from plugins.gpt2.protocol import Busy, GenerationRequest, InvalidRequest
@@ -11,6 +12,14 @@ from plugins.gpt2.words import duration
 
 MAX_PROMPT_CHARS = 6000
 """The most that Discord sends as one option."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """How many wait, and in how many seconds the first of them is likely to begin."""
+
+    waiting: int
+    moves_in: float
 
 
 def check_request(request: GenerationRequest, settings: GPT2Settings) -> None:
@@ -23,33 +32,34 @@ def check_request(request: GenerationRequest, settings: GPT2Settings) -> None:
 
 
 def check_share(
-    request: GenerationRequest,
-    open_requests: Collection[GenerationRequest],
-    waiting: int,
-    settings: GPT2Settings,
-    *,
-    wait_s: float,
+    request: GenerationRequest, opened: Sequence[tuple[GenerationRequest, float]], queue: Queue, settings: GPT2Settings
 ) -> None:
-    """Raise :class:`Busy` where one more would be too many.
+    """Raise :class:`Busy`, which says what limit is reached and until when, where one more would be too many.
 
-    ``open_requests`` wait or run, ``waiting`` is how many of them wait, ``wait_s`` how long until a place is free.
+    ``opened`` are the requests that wait or run, each with the seconds until it is likely to end.
     """
+    member, guild = settings.member_limit, settings.guild_limit
+    if request.limits is not None:
+        member, guild = min(member, request.limits.member), min(guild, request.limits.guild)
     if request.user_id is not None:
-        mine = sum(other.user_id == request.user_id for other in open_requests)
-        if mine >= settings.member_limit:
+        mine = [ends_in for other, ends_in in opened if other.user_id == request.user_id]
+        if len(mine) >= member:
             raise Busy(
-                f"You have {_texts(mine)} on the way, the most that one member may have here. "
-                "As soon as one of them ends, the next can begin."
+                f"You have {_texts(len(mine))} on the way, the most that one member may have here. The next of them "
+                f"should be done in about {duration(min(mine))}; then you can ask again."
             )
     if request.guild_id is not None:
-        ours = sum(other.guild_id == request.guild_id for other in open_requests)
-        if ours >= settings.guild_limit:
+        ours = [ends_in for other, ends_in in opened if other.guild_id == request.guild_id]
+        if len(ours) >= guild:
             raise Busy(
-                f"This server has {_texts(ours)} on the way, the most that one server may have here. "
-                f"Please try again in about {duration(wait_s)}."
+                f"This server has {_texts(len(ours))} on the way, the most that one server may have here. "
+                f"Please try again in about {duration(min(ours))}."
             )
-    if waiting >= settings.queue_limit:
-        raise Busy(f"The queue is full: {waiting} are waiting. Please try again in about {duration(wait_s)}.")
+    if queue.waiting >= settings.queue_limit:
+        raise Busy(
+            f"The queue is full: {queue.waiting} are waiting, the most that this bot lets wait. "
+            f"Please try again in about {duration(queue.moves_in)}."
+        )
 
 
 def _texts(count: int) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 from plugins.gpt2.protocol import FinishReason, Timing
+from plugins.gpt2.words import duration
+from townhall_bot.texts import Words
 
 _MARKUP = re.compile(
     r"(?P<link>https?://\S+)"  # a backslash would become part of the address
@@ -16,16 +18,15 @@ _MARKUP = re.compile(
     re.MULTILINE,
 )
 
+SMALL_PRINT = "-# "
+WAITING = "⏳ "
+CUT = "… "
 LONG_PROMPT = 600
 SHOWN_OF_LONG_PROMPT = 400
 """Characters: who pasted pages knows them, and the channel wants to see the text."""
 
-REASONS: dict[FinishReason, str] = {
-    "context": "The text ends here because the model reads no more than this at a time.",
-    "end_of_text": "The model ended its text here.",
-    "cancelled": "Stopped.",
-}
-"""What to say about an end that is not the one asked for."""
+_SAID_REASONS = ("context", "end_of_text", "cancelled")
+"""The ends that are not the one asked for: they are told."""
 
 
 def verbatim(text: str) -> str:
@@ -48,25 +49,29 @@ def continued(prompt: str, text: str) -> str:
     if not bare:
         return verbatim(text)
     if len(bare) > LONG_PROMPT:
-        bare = "… " + bare[-SHOWN_OF_LONG_PROMPT:].partition(" ")[2]
+        bare = CUT + bare[-SHOWN_OF_LONG_PROMPT:].partition(" ")[2]
     # Discord does not embolden across a paragraph's end, nor next to white space inside the asterisks.
     lines = [f"**{verbatim(line.strip())}**" if line.strip() else "" for line in bare.split("\n")]
     gap = prompt[len(prompt.rstrip()) :]
     return "\n".join(lines) + gap + verbatim(text)
 
 
-def waiting(ahead: int, loading: str | None) -> str:
-    """Return the line that stands where the text will be."""
+def waiting(words: Words, ahead: int, wait_s: float | None, loading: str | None) -> str:
+    """Return the line that stands where the text will be: the place, the wait, or how far the model's loading is."""
     if loading is not None:
-        return f"⏳ {verbatim(loading)}"
+        return f"{WAITING}{verbatim(loading)}"
+    wait = None if wait_s is None else duration(wait_s)
     if ahead == 0:
-        return "⏳ You are next."
-    return f"⏳ In the queue: {ahead} {'goes' if ahead == 1 else 'go'} before you."
+        return WAITING + (words("answer.next") if wait is None else words("answer.next_in", wait=wait))
+    if wait is None:
+        return WAITING + words("answer.ahead", count=ahead)
+    return WAITING + words("answer.ahead_for", count=ahead, wait=wait)
 
 
-def ending(reason: FinishReason, notice: str | None, timing: Timing | None) -> str:
+def ending(words: Words, reason: FinishReason, notice: str | None, timing: Timing | None) -> str:
     """Return the small print of a finished text: what was adjusted, why it ended, and what was measured."""
-    lines = [notice, REASONS.get(reason), None if timing is None else measured(timing)]
+    why = words(f"answer.{reason}") if reason in _SAID_REASONS else None
+    lines = [notice, why, None if timing is None else measured(timing)]
     return "\n".join(line for line in lines if line)
 
 

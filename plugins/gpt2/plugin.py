@@ -6,11 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import discord
 from discord import app_commands
 
+from plugins.gpt2 import buttons, spoken
+from plugins.gpt2.answers import Answers
 from plugins.gpt2.doctor import checks
-from plugins.gpt2.generate_command import GenerateCommand
-from plugins.gpt2.plugin_config import ConfigCommand, GuildModels
+from plugins.gpt2.generate_command import continue_menu, generate_command
+from plugins.gpt2.plugin_config import ConfigCommand
+from plugins.gpt2.protocol import Finished, GenerationRequest
+from plugins.gpt2.server_rules import ServerRules
 from plugins.gpt2.service import GPT2Service
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.plugins import Check, CliCommand, Health, Plugin, PluginContext
@@ -20,26 +25,33 @@ LAST_WORDS_S = 4.0
 
 
 class GPT2Plugin(Plugin):
-    """Brings ``/gpt2`` and ``/gpt2-config``."""
+    """Brings ``/gpt2``, "Continue with GPT-2" and ``/gpt2-config``."""
 
     name = "gpt2"
     settings_model = GPT2Settings
+    texts = spoken.TEXTS
 
     def __init__(self, context: PluginContext) -> None:
         super().__init__(context)
         settings: GPT2Settings = context.settings
         self.service = self.make_service(settings)
-        models = GuildModels(context.guild_settings, self.service.catalogue, settings.model)
-        self._generate = GenerateCommand(self.service, models.of)
-        self._config = ConfigCommand(self.service, models)
+        self.rules = ServerRules(context.guild_settings, self.service.catalogue, settings)
+        self._answers = Answers(self.service, self.rules, self._note)
+        self._button = buttons.bound(self._answers)
+        self._answers.buttons = buttons.views(self._button)
+        self._config = ConfigCommand(self.service, self.rules)
 
     def make_service(self, settings: GPT2Settings) -> GPT2Service:
         """Return the engine's asyncio side; a subclass may bring models from elsewhere."""
         return GPT2Service(settings)
 
-    def commands(self) -> Sequence[app_commands.Command[Any, ..., Any]]:
-        """Return both commands, with the host's bounds."""
-        return (self._generate.build(), self._config.build())
+    def commands(self) -> Sequence[app_commands.Command[Any, ..., Any] | app_commands.ContextMenu]:
+        """Return the commands, with the host's bounds."""
+        return (generate_command(self._answers), continue_menu(self._answers), self._config.build())
+
+    def dynamic_items(self) -> Sequence[type[discord.ui.DynamicItem[Any]]]:
+        """Return the buttons below texts."""
+        return (self._button,)
 
     async def start(self) -> None:
         """Start the engine; the default model is loaded meanwhile, and requests wait for it."""
@@ -48,7 +60,7 @@ class GPT2Plugin(Plugin):
     async def stop(self) -> None:
         """End what runs, tell those who wait, and free the memory."""
         await self.service.close()
-        await self._generate.finish(LAST_WORDS_S)
+        await self._answers.finish(LAST_WORDS_S)
 
     async def health(self) -> Health:
         """Say what is loaded and how much there is to do."""
@@ -63,6 +75,22 @@ class GPT2Plugin(Plugin):
         """End what the member has under way. Nothing of it is stored, so nothing is deleted."""
         self.service.cancel_member(user_id)
         return 0
+
+    async def _note(self, request: GenerationRequest, finished: Finished) -> None:
+        """Count a request for the statistics: numbers, the server and the model; not who asked, nor what."""
+        timing = finished.timing
+        numbers = {
+            "tokens": timing.new_tokens,
+            "prompt_tokens": timing.prompt_tokens,
+            "queue_s": timing.queue_ms / 1000,
+            "first_token_s": timing.first_token_ms / 1000,
+            "total_s": timing.total_ms / 1000,
+            "tok_s": timing.decode_tok_s or 0.0,
+        }
+        try:
+            await self.context.records.add("request", numbers, guild_id=request.guild_id, label=request.model)
+        except Exception:
+            self.context.log.exception("a request could not be counted")  # the text matters more
 
     @classmethod
     def checks(cls, settings: Any, data_dir: Path) -> Sequence[Check]:

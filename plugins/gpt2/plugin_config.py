@@ -8,48 +8,23 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from plugins.gpt2.catalogue import Catalogue
 from plugins.gpt2.protocol import GenerationError
+from plugins.gpt2.server_rules import ServerRules
 from plugins.gpt2.service import GPT2Service
 from plugins.gpt2.words import parameters, size
 from townhall_bot.replies import LiveReply, Refusal
-from townhall_bot.store import GuildSettings
 
 MODEL_KEY = "model"
 MAX_CHOICES = 25
 MAX_CHOICE = 100
 
 
-class GuildModels:
-    """Each server's choice of a model, kept in the store."""
-
-    def __init__(self, kept: GuildSettings, catalogue: Catalogue, default: str) -> None:
-        self._kept = kept
-        self._catalogue = catalogue
-        self._default = default
-
-    async def of(self, guild_id: int | None) -> str:
-        """Return the model to use: the server's choice where the host still offers it, else the default."""
-        chosen = await self.chosen(guild_id)
-        return chosen if chosen in self._catalogue.allowed else self._default
-
-    async def chosen(self, guild_id: int | None) -> str:
-        """Return what the server chose, offered or not."""
-        if guild_id is None:
-            return self._default
-        return str(await self._kept.get(guild_id, MODEL_KEY, self._default))
-
-    async def choose(self, guild_id: int, model: str, *, actor_id: int) -> None:
-        """Remember the choice, and in the audit trail who made it."""
-        await self._kept.change(guild_id, MODEL_KEY, model, actor_id=actor_id)
-
-
 class ConfigCommand:
     """Builds the command and carries it out."""
 
-    def __init__(self, service: GPT2Service, models: GuildModels) -> None:
+    def __init__(self, service: GPT2Service, rules: ServerRules) -> None:
         self._service = service
-        self._models = models
+        self._rules = rules
 
     def build(self) -> app_commands.Command[Any, ..., Any]:
         """Return ``/gpt2-config``."""
@@ -82,7 +57,8 @@ class ConfigCommand:
     async def _show(self, interaction: discord.Interaction, guild_id: int) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         settings, status = self._service.settings, await self._service.status()
-        model, chosen = await self._models.of(guild_id), await self._models.chosen(guild_id)
+        rules = await self._rules.of(guild_id)
+        model, chosen = rules.model, rules.chosen_model
         entries = {entry.name: entry for entry in await asyncio.to_thread(self._service.catalogue.entries)}
         entry = entries[model]
         facts = [f"**{discord.utils.escape_markdown(model)}**"]
@@ -105,14 +81,14 @@ class ConfigCommand:
     async def _change(self, interaction: discord.Interaction, guild_id: int, model: str) -> None:
         """Load the model first and remember it then; until it is ready, and if it fails, the old one serves."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        old = await self._models.of(guild_id)
+        old = (await self._rules.of(guild_id)).model
         async with LiveReply(interaction, ephemeral=True) as reply:
             try:
                 info = await self._service.ensure_model(model, lambda line: reply.show(f"⏳ {line}"))
             except GenerationError as error:
                 await reply.stop()
                 raise Refusal(f"{error}\nThis server goes on with {old}.") from error
-            await self._models.choose(guild_id, model, actor_id=interaction.user.id)
+            await self._rules.kept.change(guild_id, MODEL_KEY, model, actor_id=interaction.user.id)
             facts = f"{parameters(info.parameters)} parameters on {info.device}, {info.dtype}"
             before = f"It was {old} before." if old != model else "It was that before, too."
             await reply.finish(f"This server now uses **{model}**.", note=f"{facts}. {before}")

@@ -32,8 +32,19 @@ class SamplingParams:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """The most that one member, or one server, may have waiting and running at a time."""
+
+    member: int
+    guild: int
+
+
+@dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """One text to continue. ``count`` is the most new tokens; ``model`` a name, hub id or folder."""
+    """One text to continue. ``count`` is the most new tokens; ``model`` a name, hub id or folder.
+
+    ``request_id`` is the asker's name for it, to cancel it by. ``limits`` are a server's own; the host's hold as well.
+    """
 
     prompt: str
     count: int
@@ -41,6 +52,8 @@ class GenerationRequest:
     sampling: SamplingParams = field(default_factory=SamplingParams)
     user_id: int | None = None
     guild_id: int | None = None
+    request_id: int | None = None
+    limits: Limits | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +75,13 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """Waiting: ``ahead`` requests go first. Sent again whenever the number changes."""
+    """Waiting: ``ahead`` requests go first, which takes about ``wait_s`` seconds by the speed measured so far.
+
+    None where nothing was measured yet. Sent again whenever the number changes, and now and then with a new estimate.
+    """
 
     ahead: int
+    wait_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

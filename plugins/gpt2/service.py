@@ -15,12 +15,13 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
 
 from plugins.gpt2 import memory
-from plugins.gpt2.admission import check_request, check_share
+from plugins.gpt2.admission import Queue, check_request, check_share
 from plugins.gpt2.catalogue import Catalogue
 from plugins.gpt2.engine.interface import ModelInfo
 from plugins.gpt2.engine.notices import Died, Failed, Happened, Loaded, Loading, Notice, NotLoaded
 from plugins.gpt2.engine.thread import EngineThread
 from plugins.gpt2.fair_queue import FairQueue
+from plugins.gpt2.pace import Pace, Work
 from plugins.gpt2.protocol import (
     DeadlineExceeded,
     EngineFailed,
@@ -31,6 +32,7 @@ from plugins.gpt2.protocol import (
     GenerationRequest,
     ModelUnavailable,
     Queued,
+    Timing,
 )
 from plugins.gpt2.settings import GPT2Settings
 from plugins.gpt2.shelf import Listener, Shelf
@@ -40,10 +42,12 @@ from plugins.gpt2.words import duration
 
 log = logging.getLogger("townhall.gpt2.service")
 
+DRAINING = "The bot is about to restart and takes nothing new. Please ask again in a minute."
+
 STOP_SECONDS = 10.0
 """How long closing waits for the engine thread; a step that hangs in a driver must not hold up the end."""
-FIRST_GUESS_S = 10.0
-"""How long a request is taken to run before one was measured."""
+QUEUE_NEWS_S = 5.0
+"""How often who waits hears a new estimate, even where the place is the same."""
 
 
 class GPT2Service:
@@ -73,7 +77,9 @@ class GPT2Service:
         self._running: dict[int, Ticket] = {}
         self._open: dict[int, Ticket] = {}
         self._fetching: set[asyncio.Task[None]] = set()
-        self._typical_s = FIRST_GUESS_S
+        self._pace = Pace()
+        self._all_left = asyncio.Event()
+        self._draining = False
         self._ended: str | None = None
 
     @property
@@ -91,11 +97,14 @@ class GPT2Service:
         ticket = self._admit(request)
         try:
             while True:
-                left = ticket.submitted + self.settings.deadline_s - self._clock()
+                left = max(0.0, ticket.submitted + self.settings.deadline_s - self._clock())
                 try:
-                    event = await ticket.get(within=max(0.0, left))
+                    event = await ticket.get(within=left if ticket.begun else min(left, QUEUE_NEWS_S))
                 except TimeoutError:
-                    raise self._too_late(ticket) from None
+                    if left <= QUEUE_NEWS_S:
+                        raise self._too_late(ticket) from None
+                    self._announce(again=True)
+                    continue
                 yield event
                 if isinstance(event, Finished):
                     return
@@ -128,12 +137,37 @@ class GPT2Service:
         """Return how far the loading of ``model`` is, in words; None where it is not being loaded."""
         return self._shelf.progress(model)
 
+    def cancel(self, request_id: int) -> bool:
+        """End the request that goes by this id: it still gets its Finished, with what was measured.
+
+        Returns whether it was waiting or running.
+        """
+        for ticket in self._open.values():
+            if ticket.request.request_id == request_id and not ticket.over:
+                if self._queue.remove(ticket):
+                    ticket.put(Finished("cancelled", self._never_began(ticket)))
+                    self._announce()
+                else:
+                    self._engine.cancel(ticket.key)
+                return True
+        return False
+
     def cancel_member(self, user_id: int) -> int:
         """End everything that a member has waiting or running; return how many requests that were."""
         theirs = [ticket for ticket in self._open.values() if ticket.request.user_id == user_id]
         for ticket in theirs:
             ticket.put(EngineFailed("This request was cancelled.", ticket.text))
         return len(theirs)
+
+    async def drain(self) -> None:
+        """Take nothing new, send away those who wait, and return when everyone who runs is done."""
+        self._draining = True
+        for ticket in self._queue.order():
+            self._queue.remove(ticket)
+            ticket.put(EngineFailed(DRAINING))
+        if self._open:
+            self._all_left.clear()
+            await self._all_left.wait()
 
     async def close(self) -> None:
         """Cancel what runs, stop the thread, free the memory."""
@@ -153,8 +187,7 @@ class GPT2Service:
         self.catalogue.check(request.model)
         if reason := self._shelf.out_of_service(request.model):
             raise _out_of_service(request.model, reason)
-        mine = [ticket.request for ticket in self._open.values()]
-        check_share(request, mine, len(self._queue), self.settings, wait_s=self._typical_wait())
+        self._check_share(request)
         ticket = Ticket(next(self._keys), request, self._clock())
         self._open[ticket.key] = ticket
         # A direct message has no server: each of them takes turns like a server of its own.
@@ -168,6 +201,8 @@ class GPT2Service:
     def _leave(self, ticket: Ticket) -> None:
         """The listener is gone, whether the text is done or not."""
         del self._open[ticket.key]
+        if not self._open:
+            self._all_left.set()
         if self._queue.remove(ticket):
             self._announce()
         elif ticket.key in self._running:
@@ -185,14 +220,44 @@ class GPT2Service:
         while (ticket := self._queue.pop(has_row)) is not None:
             busy[ticket.request.model] += 1
             self._running[ticket.key] = ticket
+            ticket.begun = self._clock()
             self._engine.submit(ticket.key, ticket.request, ticket.submitted)
         self._announce()
 
-    def _announce(self) -> None:
-        for ahead, ticket in enumerate(self._queue.order()):
-            if ticket.ahead != ahead:
+    def _announce(self, *, again: bool = False) -> None:
+        """Tell those who wait their place where it changed; ``again`` repeats it with a new estimate."""
+        order = self._queue.order()
+        begins = self._begins(order)
+        for ahead, ticket in enumerate(order):
+            if again or ticket.ahead != ahead:
                 ticket.ahead = ahead
-                ticket.put(Queued(ahead))
+                known = self._pace.known(ticket.request.model)
+                ticket.put(Queued(ahead, begins[ticket.key] if known else None))
+
+    def _begins(self, order: Sequence[Ticket]) -> dict[int, float]:
+        """Return in how many seconds each of those who wait begins, by key."""
+        result: dict[int, float] = {}
+        for model in {ticket.request.model for ticket in order}:
+            waiting = [ticket for ticket in order if ticket.request.model == model]
+            running = [self._work(ticket) for ticket in self._running.values() if ticket.request.model == model]
+            loaded = self._shelf.loaded.get(model)
+            rows = loaded.rows if loaded else self.settings.rows
+            starts = self._pace.starts(running, [self._work(ticket) for ticket in waiting], rows)
+            result |= {ticket.key: start for ticket, start in zip(waiting, starts, strict=True)}
+        return result
+
+    def _work(self, ticket: Ticket) -> Work:
+        running_s = 0.0 if ticket.begun is None else self._clock() - ticket.begun
+        return Work(ticket.request.model, ticket.request.count, running_s)
+
+    def _check_share(self, request: GenerationRequest) -> None:
+        begins = self._begins(self._queue.order())
+        opened = [
+            (ticket.request, begins.get(ticket.key, 0.0) + self._pace.left(self._work(ticket)))
+            for ticket in self._open.values()
+        ]
+        queue = Queue(len(self._queue), min(begins.values(), default=0.0))
+        check_share(request, opened, queue, self.settings)
 
     def _hear(self, notices: Sequence[Notice]) -> None:
         for notice in notices:
@@ -201,7 +266,9 @@ class GPT2Service:
                     if ticket := self._running.get(key):
                         ticket.put(event)
                         if isinstance(event, Finished):
-                            self._note_pace(event)
+                            measured = event.timing
+                            running_s = (measured.total_ms - measured.queue_ms) / 1000
+                            self._pace.note(ticket.request.model, measured.new_tokens, running_s)
                             del self._running[key]
                 case Failed(key, error):
                     if ticket := self._running.pop(key, None):
@@ -224,7 +291,7 @@ class GPT2Service:
         """Repeat the place of those who wait for ``model``: there is news about it in :meth:`progress`."""
         for ticket in self._queue.order():
             if ticket.request.model == model and ticket.ahead is not None:
-                ticket.put(Queued(ticket.ahead))
+                ticket.put(Queued(ticket.ahead))  # the wait until it is there is not known
 
     def _fetch_soon(self, model: str) -> None:
         task = asyncio.create_task(self._fetch(model), name=f"gpt2-fetch-{model}")
@@ -257,6 +324,8 @@ class GPT2Service:
     def _check_alive(self) -> None:
         if self._ended is not None:
             raise EngineFailed(self._ended)
+        if self._draining:
+            raise EngineFailed(DRAINING)
 
     def _in_use(self, model: str) -> bool:
         tickets = itertools.chain(self._open.values(), self._running.values())
@@ -268,14 +337,22 @@ class GPT2Service:
             return DeadlineExceeded(f"This took longer than {limit}, the most that this host allows.")
         return DeadlineExceeded(f"This waited longer than {limit}, the most that this host allows. Try again later.")
 
-    def _note_pace(self, finished: Finished) -> None:
-        running_s = (finished.timing.total_ms - finished.timing.queue_ms) / 1000
-        if finished.reason != "cancelled":
-            self._typical_s += (running_s - self._typical_s) / 4
-
-    def _typical_wait(self) -> float:
-        """Seconds until one of those that run now is likely to end."""
-        return self._typical_s / max(1, len(self._running))
+    def _never_began(self, ticket: Ticket) -> Timing:
+        waited_ms = (self._clock() - ticket.submitted) * 1000
+        loaded = self._shelf.loaded.get(ticket.request.model)
+        return Timing(
+            queue_ms=waited_ms,
+            first_token_ms=0.0,
+            prefill_tok_s=None,
+            decode_tok_s=None,
+            total_ms=waited_ms,
+            prompt_tokens=0,
+            new_tokens=0,
+            seed=ticket.request.sampling.seed or 0,
+            model=ticket.request.model,
+            device=loaded.info.device if loaded else "",
+            dtype=loaded.info.dtype if loaded else "",
+        )
 
 
 def _out_of_service(model: str, reason: str) -> ModelUnavailable:

@@ -19,6 +19,8 @@ class Ticket:
         self.key = key
         self.request = request
         self.submitted = submitted
+        self.begun: float | None = None
+        """When the engine got it, in the same seconds; None while it waits."""
         self.ahead: int | None = None
         """The place in the queue that was told last."""
         self.text = ""

@@ -4,7 +4,9 @@ import pytest
 
 from plugins.gpt2.display import LONG_PROMPT, continued, ending, measured, verbatim, waiting
 from plugins.gpt2.protocol import Timing
+from plugins.gpt2.spoken import TEXTS
 
+WORDS = TEXTS.of("en-US")
 TIMING = Timing(
     queue_ms=12.4,
     first_token_ms=1234.0,
@@ -63,10 +65,12 @@ def test_of_a_very_long_prompt_the_end_is_shown_from_a_whole_word_on() -> None:
 
 
 def test_the_waiting_line_tells_the_place() -> None:
-    assert waiting(3, None) == "⏳ In the queue: 3 go before you."
-    assert waiting(1, None) == "⏳ In the queue: 1 goes before you."
-    assert waiting(0, None) == "⏳ You are next."
-    assert waiting(2, "gpt2: loading, 40 %") == "⏳ gpt2: loading, 40 %"
+    assert waiting(WORDS, 3, None, None) == "⏳ In the queue: 3 go before you."
+    assert waiting(WORDS, 1, None, None) == "⏳ In the queue: 1 goes before you."
+    assert waiting(WORDS, 0, None, None) == "⏳ You are next."
+    assert waiting(WORDS, 0, 12.4, None) == "⏳ You are next, in about 12 s."
+    assert waiting(WORDS, 1, 200.0, None) == "⏳ In the queue: 1 goes before you; your turn comes in about 3 min."
+    assert waiting(WORDS, 2, 9.0, "gpt2: loading, 40 %") == "⏳ gpt2: loading, 40 %"
 
 
 def test_the_timing_line_says_everything_that_was_measured() -> None:
@@ -77,8 +81,8 @@ def test_the_timing_line_says_everything_that_was_measured() -> None:
 
 
 def test_the_small_print_names_what_was_adjusted_and_an_unexpected_end() -> None:
-    assert ending("length", None, None) == ""
-    assert ending("context", "I used the last 24.", None).splitlines() == [
+    assert ending(WORDS, "length", None, None) == ""
+    assert ending(WORDS, "context", "I used the last 24.", None).splitlines() == [
         "I used the last 24.",
         "The text ends here because the model reads no more than this at a time.",
     ]

@@ -1,0 +1,174 @@
+"""Carrying out one request in a chat: admitted, shown as it grows, stopped by a button, ended with buttons."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import discord
+
+from plugins.gpt2 import display, spoken
+from plugins.gpt2.protocol import (
+    DeadlineExceeded,
+    EngineFailed,
+    Finished,
+    GenerationError,
+    GenerationRequest,
+    Queued,
+    Started,
+    Text,
+)
+from plugins.gpt2.server_rules import ServerRules
+from plugins.gpt2.service import GPT2Service
+from plugins.gpt2.wish import Wish
+from townhall_bot.replies import LiveReply, Refusal
+from townhall_bot.replies.disarm import disarm
+from townhall_bot.replies.paging import MESSAGE_LIMIT, length
+
+Views = Callable[[discord.Interaction[Any], int, Wish], discord.ui.View]
+"""Makes the buttons below a text, given its interaction, an id and the wish."""
+OnFinished = Callable[[GenerationRequest, Finished], Awaitable[None]]
+ONE_MESSAGE = MESSAGE_LIMIT - 100
+"""A text up to this length is one message with its small print."""
+REMEMBERED = 256
+"""Of how many ended requests the ids are kept, to tell a late Stop from one after a restart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Buttons:
+    """The buttons while a text grows (the id is the request's), and below a finished one (the first message's)."""
+
+    growing: Views
+    finished: Views
+
+
+class Answers:
+    """Answers requests. Knows what is under way: Stop finds it, and stopping the bot waits for its last words."""
+
+    def __init__(self, service: GPT2Service, rules: ServerRules, on_finished: OnFinished) -> None:
+        self.service = service
+        self.rules = rules
+        self.buttons: Buttons | None = None
+        """Set once they exist; without them, answers have none."""
+        self._on_finished = on_finished
+        self._under_way: dict[int, asyncio.Task[Any]] = {}
+        self._ended: deque[int] = deque(maxlen=REMEMBERED)
+
+    def knows(self, request_id: int) -> bool:
+        """Tell whether this run of the bot has or had that request."""
+        return request_id in self._under_way or request_id in self._ended
+
+    async def answer(
+        self,
+        interaction: discord.Interaction[Any],
+        prompt: str,
+        wish: Wish | None = None,
+        *,
+        count: int | None = None,
+        seed: int | None = None,
+        notice: str | None = None,
+        **sampling: Any,
+    ) -> None:
+        """Answer with a continuation of ``prompt``; ``notice`` is small print of the caller's.
+
+        Without ``wish`` the server's defaults hold, but for what ``count`` and ``sampling`` (fields of Wish) say.
+        Raises :class:`Refusal`.
+        """
+        rules = await self.rules.of(interaction.guild_id)
+        rules.check_place(interaction)
+        if wish is None:
+            host = self.service.settings.sampling
+            chosen = {"temperature": rules.temperature, "top_k": host.top_k, "top_p": host.top_p} | {
+                name: value for name, value in sampling.items() if value is not None
+            }
+            wish = Wish(rules.default_count if count is None else count, **chosen)
+        if wish.count > rules.max_count:
+            words = spoken.to_asker(interaction)
+            raise Refusal(words("refused.count", count=wish.count, most=rules.max_count))
+        await interaction.response.defer(thinking=True)
+        request = GenerationRequest(
+            prompt=prompt if prompt.strip() else "",
+            count=wish.count,
+            model=rules.model,
+            sampling=wish.sampling(self.service.settings.sampling, seed),
+            user_id=interaction.user.id,
+            guild_id=interaction.guild_id,
+            request_id=interaction.id,
+            limits=rules.limits,
+        )
+        with self._counted(interaction.id):
+            await self._show(interaction, request, wish, notice)
+
+    async def finish(self, seconds: float) -> None:
+        """Wait until everyone has got the last word, at most ``seconds``."""
+        if self._under_way:
+            await asyncio.wait(self._under_way.values(), timeout=seconds)
+
+    @contextlib.contextmanager
+    def _counted(self, request_id: int) -> Iterator[None]:
+        task = asyncio.current_task()
+        assert task is not None  # whatever discord.py calls runs in a task
+        self._under_way[request_id] = task
+        try:
+            yield
+        finally:
+            del self._under_way[request_id]
+            self._ended.append(request_id)
+
+    async def _show(
+        self, interaction: discord.Interaction[Any], request: GenerationRequest, wish: Wish, notice: str | None
+    ) -> None:
+        """Show the text as it grows, and always how it ended."""
+        words = spoken.to_channel(interaction)
+        growing = self.buttons.growing(interaction, interaction.id, wish) if self.buttons else None
+        text = ""
+        async with (
+            LiveReply(interaction, view=growing) as reply,
+            contextlib.aclosing(self.service.generate(request)) as events,
+        ):
+            reply.show(display.WAITING + words("answer.begins"))
+            try:
+                async for event in events:
+                    match event:
+                        case Queued(ahead, wait_s):
+                            reply.show(display.waiting(words, ahead, wait_s, self.service.progress(request.model)))
+                        case Started(adjusted):
+                            notice = "\n".join(line for line in (notice, adjusted) if line) or None
+                            reply.show(display.continued(request.prompt, text), note=words("answer.reading"))
+                        case Text(piece):
+                            text += piece
+                            reply.show(display.continued(request.prompt, text), note=words("answer.writing"))
+                        case Finished(reason, measured):
+                            await self._on_finished(request, event)
+                            note = display.ending(words, reason, notice, measured if wish.timing else None)
+                            await self._end(interaction, reply, request, text, note, wish)
+            except (EngineFailed, DeadlineExceeded) as error:
+                if not text:
+                    raise Refusal(str(error)) from error
+                await self._end(interaction, reply, request, text, str(error), wish)
+                raise Refusal(str(error), shown=True) from error
+            except GenerationError as error:
+                raise Refusal(str(error)) from error
+
+    async def _end(
+        self,
+        interaction: discord.Interaction[Any],
+        reply: LiveReply,
+        request: GenerationRequest,
+        text: str,
+        note: str,
+        wish: Wish,
+    ) -> None:
+        await reply.stop()
+        shown = display.continued(request.prompt, text)
+        first = 0  # the buttons' own message
+        if length(disarm(shown)) + length(note) > ONE_MESSAGE:  # the prompt is in the first of several
+            with contextlib.suppress(discord.HTTPException):
+                first = (await interaction.original_response()).id
+        view = self.buttons.finished(interaction, first, wish) if self.buttons else None
+        if not await reply.finish(shown, note=note, plain=request.prompt + text, view=view):
+            raise Refusal(spoken.to_asker(interaction)("answer.lost"), shown=True)

@@ -1,0 +1,220 @@
+"""The buttons below a text. All they need is in their ids and on their message, so they outlive a restart.
+
+An id reads ``gpt2:<action>:<asker>:<number>:<wish>``. The number is the request's while the text grows; below a
+finished text it is that of the message that begins it, 0 where this is the buttons' own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from typing import Any, ClassVar, Self
+
+import discord
+
+from plugins.gpt2 import answer_text, spoken
+from plugins.gpt2.answer_text import Shown
+from plugins.gpt2.answers import Answers, Buttons
+from plugins.gpt2.display import SMALL_PRINT
+from plugins.gpt2.edit_form import EditForm
+from plugins.gpt2.wish import PACKED, Wish
+from townhall_bot.replies import Refusal, explain
+
+TEMPLATE = re.compile(
+    r"gpt2:(?P<action>stop|again|continue|edit|delete):(?P<asker>\d{1,20}):(?P<number>\d{1,20}):"
+    rf"(?P<wish>{PACKED.pattern})"
+)
+LOOKS = {
+    "stop": (discord.ButtonStyle.danger, "⏹️"),
+    "again": (discord.ButtonStyle.secondary, "🔁"),
+    "continue": (discord.ButtonStyle.primary, "▶️"),
+    "edit": (discord.ButtonStyle.secondary, "✏️"),
+    "delete": (discord.ButtonStyle.secondary, "🗑️"),
+}
+PAGES = 5
+"""How many messages after the first are looked at for the pages of one text."""
+
+
+class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMPLATE):
+    """One button. :func:`bound` makes the class that knows the plugin's answers."""
+
+    answers: ClassVar[Answers]
+
+    def __init__(self, item: discord.ui.Button[Any], action: str, asker: int, number: int, wish: Wish) -> None:
+        super().__init__(item)
+        self.action = action
+        self.asker = asker
+        self.number = number
+        self.wish = wish
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str], /
+    ) -> Self:
+        """Return the button that was pressed."""
+        assert isinstance(item, discord.ui.Button)  # no other component has such an id
+        wish = Wish.unpack(match["wish"])
+        return cls(item, match["action"], int(match["asker"]), int(match["number"]), wish)
+
+    @classmethod
+    def labelled(cls, interaction: discord.Interaction[Any], action: str, number: int, wish: Wish) -> Self:
+        """Return a button for the text of this interaction, in the words of its channel."""
+        style, emoji = LOOKS[action]
+        custom_id = f"gpt2:{action}:{interaction.user.id}:{number}:{wish.pack()}"
+        label = spoken.to_channel(interaction)(f"button.{action}")
+        item: discord.ui.Button[Any] = discord.ui.Button(style=style, emoji=emoji, label=label, custom_id=custom_id)
+        return cls(item, action, interaction.user.id, number, wish)
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        """Do what the button says; who may not, and what goes wrong, is told to whoever pressed it."""
+        try:
+            self._check_may(interaction)
+            await getattr(self, f"_{self.action}")(interaction)
+        except Exception as error:
+            await explain(interaction, error)
+
+    def _check_may(self, interaction: discord.Interaction[Any]) -> None:
+        if interaction.user.id == self.asker:
+            return
+        shared = self.action in ("stop", "delete")
+        if not (shared and interaction.guild is not None and interaction.permissions.manage_messages):
+            words = spoken.to_asker(interaction)
+            raise Refusal(words(f"refused.{self.action if shared else 'other'}", asker=f"<@{self.asker}>"))
+
+    async def _stop(self, interaction: discord.Interaction[Any]) -> None:
+        if self.answers.service.cancel(self.number) or self.answers.knows(self.number):
+            await interaction.response.defer()  # the text's own last edit shows that it was stopped
+            return
+        # From before a restart: nobody writes on this text any more.
+        assert interaction.message is not None  # a component has its message
+        words = spoken.to_channel(interaction)
+        lines = [line for line in interaction.message.content.split("\n") if not line.startswith(SMALL_PRINT)]
+        view = finished_view(type(self), interaction, 0, self.wish, asker=self.asker)
+        content = "\n".join([*lines, SMALL_PRINT + words("answer.interrupted")])
+        await interaction.response.edit_message(content=content, view=view)
+
+    async def _again(self, interaction: discord.Interaction[Any]) -> None:
+        shown = await self._first(interaction)
+        words = spoken.to_channel(interaction)
+        await self.answers.answer(interaction, shown.prompt, self.wish, notice=_cut(shown, words))
+
+    async def _continue(self, interaction: discord.Interaction[Any]) -> None:
+        text = await whole_text(interaction, self.number)
+        if not text.strip():
+            raise Refusal(spoken.to_asker(interaction)("refused.no_text"))
+        await self.answers.answer(interaction, text, self.wish)
+
+    async def _edit(self, interaction: discord.Interaction[Any]) -> None:
+        shown = await self._first(interaction)
+        await interaction.response.send_modal(EditForm(interaction, self.answers, shown.prompt, self.wish))
+
+    async def _delete(self, interaction: discord.Interaction[Any]) -> None:
+        await interaction.response.defer()
+        for page in await pages(interaction, self.number):
+            with contextlib.suppress(discord.NotFound):
+                await page.delete()
+        await interaction.delete_original_response()  # (without the bot's own right to see the channel)
+
+    async def _first(self, interaction: discord.Interaction[Any]) -> Shown:
+        """Return what the message shows that begins the text. Raises Refusal where it cannot be read."""
+        assert interaction.message is not None  # a component has its message
+        message = interaction.message
+        if self.number not in (0, message.id):
+            try:
+                message = await message.channel.fetch_message(self.number)
+            except discord.HTTPException as error:
+                raise Refusal(spoken.to_asker(interaction)("refused.not_read")) from error
+        shown = answer_text.read(message.content)
+        if not shown.whole:
+            raise Refusal(spoken.to_asker(interaction)("refused.no_prompt"))
+        return shown
+
+
+def bound(answers: Answers) -> type[AnswerButton]:
+    """Return the class of buttons that act on ``answers``."""
+    bound_to = answers
+
+    class Bound(AnswerButton, template=TEMPLATE):
+        answers = bound_to
+
+    return Bound
+
+
+def views(button: type[AnswerButton]) -> Buttons:
+    """Return what puts buttons of that class below texts."""
+
+    def growing(interaction: discord.Interaction[Any], request_id: int, wish: Wish) -> discord.ui.View:
+        return _view([button.labelled(interaction, "stop", request_id, wish)])
+
+    def finished(interaction: discord.Interaction[Any], first: int, wish: Wish) -> discord.ui.View:
+        return finished_view(button, interaction, first, wish)
+
+    return Buttons(growing, finished)
+
+
+def finished_view(
+    button: type[AnswerButton],
+    interaction: discord.Interaction[Any],
+    first: int,
+    wish: Wish,
+    *,
+    asker: int | None = None,
+) -> discord.ui.View:
+    """Return the buttons below a finished text; they belong to ``asker``, else to whose interaction this is."""
+    made = [button.labelled(interaction, action, first, wish) for action in ("again", "continue", "edit", "delete")]
+    if asker is not None:
+        for each in made:
+            each.custom_id = f"gpt2:{each.action}:{asker}:{first}:{wish.pack()}"
+    return _view(made)
+
+
+def _view(buttons: list[AnswerButton]) -> discord.ui.View:
+    view = discord.ui.View(timeout=None)
+    for each in buttons:
+        view.add_item(each)
+    return view
+
+
+async def pages(interaction: discord.Interaction[Any], first: int) -> list[discord.Message]:
+    """Return the messages before the buttons' own that belong to the same text, as far as they can be read."""
+    message = interaction.message
+    assert message is not None  # a component has its message
+    if first in (0, message.id):
+        return []
+    try:
+        begin = await message.channel.fetch_message(first)
+        between = [
+            each
+            async for each in message.channel.history(after=begin, before=message, limit=PAGES, oldest_first=True)
+            if each.author == message.author and _origin(each) == _origin(begin) is not None
+        ]
+    except discord.HTTPException:
+        return []
+    return [begin, *between]
+
+
+async def whole_text(interaction: discord.Interaction[Any], first: int) -> str:
+    """Return prompt and text of an answer, over all its messages or from its file."""
+    message = interaction.message
+    assert message is not None  # a component has its message
+    earlier = await pages(interaction, first)
+    begin, *rest = [*earlier, message]
+    if (file := await attached_text(begin)) is not None:
+        return file
+    return " ".join([answer_text.read(begin.content).whole, *(answer_text.read(page.content).whole for page in rest)])
+
+
+async def attached_text(message: discord.Message) -> str | None:
+    """Return the text file of a long answer, None where the message has none."""
+    for attachment in message.attachments:
+        if attachment.filename == "text.txt" and attachment.size < 100_000:
+            return (await attachment.read()).decode("utf-8", "replace")
+    return None
+
+
+def _origin(message: discord.Message) -> int | None:
+    return message.interaction_metadata.id if message.interaction_metadata else None
+
+
+def _cut(shown: Shown, words: Any) -> str | None:
+    return words("cut.prompt") if shown.cut else None

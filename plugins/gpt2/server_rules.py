@@ -1,0 +1,74 @@
+"""What a server has decided about the plugin, as far as the host allows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import discord
+
+from plugins.gpt2 import spoken
+from plugins.gpt2.catalogue import Catalogue
+from plugins.gpt2.protocol import Limits
+from plugins.gpt2.settings import GPT2Settings
+from townhall_bot.replies import Refusal
+from townhall_bot.store import GuildSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What holds on a server now. ``chosen_model`` is what it asked for, even where the host offers it no longer.
+
+    Empty ``channels`` or ``roles`` let everyone in; ``audit_channel`` is where changes are posted, if anywhere.
+    """
+
+    model: str
+    chosen_model: str
+    default_count: int
+    max_count: int
+    temperature: float
+    limits: Limits
+    channels: tuple[int, ...] = ()
+    roles: tuple[int, ...] = ()
+    audit_channel: int | None = None
+
+    def check_place(self, interaction: discord.Interaction[Any]) -> None:
+        """Raise Refusal where this member may not use the plugin here; threads belong to their channel."""
+        words = spoken.to_asker(interaction)
+        channel = interaction.channel
+        here = {interaction.channel_id, getattr(channel, "parent_id", None)}
+        if self.channels and not here & set(self.channels):
+            raise Refusal(words("refused.channel", channels=", ".join(f"<#{each}>" for each in self.channels)))
+        theirs = {role.id for role in getattr(interaction.user, "roles", ())}
+        if self.roles and not theirs & set(self.roles):
+            raise Refusal(words("refused.role", roles=", ".join(f"<@&{each}>" for each in self.roles)))
+
+
+class ServerRules:
+    """Each server's rules, kept in the store; the host's settings bound them when they are read."""
+
+    def __init__(self, kept: GuildSettings, catalogue: Catalogue, settings: GPT2Settings) -> None:
+        self.kept = kept
+        self._catalogue = catalogue
+        self._host = settings
+
+    async def of(self, guild_id: int | None) -> Rules:
+        """Return what holds on a server, or in direct messages for None: the host's own settings."""
+        mine = {} if guild_id is None else await self.kept.all(guild_id)
+        host = self._host
+        chosen = str(mine.get("model", host.model))
+        most = min(int(mine.get("max_count", host.max_count)), host.max_count)
+        return Rules(
+            model=chosen if chosen in self._catalogue.allowed else host.model,
+            chosen_model=chosen,
+            default_count=min(int(mine.get("default_count", host.default_count)), most),
+            max_count=most,
+            temperature=float(mine.get("temperature", host.temperature)),
+            limits=Limits(
+                min(int(mine.get("member_limit", host.member_limit)), host.member_limit),
+                min(int(mine.get("server_limit", host.guild_limit)), host.guild_limit),
+            ),
+            channels=tuple(mine.get("channels", ())),
+            roles=tuple(mine.get("roles", ())),
+            audit_channel=mine.get("audit_channel"),
+        )

@@ -1,0 +1,21 @@
+"""What the plugin says, in every language of ``locale``: to the channel in its own, to one person in theirs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import discord
+
+from townhall_bot.texts import Texts, Words
+
+TEXTS = Texts.beside(__file__)
+
+
+def to_channel(interaction: discord.Interaction[Any]) -> Words:
+    """Return the texts for what everyone reads; in direct messages that is the asker alone."""
+    return TEXTS.of(interaction.guild_locale or interaction.locale)
+
+
+def to_asker(interaction: discord.Interaction[Any]) -> Words:
+    """Return the texts for what only the asker reads."""
+    return TEXTS.of(interaction.locale)

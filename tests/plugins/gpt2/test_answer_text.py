@@ -1,0 +1,45 @@
+"""A message tells its prompt and text back, as they were written."""
+
+from __future__ import annotations
+
+import pytest
+
+from plugins.gpt2.answer_text import Shown, plain, read
+from plugins.gpt2.display import LONG_PROMPT, continued, verbatim
+from townhall_bot.replies.disarm import disarm
+
+HARD = [
+    "plain words",
+    "*stars* _under_ ~~gone~~ ||secret|| `code` a\\b",
+    "# title\n- one\n1. two\n> three\n-# small",
+    "see https://example.org/a_b*c (and [this](https://example.org)) <@1> <:smile:2>",
+    "join discord.gg/townhall now",
+]
+
+
+@pytest.mark.parametrize("text", HARD)
+def test_plain_undoes_what_makes_text_safe_to_show(text: str) -> None:
+    assert plain(disarm(verbatim(text))) == text
+
+
+@pytest.mark.parametrize("prompt", [*HARD, "two\n\nparagraphs", "**bold** already"])
+@pytest.mark.parametrize("text", [*(f" {text}" for text in HARD), "\n\nand *then*\nmore", ""])
+@pytest.mark.parametrize("note", ["", "\n-# Stopped.\n-# queue 3 ms"])
+def test_prompt_and_text_come_back(prompt: str, text: str, note: str) -> None:
+    assert read(disarm(continued(prompt, text)) + note) == Shown(prompt, text)
+
+
+def test_without_a_prompt_all_is_text() -> None:
+    assert read(continued("", "Once *upon*")) == Shown("", "Once *upon*")
+
+
+def test_of_a_long_prompt_the_end_comes_back_and_says_that_it_is_cut() -> None:
+    prompt = " ".join(f"word{i}" for i in range(LONG_PROMPT))
+    shown = read(continued(prompt, " and on"))
+    assert shown.cut
+    assert prompt.endswith(shown.prompt)
+    assert shown.text == " and on"
+
+
+def test_a_message_that_still_waits_tells_nothing() -> None:
+    assert read("⏳ You are next.") == Shown("", "")
