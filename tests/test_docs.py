@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,13 @@ def test_the_rooms_in_the_architecture_are_there() -> None:
                 missing.append(str(path.relative_to(CHECKOUT)))
         folders.append(folders[depth] / names[0])
     assert not missing
+
+
+def test_every_dependency_has_its_reasons() -> None:
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
+    page = (CHECKOUT / "docs" / "decisions.md").read_text().replace("-", "_")
+    names = [re.split(r"[<>=;\[ ]", line)[0].replace("-", "_") for line in project["dependencies"]]
+    assert not [name for name in names if not re.search(rf"^\| {re.escape(name)}\b", page, re.MULTILINE)]
 
 
 def test_ci_finds_both_commands_in_the_readme() -> None:
