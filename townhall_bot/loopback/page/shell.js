@@ -1,0 +1,172 @@
+// What stands around the messages: channels, members, who one is, the bar above, day and night.
+
+import { avatar, el, icon, iconButton } from "./dom.js";
+import { start } from "./composer.js";
+import { openMemberMenu, openPeopleMenu } from "./message_menu.js";
+import { on, openChannel, state, tell } from "./state.js";
+
+const THEMES = { system: "auto", light: "sun", dark: "moon" };
+const root = document.documentElement;
+const part = (id) => document.getElementById(id);
+const narrow = matchMedia("(max-width: 900px)");
+
+on("server", () => {
+  part("server-name").textContent = state.server.name;
+  channels();
+  members();
+  me();
+  topbar();
+  welcome();
+});
+on("channel", () => {
+  drawer("");
+  channels();
+  topbar();
+  welcome();
+});
+on("unread", channels);
+on("connection", (connected) => {
+  part("connection").textContent = connected ? "" : "The connection to the server was lost. Trying again…";
+  part("connection").classList.toggle("lost", !connected);
+});
+on("inspect", () => drawer(""));
+
+function channels() {
+  const entry = (channel) =>
+    el(
+      "li",
+      {},
+      el(
+        "button",
+        { type: "button", class: `channel${channel.unread ? " unread" : ""}`, "aria-current": channel === state.channel ? "page" : null, onclick: () => openChannel(channel.id) },
+        icon(channel.direct ? "at" : "hash"),
+        el("span", { text: channel.direct ? "Townhall" : channel.name }),
+        channel.unread && el("span", { class: "unseen", text: ", unread" }),
+      ),
+    );
+  const group = (title, list) => list.length > 0 && el("section", {}, el("h2", { text: title }), el("ul", {}, ...list.map(entry)));
+  const all = state.server.channels;
+  part("channels").replaceChildren(
+    ...[group("Channels", all.filter((each) => !each.direct)), group("Direct messages", all.filter((each) => each.direct))].filter(Boolean),
+  );
+}
+
+function members() {
+  const row = (member) => {
+    const node = el(
+      "button",
+      { type: "button", class: `member${member.online ? "" : " offline"}`, "aria-haspopup": "menu", "aria-expanded": "false", onclick: () => openMemberMenu(member, node) },
+      el("span", { class: "member-face" }, avatar(member), el("span", { class: "presence", "aria-hidden": "true" })),
+      el("span", { class: "member-name", text: member.name }),
+      member.id === state.you.id && el("span", { class: "you", text: "you" }),
+      member.manages && !member.bot && el("span", { class: "crown", title: "Manages the server" }, icon("crown")),
+      member.bot && el("span", { class: "tag", text: "APP" }),
+      el("span", { class: "unseen", text: member.online ? ", online" : ", offline" }),
+    );
+    return el("li", {}, node);
+  };
+  const group = (title, list) => list.length > 0 && el("section", {}, el("h2", { text: `${title} — ${list.length}` }), el("ul", {}, ...list.map(row)));
+  const all = state.server.members;
+  part("members").replaceChildren(
+    ...[
+      group("Apps", all.filter((each) => each.bot)),
+      group("Managing", all.filter((each) => !each.bot && each.manages)),
+      group("Members", all.filter((each) => !each.bot && !each.manages)),
+    ].filter(Boolean),
+  );
+}
+
+function me() {
+  const button = el(
+    "button",
+    { type: "button", id: "act-as", class: "me", "aria-haspopup": "menu", "aria-expanded": "false", "aria-label": `You are ${state.you.name}. Act as somebody else` },
+    el("span", { class: "member-face" }, avatar(state.you), el("span", { class: "presence" })),
+    el("span", { class: "me-text" }, el("strong", { text: state.you.name }), el("span", { text: "Act as…" })),
+    icon("down"),
+  );
+  button.addEventListener("click", () => openPeopleMenu(button));
+  part("me").replaceChildren(button, themeButton());
+}
+
+function themeButton() {
+  const theme = localStorage.getItem("theme") ?? "system";
+  const names = Object.keys(THEMES);
+  return iconButton(THEMES[theme], `Theme: ${theme}`, () => {
+    const next = names[(names.indexOf(theme) + 1) % names.length];
+    localStorage.setItem("theme", next);
+    applyTheme();
+    const button = themeButton();
+    part("me").lastElementChild.replaceWith(button);
+    button.focus();
+  }, { id: "theme" });
+}
+
+/** Shows the theme that was chosen, or the system's. */
+export function applyTheme() {
+  const theme = localStorage.getItem("theme") ?? "system";
+  if (theme === "system") delete root.dataset.theme;
+  else root.dataset.theme = theme;
+}
+
+function topbar() {
+  const { channel } = state;
+  if (!channel) return;
+  const membersButton = iconButton("people", "Members", () => toggleMembers(membersButton), { "aria-expanded": String(membersShown()), "aria-controls": "members" });
+  part("topbar").replaceChildren(
+    iconButton("menu", "Channels", () => drawer("sidebar"), { class: "icon-button narrow-only", "aria-controls": "sidebar" }),
+    icon(channel.direct ? "at" : "hash"),
+    el("h1", { text: channel.direct ? "Townhall" : channel.name }),
+    el("span", { class: "topic", text: channel.topic ?? "" }),
+    membersButton,
+  );
+  document.title = `${channel.direct ? "@Townhall" : `#${channel.name}`} | ${state.server.name}`;
+}
+
+function membersShown() {
+  return narrow.matches ? document.body.dataset.drawer === "members" : !document.body.classList.contains("no-members");
+}
+
+function toggleMembers(button) {
+  if (narrow.matches) drawer(document.body.dataset.drawer === "members" ? "" : "members");
+  else document.body.classList.toggle("no-members");
+  button.setAttribute("aria-expanded", String(membersShown()));
+  tell("close-inspector");
+}
+
+/** Slides in the channels or the members on a narrow window; "" slides them out. */
+function drawer(name) {
+  document.body.dataset.drawer = name;
+  part("veil").hidden = !name;
+  if (name) part(name).querySelector("button")?.focus();
+}
+part("veil").addEventListener("click", () => drawer(""));
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && document.body.dataset.drawer && !event.defaultPrevented) drawer("");
+});
+
+function welcome() {
+  const { channel, you } = state;
+  if (!channel) return;
+  const title = channel.direct ? "Townhall" : `Welcome to #${channel.name}!`;
+  const text = channel.direct
+    ? "Messages between you and the bot."
+    : `This is the start of #${channel.name}. The bot here runs on this machine; nothing you type leaves it.`;
+  const cards = channel.commands.filter((command) => command.type === 1 && !command.refused).slice(0, 4);
+  part("welcome").replaceChildren(
+    el("span", { class: "welcome-sign" }, icon(channel.direct ? "at" : "hash")),
+    el("h2", { text: title }),
+    el("p", { text }),
+    el("div", { class: "cards" }, ...cards.map(card)),
+    cards.length ? null : el("p", { class: "welcome-wait", text: channel.commands.length ? `${you.name} may not use commands here.` : "The bot is on its way…" }),
+  );
+}
+
+function card(command) {
+  const name = `/${command.path.join(" ")}`;
+  return el(
+    "button",
+    { type: "button", class: "card", onclick: () => start(`${name} `) },
+    el("strong", { text: `Try ${name}` }),
+    el("span", { text: command.description }),
+  );
+}
