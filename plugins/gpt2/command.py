@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -185,13 +186,9 @@ def _generate(
     began = before = clock()
     scheduler.submit(0, request, began)
     text, finished, tokens = request.prompt, None, 0
-    with tqdm(total=request.count, unit="token", file=sys.stderr) as bar:
+    with tqdm(total=request.count, unit="token", file=sys.stderr) as bar, _ctrl_c(lambda: scheduler.cancel(0)):
         while scheduler.busy:
-            try:
-                step = scheduler.step()
-            except KeyboardInterrupt:
-                scheduler.cancel(0)
-                continue
+            step = scheduler.step()
             for _, outcome in step.outcomes:
                 match outcome:
                     case GenerationError():
@@ -209,6 +206,16 @@ def _generate(
                 bar.update(count - tokens)
                 before, tokens = now, count
     return Written(text, finished, clock() - began)
+
+
+@contextmanager
+def _ctrl_c(stop: Callable[[], None]) -> Iterator[None]:
+    """Have Ctrl-C call ``stop`` instead of interrupting whatever line it hits, so that nothing written is lost."""
+    before = signal.signal(signal.SIGINT, lambda *_: stop())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _summary(timing: Timing) -> str:

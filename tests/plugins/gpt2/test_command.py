@@ -1,0 +1,127 @@
+"""``townhall gpt2``: what a person at a shell sees."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plugins.gpt2.command import main
+from plugins.gpt2.engine.interface import Logits
+from plugins.gpt2.model import gpt2
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The settings of whoever runs the tests are nobody's here."""
+    for name in [name for name in os.environ if name.startswith("TOWNHALL_GPT2_") and not name.endswith("CACHE_DIR")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_text_is_all_of_stdout_and_the_way_there_is_on_stderr(capsys: Captured) -> None:
+    assert main(["--prompt", "My fellow citizens", "--count", "12", "--temperature", "0"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.startswith("My fellow citizens")
+    assert len(shown.out) > len("My fellow citizens") + 10
+    told = [line for line in shown.err.replace("\r", "\n").splitlines() if "it/s" not in line]
+    assert told[0] == "using CPU backend"
+    assert told[1] == "using townhall-mini"
+    assert re.search(r"ram used: +[\d.]+ MB, ", shown.err)
+    assert re.search(r"loaded weights in [\d.]+ ms, [\d.]+ MB loaded at [\d.]+ GB/s", shown.err)
+    assert "Generating text..." in told
+    assert "12/12" in shown.err
+    assert "token/s" in shown.err
+
+
+def test_json_is_one_object_on_the_last_line(capsys: Captured) -> None:
+    assert main(["--prompt", "To apply", "--count", "7", "--seed", "5", "--json", "--weights", "fp16"]) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert result["text"].startswith("To apply")
+    assert result["new_tokens"] == 7
+    assert result["finish_reason"] == "length"
+    assert (result["model"], result["device"], result["dtype"], result["seed"]) == ("townhall-mini", "CPU", "fp16", 5)
+    timing = result["timing"]
+    assert set(timing) == {"load_ms", "queue_ms", "first_token_ms", "prefill_tok_s", "decode_tok_s", "total_ms"}
+    assert 0 < timing["first_token_ms"] <= timing["total_ms"]
+
+
+def test_the_same_seed_gives_the_same_text_and_another_seed_another(capsys: Captured) -> None:
+    texts = []
+    for seed in ("1", "1", "2"):
+        main(["--prompt", "The king", "--count", "20", "--seed", seed])
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[1] != texts[2]
+
+
+def test_timing_gives_a_line_a_token_and_sums_up(capsys: Captured) -> None:
+    main(["--prompt", "The king", "--count", "5", "--timing"])
+    told = capsys.readouterr().err
+    assert len(re.findall(r"token +\d+: +[\d.]+ ms", told)) == 5
+    assert re.search(r"first token after [\d.]+ ms, prefill of 2 tokens [\d.]+ tok/s, decode of 5 tokens", told)
+    assert re.search(r"a token takes \d+ kernels and [\d.]+ MB of weights: [\d.]+ GB/s, \d+% of", told)
+
+
+def test_an_empty_prompt_is_explained(capsys: Captured) -> None:
+    assert main(["--prompt", "", "--count", "3"]) == 0
+    assert "Your prompt is empty, so the model starts a text of its own." in capsys.readouterr().err
+
+
+def test_a_prompt_longer_than_the_context_is_explained(capsys: Captured) -> None:
+    assert main(["--prompt", "word " * 900, "--count", "4"]) == 0
+    assert "this model reads 512, so I used the last 508" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["--model_size", "gpt5"], 1, "no model is called 'gpt5'. Did you mean gpt2? Known are townhall-mini"),
+        (["--count", "0"], 2, "--count is 0; it must be 1 or more"),
+        (["--temperature", "-1"], 2, "temperature"),
+    ],
+)
+def test_what_is_wrong_is_said_with_what_is_right(
+    capsys: Captured, arguments: list[str], status: int, said: str
+) -> None:
+    assert main(arguments) == status
+    shown = capsys.readouterr()
+    assert said in shown.err
+    assert shown.out == ""
+
+
+def test_a_setting_that_is_wrong_stops_it_by_name(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOWNHALL_GPT2_WEIGHTS", "int3")
+    assert main(["--count", "1"]) == 2
+    assert "TOWNHALL_GPT2_WEIGHTS" in capsys.readouterr().err
+
+
+def test_ctrl_c_stops_at_once_and_shows_what_there_is(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    decode, steps = gpt2.GPT2.decode, []
+
+    def interrupted(model: gpt2.GPT2, *given: Any) -> Logits:
+        steps.append(given)
+        if len(steps) == 5:
+            signal.raise_signal(signal.SIGINT)
+        return decode(model, *given)
+
+    monkeypatch.setattr(gpt2.GPT2, "decode", interrupted)
+    assert main(["--prompt", "My fellow citizens", "--count", "400", "--temperature", "1", "--seed", "1"]) == 130
+    assert len(steps) == 5
+    shown = capsys.readouterr().out
+    assert shown.startswith("My fellow citizens")
+    assert len(shown) > len("My fellow citizens") + 5
+
+
+def test_the_model_file_is_a_program_of_its_own(tmp_path: Path) -> None:
+    command = [sys.executable, gpt2.__file__, "--prompt", "The king", "--count", "3", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path, timeout=60)
+    assert json.loads(done.stdout)["new_tokens"] == 3
