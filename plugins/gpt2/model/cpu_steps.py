@@ -31,6 +31,7 @@ from plugins.gpt2.model.cpu_graph import CPUGraph
 from plugins.gpt2.model.cpu_team import COMMAND_WORDS, HEADER, Team
 from plugins.gpt2.model.pages import zeros
 from plugins.gpt2.model.steps import Floats, Ints, JitStep, Step
+from plugins.gpt2.model.sweeping import TEMPORARY, sweep, used
 from plugins.gpt2.model.transformer import Transformer
 
 log = logging.getLogger("townhall.gpt2.model")
@@ -199,12 +200,14 @@ def cache_key(*facts: object) -> str:
 def load_recording(path: Path) -> Recording | None:
     """Return what is kept under ``path``, or None where there is nothing whole."""
     try:
-        return Recording.from_bytes(path.read_bytes())
+        recording = Recording.from_bytes(path.read_bytes())
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         log.warning("the captured step %s cannot be read (%s); it is captured anew", path, error)
         return None
+    used(path)
+    return recording
 
 
 def keep_recording(path: Path, recording: Recording) -> None:
@@ -212,7 +215,8 @@ def keep_recording(path: Path, recording: Recording) -> None:
     temporary = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=".making-", dir=path.parent)
+        sweep(path.parent)
+        handle, temporary = tempfile.mkstemp(prefix=TEMPORARY, dir=path.parent)
         with os.fdopen(handle, "wb") as file:
             file.write(recording.to_bytes())
         Path(temporary).replace(path)

@@ -14,7 +14,6 @@ import mmap
 import os
 import re
 import tempfile
-import time
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ import numpy.typing as npt
 from plugins.gpt2.model.constants import Weights
 from plugins.gpt2.model.layout import Layout
 from plugins.gpt2.model.packing import STORED, Part, pack, parts
+from plugins.gpt2.model.sweeping import TEMPORARY, sweep, used
 
 if TYPE_CHECKING:
     from plugins.gpt2.model.checkpoint import Checkpoint
@@ -126,6 +126,7 @@ def _mapped(path: Path, about: Mapping[str, str], expected: list[Part]) -> Packe
     except (OSError, ValueError) as error:
         log.warning("%s cannot be read (%s); it is made anew", path, error)
         return None
+    used(path)
     return PackedWeights(dict(_views(mapped, len(wanted), expected)), mapped=True)
 
 
@@ -149,8 +150,8 @@ def _write(
 ) -> Generator[tuple[Part, int], None, None]:
     """Write all parts as they are made, under a temporary name until they are whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(path.parent)
-    handle, temporary = tempfile.mkstemp(prefix=".making-", dir=path.parent)
+    sweep(path.parent)
+    handle, temporary = tempfile.mkstemp(prefix=TEMPORARY, dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             _begin(file, _header(about, expected), sum(map(_nbytes, expected)))
@@ -173,11 +174,3 @@ def _begin(file: BinaryIO, header: bytes, size: int) -> None:
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(file.fileno(), 0, len(header) + size)
     file.write(header)
-
-
-def _sweep(folder: Path) -> None:
-    """Delete what killed processes left unfinished; an hour is more than any conversion takes."""
-    for path in folder.glob(".making-*"):
-        with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > 3600:
-                path.unlink()

@@ -14,6 +14,7 @@ from plugins.gpt2.model import compiler
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         compiler.use()  # names the shared kernel cache, before the folder changes
-        patch.setenv("TOWNHALL_GPT2_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("CACHEDB", os.environ["CACHEDB"])
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setattr(compiler, "cache_folder", lambda: folder)
         yield

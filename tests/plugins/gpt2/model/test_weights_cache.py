@@ -131,3 +131,13 @@ def test_what_a_killed_process_left_is_swept_away(convert: Convert, tmp_path: Pa
     (folder / ".making-now").write_bytes(b"another process is at it")
     convert()
     assert [path.name for path in kept(tmp_path) if path.name.startswith(".")] == [".making-now"]
+
+
+def test_what_was_not_used_for_a_month_makes_room(convert: Convert, tmp_path: Path) -> None:
+    convert("fp16")
+    convert("int8")
+    for path in kept(tmp_path):
+        os.utime(path, (0, 0))
+    convert("fp16")  # uses its file
+    convert("bf16")  # makes a new one
+    assert sorted(path.name.split("-")[-2] for path in kept(tmp_path)) == ["bf16", "fp16"]

@@ -1,0 +1,110 @@
+"""Captured steps outlive the process that captured them, and nothing but the right ones is run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from plugins.gpt2.model import compiler
+
+compiler.use()
+
+from plugins.gpt2.model import cpu_steps, device  # noqa: E402 - tinygrad reads the environment that use() sets
+from plugins.gpt2.model.checkpoint import open_checkpoint  # noqa: E402 - as above
+from plugins.gpt2.model.cpu_graph import team_of  # noqa: E402 - as above
+from plugins.gpt2.model.gpt2 import GPT2, load  # noqa: E402 - as above
+from plugins.gpt2.model.steps import JitStep  # noqa: E402 - as above
+from tools.random_checkpoint import RECIPES, write_checkpoint  # noqa: E402 - as above
+
+TOKENS = [5, 17, 3, 200, 41]
+
+Load = Callable[[], GPT2]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(compiler, "cache_folder", lambda: tmp_path / "cache")
+    return tmp_path / "cache" / "steps"
+
+
+@pytest.fixture
+def load_model(tmp_path: Path, folder: Path) -> Load:
+    recipe = RECIPES["three-heads"]
+    source = write_checkpoint(tmp_path / "source", recipe.config, recipe.seed)
+
+    def run() -> GPT2:
+        with open_checkpoint(str(source)) as checkpoint:
+            return load(checkpoint, weights="fp32", rows=2)
+
+    return run
+
+
+@pytest.fixture
+def captures(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many slots each step had that was captured and not read from the cache."""
+    seen: list[int] = []
+    original = JitStep.__init__
+
+    def counted(self: JitStep, network: object, slots: int, *more: object) -> None:
+        seen.append(slots)
+        original(self, network, slots, *more)  # type: ignore[arg-type]  # handed on as they came
+
+    monkeypatch.setattr(JitStep, "__init__", counted)
+    return seen
+
+
+def test_the_second_start_captures_nothing_and_gives_the_same_numbers(load_model: Load, captures: list[int]) -> None:
+    first = load_model().prefill(0, TOKENS, 0)
+    assert captures
+    captures.clear()
+    np.testing.assert_array_equal(load_model().prefill(0, TOKENS, 0), first)
+    assert captures == []
+
+
+def test_a_broken_file_is_captured_anew(
+    load_model: Load, folder: Path, captures: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    first = load_model().prefill(0, TOKENS, 0)
+    for path in folder.iterdir():
+        path.write_bytes(path.read_bytes()[:200])
+    captures.clear()
+    np.testing.assert_array_equal(load_model().prefill(0, TOKENS, 0), first)
+    assert captures
+    assert "it is captured anew" in caplog.text
+    captures.clear()
+    load_model()
+    assert captures == []
+
+
+def test_another_version_of_the_code_captures_its_own(
+    load_model: Load, captures: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_model()
+    captures.clear()
+    monkeypatch.setattr(device, "TINYGRAD_VERSION", "0.15.0")
+    load_model()
+    assert captures
+
+
+def test_a_cache_that_cannot_be_written_costs_time_only(
+    load_model: Load, folder: Path, captures: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    folder.parent.mkdir(parents=True)
+    folder.write_text("a file where a folder should be")
+    model = load_model()
+    assert model.prefill(0, TOKENS, 0).shape == (257,)
+    assert captures
+    assert "cannot be kept" in caplog.text
+
+
+def test_a_recording_for_another_model_is_refused(load_model: Load) -> None:
+    model = load_model()
+    recording = cpu_steps.Recording(
+        (), (("h.9.mlp.c_fc.weight", 10),), np.zeros((0, 18), np.uint64), np.zeros((0, 12), np.int32)
+    )
+    with pytest.raises(ValueError, match=r"uses h\.9\.mlp\.c_fc\.weight, which this model does not have"):
+        cpu_steps.TableStep(recording, {}, 1, 1, team_of(1))
+    assert model.token_cost.kernels == 2 * 7 + 3
