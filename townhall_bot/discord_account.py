@@ -16,14 +16,9 @@ from discord.http import Route
 TIMEOUT_S = 15.0
 PORTAL = "https://discord.com/developers/applications"
 LEAST_PERMISSIONS = discord.Permissions(
-    view_channel=True,
-    send_messages=True,
-    send_messages_in_threads=True,
-    attach_files=True,
-    embed_links=True,
-    read_message_history=True,
+    view_channel=True, send_messages=True, send_messages_in_threads=True, attach_files=True
 )
-"""What answering needs: see the channel, write there where an answer outlives its token, send long ones as a file."""
+"""Answers to commands need none of these; one that outlives the 15 minutes of its command goes to the channel."""
 PRIVILEGED = {"presence": 0b11 << 12, "server members": 0b11 << 14, "message content": 0b11 << 18}
 """The application's flags that say a privileged intent is switched on, in full or for few servers."""
 

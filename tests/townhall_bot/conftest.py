@@ -1,7 +1,8 @@
 """Ground for the core's tests: none of this machine's settings, and a plugin that does what a test says."""
 
+import logging
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
 import discord
@@ -20,6 +21,16 @@ def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith("TOWNHALL_") and name != "TOWNHALL_DISCORD_OPENAPI":
             monkeypatch.delenv(name)
     monkeypatch.setenv("TOWNHALL_HEALTH_PORT", "0")  # two runs of the tests at once must not want the same port
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    root, names = logging.root, ("townhall", "townhall.plugin")
+    handlers, levels = root.handlers[:], [logging.getLogger(name).level for name in ("", *names)]
+    yield
+    root.handlers[:] = handlers
+    for name, level in zip(("", *names), levels, strict=True):
+        logging.getLogger(name).setLevel(level)
 
 
 @pytest.fixture

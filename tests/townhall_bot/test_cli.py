@@ -2,13 +2,13 @@
 
 import argparse
 import asyncio
-import io
 import logging
 import os
 import signal
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +18,7 @@ import pytest
 
 from townhall_bot import plugin_host
 from townhall_bot.cli import main
-from townhall_bot.loopback import LoopbackDiscord, point_discord_at
+from townhall_bot.loopback import LoopbackDiscord, TownhallWorld, point_discord_at
 from townhall_bot.loopback.world import Change
 from townhall_bot.plugin_host import LoadedPlugin, gather
 from townhall_bot.plugins import CliCommand, Plugin
@@ -32,16 +32,6 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TOWNHALL_PLUGINS", "ping")
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.fixture(autouse=True)
-def logging_as_it_was() -> Iterator[None]:
-    root, names = logging.root, ("townhall", "townhall.plugin")
-    handlers, levels = root.handlers[:], [logging.getLogger(name).level for name in ("", *names)]
-    yield
-    root.handlers[:] = handlers
-    for name, level in zip(("", *names), levels, strict=True):
-        logging.getLogger(name).setLevel(level)
 
 
 Output = pytest.CaptureFixture[str]
@@ -263,17 +253,47 @@ def test_local_knows_nobody_of_that_name(capsys: Output) -> None:
     assert "admin, ada, ben, stranger" in capsys.readouterr().err
 
 
-def test_without_say_commands_are_typed_line_by_line(capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = ["/ping", ":as stranger", "/ping", ":as nobody", ":press Stop", ":show", ""]
-    monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(lines)))
+def test_without_say_a_page_is_served_and_opened_until_ctrl_c(capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    pages: list[str] = []
+
+    def visit(address: str) -> bool:
+        with urllib.request.urlopen(address) as answer:
+            pages.append(answer.read().decode())
+        os.kill(os.getpid(), signal.SIGINT)
+        return True
+
+    monkeypatch.setattr("webbrowser.open", visit)
+    monkeypatch.setenv("DISPLAY", ":0")
     assert main(["local"]) == 0
-    shown = capsys.readouterr().out
-    assert "You are ada." in shown
-    assert "Pong." in shown
-    assert "You are stranger." in shown
-    assert "stranger lacks Use Application Commands" in shown
-    assert "act as somebody else (admin, ada, ben, stranger, member)" in shown
-    assert "There is no button" in shown
+    shown = capsys.readouterr()
+    assert shown.out.startswith("Townhall is at http://127.0.0.1:")
+    assert "the bot is there" in shown.err
+    assert "WARNING" not in shown.err
+    assert "<title>Townhall</title>" in pages[0]
+
+
+def test_a_page_for_other_machines_warns_and_opens_no_browser_unasked(
+    capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(change: Change) -> None:
+        if change.kind == "bot_connected":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def familiar(server: LoopbackDiscord) -> TownhallWorld:
+        server.world.subscribe(stop)
+        return server.townhall()
+
+    monkeypatch.setattr("townhall_bot.local.familiar_townhall", familiar)
+    monkeypatch.setattr("webbrowser.open", lambda address: pytest.fail("a browser was opened"))
+    assert main(["local", "--no-browser", "--host", "0.0.0.0", "--as", "ben"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.rstrip().endswith("&as=ben")
+    assert "WARNING: --host 0.0.0.0 lets other machines reach this page" in shown.err
+
+
+def test_a_page_on_a_port_that_is_taken_says_what_to_do(server_beside: LoopbackDiscord, capsys: Output) -> None:
+    assert main(["local", "--no-browser", "--port", str(server_beside.port)]) == 1
+    assert "Choose another with --port" in capsys.readouterr().err
 
 
 def test_the_module_is_the_command() -> None:

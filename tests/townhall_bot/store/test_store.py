@@ -1,11 +1,7 @@
 """Settings of servers survive restarts and kills; who changed what is known; damage is told with a cure."""
 
 import asyncio
-import os
-import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -170,42 +166,6 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
 async def test_a_sound_file_has_no_damage(store: Store) -> None:
     assert await store.damage() == ""
-
-
-WRITER = """
-import asyncio, sys
-from townhall_bot.store import Store
-
-async def main():
-    settings = Store.open(sys.argv[1]).guild_settings("gpt2")
-    for number in range(1, 100_000):
-        await settings.change(10, "count", number, actor_id=1)
-        print(number, flush=True)
-
-asyncio.run(main())
-"""
-
-
-def test_a_kill_in_the_middle_of_writes_loses_nothing_that_was_confirmed(path: Path) -> None:
-    for _ in range(3):
-        with subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True) as writer:
-            assert writer.stdout is not None
-            for _ in range(20):
-                confirmed = int(writer.stdout.readline())
-            os.kill(writer.pid, signal.SIGKILL)
-            for line in writer.stdout:  # what it had confirmed by then
-                confirmed = int(line)
-        asyncio.run(check_after_kill(path, confirmed))
-
-
-async def check_after_kill(path: Path, confirmed: int) -> None:
-    store = Store.open(path)
-    settings = store.guild_settings("gpt2")
-    kept = await settings.get(GUILD, "count")
-    assert kept in (confirmed, confirmed + 1)
-    assert (await settings.audit(GUILD, limit=1))[0].new == kept
-    assert await store.damage() == ""
-    await store.close()
 
 
 async def test_what_a_plugin_counts_is_found_by_kind_time_and_server(store: Store) -> None:

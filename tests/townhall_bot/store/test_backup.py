@@ -1,0 +1,108 @@
+"""A backup is made while the bot writes, is whole, and never stands in the place of something else."""
+
+import asyncio
+import stat
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from townhall_bot.cli import main
+from townhall_bot.store import Store, StoreError
+from townhall_bot.store.backup import back_up
+
+GUILD, ADA = 10, 1
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TOWNHALL_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "data" / "townhall.db"
+
+
+async def test_a_backup_made_in_the_middle_of_writes_is_whole(database: Path, tmp_path: Path) -> None:
+    store = Store.open(database)
+    settings = store.guild_settings("gpt2")
+
+    async def write() -> None:
+        for number in range(1, 10_000):
+            await settings.change(GUILD, "count", number, actor_id=ADA)
+
+    writing = asyncio.create_task(write())
+    while await settings.get(GUILD, "count", 0) < 20:
+        pass
+    for name in ("first", "second", "second"):
+        await asyncio.to_thread(back_up, database, tmp_path / name)
+    writing.cancel()
+    await asyncio.wait({writing})
+    latest = await settings.get(GUILD, "count")
+    await store.close()
+
+    copy = Store.open(tmp_path / "second")
+    kept = await copy.guild_settings("gpt2").get(GUILD, "count")
+    trail = [entry.new for entry in await copy.guild_settings("gpt2").audit(GUILD, limit=10_000)]
+    await copy.close()
+    assert 20 <= kept <= latest
+    assert trail[0] == kept
+    assert all(later == earlier + 1 for later, earlier in pairwise(trail))
+
+
+async def test_the_host_goes_back_to_a_backup_as_the_manual_says(database: Path, tmp_path: Path) -> None:
+    store = Store.open(database)
+    await store.guild_settings("gpt2").change(GUILD, "model", "gpt2", actor_id=ADA)
+    assert await asyncio.to_thread(main, ["backup", "townhall-backup.db"]) == 0
+    await store.guild_settings("gpt2").change(GUILD, "model", "townhall-mini", actor_id=ADA)
+    await store.close()
+    for rest in database.parent.glob("townhall.db-*"):
+        rest.unlink()
+    (tmp_path / "townhall-backup.db").replace(database)
+    store = Store.open(database)
+    assert await store.guild_settings("gpt2").get(GUILD, "model") == "gpt2"
+    await store.close()
+
+
+async def test_only_the_host_can_read_a_backup_and_nothing_else_is_left(database: Path, tmp_path: Path) -> None:
+    await Store.open(database).close()
+    back_up(database, tmp_path / "backup")
+    assert stat.S_IMODE((tmp_path / "backup").stat().st_mode) == 0o600
+    assert names(tmp_path) == ["backup", "data"]
+
+
+async def test_a_file_of_another_kind_is_not_replaced(database: Path, tmp_path: Path) -> None:
+    await Store.open(database).close()
+    (tmp_path / "letter.txt").write_text("Dear Ada")
+    with pytest.raises(StoreError, match="no backup of Townhall's"):
+        back_up(database, tmp_path / "letter.txt")
+    assert (tmp_path / "letter.txt").read_text() == "Dear Ada"
+
+
+def test_without_a_database_there_is_nothing_to_copy(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["backup", "copy.db"]) == 1
+    assert "no database" in capsys.readouterr().err
+    assert not Path("copy.db").exists()
+
+
+async def test_a_damaged_database_does_not_replace_a_good_backup(database: Path, tmp_path: Path) -> None:
+    store = Store.open(database)
+    for number in range(1, 200):
+        await store.set_value(f"key/{number}", "words " * 50)
+    await store.close()
+    back_up(database, tmp_path / "backup")
+    good = (tmp_path / "backup").read_bytes()
+    with database.open("r+b") as file:
+        file.seek(4096 * 6)
+        file.write(b"\xff" * 4096 * 4)
+    with pytest.raises(StoreError, match="damaged"):
+        back_up(database, tmp_path / "backup")
+    assert (tmp_path / "backup").read_bytes() == good
+
+
+async def test_a_folder_that_cannot_be_written_is_named(database: Path, tmp_path: Path) -> None:
+    await Store.open(database).close()
+    with pytest.raises(StoreError, match="not"):
+        back_up(database, tmp_path / "not" / "backup")

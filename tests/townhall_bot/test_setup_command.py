@@ -1,0 +1,134 @@
+"""A host sets the bot up: types the token where nobody sees it, is told what is wrong, and gets the invitation."""
+
+import asyncio
+import os
+import pty
+import stat
+import subprocess
+import sys
+import termios
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from townhall_bot.env_file import readable_by_others, set_secret
+from townhall_bot.loopback import LoopbackDiscord
+
+AT = """
+import sys
+from discord.http import Route
+Route.BASE = sys.argv[1]
+from townhall_bot.cli import main
+sys.exit(main(["setup"]))
+"""
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+async def set_up(server: LoopbackDiscord, folder: Path, *typed: str) -> tuple[int, str]:
+    """Run `townhall setup` on a terminal of its own; return its exit status and all that the terminal showed."""
+
+    def run() -> tuple[int, str]:
+        master, terminal = pty.openpty()
+        with subprocess.Popen(
+            [sys.executable, "-c", AT, server.api_url],
+            cwd=folder,
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+            start_new_session=True,
+        ) as program:
+            os.close(terminal)
+            shown = b""
+            for line in typed:
+                asked = shown.count(b"not shown")
+                while shown.count(b"not shown") == asked or termios.tcgetattr(master)[3] & termios.ECHO:
+                    shown += os.read(master, 4096)
+                os.write(master, line.encode() + b"\n")
+            while chunk := _read(master):
+                shown += chunk
+        os.close(master)
+        return program.returncode, shown.decode()
+
+    return await asyncio.to_thread(run)
+
+
+def _read(master: int) -> bytes:
+    try:
+        return os.read(master, 4096)
+    except OSError:  # the terminal is gone with its program
+        return b""
+
+
+async def test_the_token_is_asked_for_checked_and_kept_without_being_shown(
+    discord_server: LoopbackDiscord, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("# mine\nTOWNHALL_LOG_LEVEL=WARNING\nTOWNHALL_TOKEN=old\nHF_HOME=/models\n")
+    status, shown = await set_up(discord_server, tmp_path, "a wrong one", discord_server.token)
+    assert status == 0
+    assert "does not accept this token" in shown
+    assert discord_server.token not in shown
+    env = tmp_path / ".env"
+    assert env.read_text() == (
+        f"# mine\nTOWNHALL_LOG_LEVEL=WARNING\nTOWNHALL_TOKEN={discord_server.token}\nHF_HOME=/models\n"
+    )
+    assert stat.S_IMODE(env.stat().st_mode) == 0o600
+
+
+async def test_the_invitation_asks_for_the_least(discord_server: LoopbackDiscord, tmp_path: Path) -> None:
+    _, shown = await set_up(discord_server, tmp_path, discord_server.token)
+    link = next(word for word in shown.split() if word.startswith("https://discord.com/oauth2"))
+    asked = parse_qs(urlsplit(link).query)
+    assert asked["client_id"] == [str(discord_server.world.application.id)]
+    assert asked["scope"] == ["bot applications.commands"]
+    # View Channels, Send Messages, Attach Files, Send Messages in Threads; no more.
+    assert int(asked["permissions"][0]) == 1 << 10 | 1 << 11 | 1 << 15 | 1 << 38
+
+
+async def test_after_three_wrong_tokens_nothing_is_written(discord_server: LoopbackDiscord, tmp_path: Path) -> None:
+    status, shown = await set_up(discord_server, tmp_path, "one", "two", "three")
+    assert status == 1
+    assert "nothing was written" in shown
+    assert names(tmp_path) == []
+
+
+async def test_where_discord_is_away_nothing_is_written(discord_server: LoopbackDiscord, tmp_path: Path) -> None:
+    discord_server.weather.answer("GET", "/users/@me", 503, times=1)
+    status, shown = await set_up(discord_server, tmp_path, discord_server.token)
+    assert status == 1
+    assert "Discord cannot be reached" in shown
+    assert names(tmp_path) == []
+
+
+def test_a_link_stays_a_link_and_others_lose_their_view(tmp_path: Path) -> None:
+    (tmp_path / "kept.env").write_text("A=1\n")
+    (tmp_path / "kept.env").chmod(0o644)
+    (tmp_path / ".env").symlink_to("kept.env")
+    assert readable_by_others(tmp_path / ".env")
+    set_secret(tmp_path / ".env", "TOWNHALL_TOKEN", "abc.def")
+    assert (tmp_path / ".env").is_symlink()
+    assert (tmp_path / "kept.env").read_text() == "A=1\nTOWNHALL_TOKEN=abc.def\n"
+    assert not readable_by_others(tmp_path / "kept.env")
+
+
+@pytest.mark.parametrize("value", ["a\nTOWNHALL_PLUGINS=evil", "with space", "$(rm)", "", "quote'"])
+def test_what_is_no_token_never_reaches_the_file(value: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="TOWNHALL_TOKEN"):
+        set_secret(tmp_path / ".env", "TOWNHALL_TOKEN", value)
+    assert names(tmp_path) == []
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("A=1\n")
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="space"):
+        set_secret(tmp_path / ".env", "TOWNHALL_TOKEN", "abc")
+    assert names(tmp_path) == [".env"]
+    assert (tmp_path / ".env").read_text() == "A=1\n"
