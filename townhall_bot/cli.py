@@ -18,7 +18,7 @@ Run = Callable[[argparse.Namespace], int]
 EXAMPLES = """examples:
   townhall local --say '/gpt2 prompt:"My fellow citizens" count:40'
                         try the bot on this machine; no account, no token
-  townhall local        the same, with a line to type more commands on
+  townhall local        the same, with a page to type commands in
   townhall doctor       is everything there? what is missing, and its cure
   townhall setup        take a bot's token, check it, and show the link that invites the bot
   townhall run          serve on Discord; needs TOWNHALL_TOKEN in the environment or .env
@@ -30,7 +30,8 @@ LOCAL_EXAMPLES = """examples:
   townhall local --say '/gpt2 prompt:Hello count:16'
   townhall local --say '/gpt2-config' --as admin
 
-Without --say, type commands as you would in Discord; :help lists what else there is.
+Without --say, the address of a page is printed, and opened where there is a screen: a server with two channels,
+where you type commands as you would in Discord. Ctrl-C ends it.
 With --say the exit status is 0, or 1 where the command was refused or failed.
 """
 
@@ -92,9 +93,12 @@ def _parser() -> tuple[_Parser, set[str]]:
         formatter_class=keep,
     )
     local.add_argument("--say", metavar="COMMAND", help="type this command, show what the channel shows, and end")
-    local.add_argument("--as", dest="as_", default="ada", metavar="NAME", help="who types: admin, ada, ben or stranger")
-    local.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: any free one)")
-    local.add_argument("--no-browser", action="store_true", help="accepted for scripts; there is no page to open yet")
+    local.add_argument("--as", dest="as_", metavar="NAME", help="who types: admin, ada (default), ben or stranger")
+    local.add_argument("--port", type=int, default=0, help="the page's port (default: any free one)")
+    local.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine alone)"
+    )
+    local.add_argument("--no-browser", action="store_true", help="print the page's address without opening it")
     local.set_defaults(run=_local)
 
     doctor = parser.commands.add_parser(
@@ -196,6 +200,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _local(arguments: argparse.Namespace) -> int:
     from townhall_bot.local import run_local
+    from townhall_bot.local_page import PageOptions
     from townhall_bot.plugin_host import prepare, warn_of_unknown
 
     settings, plugins = prepare()
@@ -207,7 +212,8 @@ def _local(arguments: argparse.Namespace) -> int:
     for loaded in plugins:
         if loaded.failure is not None:
             print(f"townhall: plugin {loaded.name} {loaded.failure}. See: townhall doctor", file=sys.stderr)
-    return asyncio.run(run_local(settings, plugins, say=arguments.say, as_=arguments.as_, port=arguments.port))
+    page = PageOptions(arguments.port, arguments.host, not arguments.no_browser, arguments.as_)
+    return asyncio.run(run_local(settings, plugins, say=arguments.say, as_=arguments.as_ or "ada", page=page))
 
 
 def _doctor(arguments: argparse.Namespace) -> int:

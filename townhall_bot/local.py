@@ -1,4 +1,4 @@
-"""``townhall local``: a Discord on this machine, the real client connected to it, and somebody to type commands."""
+"""``townhall local``: a Discord on this machine, the real client connected to it, and a page or one command."""
 # ruff: noqa: T201 - this is the command line; printing is its work
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import discord
 from pydantic import SecretStr
 
 from townhall_bot.bot import Townhall
-from townhall_bot.local_console import Console
+from townhall_bot.local_page import PageOptions, serve_page
 from townhall_bot.loopback import (
     CommandRefused,
     LoopbackDiscord,
@@ -52,26 +52,25 @@ class Settled:
 
 
 async def run_local(
-    settings: Settings, plugins: Sequence[LoadedPlugin], *, say: str | None, as_: str, port: int
+    settings: Settings, plugins: Sequence[LoadedPlugin], *, say: str | None, as_: str, page: PageOptions
 ) -> int:
-    """Run the bot against a local Discord: one command for ``say``, else a console. Returns the exit status.
+    """Run the bot against a local Discord: one command for ``say``, else a page. Returns the exit status.
 
     Settings made there are kept in a folder of their own and do not mix with the real bot's.
     """
     _note("starting a Discord on this machine")
     began = time.perf_counter()
-    async with LoopbackDiscord(port=port) as server:
+    async with LoopbackDiscord(port=page.port if say is not None else 0) as server:
         with point_discord_at(server):
             people = familiar_townhall(server).people
             if as_ not in people:
                 print(f"townhall: nobody here is called {as_!r}. There are: {', '.join(people)}.", file=sys.stderr)
                 return USAGE
+            if say is None:
+                return await serve_page(server, connected(settings, plugins, server.token), page)
             async with connected(settings, plugins, server.token) as bot:
                 _note(f"the bot is ready after {time.perf_counter() - began:.1f} s")
-                settled = Settled(bot)
-                if say is None:
-                    return await Console(people, as_, settled.of).run(server.api_url)
-                return await say_once(people[as_], say, settled)
+                return await say_once(people[as_], say, Settled(bot))
 
 
 def familiar_townhall(server: LoopbackDiscord) -> TownhallWorld:

@@ -10,9 +10,16 @@ export function el(tag, properties = {}, ...children) {
     else if (name === "text") node.textContent = value;
     else node.setAttribute(name, value === true ? "" : String(value));
   }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  node.append(...children.flat().filter(shown));
   return node;
 }
+
+/** Puts children into a node in place of those it has. */
+export function fill(node, ...children) {
+  node.replaceChildren(...children.flat().filter(shown));
+}
+
+const shown = (child) => child !== null && child !== undefined && child !== false;
 
 const PATHS = {
   hash: "M10 3 8 21M16 3l-2 18M4 8h17M3 16h17",
@@ -52,7 +59,7 @@ export function icon(name) {
 /** Returns a round avatar: the bot's sign, or a person's first letter on a colour of their own. */
 export function avatar(user, extra = "") {
   if (user.bot) return el("img", { class: `avatar ${extra}`, src: "/static/logo.svg", alt: "" });
-  const hue = Number(BigInt(user.id) >> 2n) % 6;
+  const hue = [...user.name].reduce((sum, letter) => sum * 5 + letter.codePointAt(0), 2) % 6;
   const letter = [...user.name][0] ?? "?";
   return el("span", { class: `avatar hue-${hue} ${extra}`, "aria-hidden": "true", text: letter.toUpperCase() });
 }

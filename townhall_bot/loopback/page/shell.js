@@ -1,6 +1,6 @@
 // What stands around the messages: channels, members, who one is, the bar above, day and night.
 
-import { avatar, el, icon, iconButton } from "./dom.js";
+import { avatar, el, fill, icon, iconButton } from "./dom.js";
 import { start } from "./composer.js";
 import { openMemberMenu, openPeopleMenu } from "./message_menu.js";
 import { on, openChannel, state, tell } from "./state.js";
@@ -46,9 +46,7 @@ function channels() {
     );
   const group = (title, list) => list.length > 0 && el("section", {}, el("h2", { text: title }), el("ul", {}, ...list.map(entry)));
   const all = state.server.channels;
-  part("channels").replaceChildren(
-    ...[group("Channels", all.filter((each) => !each.direct)), group("Direct messages", all.filter((each) => each.direct))].filter(Boolean),
-  );
+  fill(part("channels"), group("Channels", all.filter((each) => !each.direct)), group("Direct messages", all.filter((each) => each.direct)));
 }
 
 function members() {
@@ -67,12 +65,11 @@ function members() {
   };
   const group = (title, list) => list.length > 0 && el("section", {}, el("h2", { text: `${title} — ${list.length}` }), el("ul", {}, ...list.map(row)));
   const all = state.server.members;
-  part("members").replaceChildren(
-    ...[
-      group("Apps", all.filter((each) => each.bot)),
-      group("Managing", all.filter((each) => !each.bot && each.manages)),
-      group("Members", all.filter((each) => !each.bot && !each.manages)),
-    ].filter(Boolean),
+  fill(
+    part("members"),
+    group("Apps", all.filter((each) => each.bot)),
+    group("Managing", all.filter((each) => !each.bot && each.manages)),
+    group("Members", all.filter((each) => !each.bot && !each.manages)),
   );
 }
 
@@ -85,7 +82,7 @@ function me() {
     icon("down"),
   );
   button.addEventListener("click", () => openPeopleMenu(button));
-  part("me").replaceChildren(button, themeButton());
+  fill(part("me"), button, themeButton());
 }
 
 function themeButton() {
@@ -112,7 +109,8 @@ function topbar() {
   const { channel } = state;
   if (!channel) return;
   const membersButton = iconButton("people", "Members", () => toggleMembers(membersButton), { "aria-expanded": String(membersShown()), "aria-controls": "members" });
-  part("topbar").replaceChildren(
+  fill(
+    part("topbar"),
     iconButton("menu", "Channels", () => drawer("sidebar"), { class: "icon-button narrow-only", "aria-controls": "sidebar" }),
     icon(channel.direct ? "at" : "hash"),
     el("h1", { text: channel.direct ? "Townhall" : channel.name }),
@@ -152,7 +150,8 @@ function welcome() {
     ? "Messages between you and the bot."
     : `This is the start of #${channel.name}. The bot here runs on this machine; nothing you type leaves it.`;
   const cards = channel.commands.filter((command) => command.type === 1 && !command.refused).slice(0, 4);
-  part("welcome").replaceChildren(
+  fill(
+    part("welcome"),
     el("span", { class: "welcome-sign" }, icon(channel.direct ? "at" : "hash")),
     el("h2", { text: title }),
     el("p", { text }),
