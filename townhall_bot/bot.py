@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import time
@@ -19,6 +20,7 @@ from townhall_bot.core_texts import TEXTS
 from townhall_bot.health import HealthPage
 from townhall_bot.metrics import Metrics
 from townhall_bot.plugin_host import LoadedPlugin
+from townhall_bot.plugin_reload import Reimport
 from townhall_bot.plugins import Plugin
 from townhall_bot.privacy import Privacy
 from townhall_bot.replies import Refusal, explain
@@ -100,6 +102,8 @@ class Townhall(discord.Client):
         patience.hear_once(self)
         self.settings = settings
         self.store = store
+        self._env_file = env_file
+        self._reloading = asyncio.Lock()
         self.tree = Tree(self)
         found = plugin_host.find_plugins(settings) if plugin_classes is None else plugin_host.gather(plugin_classes)
         found = [*found, *plugin_host.gather([Privacy])]
@@ -121,19 +125,11 @@ class Townhall(discord.Client):
         patience.answer_patiently(self)
         plugins = list(self.plugins.values())
         self.construct_plugins()
-        texts = [loaded.cls.texts for loaded in plugins if loaded.cls is not None]
-        await self.tree.set_translator(CommandTranslator([TEXTS, *texts]))
+        await self._translate()
         await asyncio.gather(*(plugin_host.start(loaded) for loaded in plugins))
         await self._sync.run(plugins)
         for loaded in plugins:
-            if loaded.running:
-                self._add(loaded)
-            if loaded.running:
-                self.metrics.add_plugin(loaded)
-            if not loaded.running:
-                await plugin_host.stop(loaded)
-            await self.store.set_value(FAILURE_KEY + loaded.name, loaded.failure)
-            await self.store.set_value(UNWELL_KEY + loaded.name, None)
+            await self._serve(loaded)
         running = [loaded.name for loaded in plugins if loaded.running]
         log.info("plugins running: %s", ", ".join(running) or "none")
 
@@ -148,6 +144,35 @@ class Townhall(discord.Client):
         now = asyncio.get_running_loop().time()
         await asyncio.sleep(max(0.0, self._next_identify - now))
         self._next_identify = max(now, self._next_identify) + IDENTIFY_SECONDS
+
+    async def reload_plugin(self, name: str) -> str | None:
+        """Bring a plugin up anew from its files; return what went wrong, None where nothing did.
+
+        Where the new one cannot even be imported and asked for its commands, the old one goes on. Raises KeyError
+        for a plugin that is not there.
+        """
+        async with self._reloading:
+            old = self.plugins[name]
+            reimport = Reimport(old)
+            new = reimport.load()
+            plugin_host.read_settings(new, self._env_file)
+            plugin_host.construct(new, self, self.store, self.settings.data_dir)
+            plugin_host.refuse_clashes([*(other for other in self.plugins.values() if other is not old), new])
+            if new.failure is not None:
+                reimport.put_back()
+                return f"{new.failure}. {'The old one goes on.' if old.running else ''}".rstrip()
+            self._remove(old)
+            await plugin_host.stop(old)
+            old.plugin, old.cls, old.commands = None, None, ()
+            reimport.forget()
+            gc.collect()  # what the old one held is free before the new one takes as much
+            self.plugins[name] = new
+            await self._translate()
+            await plugin_host.start(new)
+            await self._sync.run(list(self.plugins.values()))
+            await self._serve(new)
+            log.info("plugin %s reloaded", name)
+            return new.failure
 
     async def on_ready(self) -> None:
         """Announce the bot's readiness once; Discord sends this again after a lost session."""
@@ -265,11 +290,31 @@ class Townhall(discord.Client):
         try:
             for command in loaded.commands:
                 self.tree.add_command(command)
-            self.add_dynamic_items(*loaded.plugin.dynamic_items())
+            loaded.dynamic_items = tuple(loaded.plugin.dynamic_items())
+            self.add_dynamic_items(*loaded.dynamic_items)
         except Exception as error:
             loaded.fail("registration", error)
-            for command in loaded.commands:
-                self.tree.remove_command(command.name, type=getattr(command, "type", discord.AppCommandType.chat_input))
+            self._remove(loaded)
+
+    async def _translate(self) -> None:
+        texts = [loaded.cls.texts for loaded in self.plugins.values() if loaded.cls is not None]
+        await self.tree.set_translator(CommandTranslator([TEXTS, *texts]))
+
+    async def _serve(self, loaded: LoadedPlugin) -> None:
+        """Take a started plugin's commands into the tree, and note how its start went."""
+        if loaded.running:
+            self._add(loaded)
+        if loaded.running:
+            self.metrics.add_plugin(loaded)
+        else:
+            await plugin_host.stop(loaded)
+        await self.store.set_value(FAILURE_KEY + loaded.name, loaded.failure)
+        await self.store.set_value(UNWELL_KEY + loaded.name, None)
+
+    def _remove(self, loaded: LoadedPlugin) -> None:
+        for command in loaded.commands:
+            self.tree.remove_command(command.name, type=getattr(command, "type", discord.AppCommandType.chat_input))
+        self.remove_dynamic_items(*loaded.dynamic_items)
 
     async def _keep_watch(self) -> None:
         while True:

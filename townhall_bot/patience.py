@@ -30,6 +30,7 @@ PAUSES: Sequence[float] = (0.1, 0.4, 1.0, 2.5)
 FIRST_ANSWER_PAUSES: Sequence[float] = (0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 """The same for the first answer to an interaction, which Discord takes within 3 seconds."""
 ALREADY_ANSWERED = 40060
+UNKNOWN_MESSAGE = 10008
 REMEMBERED = 1000
 MESSAGES, DIRECT = "/channels/{channel_id}/messages", "/users/@me/channels"
 REPEATED_BY_DISCORD_PY = (500, 502, 504, 524)
@@ -74,7 +75,7 @@ class PatientAdapter(AsyncWebhookAdapter):
             except discord.HTTPException as error:
                 if unclear and first_answer and error.code == ALREADY_ANSWERED:
                     return await self._answered(route, session)
-                if unclear and route.method == "DELETE" and error.status == 404:
+                if _gone(route, error):
                     return None
                 raise
             for file in files or ():
@@ -95,6 +96,14 @@ class PatientAdapter(AsyncWebhookAdapter):
                 "response_message_ephemeral": bool(message.get("flags", 0) & discord.MessageFlags.ephemeral.flag),
             }
         return told
+
+
+def _gone(route: Route, error: discord.HTTPException) -> bool:
+    """Tell whether a message to be deleted is gone already, by a first attempt whose reply was lost or by somebody.
+
+    Even aiohttp makes a DELETE again by itself where the connection broke.
+    """
+    return route.method == "DELETE" and error.code == UNKNOWN_MESSAGE
 
 
 class _AtOnce:
@@ -126,6 +135,10 @@ def request_patiently(http: HTTPClient) -> None:
         while True:
             try:
                 return await plain(route, files=files, **options)
+            except discord.NotFound as error:
+                if _gone(route, error):
+                    return None
+                raise
             except _FAILURES as error:
                 pause = next(pauses, None)
                 tried = isinstance(error, discord.HTTPException) and error.status in REPEATED_BY_DISCORD_PY

@@ -52,6 +52,7 @@ class LoadedPlugin:
     settings: PluginSettings | None = None
     plugin: Plugin | None = None
     commands: tuple[AppCommand, ...] = ()
+    dynamic_items: tuple[type[discord.ui.DynamicItem[Any]], ...] = ()
     failure: str | None = None
     started: bool = False
 
@@ -78,13 +79,14 @@ def find_plugins(settings: Settings, installed: Iterable[EntryPoint] | None = No
         installed = entry_points(group=ENTRY_POINT_GROUP)
     by_name = {point.name: point for point in sorted(installed, key=lambda point: point.name)}
     _check_names(settings, list(by_name))
-    return [_import(name, point.load) for name, point in by_name.items() if settings.wants(name)]
+    return [import_class(name, point.load) for name, point in by_name.items() if settings.wants(name)]
 
 
 def gather(plugins: Sequence[type[Plugin] | LoadedPlugin]) -> list[LoadedPlugin]:
     """Return the same for classes at hand, as tests of a plugin have them; what is loaded stays as it is."""
     return [
-        given if isinstance(given, LoadedPlugin) else _import(_name(given), partial(_same, given)) for given in plugins
+        given if isinstance(given, LoadedPlugin) else import_class(_name(given), partial(_same, given))
+        for given in plugins
     ]
 
 
@@ -240,7 +242,8 @@ async def _guarded(
         loaded.fail(stage, PluginError(too_long) if limit.expired() else error)
 
 
-def _import(name: str, load: Callable[[], Any]) -> LoadedPlugin:
+def import_class(name: str, load: Callable[[], Any]) -> LoadedPlugin:
+    """Return the plugin whose class ``load`` gives, with its failure where that cannot be used."""
     loaded = LoadedPlugin(name)
     try:
         cls = load()

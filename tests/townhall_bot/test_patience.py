@@ -128,12 +128,20 @@ async def test_a_message_to_a_channel_stands_there_once(
     assert [message.content for message in world.channels["general"].messages] == ["hear ye"]
 
 
+@pytest.mark.parametrize(
+    "fail",
+    [
+        lambda server: server.weather.answer("DELETE", ANSWER, 500, after=True),
+        lambda server: server.weather.cut("DELETE", ANSWER, after=True),
+    ],
+    ids=["error", "cut"],
+)
 async def test_an_answer_that_was_deleted_while_the_reply_was_lost_is_deleted(
-    start_townhall: StartTownhall, plugin_doing: PluginDoing, discord_server: LoopbackDiscord, ada: Person
+    fail: Fail, start_townhall: StartTownhall, plugin_doing: PluginDoing, discord_server: LoopbackDiscord, ada: Person
 ) -> None:
     async def act(interaction: discord.Interaction) -> None:
         await interaction.response.send_message("gone in a second")
-        discord_server.weather.answer("DELETE", ANSWER, 500, after=True)
+        fail(discord_server)
         await interaction.delete_original_response()
 
     townhall = await start_townhall(plugin_doing(act))

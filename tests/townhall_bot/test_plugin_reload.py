@@ -1,0 +1,185 @@
+"""A plugin is brought up anew from its files while the bot runs; a broken one leaves the old one running."""
+
+import asyncio
+import gc
+import importlib
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from plugins.gpt2.plugin import GPT2Plugin
+from townhall_bot.bot import FAILURE_KEY
+from townhall_bot.loopback import LoopbackDiscord, Person
+from townhall_bot.plugin_reload import watch
+from townhall_bot.plugins import Plugin
+from townhall_bot.testkit import RunningTownhall, StartTownhall
+
+PLUGIN = """
+from discord import app_commands, ui
+from parrot_under_test.words import WORD
+from townhall_bot.plugins import Plugin
+
+class Parrot(Plugin):
+    name = "parrot"
+
+    def commands(self):
+        @app_commands.command(name="COMMAND", description="Say the word")
+        async def say(interaction):
+            await interaction.response.send_message(WORD)
+        return [say]
+
+    async def start(self):
+        START
+"""
+
+Write = Callable[..., None]
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
+    """Return a function that writes the plugin's package as a test wants it."""
+    folder = tmp_path / "installed" / "parrot_under_test"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text("")
+    monkeypatch.syspath_prepend(folder.parent)
+
+    def written(word: str = '"hello"', command: str = "say", start: str = "pass") -> None:
+        (folder / "words.py").write_text(f"WORD = {word}\n")
+        (folder / "plugin.py").write_text(PLUGIN.replace("COMMAND", command).replace("START", start))
+
+    written()
+    yield written
+    for name in [name for name in sys.modules if name.startswith("parrot_under_test")]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+async def townhall(write: Write, start_townhall: StartTownhall) -> RunningTownhall:
+    return await start_townhall(importlib.import_module("parrot_under_test.plugin").Parrot)
+
+
+async def said(townhall: RunningTownhall, ada: Person, command: str = "/say") -> str:
+    turn = await ada.type(command)
+    await townhall.settled(turn)
+    return turn.text
+
+
+async def test_a_change_in_any_of_its_files_is_there_after_a_reload(
+    townhall: RunningTownhall, write: Write, ada: Person
+) -> None:
+    """The two sources have the same size, and are written within one second: compiled files must not win."""
+    assert await said(townhall, ada) == "hello"
+    write('"jolly"')
+    assert await townhall.bot.reload_plugin("parrot") is None
+    assert await said(townhall, ada) == "jolly"
+
+
+async def test_commands_are_registered_again_only_where_they_changed(
+    townhall: RunningTownhall, write: Write, ada: Person, discord_server: LoopbackDiscord
+) -> None:
+    def registrations() -> int:
+        return sum(request.method == "PUT" for request in discord_server.requests)
+
+    before = registrations()
+    write('"other words"')
+    await townhall.bot.reload_plugin("parrot")
+    assert registrations() == before
+    write(command="speak")
+    await townhall.bot.reload_plugin("parrot")
+    assert registrations() == before + 1
+    assert await said(townhall, ada, "/speak") == "hello"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"word": "1 +"}, "failed at import: SyntaxError"),
+        ({"word": "nowhere"}, "failed at import: NameError"),
+        ({"command": "Not A Name"}, "failed at commands()"),
+        ({"command": "privacy"}, "is already a command of the plugin privacy"),
+    ],
+)
+async def test_a_broken_one_is_told_and_the_old_one_goes_on(
+    townhall: RunningTownhall, write: Write, ada: Person, change: dict[str, str], reason: str
+) -> None:
+    write(**change)
+    failure = await townhall.bot.reload_plugin("parrot")
+    assert failure is not None
+    assert reason in failure
+    assert failure.endswith("The old one goes on.")
+    assert await said(townhall, ada) == "hello"
+    write('"mended"')
+    assert await townhall.bot.reload_plugin("parrot") is None
+    assert await said(townhall, ada) == "mended"
+
+
+async def test_one_that_cannot_start_is_told_and_the_next_reload_brings_it_back(
+    townhall: RunningTownhall, write: Write, ada: Person
+) -> None:
+    write(start="raise OSError('no seeds')")
+    assert await townhall.bot.reload_plugin("parrot") == "failed at start(): OSError: no seeds"
+    assert await townhall.bot.store.get_value(FAILURE_KEY + "parrot") is not None
+    write('"mended"')
+    assert await townhall.bot.reload_plugin("parrot") is None
+    assert await said(townhall, ada) == "mended"
+    assert await townhall.bot.store.get_value(FAILURE_KEY + "parrot") is None
+
+
+async def test_nothing_of_the_old_one_stays_in_memory(townhall: RunningTownhall, write: Write) -> None:
+    plugin = townhall.bot.plugins["parrot"].plugin
+    assert plugin is not None
+    old: weakref.ref[Plugin] = weakref.ref(plugin)
+    del plugin
+    await townhall.bot.reload_plugin("parrot")
+    gc.collect()
+    assert old() is None
+
+
+async def test_a_watched_plugin_reloads_when_its_files_change(
+    townhall: RunningTownhall, write: Write, ada: Person
+) -> None:
+    lines: asyncio.Queue[str] = asyncio.Queue()
+    watching = asyncio.create_task(watch(townhall.bot, lines.put_nowait, every=0.01))
+    try:
+        await asyncio.sleep(0.05)  # the first look at the files lies before the change
+        write('"watched"')
+        assert await asyncio.wait_for(lines.get(), 10) == "plugin parrot reloaded"
+        assert await said(townhall, ada) == "watched"
+        write("1 +")
+        assert "SyntaxError" in await asyncio.wait_for(lines.get(), 10)
+        assert await said(townhall, ada) == "watched"
+    finally:
+        watching.cancel()
+        await asyncio.wait([watching])
+
+
+async def test_gpt2_comes_back_with_one_engine_and_writes_on(start_townhall: StartTownhall, ada: Person) -> None:
+    def engines() -> int:
+        return sum(thread.name == "gpt2-engine" for thread in threading.enumerate())
+
+    modules = {name: module for name, module in sys.modules.items() if name.startswith("plugins.gpt2")}
+    townhall = await start_townhall(GPT2Plugin)
+    try:
+        texts = []
+        for _ in range(2):
+            turn = await ada.type("/gpt2 prompt:My fellow citizens count:12 seed:3 temperature:0")
+            assert await townhall.settled(turn, seconds=60) is None
+            texts.append(turn.text)
+            plugin = townhall.bot.plugins["gpt2"].plugin
+            assert plugin is not None
+            old: weakref.ref[Plugin] = weakref.ref(plugin)
+            del plugin
+            assert await townhall.bot.reload_plugin("gpt2") is None
+            gc.collect()
+            assert engines() == 1
+            assert old() is None
+        assert texts[0] == texts[1]
+    finally:
+        await townhall.stop()
+        for name in [name for name in sys.modules if name.startswith("plugins.gpt2")]:
+            del sys.modules[name]
+        sys.modules.update(modules)  # other tests hold these classes
