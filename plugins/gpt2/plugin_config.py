@@ -1,4 +1,4 @@
-"""``/gpt2-config``: which model a server uses. For those who manage the server; within what the host allows."""
+"""``/gpt2-config``: how a server uses the plugin. For those who manage the server; within what the host allows."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ from typing import Any
 import discord
 from discord import app_commands
 
+from plugins.gpt2 import spoken
+from plugins.gpt2.config_changes import NUMBERS, ConfigChanges
+from plugins.gpt2.config_panel import MAX_CHOICE, MAX_CHOICES, Settings
 from plugins.gpt2.protocol import GenerationError
 from plugins.gpt2.server_rules import ServerRules
 from plugins.gpt2.service import GPT2Service
-from plugins.gpt2.words import parameters, size
+from plugins.gpt2.words import parameters
 from townhall_bot.replies import LiveReply, Refusal
 
-MODEL_KEY = "model"
-MAX_CHOICES = 25
-MAX_CHOICE = 100
+OPTIONS = (
+    *("model", *NUMBERS, "allow_channel", "remove_channel", "allow_role", "remove_role"),
+    *("audit_channel", "audit", "reset"),
+)
 
 
 class ConfigCommand:
@@ -25,22 +29,53 @@ class ConfigCommand:
     def __init__(self, service: GPT2Service, rules: ServerRules) -> None:
         self._service = service
         self._rules = rules
+        self._changes = ConfigChanges(rules, service.settings)
+        self._settings = Settings(service, rules, self._changes, self._change_model)
 
     def build(self) -> app_commands.Command[Any, ..., Any]:
         """Return ``/gpt2-config``."""
 
-        @app_commands.command(name="gpt2-config", description="Show or change the model that this server uses")
-        @app_commands.describe(model="The model to use from now on. Leave it out to see what is set")
+        @app_commands.command(name="gpt2-config", description=spoken.TEXTS.english("config.description"))
+        @app_commands.describe(**{name: spoken.TEXTS.english(f"config.option.{name}") for name in OPTIONS})
         @app_commands.guild_only
         @app_commands.default_permissions(manage_guild=True)
         # Discord lets a server's admins hand the command to anyone; whom it lets in must still manage the server.
         @app_commands.checks.has_permissions(manage_guild=True)
-        async def gpt2_config(interaction: discord.Interaction, model: str | None = None) -> None:
-            assert interaction.guild_id is not None  # guild_only
-            if model is None:
-                await self._show(interaction, interaction.guild_id)
+        async def gpt2_config(
+            interaction: discord.Interaction,
+            model: str | None = None,
+            default_count: int | None = None,
+            max_count: int | None = None,
+            temperature: float | None = None,
+            member_limit: int | None = None,
+            server_limit: int | None = None,
+            allow_channel: discord.TextChannel | None = None,
+            remove_channel: discord.TextChannel | None = None,
+            allow_role: discord.Role | None = None,
+            remove_role: discord.Role | None = None,
+            audit_channel: discord.TextChannel | None = None,
+            audit: bool = False,
+            reset: bool = False,
+        ) -> None:
+            await interaction.response.defer(ephemeral=True, thinking=True)
+            lines = await self._changes.reset(interaction) if reset else []
+            numbers = zip(NUMBERS, (default_count, max_count, temperature, member_limit, server_limit), strict=True)
+            changes: dict[str, Any] = {name: value for name, value in numbers if value is not None}
+            changes |= await self._places(interaction, "channels", allow_channel, remove_channel)
+            changes |= await self._places(interaction, "roles", allow_role, remove_role)
+            if audit_channel is not None:
+                changes["audit_channel"] = audit_channel.id
+            if changes:
+                lines += await self._changes.make(interaction, changes)
+            if model is not None:
+                await self._change_model(interaction, model.strip(), lines)
+            elif audit:
+                trail = await self._changes.trail(interaction)
+                await interaction.edit_original_response(content="\n".join(lines)[:2000], embed=trail)
+            elif lines:
+                await interaction.edit_original_response(content="\n".join(lines)[:2000])
             else:
-                await self._change(interaction, interaction.guild_id, model.strip())
+                await self._settings.open(interaction)
 
         @gpt2_config.autocomplete("model")
         async def models(interaction: discord.Interaction, current: str) -> list[app_commands.Choice[str]]:
@@ -54,41 +89,43 @@ class ConfigCommand:
         fitting = [e for e in entries if current.casefold() in e.name.casefold() and len(e.name) <= MAX_CHOICE]
         return [app_commands.Choice(name=entry.label(), value=entry.name) for entry in fitting[:MAX_CHOICES]]
 
-    async def _show(self, interaction: discord.Interaction, guild_id: int) -> None:
-        await interaction.response.defer(ephemeral=True, thinking=True)
-        settings, status = self._service.settings, await self._service.status()
-        rules = await self._rules.of(guild_id)
-        model, chosen = rules.model, rules.chosen_model
-        entries = {entry.name: entry for entry in await asyncio.to_thread(self._service.catalogue.entries)}
-        entry = entries[model]
-        facts = [f"**{discord.utils.escape_markdown(model)}**"]
-        if entry.parameters is not None and entry.memory_bytes is not None:
-            facts.append(f"{parameters(entry.parameters)} parameters, needs {size(entry.memory_bytes)} of memory")
-        facts.append("in memory" if model in status.models else "on disk" if entry.on_disk else "not downloaded yet")
-        if chosen != model:
-            facts.append(f"(this host no longer offers {discord.utils.escape_markdown(chosen)}, your choice)")
-        embed = discord.Embed(title="GPT-2 on this server", description="\n".join(facts))
-        embed.add_field(name="A request", value=f"{settings.default_count} tokens, at most {settings.max_count}")
-        embed.add_field(name="Temperature", value=f"{settings.temperature:g}")
-        embed.add_field(name="At a time", value=f"{settings.member_limit} a member, {settings.guild_limit} a server")
-        embed.add_field(name="Now", value=f"{status.running} running, {status.queued} waiting")
-        embed.add_field(
-            name="To choose from", value="\n".join(entry.label() for entry in entries.values())[:1024], inline=False
-        )
-        embed.set_footer(text="Change it with /gpt2-config model:")
-        await interaction.edit_original_response(embed=embed)
+    async def _places(
+        self,
+        interaction: discord.Interaction[Any],
+        key: str,
+        add: discord.abc.Snowflake | None,
+        remove: discord.abc.Snowflake | None,
+    ) -> dict[str, Any]:
+        if add is None and remove is None:
+            return {}
+        assert interaction.guild_id is not None  # guild_only
+        ids = (None if each is None else each.id for each in (add, remove))
+        return {key: await self._changes.toggled(interaction.guild_id, key, add=next(ids), remove=next(ids))}
 
-    async def _change(self, interaction: discord.Interaction, guild_id: int, model: str) -> None:
+    async def _change_model(
+        self, interaction: discord.Interaction[Any], model: str, lines: list[str] | None = None
+    ) -> None:
         """Load the model first and remember it then; until it is ready, and if it fails, the old one serves."""
-        await interaction.response.defer(ephemeral=True, thinking=True)
-        old = (await self._rules.of(guild_id)).model
+        if not interaction.response.is_done():
+            await interaction.response.defer(ephemeral=True, thinking=True)
+        words = spoken.to_asker(interaction)
+        old = (await self._rules.of(interaction.guild_id)).model
+        said = list(lines or ())
         async with LiveReply(interaction, ephemeral=True) as reply:
             try:
                 info = await self._service.ensure_model(model, lambda line: reply.show(f"⏳ {line}"))
             except GenerationError as error:
                 await reply.stop()
-                raise Refusal(f"{error}\nThis server goes on with {old}.") from error
-            await self._rules.kept.change(guild_id, MODEL_KEY, model, actor_id=interaction.user.id)
-            facts = f"{parameters(info.parameters)} parameters on {info.device}, {info.dtype}"
-            before = f"It was {old} before." if old != model else "It was that before, too."
-            await reply.finish(f"This server now uses **{model}**.", note=f"{facts}. {before}")
+                failed = words("config.change.model_failed", old=old)
+                raise Refusal("\n".join([*said, f"{error}\n{failed}"])) from error
+            changed = await self._changes.make(interaction, {"model": model})
+            facts = words(
+                "config.change.model_facts",
+                parameters=parameters(info.parameters),
+                device=info.device,
+                dtype=info.dtype,
+            )
+            before = words("config.change.model_before", old=old) if old != model else words("config.change.model_same")
+            unposted = "\n".join(changed[1:])  # the first line says what the text says
+            text = "\n".join([*said, words("config.change.model", model=model)])
+            await reply.finish(text, note=f"{facts} {before}\n{unposted}")

@@ -14,6 +14,9 @@ from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.replies import Refusal
 from townhall_bot.store import GuildSettings
 
+MAX_PLACES = 25
+"""How many channels or roles a server may list: as many as one menu of Discord's holds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:

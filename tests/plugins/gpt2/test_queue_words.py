@@ -123,7 +123,10 @@ async def test_before_anything_was_measured_no_wait_is_invented(
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
-        ("MEMBER_LIMIT", "You have 1 text on the way, the most that one member may have here. The next of them should "),
+        (
+            "MEMBER_LIMIT",
+            "You have 1 text on the way, the most that one member may have here. The next of them should ",
+        ),
         ("GUILD_LIMIT", "This server has 1 text on the way, the most that one server may have here. Please try again "),
     ],
 )

@@ -1,0 +1,150 @@
+"""Changing a server's settings: checked against the host's bounds, kept with an audit line, and posted where wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import discord
+
+from plugins.gpt2 import spoken
+from plugins.gpt2.engine.sampling import BOUNDS
+from plugins.gpt2.server_rules import MAX_PLACES, ServerRules
+from plugins.gpt2.settings import GPT2Settings
+from townhall_bot.replies import Refusal
+from townhall_bot.store import AuditEntry
+from townhall_bot.texts import Words
+
+NUMBERS = ("default_count", "max_count", "temperature", "member_limit", "server_limit")
+SHOWN_CHANGES = 20
+
+
+class ConfigChanges:
+    """Makes changes on behalf of an admin. The host's settings hold against any of them."""
+
+    def __init__(self, rules: ServerRules, host: GPT2Settings) -> None:
+        self._rules = rules
+        self._host = host
+
+    async def make(self, interaction: discord.Interaction[Any], changes: Mapping[str, Any]) -> list[str]:
+        """Make all of ``changes`` (None: back to the default), or none of them; return a line for each.
+
+        Raises Refusal with the reason where one of them is not allowed.
+        """
+        guild_id = interaction.guild_id
+        assert guild_id is not None  # settings belong to a server
+        words = spoken.to_asker(interaction)
+        await self._check(guild_id, changes, words)
+        lines = []
+        for key, value in changes.items():
+            old = await self._rules.kept.change(guild_id, key, value, actor_id=interaction.user.id)
+            if old != value:
+                lines.append(change_line(words, key, old, value))
+                lines += await self._post(interaction, key, old, value)
+        return lines or [words("config.change.same")]
+
+    async def reset(self, interaction: discord.Interaction[Any]) -> list[str]:
+        """Set everything back to the host's defaults; return a line for each change."""
+        guild_id = interaction.guild_id
+        assert guild_id is not None  # settings belong to a server
+        words = spoken.to_asker(interaction)
+        audit_channel = (await self._rules.of(guild_id)).audit_channel
+        old = await self._rules.kept.reset(guild_id, actor_id=interaction.user.id)
+        lines = [change_line(words, key, value, None) for key, value in old.items()]
+        for key, value in old.items():
+            lines += await self._post(interaction, key, value, None, channel_id=audit_channel)
+        return lines or [words("config.change.reset_none")]
+
+    async def toggled(self, guild_id: int, key: str, *, add: int | None, remove: int | None) -> list[int] | None:
+        """Return the ids of a list of channels or roles after a change, None for an empty list."""
+        rules = await self._rules.of(guild_id)
+        ids = [each for each in (rules.channels if key == "channels" else rules.roles) if each != remove]
+        if add is not None and add not in ids:
+            ids.append(add)
+        return ids or None
+
+    async def trail(self, interaction: discord.Interaction[Any]) -> discord.Embed:
+        """Return who changed what and when, newest first."""
+        assert interaction.guild_id is not None  # settings belong to a server
+        words = spoken.to_asker(interaction)
+        entries = await self._rules.kept.audit(interaction.guild_id, SHOWN_CHANGES)
+        lines: list[str] = []
+        for entry in entries:
+            line = _audit_line(words, entry)
+            if sum(map(len, lines)) + len(lines) + len(line) > 4096:  # of an embed's description
+                break
+            lines.append(line)
+        description = "\n".join(lines) or words("config.audit.none")
+        return discord.Embed(title=words("config.audit.title"), description=description)
+
+    async def _check(self, guild_id: int, changes: Mapping[str, Any], words: Words) -> None:
+        highest = {
+            "default_count": self._host.max_count,
+            "max_count": self._host.max_count,
+            "temperature": BOUNDS["temperature"].high,
+            "member_limit": self._host.member_limit,
+            "server_limit": self._host.guild_limit,
+        }
+        for key, value in changes.items():
+            if key in highest and value is not None:
+                low = BOUNDS["temperature"].low if key == "temperature" else 1
+                if not low <= value <= highest[key]:
+                    name = words(f"config.name.{key}")
+                    high = f"{highest[key]:g}"
+                    raise Refusal(
+                        words("config.change.bounds", name=name, given=f"{value:g}", low=f"{low:g}", high=high)
+                    )
+            if key in ("channels", "roles") and value is not None and len(value) > MAX_PLACES:
+                raise Refusal(words("config.change.too_many", most=MAX_PLACES))
+        if "default_count" in changes or "max_count" in changes:
+            await self._check_counts(guild_id, changes, words)
+
+    async def _check_counts(self, guild_id: int, changes: Mapping[str, Any], words: Words) -> None:
+        kept = {**await self._rules.kept.all(guild_id), **changes}
+        default, most = kept.get("default_count"), kept.get("max_count") or self._host.max_count
+        if default is not None and default > most:
+            raise Refusal(words("config.change.default_above", given=default, most=most))
+
+    async def _post(
+        self, interaction: discord.Interaction[Any], key: str, old: Any, new: Any, *, channel_id: int | None = None
+    ) -> list[str]:
+        """Post a change where the server wants it; return what to tell the admin where that fails."""
+        if channel_id is None:
+            channel_id = (await self._rules.of(interaction.guild_id)).audit_channel
+        if channel_id is None:
+            return []
+        channel = interaction.client.get_channel(channel_id)
+        words = spoken.to_channel(interaction)
+        line = change_line(words, key, old, new)
+        try:
+            if not isinstance(channel, discord.abc.Messageable):
+                raise LookupError(channel_id)
+            await channel.send(words("config.change.posted", actor=interaction.user.mention, line=line))
+        except (discord.HTTPException, LookupError):
+            return [spoken.to_asker(interaction)("config.change.not_posted", channel=f"<#{channel_id}>")]
+        return []
+
+
+def change_line(words: Words, key: str, old: Any, new: Any) -> str:
+    """Return one change, old and new, in a line."""
+    name = words(f"config.name.{key}")
+    return words("config.change.line", name=name, old=_value(words, key, old), new=_value(words, key, new))
+
+
+def _audit_line(words: Words, entry: AuditEntry) -> str:
+    line = change_line(words, entry.key, entry.old, entry.new)
+    when = discord.utils.format_dt(entry.at, "f")
+    return words("config.audit.line", when=when, actor=f"<@{entry.actor_id}>", line=line)
+
+
+def _value(words: Words, key: str, value: Any) -> str:
+    if value is None:
+        return words("config.change.default")
+    match key:
+        case "channels":
+            return " ".join(f"<#{each}>" for each in value)
+        case "roles":
+            return " ".join(f"<@&{each}>" for each in value)
+        case "audit_channel":
+            return f"<#{value}>"
+    return discord.utils.escape_markdown(f"{value:g}" if isinstance(value, float) else str(value))

@@ -1,0 +1,226 @@
+"""The settings as a panel that only the admin sees: menus, buttons and a form."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import discord
+
+from plugins.gpt2 import spoken
+from plugins.gpt2.catalogue import Entry
+from plugins.gpt2.config_changes import NUMBERS, ConfigChanges
+from plugins.gpt2.server_rules import MAX_PLACES, Rules, ServerRules
+from plugins.gpt2.service import GPT2Service
+from plugins.gpt2.words import parameters, size
+from townhall_bot.replies import Refusal, explain
+from townhall_bot.texts import Words
+
+LIFETIME_S = 14 * 60.0
+"""How long the panel answers: its message can be changed for 15 minutes."""
+MAX_CHOICES = 25
+MAX_CHOICE = 100
+
+ChangeModel = Callable[[discord.Interaction[Any], str], Awaitable[None]]
+
+
+class Settings:
+    """Shows a server's settings and opens panels for them."""
+
+    def __init__(self, service: GPT2Service, rules: ServerRules, changes: ConfigChanges, model: ChangeModel) -> None:
+        self.service = service
+        self.rules = rules
+        self.changes = changes
+        self.change_model = model
+
+    async def open(self, interaction: discord.Interaction[Any]) -> None:
+        """Show the panel as the answer to ``interaction``, which has been deferred for its asker alone."""
+        embed, view = await self.panel(interaction, interaction)
+        await interaction.edit_original_response(embed=embed, view=view)
+
+    async def panel(
+        self, interaction: discord.Interaction[Any], opener: discord.Interaction[Any]
+    ) -> tuple[discord.Embed, Panel]:
+        """Return what is set now, and the menus to change it. ``opener`` is whose answer the panel is."""
+        rules = await self.rules.of(interaction.guild_id)
+        entries = await asyncio.to_thread(self.service.catalogue.entries)
+        embed = await self._embed(spoken.to_asker(interaction), rules, entries)
+        return embed, Panel(self, interaction, opener, rules, entries)
+
+    async def _embed(self, words: Words, rules: Rules, entries: list[Entry]) -> discord.Embed:
+        status = await self.service.status()
+        entry = next(entry for entry in entries if entry.name == rules.model)
+        facts = [f"**{discord.utils.escape_markdown(rules.model)}**"]
+        if entry.parameters is not None and entry.memory_bytes is not None:
+            need = size(entry.memory_bytes)
+            facts.append(words("config.show.facts", parameters=parameters(entry.parameters), memory=need))
+        place = "in_memory" if rules.model in status.models else "on_disk" if entry.on_disk else "absent"
+        facts.append(words(f"config.show.{place}"))
+        if rules.chosen_model != rules.model:
+            old = discord.utils.escape_markdown(rules.chosen_model)
+            facts.append(words("config.show.not_offered", model=old))
+        embed = discord.Embed(title=words("config.show.title"), description="\n".join(facts))
+        counts = words("config.show.counts", default=rules.default_count, most=rules.max_count)
+        embed.add_field(name=words("config.show.request"), value=counts)
+        embed.add_field(name=words("config.show.temperature"), value=f"{rules.temperature:g}")
+        limits = words("config.show.limits", member=rules.limits.member, server=rules.limits.guild)
+        embed.add_field(name=words("config.show.at_a_time"), value=limits)
+        channels = " ".join(f"<#{each}>" for each in rules.channels) or words("config.show.everywhere")
+        embed.add_field(name=words("config.name.channels"), value=channels[:1024])
+        roles = " ".join(f"<@&{each}>" for each in rules.roles) or words("config.show.everyone")
+        embed.add_field(name=words("config.name.roles"), value=roles[:1024])
+        audit = words("config.show.nowhere") if rules.audit_channel is None else f"<#{rules.audit_channel}>"
+        embed.add_field(name=words("config.name.audit_channel"), value=audit)
+        busy = words("config.show.busy", running=status.running, queued=status.queued)
+        embed.add_field(name=words("config.show.now"), value=busy)
+        choices = "\n".join(entry.label() for entry in entries)[:1024]
+        embed.add_field(name=words("config.show.choices"), value=choices, inline=False)
+        return embed.set_footer(text=words("config.show.footer"))
+
+
+class Panel(discord.ui.View):
+    """Menus for the model and the places, buttons for the rest."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        interaction: discord.Interaction[Any],
+        opener: discord.Interaction[Any],
+        rules: Rules,
+        entries: list[Entry],
+    ) -> None:
+        super().__init__(timeout=LIFETIME_S)
+        self.settings = settings
+        self.opener = opener
+        self.rules = rules
+        words = spoken.to_asker(interaction)
+        offered = [entry for entry in entries if len(entry.name) <= MAX_CHOICE][:MAX_CHOICES]
+        model: discord.ui.Select[Any] = discord.ui.Select(
+            placeholder=words("config.pick.model"),
+            options=[
+                discord.SelectOption(label=entry.label(), value=entry.name, default=entry.name == rules.model)
+                for entry in offered
+            ],
+        )
+        self._add(model, lambda answer: settings.change_model(answer, model.values[0]), refresh=True)
+        text = [discord.ChannelType.text]
+        channels: discord.ui.ChannelSelect[Any] = discord.ui.ChannelSelect(
+            placeholder=words("config.pick.channels"),
+            channel_types=text,
+            min_values=0,
+            max_values=MAX_PLACES,
+            default_values=[discord.Object(each, type=discord.abc.GuildChannel) for each in rules.channels],
+        )
+        self._add(channels, lambda answer: self._set(answer, {"channels": _ids(channels.values)}))
+        roles: discord.ui.RoleSelect[Any] = discord.ui.RoleSelect(
+            placeholder=words("config.pick.roles"),
+            min_values=0,
+            max_values=MAX_PLACES,
+            default_values=[discord.Object(each, type=discord.Role) for each in rules.roles],
+        )
+        self._add(roles, lambda answer: self._set(answer, {"roles": _ids(roles.values)}))
+        posted = [] if rules.audit_channel is None else [rules.audit_channel]
+        audit: discord.ui.ChannelSelect[Any] = discord.ui.ChannelSelect(
+            placeholder=words("config.pick.audit_channel"),
+            channel_types=text,
+            min_values=0,
+            max_values=1,
+            default_values=[discord.Object(each, type=discord.abc.GuildChannel) for each in posted],
+        )
+        self._add(
+            audit, lambda answer: self._set(answer, {"audit_channel": next(iter(_ids(audit.values) or ()), None)})
+        )
+        for action, do in (("numbers", self._numbers), ("audit", self._audit), ("reset", self._reset)):
+            style = discord.ButtonStyle.danger if action == "reset" else discord.ButtonStyle.secondary
+            self._add(discord.ui.Button(label=words(f"config.button.{action}"), style=style), do)
+
+    async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
+        """Let only those in who manage the server, still."""
+        if interaction.permissions.manage_guild:
+            return True
+        await explain(interaction, Refusal(spoken.to_asker(interaction)("config.change.permission")))
+        return False
+
+    async def on_error(self, interaction: discord.Interaction[Any], error: Exception, item: Any, /) -> None:
+        """Tell what went wrong."""
+        await explain(interaction, error)
+
+    async def show(self, interaction: discord.Interaction[Any], lines: list[str]) -> None:
+        """Say what changed, and show what is set now."""
+        embed, view = await self.settings.panel(interaction, self.opener)
+        self.stop()
+        await interaction.response.edit_message(content="\n".join(lines)[:2000], embed=embed, view=view)
+
+    def _add(
+        self,
+        item: discord.ui.Item[Any],
+        do: Callable[[discord.Interaction[Any]], Awaitable[None]],
+        *,
+        refresh: bool = False,
+    ) -> None:
+        async def callback(interaction: discord.Interaction[Any]) -> None:
+            await do(interaction)
+            if refresh:
+                embed, view = await self.settings.panel(interaction, self.opener)
+                self.stop()
+                await self.opener.edit_original_response(embed=embed, view=view)
+
+        item.callback = callback  # type: ignore[method-assign]  # as discord.py's own decorators do
+        self.add_item(item)
+
+    async def _set(self, interaction: discord.Interaction[Any], changes: dict[str, Any]) -> None:
+        await self.show(interaction, await self.settings.changes.make(interaction, changes))
+
+    async def _numbers(self, interaction: discord.Interaction[Any]) -> None:
+        await interaction.response.send_modal(NumbersForm(self, spoken.to_asker(interaction)))
+
+    async def _audit(self, interaction: discord.Interaction[Any]) -> None:
+        embed = await self.settings.changes.trail(interaction)
+        await interaction.response.send_message(embed=embed, ephemeral=True)
+
+    async def _reset(self, interaction: discord.Interaction[Any]) -> None:
+        await self.show(interaction, await self.settings.changes.reset(interaction))
+
+
+class NumbersForm(discord.ui.Modal):
+    """The numbers among the settings, to be typed."""
+
+    def __init__(self, panel: Panel, words: Words) -> None:
+        super().__init__(title=words("config.show.title"), timeout=LIFETIME_S)
+        self._panel = panel
+        rules = panel.rules
+        now = (rules.default_count, rules.max_count, rules.temperature, rules.limits.member, rules.limits.guild)
+        self._fields: dict[str, discord.ui.TextInput[Any]] = {}
+        for key, value in zip(NUMBERS, now, strict=True):
+            field: discord.ui.TextInput[Any] = discord.ui.TextInput(
+                label=words(f"config.name.{key}"), custom_id=key, default=f"{value:g}", max_length=8
+            )
+            self._fields[key] = field
+            self.add_item(field)
+        self._before = {key: field.default for key, field in self._fields.items()}
+
+    async def on_submit(self, interaction: discord.Interaction[Any]) -> None:
+        """Change what was typed anew."""
+        words = spoken.to_asker(interaction)
+        changes: dict[str, Any] = {}
+        for key, field in self._fields.items():
+            given = field.value.strip().replace(",", ".")
+            if given == self._before[key]:
+                continue
+            try:
+                changes[key] = float(given) if key == "temperature" else int(given)
+            except ValueError:
+                name = words(f"config.name.{key}")
+                raise Refusal(words("config.change.number", name=name, given=field.value)) from None
+        await self._panel.show(interaction, await self._panel.settings.changes.make(interaction, changes))
+
+    async def on_error(  # type: ignore[override]  # as in discord.py's own Modal: a form has no item that failed
+        self, interaction: discord.Interaction[Any], error: Exception, /
+    ) -> None:
+        """Tell what went wrong."""
+        await explain(interaction, error)
+
+
+def _ids(values: Any) -> list[int] | None:
+    return [value.id for value in values] or None
