@@ -69,10 +69,30 @@ def report(results: Sequence[Result], *, plot: bool) -> str:
                 parts += ["## Event-loop lag", _lag(result)]
             case "quality":
                 parts += ["## What narrow weights cost", _quality(result)]
+            case "reuse":
+                parts += ["## Reading an opening once, and guessing ahead (townhall-mini)", _reuse(result)]
             case "busy":
                 parts += [f"## {result['model']} with {result['processes']} busy processes beside it"]
                 parts += [busy_table(result["step_ms"])]
     return "\n\n".join(parts)
+
+
+def _reuse(result: Result) -> str:
+    opening = result["opening"]
+    rows = [
+        [
+            kind,
+            f"{rate['without_tok_s']:.0f}",
+            f"{rate['with_tok_s']:.0f}",
+            f"{rate['with_tok_s'] / rate['without_tok_s']:.2f}×",
+        ]
+        for kind, rate in result["guesses"].items()
+    ]
+    return (
+        f"First token behind an opening of about 300 tokens: {opening['first_ms']:.1f} ms when it is new, "
+        f"{opening['again_ms']:.1f} ms when a row still knows it.\n\n"
+        + table(["tokens/s of one stream", "one by one", "guessing ahead", "gain"], rows)
+    )
 
 
 def _compared(results: Sequence[Result]) -> dict[str, Result]:
