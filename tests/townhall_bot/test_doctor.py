@@ -1,6 +1,9 @@
 """``townhall doctor``: what is right is said, what is wrong comes with its cure."""
 
 import asyncio
+import os
+import re
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,13 +12,14 @@ import pytest
 from pydantic import SecretStr
 
 from plugins.ping.plugin import PingPlugin
-from townhall_bot import doctor, plugin_host
+from townhall_bot import doctor, lock, plugin_host
 from townhall_bot.bot import FAILURE_KEY, UNWELL_KEY
 from townhall_bot.loopback import LoopbackDiscord
 from townhall_bot.plugin_host import LoadedPlugin, gather
 from townhall_bot.plugins import Check, Plugin
 from townhall_bot.settings import Settings
 from townhall_bot.store import Store
+from townhall_bot.testkit import StartTownhall
 
 
 @pytest.fixture
@@ -190,3 +194,84 @@ async def test_discord_says_whether_it_takes_the_token(
 
 async def test_online_without_a_token_is_a_failing_line(plugins: object, data_dir: Path) -> None:
     assert not (await examine(online=True))["discord"].ok
+
+
+async def test_a_healthy_bot_passes_discords_checks_too(
+    plugins: object,
+    data_dir: Path,
+    discord_server: LoopbackDiscord,
+    start_townhall: StartTownhall,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await start_townhall(PingPlugin)
+    monkeypatch.setenv("TOWNHALL_TOKEN", discord_server.token)
+    checks = await examine()
+    online = {name: checks[name] for name in ("discord", "intents", "commands", "clock")}
+    assert all(check.ok for check in online.values()), online
+    assert "https://discord.com/oauth2/authorize" in online["discord"].cure
+    assert online["commands"].detail == "2 registered"
+    assert online["intents"].detail == "no privileged intent is on, and none is needed"
+
+
+async def test_commands_that_discord_does_not_list_are_named(
+    plugins: list[type[Plugin]],
+    data_dir: Path,
+    discord_server: LoopbackDiscord,
+    start_townhall: StartTownhall,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await start_townhall()
+    monkeypatch.setenv("TOWNHALL_TOKEN", discord_server.token)
+    check = (await examine())["commands"]
+    assert check.detail == "not registered with Discord: /ping"
+    assert "townhall run --sync" in check.cure
+
+
+async def test_before_the_first_start_missing_commands_are_no_failure(
+    plugins: object, data_dir: Path, discord_server: LoopbackDiscord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOWNHALL_TOKEN", discord_server.token)
+    check = (await examine())["commands"]
+    assert (check.ok, check.cure) == (True, "`townhall run` registers them.")
+
+
+async def test_a_wrong_clock_is_told_with_its_side(
+    plugins: object, data_dir: Path, discord_server: LoopbackDiscord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOWNHALL_TOKEN", discord_server.token)
+    check = (await examine(clock=lambda: time.time() - 3600))["clock"]
+    assert not check.ok
+    assert re.fullmatch(r"3(599|600|601) s behind Discord's", check.detail)
+    assert "timedatectl" in check.cure
+
+
+async def test_discord_is_not_asked_where_the_host_says_offline(
+    plugins: object, data_dir: Path, discord_server: LoopbackDiscord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOWNHALL_TOKEN", discord_server.token)
+    assert "discord" not in await examine(online=False)
+    assert discord_server.requests == []
+
+
+async def test_a_discord_that_is_away_is_told(
+    plugins: object, data_dir: Path, discord_server: LoopbackDiscord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    discord_server.weather.answer("GET", "/users/@me", 503, times=1)
+    monkeypatch.setenv("TOWNHALL_TOKEN", discord_server.token)
+    check = (await examine())["discord"]
+    assert "cannot be reached" in check.detail
+
+
+def test_a_token_file_that_others_can_read_is_a_failing_line(tmp_path: Path) -> None:
+    env = tmp_path / ".env"
+    env.write_text("TOWNHALL_TOKEN=x\n")
+    env.chmod(0o644)
+    assert doctor.env_file_permissions(env).cure == f"chmod 600 {env}"
+    env.chmod(0o600)
+    assert doctor.env_file_permissions(env).ok
+
+
+def test_the_running_bot_is_named(tmp_path: Path) -> None:
+    assert doctor.running_bot(tmp_path).detail == "none with this data folder"
+    with lock.held(tmp_path, 0):
+        assert f"process {os.getpid()}" in doctor.running_bot(tmp_path).detail
