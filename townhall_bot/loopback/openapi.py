@@ -116,7 +116,7 @@ def _with_text_ids(body: Any) -> Any:
             rewritten[key] = str(value)
         elif key in ID_LISTS and isinstance(value, list):
             rewritten[key] = [str(each) if isinstance(each, int) else each for each in value]
-        elif key == "attachments" and isinstance(value, list):
+        elif key in ("attachments", "default_values") and isinstance(value, list):
             rewritten[key] = [{**each, "id": str(each.get("id"))} if isinstance(each, dict) else each for each in value]
         else:
             rewritten[key] = _with_text_ids(value)
