@@ -104,4 +104,6 @@ def _numbered(components: list[dict[str, Any]]) -> list[dict[str, Any]]:
     numbered = copy.deepcopy(components)
     for number, part in enumerate(walk_components(numbered), 1):
         part.setdefault("id", number)
+        if isinstance(part.get("emoji"), dict):  # clients say that an emoji has no id; Discord leaves that out
+            part["emoji"] = {key: value for key, value in part["emoji"].items() if value is not None}
     return numbered
