@@ -99,6 +99,15 @@ def _parser() -> tuple[_Parser, set[str]]:
         "--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine alone)"
     )
     local.add_argument("--no-browser", action="store_true", help="print the page's address without opening it")
+    local.add_argument("--state", type=Path, metavar="FILE", help="keep the server's state in this file")
+    local.add_argument("--reload", action="store_true", help="reload a plugin when its files change")
+    local.add_argument(
+        "--weather",
+        choices=("calm", "drizzle", "storm"),
+        default="calm",
+        help="how Discord and the network behave (default: %(default)s)",
+    )
+    local.add_argument("--weather-seed", type=int, default=0, metavar="N", help="which drizzle or storm (default: 0)")
     local.set_defaults(run=_local)
 
     doctor = parser.commands.add_parser(
@@ -199,7 +208,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _local(arguments: argparse.Namespace) -> int:
-    from townhall_bot.local import run_local
+    from townhall_bot.local import Surroundings, run_local
     from townhall_bot.local_page import PageOptions
     from townhall_bot.plugin_host import prepare, warn_of_unknown
 
@@ -213,7 +222,10 @@ def _local(arguments: argparse.Namespace) -> int:
         if loaded.failure is not None:
             print(f"townhall: plugin {loaded.name} {loaded.failure}. See: townhall doctor", file=sys.stderr)
     page = PageOptions(arguments.port, arguments.host, not arguments.no_browser, arguments.as_)
-    return asyncio.run(run_local(settings, plugins, say=arguments.say, as_=arguments.as_ or "ada", page=page))
+    around = Surroundings(arguments.state, arguments.weather, arguments.weather_seed, arguments.reload)
+    return asyncio.run(
+        run_local(settings, plugins, say=arguments.say, as_=arguments.as_ or "ada", page=page, around=around)
+    )
 
 
 def _doctor(arguments: argparse.Namespace) -> int:

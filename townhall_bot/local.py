@@ -8,10 +8,14 @@ import contextlib
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
 
 import discord
 from pydantic import SecretStr
 
+from townhall_bot import plugin_reload
 from townhall_bot.bot import Townhall
 from townhall_bot.local_page import PageOptions, serve_page
 from townhall_bot.loopback import (
@@ -24,6 +28,7 @@ from townhall_bot.loopback import (
     point_discord_at,
 )
 from townhall_bot.loopback.clock import Snowflakes
+from townhall_bot.loopback.state_file import StateFile, StateFileError
 from townhall_bot.plugin_host import LoadedPlugin
 from townhall_bot.settings import Settings
 from townhall_bot.store import Store
@@ -51,8 +56,24 @@ class Settled:
         return self._ends.setdefault(interaction_id, asyncio.get_running_loop().create_future())
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What else there is to a local Discord: a file that keeps its state, the weather, plugins that reload."""
+
+    state: Path | None = None
+    weather: str = "calm"
+    weather_seed: int = 0
+    reload: bool = False
+
+
 async def run_local(
-    settings: Settings, plugins: Sequence[LoadedPlugin], *, say: str | None, as_: str, page: PageOptions
+    settings: Settings,
+    plugins: Sequence[LoadedPlugin],
+    *,
+    say: str | None,
+    as_: str,
+    page: PageOptions,
+    around: Surroundings = Surroundings(),
 ) -> int:
     """Run the bot against a local Discord: one command for ``say``, else a page. Returns the exit status.
 
@@ -63,14 +84,52 @@ async def run_local(
     async with LoopbackDiscord(port=page.port if say is not None else 0) as server:
         with point_discord_at(server):
             people = familiar_townhall(server).people
+            if around.weather != "calm":
+                server.weather.begin(around.weather, around.weather_seed)
+                _note(f"the weather is {around.weather}, seed {around.weather_seed}")
             if as_ not in people:
                 print(f"townhall: nobody here is called {as_!r}. There are: {', '.join(people)}.", file=sys.stderr)
                 return USAGE
-            if say is None:
-                return await serve_page(server, connected(settings, plugins, server.token), page)
-            async with connected(settings, plugins, server.token) as bot:
-                _note(f"the bot is ready after {time.perf_counter() - began:.1f} s")
-                return await say_once(people[as_], say, Settled(bot))
+            try:
+                async with _kept(around.state, server):
+                    if say is None:
+                        bot_there = _attended(connected(settings, plugins, server.token), around.reload)
+                        return await serve_page(server, bot_there, page)
+                    async with connected(settings, plugins, server.token) as bot:
+                        _note(f"the bot is ready after {time.perf_counter() - began:.1f} s")
+                        return await say_once(people[as_], say, Settled(bot))
+            except StateFileError as error:
+                print(f"townhall: --state: {error}", file=sys.stderr)
+                return USAGE
+
+
+@contextlib.asynccontextmanager
+async def _kept(path: Path | None, server: LoopbackDiscord) -> AsyncIterator[None]:
+    """Keep the local Discord's state in a file, from one day to another."""
+    if path is None:
+        yield
+        return
+    file = StateFile(path, server.world)
+    _note(f"the state of {path} is back" if file.load() else f"the state is kept in {path}")
+    keeping = asyncio.create_task(file.keep(), name="townhall-state")
+    try:
+        yield
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def _attended(connected: AbstractAsyncContextManager[Townhall], reload: bool) -> AsyncIterator[Townhall]:
+    """Bring in the bot; with ``reload``, reload plugins whose files change."""
+    async with connected as bot:
+        watching = asyncio.create_task(plugin_reload.watch(bot, _note), name="townhall-watch") if reload else None
+        try:
+            yield bot
+        finally:
+            if watching is not None:
+                watching.cancel()
+                await asyncio.gather(watching, return_exceptions=True)
 
 
 def familiar_townhall(server: LoopbackDiscord) -> TownhallWorld:
