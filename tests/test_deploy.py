@@ -1,0 +1,59 @@
+"""The files in ``docs/deploy`` agree with the code: paths, port, and time enough for a stop."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from townhall_bot.plugin_host import STOP_TIMEOUT
+from townhall_bot.settings import Settings
+
+CHECKOUT = Path(__file__).parents[1]
+DEPLOY = CHECKOUT / "docs" / "deploy"
+DEFAULTS = {name: info.default for name, info in Settings.model_fields.items()}
+SLOWEST_STOP = DEFAULTS["drain_s"] + STOP_TIMEOUT
+
+
+def text(name: str) -> str:
+    return (DEPLOY / name).read_text()
+
+
+def test_what_the_image_copies_is_there_and_not_ignored() -> None:
+    ignored = text("Dockerfile.dockerignore").splitlines()
+    for line in re.findall(r"^COPY (?!--from)(.+) \S+$", text("Dockerfile"), flags=re.MULTILINE):
+        for source in line.split():
+            assert (CHECKOUT / source).exists()
+            assert f"!{source}" in ignored
+
+
+def test_the_image_does_not_run_as_root_and_has_volumes_for_what_it_keeps() -> None:
+    dockerfile = text("Dockerfile")
+    assert re.findall(r"^USER (.+)$", dockerfile, flags=re.MULTILINE) == ["townhall"]
+    (volumes,) = re.findall(r"^VOLUME (.+)$", dockerfile, flags=re.MULTILINE)
+    assert [f":{volume}" in text("compose.yaml") for volume in json.loads(volumes)] == [True] * 3
+
+
+def test_the_health_check_asks_where_the_page_is() -> None:
+    assert f"127.0.0.1:{DEFAULTS['health_port']}/healthz" in text("Dockerfile")
+    assert f'TOWNHALL_HEALTH_PORT: "{DEFAULTS["health_port"]}"' in text("compose.yaml")
+
+
+def test_nobody_is_killed_while_the_bot_drains() -> None:
+    (unit,) = re.findall(r"^TimeoutStopSec=(\d+)$", text("townhall.service"), flags=re.MULTILINE)
+    (compose,) = re.findall(r"stop_grace_period: (\d+)s", text("compose.yaml"))
+    assert min(int(unit), int(compose)) > SLOWEST_STOP
+    assert SLOWEST_STOP <= DEFAULTS["lock_wait_s"]  # a second start waits for the first
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
+def test_systemd_understands_the_unit(tmp_path: Path) -> None:
+    unit = tmp_path / "townhall.service"
+    # The program is not installed where the unit expects it; everything else is checked as it is.
+    unit.write_text(text("townhall.service").replace("/opt/townhall/.venv/bin/townhall", "/bin/true"))
+    done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
