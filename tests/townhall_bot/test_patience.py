@@ -1,13 +1,17 @@
 """In bad weather people are answered once, in time, and completely; what cannot arrive is said to be lost."""
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import discord
 import pytest
 
 from townhall_bot import patience
 from townhall_bot.loopback import LoopbackDiscord, Person, TownhallWorld
+from townhall_bot.loopback.weather_presets import Climate
 from townhall_bot.plugins import Plugin
 from townhall_bot.replies import LiveReply
 from townhall_bot.testkit import StartTownhall
@@ -228,3 +232,44 @@ async def test_a_new_session_is_asked_for_at_once_and_then_at_discord_s_pace(
     for _ in range(3):
         await townhall.bot.before_identify_hook(None)
     assert waits == [0.0, 5.0, 10.0]
+
+
+async def test_in_a_storm_every_text_arrives_whole(
+    start_townhall: StartTownhall, discord_server: LoopbackDiscord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty members at once, a gateway in trouble every few milliseconds; the soak does this for minutes."""
+    monkeypatch.setattr(patience, "PAUSES", (0.0, 0.01, 0.02, 0.04))
+    monkeypatch.setattr(patience, "FIRST_ANSWER_PAUSES", (0.0, 0.01, 0.02, 0.04, 0.08, 0.16))
+    text = " ".join(f"word{number}" for number in range(600))
+
+    class Writer(Plugin):
+        name = "writer"
+
+        def commands(self) -> Sequence[discord.app_commands.Command[Any, ..., None]]:
+            @discord.app_commands.command(description="Write")
+            async def write(interaction: discord.Interaction) -> None:
+                await interaction.response.defer(thinking=True)
+                async with LiveReply(interaction, interval=0.01) as reply:
+                    for length in range(0, len(text), 500):
+                        reply.show(text[:length])
+                        await asyncio.sleep(0.005)
+                    assert await reply.finish(text)
+
+            return [write]
+
+    storm = Climate(
+        "storm", rate_limited=0.1, retry_after=(0.01, 0.05), failing=0.1, cut=0.1, slow=0.1, slow_for=(0.0, 0.02),
+        doubled=0.2, late=0.2, late_for=(0.0, 0.02), incident_every=0.05, skew=30.0,
+        incidents=("drop", "cut", "reconnect", "invalid but resumable"),
+    )  # fmt: skip
+    discord_server.weather.begin(storm, seed=3)
+    townhall = await start_townhall(Writer)
+    guild = discord_server.townhall().guild
+    turns = [await guild.add_member(f"member{number}").type("/write") for number in range(20)]
+    for turn in turns:
+        assert await townhall.settled(turn, 60) is None
+        # A page may stand there twice where only Discord's answer was lost; none is missing.
+        assert set(re.findall(r"word\d+", turn.text)) == set(text.split())
+        assert not any(message.thinking for message in turn.messages)
+    assert discord_server.weather.happened["connections cut"] > 0
+    assert discord_server.gateway.identified == 1
