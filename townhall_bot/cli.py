@@ -127,6 +127,15 @@ def _parser() -> tuple[_Parser, set[str]]:
     )
     setup.set_defaults(run=_setup)
 
+    new = parser.commands.add_parser(
+        "new-plugin",
+        help="write a working plugin with its test",
+        description="Write a working plugin with its test into a folder that pip can install.",
+    )
+    new.add_argument("name", metavar="NAME", help="lower-case letters, digits and hyphens")
+    new.add_argument("--folder", type=Path, metavar="DIR", help="where to (default: townhall-NAME here)")
+    new.set_defaults(run=_new_plugin)
+
     backup = parser.commands.add_parser(
         "backup",
         help="copy the database to a file, while the bot runs",
@@ -240,6 +249,28 @@ def _doctor(arguments: argparse.Namespace) -> int:
     failed = sum(not check.ok for check in checks)
     print(f"\n{failed} of {len(checks)} checks failed." if failed else f"\nAll {len(checks)} checks passed.")
     return FAILED if failed else OK
+
+
+def _new_plugin(arguments: argparse.Namespace) -> int:
+    from importlib.metadata import entry_points
+
+    from townhall_bot import new_plugin
+    from townhall_bot.plugins import ENTRY_POINT_GROUP
+
+    taken = {point.name for point in entry_points(group=ENTRY_POINT_GROUP)} | {"privacy"}  # the core's own
+    try:
+        folder = new_plugin.write(arguments.name, arguments.folder, frozenset(taken))
+    except new_plugin.NewPluginError as error:
+        print(f"townhall: {error}", file=sys.stderr)
+        return FAILED
+    print(
+        f"A plugin is in {folder}. What it does is in townhall_{arguments.name.replace('-', '_')}/plugin.py.\n"
+        f"  cd {folder}\n"
+        "  pip install -e '.[test]'\n"
+        "  pytest\n"
+        "  townhall local --reload     try it; it reloads when you save a file"
+    )
+    return OK
 
 
 def _setup(arguments: argparse.Namespace) -> int:

@@ -1,0 +1,94 @@
+"""``townhall new-plugin``: what it writes is installed by pip and passes its own test, lint and types."""
+
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from townhall_bot import cli
+from townhall_bot.new_plugin import NewPluginError, write
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*command: str | Path, cwd: Path, path: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a program without this machine's settings; fail with its output."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("TOWNHALL_", "PYTEST_"))}
+    environment["PYTHONPATH"] = os.pathsep.join(str(each) for each in (path, ROOT) if each is not None)
+    ended = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=110)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """A new plugin's folder, and the one that pip installed it into, without any network."""
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["new-plugin", "word-count", "--folder", "made/here"]) == 0
+    source, site = tmp_path / "made" / "here", tmp_path / "site"
+    pip = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index", "--no-deps")
+    run(*pip, "--no-build-isolation", "--target", site, source, cwd=tmp_path)
+    return source, site
+
+
+def test_pip_installs_it_and_its_own_test_passes(installed: tuple[Path, Path], tmp_path: Path) -> None:
+    source, site = installed
+    tests = run(
+        sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", source / "tests",
+        "--rootdir", source, "-c", source / "pyproject.toml", cwd=tmp_path, path=site,
+    )  # fmt: skip
+    assert "3 passed" in tests.stdout
+
+    said = run(
+        sys.executable, "-m", "townhall_bot", "local", "--say", "/word-count who:Ada", cwd=tmp_path, path=site
+    )  # fmt: skip
+    assert said.stdout == "Hello, Ada!\n"
+
+
+def test_what_it_writes_keeps_to_townhalls_own_rules(tmp_path: Path) -> None:
+    pytest.importorskip("ruff", reason="ruff comes with [dev]")
+    source = write("word-count", tmp_path / "made", frozenset())
+    rules = ",".join(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]["select"])
+    ruff, alone = (sys.executable, "-m", "ruff"), ("--no-cache", "--isolated", "--line-length", "120")
+    run(*ruff, "check", *alone, "--select", rules, "--ignore", "D107", "--exclude", "tests", source, cwd=source)
+    run(*ruff, "format", "--check", *alone, source, cwd=source)
+
+
+def test_the_command_says_what_to_do_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["new-plugin", "dice"]) == 0
+    said = capsys.readouterr().out
+    assert "townhall-dice" in said
+    assert "pip install -e" in said
+    assert "townhall local --reload" in said
+    assert (tmp_path / "townhall-dice" / "townhall_dice" / "plugin.py").is_file()
+
+
+@pytest.mark.parametrize("name", ["Dice", "2dice", "-dice", "di_ce", "dice-", "../dice", "d" * 33, ""])
+def test_a_name_that_cannot_be_one_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(NewPluginError, match="cannot be a plugin's name"):
+        write(name, tmp_path / "made", frozenset())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_installed_plugin_s_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("ping", "gpt2", "privacy"):
+        assert cli.main(["new-plugin", name]) == 1
+        assert f"a plugin {name} is installed already" in capsys.readouterr().err
+
+
+def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    for place in ("full", "file"):
+        with pytest.raises(NewPluginError, match="exists and is not empty"):
+            write("dice", tmp_path / place, frozenset())
+    with pytest.raises(NewPluginError, match="cannot be written"):
+        write("dice", tmp_path / "file" / "below", frozenset())
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["file", "full"]
