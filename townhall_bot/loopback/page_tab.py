@@ -145,7 +145,7 @@ class Tab:
             self._send("refused", nonce=nonce, text=str(refusal))
         except DiscordError as error:
             self._send("refused", nonce=nonce, text=_told(error))
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
+        except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
             log.warning("a tab sent what this server does not understand: %s", type(error).__name__)
             self._send("refused", nonce=nonce, text="The page and its server do not understand each other; reload it.")
 

@@ -8,7 +8,16 @@ from typing import Any
 from townhall_bot.loopback import composer, message_payloads, permissions
 from townhall_bot.loopback.option_values import CommandRefused
 from townhall_bot.loopback.people import Person
-from townhall_bot.loopback.state import Channel, ChannelType, Command, CommandType, Interaction, Message, Payload
+from townhall_bot.loopback.state import (
+    Channel,
+    ChannelType,
+    Command,
+    CommandType,
+    Interaction,
+    Message,
+    Payload,
+    ResponseType,
+)
 from townhall_bot.loopback.world import World
 
 SUB_COMMANDS = (1, 2)
@@ -47,7 +56,7 @@ def message(of: Message, person: Person) -> Payload:
     shown["embeds"] = [_local(embed, world.base_url) for embed in of.embeds]
     shown["used"] = used(of.interaction) if of.type in (20, 23) and of.interaction else None
     shown["at"] = of.created_at * 1000
-    shown["edits"] = of.edits
+    shown["edited"] = of.edits > (1 if _was_deferred(of) else 0)
     shown["pings_me"] = of.pings_everyone or person.user in of.pings
     if of.reference is not None:
         shown["reply"] = {
@@ -113,6 +122,12 @@ def _manages(of: Person) -> bool:
 
 def _may_read(of: Message, person: Person) -> bool:
     return of.visible_to in (None, person.id)
+
+
+def _was_deferred(of: Message) -> bool:
+    # The edit that puts the answer in the place of "thinking…" is none to who reads it.
+    start = of.interaction
+    return start is not None and start.original is of and start.response_type is ResponseType.DEFERRED_MESSAGE
 
 
 def _entries(command: Command, of: Channel, person: Person) -> list[Payload]:

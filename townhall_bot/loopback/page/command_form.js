@@ -186,7 +186,11 @@ export class CommandForm {
 
   onKey(event, chip) {
     if (event.isComposing) return;
-    if (this.suggestions.key(event)) return;
+    // Who has typed a choice out in full need not choose it once more before sending.
+    const offer = chip?.sent === null ? this.suggestions.items[this.suggestions.active] : undefined;
+    const whole = event.key === "Enter" && offer?.sent && offer.label.toLowerCase() === chip.text.trim().toLowerCase();
+    if (whole) chip.set(offer.label, offer.sent);
+    else if (this.suggestions.key(event)) return;
     const field = chip?.input ?? this.tail;
     if (event.key === "Enter" && !event.shiftKey) {
       event.preventDefault();

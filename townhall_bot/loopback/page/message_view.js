@@ -49,7 +49,7 @@ export class MessageView {
     this.node.classList.toggle("pings-me", message.pings_me && message.author.id !== state.you.id);
     this.part("used", [message.used, message.reply], () => origin(message));
     this.part("head", [author.name, message.at], () => head(author, message));
-    this.part("content", [thinks(message), message.content, Boolean(message.edited_timestamp)], () => content(message, author));
+    this.part("content", [thinks(message), message.content, message.edited], () => content(message, author));
     this.part("embeds", message.embeds, () => stack("embeds", message.embeds.map(embedView)));
     this.part("files", layout(message) ? [] : message.attachments, () => stack("files", layout(message) ? [] : message.attachments.map(fileView)));
     this.part("components", message.components, () => message.components.length > 0 && componentsView(message, (text) => this.complain(text)));
@@ -134,7 +134,7 @@ function content(message, author) {
   }
   if (!message.content) return null;
   const node = el("div", { class: "content" }, markdown(message.content));
-  if (message.edited_timestamp) {
+  if (message.edited) {
     const last = node.lastElementChild;
     (last?.classList.contains("lines") ? last : node).append(el("span", { class: "edited", text: " (edited)" }));
   }
