@@ -78,18 +78,19 @@ def ending(words: Words, reason: FinishReason, notice: str | None, timing: Timin
 def measured(timing: Timing) -> str:
     """Return what was measured, in one line."""
     parts = [
-        f"queue {_seconds(timing.queue_ms)}",
-        f"first token {_seconds(timing.first_token_ms)}",
+        f"queue {seconds(timing.queue_ms)}",
+        f"first token {seconds(timing.first_token_ms)}",
         _rate("prefill", timing.prefill_tok_s),
         _rate("decode", timing.decode_tok_s),
-        f"{timing.prompt_tokens} + {timing.new_tokens} tokens in {_seconds(timing.total_ms)}",
+        f"{timing.prompt_tokens} + {timing.new_tokens} tokens in {seconds(timing.total_ms)}",
         f"seed {timing.seed}",
         f"{timing.model} on {timing.device}, {timing.dtype}",
     ]
     return " · ".join(part for part in parts if part)
 
 
-def _seconds(ms: float) -> str:
+def seconds(ms: float) -> str:
+    """Return milliseconds as a person reads them: 12 ms, 1.2 s."""
     return f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s"
 
 

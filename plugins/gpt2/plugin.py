@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import discord
 from discord import app_commands
@@ -12,20 +12,27 @@ from discord import app_commands
 from plugins.gpt2 import buttons, spoken
 from plugins.gpt2.answers import Answers
 from plugins.gpt2.doctor import checks
+from plugins.gpt2.gauges import Gauges
 from plugins.gpt2.generate_command import continue_menu, generate_command
 from plugins.gpt2.plugin_config import ConfigCommand
 from plugins.gpt2.protocol import Finished, GenerationRequest
 from plugins.gpt2.server_rules import ServerRules
 from plugins.gpt2.service import GPT2Service
 from plugins.gpt2.settings import GPT2Settings
+from plugins.gpt2.statistics_command import StatisticsCommand
+from plugins.gpt2.statistics_of_day import KIND
 from townhall_bot.plugins import Check, CliCommand, Health, Plugin, PluginContext
+from townhall_bot.texts import Words
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
 
 LAST_WORDS_S = 4.0
 """How long stopping waits for the final edits of what was under way."""
 
 
 class GPT2Plugin(Plugin):
-    """Brings ``/gpt2``, "Continue with GPT-2" and ``/gpt2-config``."""
+    """Brings ``/gpt2``, "Continue with GPT-2", ``/gpt2-stats`` and ``/gpt2-config``."""
 
     name = "gpt2"
     settings_model = GPT2Settings
@@ -40,6 +47,8 @@ class GPT2Plugin(Plugin):
         self._button = buttons.bound(self._answers)
         self._answers.buttons = buttons.views(self._button)
         self._config = ConfigCommand(self.service, self.rules)
+        self._stats = StatisticsCommand(self.service, context.records, context.data_dir / "matplotlib")
+        self._gauges = Gauges(self.service)
 
     def make_service(self, settings: GPT2Settings) -> GPT2Service:
         """Return the engine's asyncio side; a subclass may bring models from elsewhere."""
@@ -47,7 +56,12 @@ class GPT2Plugin(Plugin):
 
     def commands(self) -> Sequence[app_commands.Command[Any, ..., Any] | app_commands.ContextMenu]:
         """Return the commands, with the host's bounds."""
-        return (generate_command(self._answers), continue_menu(self._answers), self._config.build())
+        return (
+            generate_command(self._answers),
+            continue_menu(self._answers),
+            self._stats.build(),
+            self._config.build(),
+        )
 
     def dynamic_items(self) -> Sequence[type[discord.ui.DynamicItem[Any]]]:
         """Return the buttons below texts."""
@@ -56,6 +70,11 @@ class GPT2Plugin(Plugin):
     async def start(self) -> None:
         """Start the engine; the default model is loaded meanwhile, and requests wait for it."""
         await self.service.start()
+
+    async def drain(self, seconds: float) -> None:
+        """Take nothing new, tell those who wait, and let those who run come to their end."""
+        await self.service.drain()
+        await self._answers.finish(seconds)
 
     async def stop(self) -> None:
         """End what runs, tell those who wait, and free the memory."""
@@ -71,6 +90,14 @@ class GPT2Plugin(Plugin):
         loading = f", {status.loading}" if status.loading else ""
         return Health(True, f"{models}{loading}; {status.running} running, {status.queued} waiting")
 
+    def metrics(self, registry: CollectorRegistry) -> None:
+        """Count tokens and requests; tell the queue and the models when asked."""
+        self._gauges.register(registry)
+
+    def privacy(self, words: Words) -> str:
+        """Say that prompts and texts are not kept, and what is."""
+        return words("privacy.text")
+
     async def delete_member_data(self, user_id: int) -> int:
         """End what the member has under way. Nothing of it is stored, so nothing is deleted."""
         self.service.cancel_member(user_id)
@@ -79,6 +106,7 @@ class GPT2Plugin(Plugin):
     async def _note(self, request: GenerationRequest, finished: Finished) -> None:
         """Count a request for the statistics: numbers, the server and the model; not who asked, nor what."""
         timing = finished.timing
+        self._gauges.note(finished)
         numbers = {
             "tokens": timing.new_tokens,
             "prompt_tokens": timing.prompt_tokens,
@@ -88,7 +116,7 @@ class GPT2Plugin(Plugin):
             "tok_s": timing.decode_tok_s or 0.0,
         }
         try:
-            await self.context.records.add("request", numbers, guild_id=request.guild_id, label=request.model)
+            await self.context.records.add(KIND, numbers, guild_id=request.guild_id, label=request.model)
         except Exception:
             self.context.log.exception("a request could not be counted")  # the text matters more
 

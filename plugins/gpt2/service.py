@@ -133,6 +133,21 @@ class GPT2Service:
             dtype=newest.info.dtype if newest else "",
         )
 
+    @property
+    def queued(self) -> int:
+        """How many requests wait."""
+        return len(self._queue)
+
+    @property
+    def running(self) -> int:
+        """How many requests the engine has."""
+        return len(self._running)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models that are loaded."""
+        return tuple(self._shelf.loaded)
+
     def progress(self, model: str) -> str | None:
         """Return how far the loading of ``model`` is, in words; None where it is not being loaded."""
         return self._shelf.progress(model)

@@ -1,0 +1,92 @@
+"""``/gpt2-stats``: the last day in numbers and as a picture."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from plugins.gpt2 import spoken
+from plugins.gpt2.display import seconds
+from plugins.gpt2.service import GPT2Service
+from plugins.gpt2.statistics_of_day import DAY_S, KIND, Day, sum_up
+from plugins.gpt2.statistics_picture import draw
+from townhall_bot.store import Records
+from townhall_bot.texts import Words
+
+PICTURE = "gpt2-stats.png"
+
+
+class StatisticsCommand:
+    """Builds the command and carries it out. ``clock`` is Unix time, ``cache`` a folder for the drawing library."""
+
+    def __init__(
+        self, service: GPT2Service, records: Records, cache: Path, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._service = service
+        self._records = records
+        self._cache = cache
+        self._clock = clock
+        self._started = clock()
+
+    def build(self) -> app_commands.Command[Any, ..., Any]:
+        """Return ``/gpt2-stats``."""
+
+        @app_commands.command(name="gpt2-stats", description=spoken.TEXTS.english("stats.description"))
+        async def gpt2_stats(interaction: discord.Interaction) -> None:
+            await interaction.response.defer(thinking=True)
+            words = spoken.to_channel(interaction)
+            now = self._clock()
+            records = await self._records.since(KIND, DAY_S)
+            day = sum_up(records, guild_id=interaction.guild_id, now=now)
+            embed = await self._embed(words, day, now - self._started, in_server=interaction.guild_id is not None)
+            files = []
+            if day.points:
+                picture = await asyncio.to_thread(draw, day.points, words, self._cache)
+                files = [discord.File(io.BytesIO(picture), PICTURE, description=words("stats.file"))]
+                embed.set_image(url=f"attachment://{PICTURE}")
+            await interaction.edit_original_response(embed=embed, attachments=files)
+
+        return gpt2_stats
+
+    async def _embed(self, words: Words, day: Day, uptime_s: float, *, in_server: bool) -> discord.Embed:
+        status = await self._service.status()
+        models = ", ".join(status.models)
+        device = words("stats.device", models=models, device=status.device, dtype=status.dtype)
+        embed = discord.Embed(title=words("stats.title"))
+        embed.add_field(name=words("stats.model"), value=device if models else words("stats.none_loaded"))
+        if day.median_tokens_per_s is not None:
+            speed = words("stats.speed_value", median=_rate(day.median_tokens_per_s), best=_rate(day.best_tokens_per_s))
+            embed.add_field(name=words("stats.speed"), value=speed)
+        if day.median_wait_s is not None:
+            wait = words("stats.waiting_value", median=_time(day.median_wait_s), longest=_time(day.longest_wait_s))
+            embed.add_field(name=words("stats.waiting"), value=wait)
+        if day.median_first_token_s is not None:
+            first = words("stats.first_value", median=_time(day.median_first_token_s))
+            embed.add_field(name=words("stats.first"), value=first)
+        counts = {"here": f"{day.here:,}", "all": f"{day.requests:,}", "tokens": f"{day.tokens:,}"}
+        texts = words("stats.requests_here" if in_server else "stats.requests_value", **counts)
+        embed.add_field(name=words("stats.requests"), value=texts if day.requests else words("stats.nothing"))
+        now = words("stats.now_value", running=status.running, queued=status.queued)
+        embed.add_field(name=words("stats.now"), value=now)
+        return embed.add_field(name=words("stats.uptime"), value=_uptime(uptime_s))
+
+
+def _rate(tokens_per_s: float | None) -> str:
+    return f"{tokens_per_s or 0:,.0f}" if (tokens_per_s or 0) >= 100 else f"{tokens_per_s or 0:.1f}"
+
+
+def _time(of_s: float | None) -> str:
+    return seconds(1000 * (of_s or 0))
+
+
+def _uptime(of_s: float) -> str:
+    minutes = int(of_s // 60)
+    days, hours = minutes // 1440, minutes // 60 % 24
+    return f"{days} d {hours} h" if days else f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"

@@ -1,0 +1,62 @@
+"""The picture of /gpt2-stats. Its colours are its own, so it reads the same in Discord's light and dark theme."""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from plugins.gpt2.statistics_of_day import Point, hourly
+from townhall_bot.texts import Words
+
+BACKGROUND, TEXT, GRID = "#2b2d31", "#f2f3f5", "#4e5058"
+SPEED, WAITING = "#5dade2", "#f5b041"
+SIZE_INCHES = (8.0, 5.0)
+DPI = 120
+
+_one_at_a_time = threading.Lock()
+"""matplotlib is not made for threads."""
+
+
+def draw(points: Sequence[Point], words: Words, cache: Path) -> bytes:
+    """Return a PNG of speed and waiting time over the last day. Takes a second the first time: not for the event loop.
+
+    ``cache`` is a folder where matplotlib may keep what it knows of the machine's fonts.
+    """
+    os.environ.setdefault("MPLCONFIGDIR", str(cache))
+    with _one_at_a_time:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=SIZE_INCHES, dpi=DPI, facecolor=BACKGROUND, layout="constrained")
+        FigureCanvasAgg(figure)
+        above, below = figure.subplots(2, 1, sharex=True)
+        speeds = [(point.hours_ago, point.tokens_per_s) for point in points if point.tokens_per_s is not None]
+        _plot(above, speeds, words("stats.plot_speed"), SPEED, words)
+        _plot(
+            below, [(point.hours_ago, point.waited_s) for point in points], words("stats.plot_waiting"), WAITING, words
+        )
+        below.set_xlabel(words("stats.plot_hours"), color=TEXT)
+        below.set_xlim(24, 0)
+        below.set_xticks(range(24, -1, -4))
+        picture = io.BytesIO()
+        figure.savefig(picture, format="png", facecolor=BACKGROUND)
+        return picture.getvalue()
+
+
+def _plot(axes: Any, values: Sequence[tuple[float, float]], label: str, colour: str, words: Words) -> None:
+    axes.set_facecolor(BACKGROUND)
+    axes.scatter(*zip(*values, strict=True) if values else ([], []), s=14, color=colour, alpha=0.6, linewidths=0)
+    medians = hourly(values)
+    if medians:
+        axes.plot(*zip(*medians, strict=True), color=colour, linewidth=2, label=words("stats.plot_median"))
+        axes.legend(facecolor=BACKGROUND, edgecolor=GRID, labelcolor=TEXT)
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel(label, color=TEXT)
+    axes.tick_params(colors=TEXT)
+    axes.grid(color=GRID, linewidth=0.6)
+    for spine in axes.spines.values():
+        spine.set_color(GRID)

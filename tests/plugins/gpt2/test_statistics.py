@@ -1,0 +1,152 @@
+"""/gpt2-stats, the metrics and /privacy: numbers of what happened, never what was written or by whom."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from prometheus_client import CollectorRegistry, generate_latest
+
+from plugins.gpt2 import statistics_command
+from plugins.gpt2.plugin import GPT2Plugin
+from plugins.gpt2.service import GPT2Service
+from plugins.gpt2.settings import GPT2Settings
+from plugins.gpt2.spoken import TEXTS
+from plugins.gpt2.statistics_of_day import DAY_S, hourly, sum_up
+from plugins.gpt2.statistics_picture import draw
+from tests.plugins.gpt2.fake_source import FakeSource
+from townhall_bot.loopback import Person, Turn
+from townhall_bot.store import Record
+from townhall_bot.testkit import RunningTownhall, StartTownhall
+
+HOST = {"TOWNHALL_GPT2_MODEL": "fake", "TOWNHALL_GPT2_ALLOWED_MODELS": "fake"}
+NOW = 1_800_000_000.0
+WORDS = TEXTS.of("en-US")
+
+
+async def begin(start_townhall: StartTownhall) -> tuple[RunningTownhall, GPT2Plugin]:
+    class WithFakeModels(GPT2Plugin):
+        def make_service(self, settings: GPT2Settings) -> GPT2Service:
+            return GPT2Service(settings, FakeSource(), available_memory=lambda: None)
+
+    townhall = await start_townhall(WithFakeModels, settings=HOST)
+    plugin = townhall.bot.plugins["gpt2"].plugin
+    assert isinstance(plugin, GPT2Plugin)
+    return townhall, plugin
+
+
+async def done(townhall: RunningTownhall, person: Person, command: str) -> Turn:
+    turn = await person.type(command)
+    assert await townhall.settled(turn) is None
+    return turn
+
+
+def request(hours_ago: float, *, speed: float = 50.0, wait: float = 1.0, guild: int | None = 1) -> Record:
+    numbers = {"tokens": 20, "prompt_tokens": 3, "queue_s": wait, "first_token_s": 0.2, "total_s": 2, "tok_s": speed}
+    return Record(datetime.fromtimestamp(NOW - hours_ago * 3600, UTC), guild, None, "fake", numbers)
+
+
+def test_a_day_is_summed_up() -> None:
+    day = sum_up([request(5, wait=9), request(2, guild=2), request(1, speed=90), request(0)], guild_id=1, now=NOW)
+    assert (day.requests, day.here, day.tokens) == (4, 3, 80)
+    assert (day.median_tokens_per_s, day.best_tokens_per_s) == (50, 90)
+    assert (day.median_wait_s, day.longest_wait_s, day.median_first_token_s) == (1, 9, 0.2)
+    assert [point.hours_ago for point in day.points] == pytest.approx([5, 2, 1, 0])
+
+
+def test_a_day_without_requests_invents_nothing() -> None:
+    day = sum_up([], guild_id=1, now=NOW)
+    assert (day.requests, day.median_tokens_per_s, day.longest_wait_s) == (0, None, None)
+
+
+def test_a_text_of_one_token_has_no_speed() -> None:
+    day = sum_up([request(1, speed=0.0)], guild_id=1, now=NOW)
+    assert day.points[0].tokens_per_s is None
+    assert day.median_tokens_per_s is None
+
+
+def test_each_hour_has_its_median() -> None:
+    assert hourly([(0.1, 4.0), (0.9, 6.0), (3.2, 1.0)]) == [(3.5, 1.0), (0.5, 5.0)]
+
+
+@pytest.mark.parametrize("locale", TEXTS.locales)
+def test_the_picture_brings_its_own_background_and_strong_contrast(tmp_path: Path, locale: str) -> None:
+    points = sum_up([request(h / 4, speed=30 + h % 7) for h in range(90)], guild_id=1, now=NOW).points
+    (tmp_path / "picture.png").write_bytes(draw(points, TEXTS.of(locale), tmp_path))
+    picture = Image.open(tmp_path / "picture.png").convert("RGBA")
+    assert picture.size == (960, 600)
+    assert picture.getchannel("A").getextrema() == (255, 255)  # no theme shines through
+    assert picture.getpixel((0, 0)) == (0x2B, 0x2D, 0x31, 255)
+    darkest, brightest = picture.convert("L").getextrema()
+    assert isinstance(darkest, int) and isinstance(brightest, int)  # noqa: PT018 - one fact: these are no pairs
+    assert brightest - darkest > 150
+
+
+async def test_members_see_the_day_in_numbers_and_as_a_picture_drawn_beside_the_event_loop(
+    start_townhall: StartTownhall, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    townhall, plugin = await begin(start_townhall)
+    threads: list[int] = []
+
+    def watched(*args: Any) -> bytes:
+        threads.append(threading.get_ident())
+        return draw(*args)
+
+    monkeypatch.setattr(statistics_command, "draw", watched)
+    for _ in range(3):
+        await done(townhall, ada, "/gpt2 prompt:Hello count:30")
+    turn = await done(townhall, ada, "/gpt2-stats")
+    assert "Texts: 3 on this server, 3 in all, 90 tokens" in turn.text
+    assert "Model: fake on FAKE, fp32" in turn.text
+    assert "Now: 0 running, 0 waiting" in turn.text
+    assert "Running for: 0 min" in turn.text
+    assert "Speed of a text: median " in turn.text
+    [picture] = turn.message.attachments
+    assert picture.data.startswith(b"\x89PNG")
+    assert turn.message.embeds[0]["image"]["url"].endswith("/gpt2-stats.png")
+    assert threads
+    assert threads[0] != threading.get_ident()
+    # What was counted survives a restart, and holds neither words nor people.
+    records = await plugin.context.records.since("request", DAY_S)
+    assert {record.user_id for record in records} == {None}
+    await townhall.stop()
+    townhall, _ = await begin(start_townhall)
+    again = await done(townhall, ada, "/gpt2-stats")
+    assert "3 in all, 90 tokens" in again.text
+
+
+async def test_before_the_first_text_there_is_nothing_to_draw(start_townhall: StartTownhall, ada: Person) -> None:
+    townhall, _ = await begin(start_townhall)
+    turn = await done(townhall, ada, "/gpt2-stats")
+    assert "Texts: Nothing was written yet." in turn.text
+    assert turn.message.attachments == []
+
+
+async def test_prometheus_reads_tokens_requests_queue_and_first_tokens(
+    start_townhall: StartTownhall, ada: Person
+) -> None:
+    townhall, plugin = await begin(start_townhall)
+    registry = CollectorRegistry()
+    plugin.metrics(registry)
+    await done(townhall, ada, "/gpt2 prompt:Hello count:30")
+    lines = generate_latest(registry).decode().splitlines()
+    assert "townhall_gpt2_tokens_total 30.0" in lines
+    assert 'townhall_gpt2_requests_total{reason="length"} 1.0' in lines
+    assert "townhall_gpt2_queue_length 0.0" in lines
+    assert "townhall_gpt2_models_loaded 1.0" in lines
+    assert "townhall_gpt2_first_token_seconds_count 1.0" in lines
+
+
+async def test_privacy_says_what_is_kept_and_the_database_agrees(start_townhall: StartTownhall, ada: Person) -> None:
+    townhall, plugin = await begin(start_townhall)
+    assert "keeps no prompts and no texts" in plugin.privacy(WORDS)
+    await done(townhall, ada, "/gpt2 prompt:Hushhush count:30")
+    assert await plugin.delete_member_data(ada.id) == 0
+    kept = list(plugin.context.data_dir.parent.parent.glob("townhall.db*"))
+    await townhall.stop()
+    assert kept
+    assert not any(b"Hushhush" in path.read_bytes() for path in kept if path.exists())
