@@ -151,7 +151,7 @@ def given_settings(env_file: str | Path | None = ENV_FILE) -> dict[str, str]:
     """Return what is set, by upper-case name: the file's values, overridden by the environment's."""
     values: dict[str, str | None] = {}
     if env_file is not None and Path(env_file).is_file():
-        values.update(dotenv_values(env_file))
+        values.update(_read_env_file(env_file))
     values.update({name: value for name, value in os.environ.items() if value})
     return {name.upper(): value for name, value in values.items() if value}
 
@@ -172,9 +172,19 @@ def export_other_variables(env_file: str | Path = ENV_FILE) -> None:
     """Put what ``.env`` says about other programs (CC, HF_HOME, HF_ENDPOINT…) into this process's environment."""
     if not Path(env_file).is_file():
         return
-    for name, value in dotenv_values(env_file).items():
+    for name, value in _read_env_file(env_file).items():
         if value and not name.upper().startswith(PREFIX):
-            os.environ.setdefault(name, value)
+            try:
+                os.environ.setdefault(name, value)
+            except ValueError as error:  # no name of a variable, or a NUL in its value
+                raise SettingsError(f"{env_file}: the line of {name!r} cannot be used: {error}. Correct it.") from error
+
+
+def _read_env_file(env_file: str | Path) -> Mapping[str, str | None]:
+    try:
+        return dotenv_values(env_file)
+    except (UnicodeDecodeError, OSError) as error:
+        raise SettingsError(f"{env_file} cannot be read: {error}. It must be UTF-8 text, readable for you.") from error
 
 
 def is_secret(info: FieldInfo) -> bool:
