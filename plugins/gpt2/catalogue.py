@@ -49,6 +49,9 @@ class Catalogue:
 
     def check(self, name: str) -> None:
         """Raise :class:`ModelUnavailable` where the host does not allow ``name``, whoever asks."""
+        budget, config = self._settings.memory_budget, OFFICIAL_CONFIGS.get(name)
+        if budget is not None and config is not None and self.memory_need(config) > budget:
+            raise ModelUnavailable(over_budget(name, self.memory_need(config), budget))
         if name in self.allowed:
             return
         reason = f"This host does not offer the model “{name[:100]}”."
@@ -69,7 +72,8 @@ class Catalogue:
         return [
             name
             for name, config in OFFICIAL_CONFIGS.items()
-            if total is None or self.memory_need(config) <= total * SHARE_OF_MEMORY
+            if (total is None or self.memory_need(config) <= total * SHARE_OF_MEMORY)
+            and (self._settings.memory_budget is None or self.memory_need(config) <= self._settings.memory_budget)
         ]
 
     def _entry(self, name: str) -> Entry:
@@ -80,6 +84,14 @@ class Catalogue:
         if config is None:
             return Entry(name, None, None, folder is not None)
         return Entry(name, config.parameters, self.memory_need(config), folder is not None)
+
+
+def over_budget(name: str, need: int, budget: int) -> str:
+    """Return why the host's memory budget keeps a model out."""
+    return (
+        f"“{name[:100]}” needs {size(need)} of memory, and this host gives GPT-2 no more than {size(budget)}. "
+        "Choose a smaller model."
+    )
 
 
 def _folder_of(name: str, *, allow_pickle: bool) -> Path | None:

@@ -46,6 +46,7 @@ DRAINING = "The bot is about to restart and takes nothing new. Please ask again 
 
 STOP_SECONDS = 10.0
 """How long closing waits for the engine thread; a step that hangs in a driver must not hold up the end."""
+IDLE_CHECK_S = 30.0
 QUEUE_NEWS_S = 5.0
 """How often who waits hears a new estimate, even where the place is the same."""
 
@@ -71,12 +72,15 @@ class GPT2Service:
             limit=settings.loaded_models,
             in_use=self._in_use,
             available=available_memory if settings.on_cpu else lambda: None,
+            budget=settings.memory_budget,
+            clock=clock,
         )
         self._keys = itertools.count(1)
         self._queue: FairQueue[Ticket] = FairQueue()
         self._running: dict[int, Ticket] = {}
         self._open: dict[int, Ticket] = {}
         self._fetching: set[asyncio.Task[None]] = set()
+        self._idling: asyncio.Task[None] | None = None
         self._pace = Pace()
         self._all_left = asyncio.Event()
         self._draining = False
@@ -91,6 +95,8 @@ class GPT2Service:
         """Start the engine thread and begin to load the default model; returns before it is there."""
         self._engine.start(asyncio.get_running_loop())
         self._fetch_soon(self.settings.model)
+        if self.settings.idle_s:
+            self._idling = asyncio.create_task(self._watch_idle(), name="gpt2-idle")
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Event]:
         """Yield events until Finished; see ``TextGenerator``. Closing the iterator cancels."""
@@ -188,9 +194,10 @@ class GPT2Service:
         """Cancel what runs, stop the thread, free the memory."""
         if self._ended is None:
             self._end("The bot is stopping.")
-        for task in self._fetching:
+        tasks = [*self._fetching, *([self._idling] if self._idling else [])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._fetching, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._shelf.close()
         self._engine.stop()
         if not await asyncio.to_thread(self._engine.join, STOP_SECONDS):
@@ -222,6 +229,7 @@ class GPT2Service:
             self._announce()
         elif ticket.key in self._running:
             self._engine.cancel(ticket.key)
+        self._shelf.use(ticket.request.model)
         self._shelf.trim()
 
     def _dispatch(self) -> None:
@@ -307,6 +315,11 @@ class GPT2Service:
         for ticket in self._queue.order():
             if ticket.request.model == model and ticket.ahead is not None:
                 ticket.put(Queued(ticket.ahead))  # the wait until it is there is not known
+
+    async def _watch_idle(self) -> None:
+        while True:
+            await asyncio.sleep(min(IDLE_CHECK_S, self.settings.idle_s))
+            self._shelf.leave_idle(self.settings.idle_s)
 
     def _fetch_soon(self, model: str) -> None:
         task = asyncio.create_task(self._fetch(model), name=f"gpt2-fetch-{model}")

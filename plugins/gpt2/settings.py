@@ -40,6 +40,15 @@ class GPT2Settings(PluginSettings):
     loaded_models: int = Field(
         2, ge=1, le=16, description="How many models stay in memory; beyond that the one longest unused leaves."
     )
+    memory_mb: int | None = Field(
+        None, ge=1, description="The most memory in MB that all loaded models may take together. Empty: what is free."
+    )
+    disk_mb: int | None = Field(
+        None, ge=1, description="The most disk in MB that downloaded models may take together. Empty: what is free."
+    )
+    idle_s: float = Field(
+        3600, ge=0, le=31_536_000, description="Seconds without a request after which a model leaves memory. 0: never."
+    )
     default_count: int = Field(60, ge=1, le=1024, description="New tokens where a member gives no count.")
     max_count: int = Field(300, ge=1, le=1024, description="The most new tokens that a member may ask for.")
     temperature: float = Field(
@@ -77,6 +86,16 @@ class GPT2Settings(PluginSettings):
     def on_cpu(self) -> bool:
         """Whether models are meant to live in the machine's own memory; taken to be so where no device is set."""
         return self.device is None or self.device.upper().split(":")[0] in ("CPU", "CLANG", "LLVM")
+
+    @property
+    def memory_budget(self) -> int | None:
+        """The host's limit for all models in bytes, None where there is none."""
+        return None if self.memory_mb is None else self.memory_mb * 1_000_000
+
+    @property
+    def disk_budget(self) -> int | None:
+        """The host's limit for all downloads in bytes, None where there is none."""
+        return None if self.disk_mb is None else self.disk_mb * 1_000_000
 
     @property
     def planned_weights(self) -> Weights:

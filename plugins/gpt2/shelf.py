@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from plugins.gpt2 import memory
+from plugins.gpt2.catalogue import over_budget
 from plugins.gpt2.daemon import in_daemon_thread
 from plugins.gpt2.engine.interface import ModelInfo
 from plugins.gpt2.engine.notices import Loaded, Loading, NotLoaded, Progress
@@ -34,6 +36,9 @@ class Shelved:
     rows: int
     memory_bytes: int
     last_use: int = 0
+    """Counts up with each use, to tell which one was used last."""
+    used_at: float = 0.0
+    """When that was, in seconds of the shelf's clock."""
 
 
 @dataclass(slots=True)
@@ -52,7 +57,10 @@ class _Fetch:
 
 
 class Shelf:
-    """Keeps up to ``limit`` models. ``in_use`` tells whether a model has requests; such a one never leaves."""
+    """Keeps up to ``limit`` models, in up to ``budget`` bytes. ``in_use`` tells whether a model has requests.
+
+    A model in use never leaves. ``clock`` is in seconds.
+    """
 
     def __init__(
         self,
@@ -62,12 +70,16 @@ class Shelf:
         limit: int,
         in_use: Callable[[str], bool],
         available: Callable[[], int | None] = memory.available_bytes,
+        budget: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine = engine
         self._source = source
         self._limit = limit
         self._in_use = in_use
         self._available = available
+        self._budget = budget
+        self._clock = clock
         self._models: dict[str, Shelved] = {}
         self._fetches: dict[str, _Fetch] = {}
         self._needs: dict[str, int] = {}
@@ -100,6 +112,7 @@ class Shelf:
         if model is not None:
             self._uses += 1
             model.last_use = self._uses
+            model.used_at = self._clock()
         return model
 
     async def fetch(self, name: str, listener: Listener | None = None) -> ModelInfo:
@@ -162,6 +175,12 @@ class Shelf:
         for name in leaving[: max(0, len(self._models) - self._limit)]:
             self._unload(name)
 
+    def leave_idle(self, seconds: float) -> None:
+        """Unload what nobody has used for that long."""
+        for name in self._idle():
+            if self._clock() - self._models[name].used_at >= seconds:
+                self._unload(name)
+
     async def close(self) -> None:
         """Give up what is on its way."""
         tasks = [fetch.task for fetch in self._fetches.values() if fetch.task is not None]
@@ -204,7 +223,9 @@ class Shelf:
 
     def _make_room(self, name: str, need: int) -> None:
         """Unload idle models where memory is short; raise :class:`ModelUnavailable` where even that is not enough."""
-        free = self._available()
+        if self._budget is not None and need > self._budget:
+            raise ModelUnavailable(over_budget(name, need, self._budget))
+        free = self._free()
         if free is None:
             return
         for idle in self._idle():
@@ -217,6 +238,16 @@ class Shelf:
                 f"{name} needs {size(need)} of memory and {size(free)} are free. Choose a smaller model, or let the "
                 "host free memory or set TOWNHALL_GPT2_WEIGHTS to a smaller type."
             )
+
+    def _free(self) -> int | None:
+        """Return the bytes that another model may take: what the machine has left, and the host's budget."""
+        free = self._available()
+        if self._budget is None:
+            return free
+        coming = [name for name, fetch in self._fetches.items() if fetch.built is not None and name not in self._models]
+        taken = sum(model.memory_bytes for model in self._models.values()) + sum(self._needs[name] for name in coming)
+        left = max(0, self._budget - taken)
+        return left if free is None else min(free, left)
 
     def _idle(self) -> list[str]:
         idle = [name for name in self._models if not self._in_use(name)]

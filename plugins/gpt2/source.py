@@ -37,6 +37,19 @@ class ModelSource(Protocol):
         ...
 
 
+def check_disk(name: str, needed: int, budget: int) -> None:
+    """Raise CheckpointError where ``needed`` more bytes would exceed the host's budget for all downloaded models."""
+    from plugins.gpt2.model.checkpoint_errors import CheckpointError
+    from plugins.gpt2.model.hub import cached_repos
+
+    taken = sum(cached_repos().values())
+    if taken + needed > budget:
+        raise CheckpointError(
+            f"{name} has {size(needed)} to download. Models take {size(taken)} of this host's disk already, and it gives "
+            f"them no more than {size(budget)}. Choose one that is on disk, or ask the host to remove others."
+        )
+
+
 class CheckpointSource:
     """Opens real checkpoints as the host's settings say."""
 
@@ -48,8 +61,14 @@ class CheckpointSource:
         from plugins.gpt2.model.checkpoint import open_checkpoint
         from plugins.gpt2.model.gpt2 import memory_plan
 
+        budget, checked = self._settings.disk_budget, False
+
         def report(progress: DownloadProgress) -> None:
+            nonlocal checked
             done, total = progress.done_bytes, progress.total_bytes
+            if budget is not None and not checked:  # the first report comes with the vocabulary, before the weights
+                check_disk(name, total - done, budget)
+                checked = True
             on_progress(f"{name}: downloading, {size(done)} of {size(total)} ({100 * done // max(1, total)} %)")
 
         checkpoint = open_checkpoint(name, allow_pickle=self._settings.allow_pickle, on_progress=report)

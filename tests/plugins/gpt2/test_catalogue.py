@@ -31,6 +31,13 @@ def test_the_hosts_list_replaces_the_default_one_and_keeps_the_default_model() -
     assert catalogue(model="gpt2", allowed_models="people/poet").allowed == ("gpt2", "people/poet")
 
 
+def test_the_memory_budget_takes_models_off_the_list_and_out_of_the_hosts_own() -> None:
+    assert catalogue(100 * 10**9, memory_mb=600).allowed == ("townhall-mini", "gpt2")
+    assert "gpt2-xl" not in catalogue(100 * 10**9, memory_mb=1000).allowed
+    with pytest.raises(ModelUnavailable, match=r"“gpt2-xl” needs .* this host gives GPT-2 no more than 1\.00 GB"):
+        catalogue(100 * 10**9, memory_mb=1000, allowed_models="gpt2-xl").check("gpt2-xl")
+
+
 def test_what_is_not_offered_is_refused_with_what_is() -> None:
     with pytest.raises(ModelUnavailable, match=r"does not offer the model “nonsense”.*There are: townhall-mini, gpt2"):
         catalogue().check("nonsense")

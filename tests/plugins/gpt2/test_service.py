@@ -285,6 +285,79 @@ async def test_where_memory_is_short_an_idle_model_makes_room(start: Start) -> N
     assert set((await service.status()).models) == {"other", "third"}
 
 
+async def test_the_hosts_memory_budget_holds_whatever_the_machine_has_free(start: Start) -> None:
+    source = FakeSource(memory_bytes=600_000_000)
+    service = await start(source, settings(memory_mb=1000, loaded_models=5), free=10**12)
+    await service.ensure_model("fake")
+    await service.ensure_model("other")  # both would be 1.2 GB: the idle one makes room
+    assert (await service.status()).models == ("other",)
+    source.memory_bytes = 1_200_000_000
+    with pytest.raises(ModelUnavailable, match=r"“third” needs 1\.20 GB of memory, and this host gives GPT-2 no more"):
+        await service.ensure_model("third")
+    assert (await service.status()).models == ("other",)
+
+
+async def test_two_models_serve_side_by_side_while_the_budget_holds_both(start: Start) -> None:
+    service = await start(FakeSource(memory_bytes=400_000_000), settings(memory_mb=1000))
+    askers = [Asker(service, request("Hello", count=20, model=model)) for model in ("fake", "other")]
+    for asker in askers:
+        await asker.done()
+        assert asker.text == greedy_text("Hello", 20)
+    assert set((await service.status()).models) == {"fake", "other"}
+
+
+async def test_a_model_that_nobody_uses_leaves_and_comes_back_when_it_is_asked_for(start: Start) -> None:
+    source = FakeSource()
+    service = await start(source, settings(idle_s=0.05))
+    await service.ensure_model("fake")
+    async with asyncio.timeout(10):
+        while (await service.status()).models:  # noqa: ASYNC110 - the service's own timer is what is waited for
+            await asyncio.sleep(0.01)
+    asker = await Asker(service, request("Hello", count=5)).done()
+    assert asker.text == greedy_text("Hello", 5)
+    assert source.opened == ["fake", "fake"]
+
+
+async def test_draining_lets_texts_end_tells_the_queue_and_takes_nothing_new(start: Start) -> None:
+    gate = Gate()
+    service = await start(FakeSource(rows=1, before_step=gate))
+    await service.ensure_model("fake")
+    running = Asker(service, request("Hello", count=20, user=1))
+    await running.until(lambda: running.started)
+    waiting = Asker(service, request("Me too", user=2))
+    await waiting.until(lambda: waiting.places)
+    draining = asyncio.create_task(service.drain())
+    await waiting.done()
+    assert isinstance(waiting.error, EngineFailed)
+    assert "about to restart" in str(waiting.error)
+    late = await Asker(service, request("Late", user=3)).done()
+    assert isinstance(late.error, EngineFailed)
+    assert not draining.done()
+    gate.open()
+    await asyncio.wait_for(draining, 10)
+    await running.done()
+    assert running.text == greedy_text("Hello", 20)
+
+
+async def test_cancelling_by_id_ends_with_what_was_measured(start: Start) -> None:
+    service = await start(FakeSource(rows=1, context=100_000), settings(max_count=1000))
+    await service.ensure_model("fake")
+    running = Asker(service, replace(request("Hello", count=1000, user=1), request_id=7))
+    await running.until(lambda: running.text)
+    waiting = Asker(service, replace(request("Me too", user=2), request_id=8))
+    await waiting.until(lambda: waiting.places)
+    assert service.cancel(8)
+    await waiting.done()
+    assert waiting.finished is not None
+    assert (waiting.finished.reason, waiting.finished.timing.new_tokens) == ("cancelled", 0)
+    assert service.cancel(7)
+    await running.done()
+    assert running.finished is not None
+    assert running.finished.reason == "cancelled"
+    assert 0 < running.finished.timing.new_tokens < 1000
+    assert not service.cancel(7)
+
+
 async def test_a_failing_step_keeps_what_was_written_and_the_next_request_works(start: Start) -> None:
     steps = iter(["ok"] * 5 + ["fail"])
 
