@@ -78,8 +78,9 @@ class Reimport:
         return name == self.package or name.startswith(f"{self.package}.")
 
 
-async def watch(bot: Townhall, told: Callable[[str], object], *, every: float = POLL_SECONDS) -> None:
+async def watch(bot: Townhall, told: Callable[[str], object], *, every: float | None = None) -> None:
     """Reload each plugin whose files change, until cancelled; ``told`` hears a line for the host each time."""
+    every = POLL_SECONDS if every is None else every
     stamps = await asyncio.to_thread(_all_stamps, bot)
     while True:
         await asyncio.sleep(every)
