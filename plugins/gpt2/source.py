@@ -45,8 +45,8 @@ def check_disk(name: str, needed: int, budget: int) -> None:
     taken = sum(cached_repos().values())
     if taken + needed > budget:
         raise CheckpointError(
-            f"{name} has {size(needed)} to download. Models take {size(taken)} of this host's disk already, and it gives "
-            f"them no more than {size(budget)}. Choose one that is on disk, or ask the host to remove others."
+            f"{name} has {size(needed)} to download. Models take {size(taken)} of this host's disk already, and it "
+            f"gives them no more than {size(budget)}. Choose one that is on disk, or ask the host to remove others."
         )
 
 
