@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from plugins.gpt2 import phrases
 from plugins.gpt2.engine.sampling import check_sampling
 from plugins.gpt2.protocol import Busy, GenerationRequest, InvalidRequest
 from plugins.gpt2.settings import GPT2Settings
@@ -44,23 +45,10 @@ def check_share(
     if request.user_id is not None:
         mine = [ends_in for other, ends_in in opened if other.user_id == request.user_id]
         if len(mine) >= member:
-            raise Busy(
-                f"You have {_texts(len(mine))} on the way, the most that one member may have here. The next of them "
-                f"should be done in about {duration(min(mine))}; then you can ask again."
-            )
+            raise phrases.error(Busy, "busy.member", count=len(mine), wait=duration(min(mine)))
     if request.guild_id is not None:
         ours = [ends_in for other, ends_in in opened if other.guild_id == request.guild_id]
         if len(ours) >= guild:
-            raise Busy(
-                f"This server has {_texts(len(ours))} on the way, the most that one server may have here. "
-                f"Please try again in about {duration(min(ours))}."
-            )
+            raise phrases.error(Busy, "busy.server", count=len(ours), wait=duration(min(ours)))
     if queue.waiting >= settings.queue_limit:
-        raise Busy(
-            f"The queue is full: {queue.waiting} are waiting, the most that this bot lets wait. "
-            f"Please try again in about {duration(queue.moves_in)}."
-        )
-
-
-def _texts(count: int) -> str:
-    return "1 text" if count == 1 else f"{count} texts"
+        raise phrases.error(Busy, "busy.queue", count=queue.waiting, wait=duration(queue.moves_in))

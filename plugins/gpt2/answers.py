@@ -11,7 +11,7 @@ from typing import Any
 
 import discord
 
-from plugins.gpt2 import display, spoken
+from plugins.gpt2 import display, phrases, spoken
 from plugins.gpt2.protocol import (
     DeadlineExceeded,
     EngineFailed,
@@ -146,13 +146,12 @@ class Answers:
                             await self._on_finished(request, event)
                             note = display.ending(words, reason, notice, measured if wish.timing else None)
                             await self._end(interaction, reply, request, text, note, wish)
-            except (EngineFailed, DeadlineExceeded) as error:
-                if not text:
-                    raise Refusal(str(error)) from error
-                await self._end(interaction, reply, request, text, str(error), wish)
-                raise Refusal(str(error), shown=True) from error
             except GenerationError as error:
-                raise Refusal(str(error)) from error
+                if not (text and isinstance(error, EngineFailed | DeadlineExceeded)):
+                    raise Refusal(phrases.explained(error, spoken.to_asker(interaction))) from error
+                said = phrases.explained(error, words)
+                await self._end(interaction, reply, request, text, said, wish)
+                raise Refusal(said, shown=True) from error
 
     async def _end(
         self,

@@ -8,7 +8,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from plugins.gpt2 import spoken
+from plugins.gpt2 import phrases, spoken
 from plugins.gpt2.config_changes import NUMBERS, ConfigChanges
 from plugins.gpt2.config_panel import MAX_CHOICE, MAX_CHOICES, Settings
 from plugins.gpt2.protocol import GenerationError
@@ -117,7 +117,7 @@ class ConfigCommand:
             except GenerationError as error:
                 await reply.stop()
                 failed = words("config.change.model_failed", old=old)
-                raise Refusal("\n".join([*said, f"{error}\n{failed}"])) from error
+                raise Refusal("\n".join([*said, phrases.explained(error, words), failed])) from error
             changed = await self._changes.make(interaction, {"model": model})
             facts = words(
                 "config.change.model_facts",

@@ -5,7 +5,7 @@ Nothing here imports Discord or tinygrad, so that a remote engine can take the l
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -110,7 +110,12 @@ Event = Queued | Started | Text | Finished
 
 
 class GenerationError(Exception):
-    """A request failed. The message is meant for the person who asked."""
+    """A request failed. The message is meant for the person who asked.
+
+    ``said`` names the text and the values that the message was made of, where it can be said in other languages.
+    """
+
+    said: tuple[str, Mapping[str, object]] | None = None
 
 
 class InvalidRequest(GenerationError):

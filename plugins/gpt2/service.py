@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
 
-from plugins.gpt2 import memory
+from plugins.gpt2 import memory, phrases
 from plugins.gpt2.admission import Queue, check_request, check_share
 from plugins.gpt2.catalogue import Catalogue
 from plugins.gpt2.engine.interface import ModelInfo
@@ -41,8 +41,6 @@ from plugins.gpt2.ticket import Ticket
 from plugins.gpt2.words import duration
 
 log = logging.getLogger("townhall.gpt2.service")
-
-DRAINING = "The bot is about to restart and takes nothing new. Please ask again in a minute."
 
 STOP_SECONDS = 10.0
 """How long closing waits for the engine thread; a step that hangs in a driver must not hold up the end."""
@@ -185,7 +183,7 @@ class GPT2Service:
         self._draining = True
         for ticket in self._queue.order():
             self._queue.remove(ticket)
-            ticket.put(EngineFailed(DRAINING))
+            ticket.put(phrases.error(EngineFailed, "failed.draining"))
         if self._open:
             self._all_left.clear()
             await self._all_left.wait()
@@ -353,17 +351,15 @@ class GPT2Service:
         if self._ended is not None:
             raise EngineFailed(self._ended)
         if self._draining:
-            raise EngineFailed(DRAINING)
+            raise phrases.error(EngineFailed, "failed.draining")
 
     def _in_use(self, model: str) -> bool:
         tickets = itertools.chain(self._open.values(), self._running.values())
         return any(ticket.request.model == model for ticket in tickets)
 
     def _too_late(self, ticket: Ticket) -> GenerationError:
-        limit = duration(self.settings.deadline_s)
-        if ticket.key in self._running:
-            return DeadlineExceeded(f"This took longer than {limit}, the most that this host allows.")
-        return DeadlineExceeded(f"This waited longer than {limit}, the most that this host allows. Try again later.")
+        name = "failed.too_long" if ticket.key in self._running else "failed.waited_too_long"
+        return phrases.error(DeadlineExceeded, name, limit=duration(self.settings.deadline_s))
 
     def _never_began(self, ticket: Ticket) -> Timing:
         waited_ms = (self._clock() - ticket.submitted) * 1000
@@ -384,6 +380,4 @@ class GPT2Service:
 
 
 def _out_of_service(model: str, reason: str) -> ModelUnavailable:
-    return ModelUnavailable(
-        f"{model} is out of service: {reason}. An admin can choose it again, or another model, with /gpt2-config."
-    )
+    return phrases.error(ModelUnavailable, "failed.out_of_service", model=model, reason=reason)

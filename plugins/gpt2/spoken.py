@@ -1,4 +1,4 @@
-"""What the plugin says, in every language of ``locale``: to the channel in its own, to one person in theirs."""
+"""In which language the plugin speaks: to the channel in its own, to one person in theirs."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import Any
 
 import discord
 
-from townhall_bot.texts import Texts, Words
+from plugins.gpt2.phrases import TEXTS
+from townhall_bot.texts import Words
 
-TEXTS = Texts.beside(__file__)
+__all__ = ["TEXTS", "to_asker", "to_channel"]
 
 
 def to_channel(interaction: discord.Interaction[Any]) -> Words:

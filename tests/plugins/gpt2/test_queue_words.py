@@ -125,7 +125,7 @@ async def test_before_anything_was_measured_no_wait_is_invented(
     [
         (
             "MEMBER_LIMIT",
-            "You have 1 text on the way, the most that one member may have here. The next of them should ",
+            "You have 1 text on the way, the most that one member may have here. It should be done in ",
         ),
         ("GUILD_LIMIT", "This server has 1 text on the way, the most that one server may have here. Please try again "),
     ],
@@ -154,7 +154,7 @@ async def test_a_full_queue_says_so_and_when_to_try_again(
     await waiting.until(lambda turn: "You are next" in turn.text)
     refused = await guild.add_member("cleo").type("/gpt2 prompt:And I count:3")
     assert isinstance(await townhall.settled(refused), Refusal)
-    assert refused.text.startswith("The queue is full: 1 are waiting, the most that this bot lets wait.")
+    assert refused.text.startswith("The queue is full: 1 is waiting, the most that this bot lets wait.")
     assert 25 <= seconds(refused.text) <= 40
     engine.go_on()
     for turn in (running, waiting):
