@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +42,8 @@ def connect(path: Path) -> sqlite3.Connection:
     """Open the file on the calling thread, check that it is ours, and migrate it."""
     with told_of(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():  # a new one is for its owner alone; SQLite gives its log the same rights
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         # isolation_level None: transactions are begun by this module alone, never implicitly by the driver.
         # check_same_thread False: the thread that opened it is the pool's only one, but close() may run as it ends.
         connection = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)

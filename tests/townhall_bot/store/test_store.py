@@ -216,3 +216,9 @@ async def test_a_database_of_the_first_version_is_brought_up_to_date_with_its_se
     assert await store.guild_settings("gpt2").all(GUILD) == {"count": 60}
     await store.records("gpt2").add("request", {"tokens": 1})
     await store.close()
+
+
+async def test_nobody_but_the_bots_user_can_read_it(store: Store) -> None:
+    await store.set_value("key", 1)
+    for file in store.path.parent.iterdir():
+        assert file.stat().st_mode & 0o077 == 0, file.name
