@@ -11,6 +11,7 @@ import pytest
 from tests.townhall_bot.loopback.example_bot import Connect, ExampleBot, running
 from townhall_bot.loopback import LoopbackDiscord, ManualClock, TownhallWorld, point_discord_at
 from townhall_bot.loopback.openapi import DESCRIPTION_VARIABLE, checker, find_description
+from townhall_bot.testkit import undescribed
 
 
 @pytest.fixture
@@ -25,6 +26,14 @@ async def server(request: pytest.FixtureRequest) -> AsyncIterator[LoopbackDiscor
     async with LoopbackDiscord(rate_scale=0.02, clock=clock) as server:
         with point_discord_at(server):
             yield server
+        faults = undescribed(server)
+    if faults and "breaks_the_description" not in request.fixturenames:
+        pytest.fail("requests that Discord's description does not allow:\n" + "\n".join(faults))
+
+
+@pytest.fixture
+def breaks_the_description() -> None:
+    """Let a test send what Discord's description forbids: it is about the refusal."""
 
 
 @pytest.fixture

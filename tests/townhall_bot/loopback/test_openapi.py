@@ -42,6 +42,7 @@ def test_wrong_requests_are_told_by_field(checker: openapi.RequestChecker) -> No
     assert checker.answer_faults("GET", "/users/@me", 200, {"id": "1"}) != []
 
 
+@pytest.mark.usefixtures("breaks_the_description")
 async def test_what_a_faulty_request_says_stays_out_of_the_log(
     server: LoopbackDiscord, world: TownhallWorld, needs_description: None, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -115,6 +115,7 @@ async def test_a_follow_up_takes_the_place_of_thinking(bot: ExampleBot, world: T
 LONG_EMBEDS = [discord.Embed(description="x" * 3001), discord.Embed(description="y" * 3000)]
 
 
+@pytest.mark.usefixtures("breaks_the_description")
 @pytest.mark.parametrize(
     ("content", "field", "why"),
     [
@@ -145,6 +146,7 @@ async def test_over_long_messages_are_refused_by_field(
     assert turn.text == "running"
 
 
+@pytest.mark.usefixtures("breaks_the_description")
 async def test_a_first_answer_s_faults_stand_under_data(bot: ExampleBot, world: TownhallWorld) -> None:
     turn = await world.people["ada"].type("/echo text:" + "x" * 2001)
     refused = await bot.refusal()
@@ -153,6 +155,7 @@ async def test_a_first_answer_s_faults_stand_under_data(bot: ExampleBot, world: 
     assert turn.response is None
 
 
+@pytest.mark.usefixtures("breaks_the_description")
 async def test_a_refused_edit_changes_nothing(bot: ExampleBot, world: TownhallWorld) -> None:
     turn, interaction = await deferred(bot, world)
     with pytest.raises(discord.HTTPException):
@@ -245,6 +248,7 @@ async def test_a_request_without_the_token_is_unauthorized(server: LoopbackDisco
         assert await answer.json() == {"message": "401: Unauthorized", "code": 0}
 
 
+@pytest.mark.usefixtures("breaks_the_description")
 async def test_bodies_that_are_no_json_or_no_object_are_refused(server: LoopbackDiscord) -> None:
     place = server.townhall().channels["general"]
     url = f"{server.api_url}/channels/{place.id}/messages"
