@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import json
 import logging
 import os
 import signal
@@ -16,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from townhall_bot import plugin_host
+from townhall_bot import lock, plugin_host
 from townhall_bot.cli import main
 from townhall_bot.loopback import LoopbackDiscord, TownhallWorld, point_discord_at
 from townhall_bot.loopback.world import Change
@@ -301,3 +302,33 @@ def test_the_module_is_the_command() -> None:
         [sys.executable, "-m", "townhall_bot", "--version"], capture_output=True, text=True, check=True
     )
     assert done.stdout == f"townhall {version('townhall-bot')}\n"
+
+
+def test_run_says_who_holds_the_data_folder(elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
+    monkeypatch.setenv("TOWNHALL_TOKEN", "a.b.c")
+    monkeypatch.setenv("TOWNHALL_LOCK_WAIT_S", "0")
+    with lock.held(elsewhere / "data", 0):
+        assert main(["run"]) == 1
+    shown = capsys.readouterr().err
+    assert f"process {os.getpid()}" in shown
+    assert "TOWNHALL_DATA_DIR" in shown
+
+
+def test_run_writes_json_lines_where_the_host_wants_them(
+    server_beside: LoopbackDiscord, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    class StopWhenConnected(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.getMessage().startswith("connected as"):
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setenv("TOWNHALL_TOKEN", server_beside.token)
+    monkeypatch.setenv("TOWNHALL_LOG_FORMAT", "JSON")
+    handler = StopWhenConnected()
+    logging.getLogger("townhall.bot").addHandler(handler)
+    try:
+        assert main(["run"]) == 0
+    finally:
+        logging.getLogger("townhall.bot").removeHandler(handler)
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert "stopping" in [line["message"] for line in lines]
