@@ -14,9 +14,12 @@ export function el(tag, properties = {}, ...children) {
   return node;
 }
 
-/** Puts children into a node in place of those it has. */
+/** Puts children into a node in place of those it has. Whoever stood on one of its buttons stands on its successor. */
 export function fill(node, ...children) {
+  const buttons = () => [...node.querySelectorAll("button")];
+  const at = buttons().indexOf(document.activeElement);
   node.replaceChildren(...children.flat().filter(shown));
+  if (at >= 0) (buttons()[at] ?? buttons().at(-1))?.focus();
 }
 
 const shown = (child) => child !== null && child !== undefined && child !== false;

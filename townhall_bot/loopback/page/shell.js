@@ -76,9 +76,9 @@ function members() {
 function me() {
   const button = el(
     "button",
-    { type: "button", id: "act-as", class: "me", "aria-haspopup": "menu", "aria-expanded": "false", "aria-label": `You are ${state.you.name}. Act as somebody else` },
+    { type: "button", id: "act-as", class: "me", "aria-haspopup": "menu", "aria-expanded": "false" },
     el("span", { class: "member-face" }, avatar(state.you), el("span", { class: "presence" })),
-    el("span", { class: "me-text" }, el("strong", { text: state.you.name }), el("span", { text: "Act as…" })),
+    el("span", { class: "me-text" }, el("strong", {}, el("span", { class: "unseen", text: "You are " }), state.you.name), el("span", { text: "Act as…" })),
     icon("down"),
   );
   button.addEventListener("click", () => openPeopleMenu(button));
