@@ -154,6 +154,7 @@ class Townhall(discord.Client):
         self.metrics.watch(self)
         self.started = asyncio.Event()
         """Set together with ``townhall_ready``; can be awaited before the login, which events cannot."""
+        self._plugins_up = False
         self._next_identify = 0.0
         self._watching: tuple[asyncio.Task[None], ...] = ()
         self._stopping: asyncio.Task[None] | None = None
@@ -169,6 +170,7 @@ class Townhall(discord.Client):
         for loaded in plugins:
             await self._serve(loaded)
         running = [loaded.name for loaded in plugins if loaded.running]
+        self._plugins_up = True
         log.info("plugins running: %s", ", ".join(running) or "none")
 
     def construct_plugins(self) -> None:
@@ -298,7 +300,7 @@ class Townhall(discord.Client):
             await asyncio.wait({serving, signalled}, return_when=asyncio.FIRST_COMPLETED)
             if signalled.done():
                 log.info("stopping")
-                if self.started.is_set():
+                if self._plugins_up:  # people may be served before discord.py calls the client ready
                     await self._drain_until(signals.get())
                 else:  # plugins must not be stopped while they still start
                     serving.cancel()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from townhall_bot.loopback.state import Channel, Interaction, Member, Message, User
+from townhall_bot.loopback.state import Channel, Interaction, Member, Message, Role, User
 
 if TYPE_CHECKING:
     from townhall_bot.loopback.guild import Guild
@@ -21,10 +21,14 @@ ChangeKind = Literal[
     "interaction_overdue",
     "commands_registered",
     "channel_created",
+    "channel_updated",
+    "channel_deleted",
+    "role_created",
     "guild_joined",
     "guild_left",
     "member_joined",
     "member_left",
+    "member_updated",
     "typing",
     "reaction_added",
     "reaction_removed",
@@ -43,6 +47,7 @@ class Change:
     message: Message | None = None
     interaction: Interaction | None = None
     member: Member | None = None
+    role: Role | None = None
     user: User | None = None
     emoji: str = ""
 

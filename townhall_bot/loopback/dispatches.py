@@ -14,6 +14,11 @@ from townhall_bot.loopback.state import Message, Payload
 from townhall_bot.loopback.world import World
 
 GUILD_CREATE = "GUILD_CREATE"
+CHANNEL_EVENTS = {
+    "channel_created": "CHANNEL_CREATE",
+    "channel_updated": "CHANNEL_UPDATE",
+    "channel_deleted": "CHANNEL_DELETE",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +42,15 @@ def dispatches_of(change: Change, world: World) -> list[Dispatch]:
     if change.interaction is not None and change.kind == "interaction_created":
         interaction = change.interaction
         return [_fixed("INTERACTION_CREATE", interaction.guild, "", message_payloads.interaction(interaction, world))]
-    if change.member is not None and not change.member.user.bot:
+    if change.member is not None:
         return _of_member(change)
+    if change.role is not None and change.guild is not None:
+        payload = {"guild_id": str(change.guild.id), "role": payloads.role(change.role)}
+        return [_fixed("GUILD_ROLE_CREATE", change.guild, "guilds", payload)]
     if change.guild is not None and change.kind in ("guild_joined", "guild_left"):
         return [_of_guild(change, change.guild, world)]
-    if change.channel is not None and change.kind == "channel_created":
-        return [_fixed("CHANNEL_CREATE", change.channel.guild, "guilds", payloads.channel(change.channel))]
+    if change.channel is not None and (name := CHANNEL_EVENTS.get(change.kind)) is not None:
+        return [_fixed(name, change.channel.guild, "guilds", payloads.channel(change.channel))]
     return []
 
 
@@ -66,6 +74,12 @@ def _of_member(change: Change) -> list[Dispatch]:
     member = change.member
     assert member is not None  # the only caller has looked
     guild_id = str(member.guild.id)
+    if change.kind == "member_updated":
+        payload = {**payloads.member(member), "guild_id": guild_id}
+        # Of its own roles a bot hears whatever its intents are.
+        return [_fixed("GUILD_MEMBER_UPDATE", member.guild, "" if member.user.bot else "members", payload)]
+    if member.user.bot:
+        return []
     if change.kind == "member_joined":
         payload = {**payloads.member(member), "guild_id": guild_id}
         return [_fixed("GUILD_MEMBER_ADD", member.guild, "members", payload)]

@@ -40,6 +40,12 @@ class Guild:
         self.world.channel_created(channel)
         return channel
 
+    def remove_channel(self, channel: Channel) -> None:
+        """Delete a channel with its messages."""
+        self.channels.remove(channel)
+        del self.world.channels[channel.id]
+        self.world.channel_deleted(channel)
+
     def channel(self, name: str) -> Channel:
         """Return the channel of that name; raises KeyError with the names there are."""
         for channel in self.channels:
@@ -74,7 +80,21 @@ class Guild:
         """Create a role."""
         role = Role(self.world.ids.next(), name, permissions.value, position=len(self.roles))
         self.roles[role.id] = role
+        if self.world.bot.id in self.members:  # before it joins, the bot hears nothing
+            self.world.role_created(self, role)
         return role
+
+    def give_role(self, member: Person | User, role: Role) -> None:
+        """Give a member, the bot too, a further role."""
+        holder = self.members[member.id]
+        holder.role_ids.append(role.id)
+        self.world.member_updated(holder)
+
+    def take_role(self, member: Person | User, role: Role) -> None:
+        """Take a role from a member, the bot too."""
+        holder = self.members[member.id]
+        holder.role_ids.remove(role.id)
+        self.world.member_updated(holder)
 
     def overwrite(
         self,
@@ -91,3 +111,4 @@ class Guild:
             allow.value if allow else 0,
             deny.value if deny else 0,
         )
+        self.world.channel_updated(channel)

@@ -132,6 +132,22 @@ class World(Observable):
         """Tell of a new channel."""
         self.publish(Change("channel_created", guild=channel.guild, channel=channel))
 
+    def channel_updated(self, channel: Channel) -> None:
+        """Tell that a channel's name or permissions changed."""
+        self.publish(Change("channel_updated", guild=channel.guild, channel=channel))
+
+    def channel_deleted(self, channel: Channel) -> None:
+        """Tell that a channel is gone."""
+        self.publish(Change("channel_deleted", guild=channel.guild, channel=channel))
+
+    def role_created(self, guild: Guild, role: Role) -> None:
+        """Tell of a new role."""
+        self.publish(Change("role_created", guild=guild, role=role))
+
+    def member_updated(self, member: Member) -> None:
+        """Tell that a member's roles changed."""
+        self.publish(Change("member_updated", guild=member.guild, member=member))
+
     def member_joined(self, member: Member) -> None:
         """Tell of a new member."""
         self.publish(Change("member_joined", guild=member.guild, member=member))
