@@ -84,7 +84,7 @@ def measured(timing: Timing) -> str:
         _rate("decode", timing.decode_tok_s),
         f"{timing.prompt_tokens} + {timing.new_tokens} tokens in {seconds(timing.total_ms)}",
         f"seed {timing.seed}",
-        f"{timing.model} on {timing.device}, {timing.dtype}",
+        f"{timing.model} on {timing.device}, {timing.dtype}" if timing.device else timing.model,
     ]
     return " · ".join(part for part in parts if part)
 

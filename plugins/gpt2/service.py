@@ -21,7 +21,7 @@ from plugins.gpt2.engine.interface import ModelInfo
 from plugins.gpt2.engine.notices import Died, Failed, Happened, Loaded, Loading, Notice, NotLoaded
 from plugins.gpt2.engine.thread import EngineThread
 from plugins.gpt2.fair_queue import FairQueue
-from plugins.gpt2.pace import Pace, Work
+from plugins.gpt2.forecast import Forecast
 from plugins.gpt2.protocol import (
     DeadlineExceeded,
     EngineFailed,
@@ -32,7 +32,6 @@ from plugins.gpt2.protocol import (
     GenerationRequest,
     ModelUnavailable,
     Queued,
-    Timing,
 )
 from plugins.gpt2.settings import GPT2Settings
 from plugins.gpt2.shelf import Listener, Shelf
@@ -79,7 +78,7 @@ class GPT2Service:
         self._open: dict[int, Ticket] = {}
         self._fetching: set[asyncio.Task[None]] = set()
         self._idling: asyncio.Task[None] | None = None
-        self._pace = Pace()
+        self._forecast = Forecast(clock, self._rows_of)
         self._all_left = asyncio.Event()
         self._draining = False
         self._ended: str | None = None
@@ -164,7 +163,10 @@ class GPT2Service:
         for ticket in self._open.values():
             if ticket.request.request_id == request_id and not ticket.over:
                 if self._queue.remove(ticket):
-                    ticket.put(Finished("cancelled", self._never_began(ticket)))
+                    loaded = self._shelf.loaded.get(ticket.request.model)
+                    ticket.put(
+                        Finished("cancelled", ticket.never_began(self._clock(), loaded.info if loaded else None))
+                    )
                     self._announce()
                 else:
                     self._engine.cancel(ticket.key)
@@ -248,37 +250,20 @@ class GPT2Service:
     def _announce(self, *, again: bool = False) -> None:
         """Tell those who wait their place where it changed; ``again`` repeats it with a new estimate."""
         order = self._queue.order()
-        begins = self._begins(order)
+        begins = self._forecast.begins(order, self._running.values())
         for ahead, ticket in enumerate(order):
             if again or ticket.ahead != ahead:
                 ticket.ahead = ahead
-                known = self._pace.known(ticket.request.model)
-                ticket.put(Queued(ahead, begins[ticket.key] if known else None))
-
-    def _begins(self, order: Sequence[Ticket]) -> dict[int, float]:
-        """Return in how many seconds each of those who wait begins, by key."""
-        result: dict[int, float] = {}
-        for model in {ticket.request.model for ticket in order}:
-            waiting = [ticket for ticket in order if ticket.request.model == model]
-            running = [self._work(ticket) for ticket in self._running.values() if ticket.request.model == model]
-            loaded = self._shelf.loaded.get(model)
-            rows = loaded.rows if loaded else self.settings.rows
-            starts = self._pace.starts(running, [self._work(ticket) for ticket in waiting], rows)
-            result |= {ticket.key: start for ticket, start in zip(waiting, starts, strict=True)}
-        return result
-
-    def _work(self, ticket: Ticket) -> Work:
-        running_s = 0.0 if ticket.begun is None else self._clock() - ticket.begun
-        return Work(ticket.request.model, ticket.request.count, running_s)
+                ticket.put(Queued(ahead, begins[ticket.key] if self._forecast.knows(ticket) else None))
 
     def _check_share(self, request: GenerationRequest) -> None:
-        begins = self._begins(self._queue.order())
-        opened = [
-            (ticket.request, begins.get(ticket.key, 0.0) + self._pace.left(self._work(ticket)))
-            for ticket in self._open.values()
-        ]
-        queue = Queue(len(self._queue), min(begins.values(), default=0.0))
-        check_share(request, opened, queue, self.settings)
+        begins = self._forecast.begins(self._queue.order(), self._running.values())
+        opened = [(ticket.request, self._forecast.ends(ticket, begins)) for ticket in self._open.values()]
+        check_share(request, opened, Queue(len(self._queue), min(begins.values(), default=0.0)), self.settings)
+
+    def _rows_of(self, model: str) -> int:
+        loaded = self._shelf.loaded.get(model)
+        return loaded.rows if loaded else self.settings.rows
 
     def _hear(self, notices: Sequence[Notice]) -> None:
         for notice in notices:
@@ -287,9 +272,7 @@ class GPT2Service:
                     if ticket := self._running.get(key):
                         ticket.put(event)
                         if isinstance(event, Finished):
-                            measured = event.timing
-                            running_s = (measured.total_ms - measured.queue_ms) / 1000
-                            self._pace.note(ticket.request.model, measured.new_tokens, running_s)
+                            self._forecast.learn(ticket.request.model, event.timing)
                             del self._running[key]
                 case Failed(key, error):
                     if ticket := self._running.pop(key, None):
@@ -360,23 +343,6 @@ class GPT2Service:
     def _too_late(self, ticket: Ticket) -> GenerationError:
         name = "failed.too_long" if ticket.key in self._running else "failed.waited_too_long"
         return phrases.error(DeadlineExceeded, name, limit=duration(self.settings.deadline_s))
-
-    def _never_began(self, ticket: Ticket) -> Timing:
-        waited_ms = (self._clock() - ticket.submitted) * 1000
-        loaded = self._shelf.loaded.get(ticket.request.model)
-        return Timing(
-            queue_ms=waited_ms,
-            first_token_ms=0.0,
-            prefill_tok_s=None,
-            decode_tok_s=None,
-            total_ms=waited_ms,
-            prompt_tokens=0,
-            new_tokens=0,
-            seed=ticket.request.sampling.seed or 0,
-            model=ticket.request.model,
-            device=loaded.info.device if loaded else "",
-            dtype=loaded.info.dtype if loaded else "",
-        )
 
 
 def _out_of_service(model: str, reason: str) -> ModelUnavailable:

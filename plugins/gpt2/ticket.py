@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from plugins.gpt2.protocol import Event, Finished, GenerationError, GenerationRequest, Queued, Text
+from plugins.gpt2.engine.interface import ModelInfo
+from plugins.gpt2.protocol import Event, Finished, GenerationError, GenerationRequest, Queued, Text, Timing
 
 
 class Ticket:
@@ -56,3 +57,20 @@ class Ticket:
         if isinstance(news, GenerationError):
             raise news
         return news
+
+    def never_began(self, now: float, info: ModelInfo | None) -> Timing:
+        """Return what was measured of a request that left the queue before its turn: how long it waited."""
+        waited_ms = (now - self.submitted) * 1000
+        return Timing(
+            queue_ms=waited_ms,
+            first_token_ms=0.0,
+            prefill_tok_s=None,
+            decode_tok_s=None,
+            total_ms=waited_ms,
+            prompt_tokens=0,
+            new_tokens=0,
+            seed=self.request.sampling.seed or 0,
+            model=self.request.model,
+            device=info.device if info else "",
+            dtype=info.dtype if info else "",
+        )

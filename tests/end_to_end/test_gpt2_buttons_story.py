@@ -29,10 +29,9 @@ async def test_a_day_with_buttons(
 ) -> None:
     townhall = await start_townhall(GPT2Plugin, settings={"TOWNHALL_GPT2_MEMBER_LIMIT": "4"})
 
-    # Ada asks for a long text and stops it; what was written stays, with what was measured.
+    # Ada asks for a long text while the model still loads, and thinks better of it.
     long = await ada.type(f"/gpt2 prompt:{PROMPT} count:300 timing:True")
     await long.until(lambda turn: turn.messages and labels(turn) == ["Stop"], timeout=60)
-    await long.until(lambda turn: "Writing" in turn.text, timeout=60)
     await (await ada.press(long.message, "Stop")).acknowledged()
     assert await townhall.settled(long, seconds=60) is None
     assert "-# Stopped." in long.text

@@ -37,6 +37,9 @@ class Gate:
     def open(self) -> None:
         self._open.set()
 
+    def close(self) -> None:
+        self._open.clear()
+
 
 class FakeSource:
     """Implements ModelSource. Names that start with "bad" cannot be opened; ``script`` is what the models write."""

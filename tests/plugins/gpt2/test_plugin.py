@@ -227,6 +227,44 @@ async def test_stopping_the_bot_leaves_nobody_with_a_thinking_message(
     assert waiting.text == "The bot is stopping."
 
 
+async def test_before_a_restart_texts_end_the_queue_is_told_and_buttons_start_nothing(
+    start_townhall: StartTownhall, ada: Person, ben: Person
+) -> None:
+    gate = Gate()
+    townhall, _ = await begin(start_townhall, FakeSource(rows=1, before_step=gate), MEMBER_LIMIT="3")
+    gate.open()
+    done = await ada.type("/gpt2 prompt:Hello count:3")
+    assert await townhall.settled(done) is None
+    gate.close()
+    running = await ada.type("/gpt2 prompt:Hello count:30")
+    await running.until(lambda turn: "Reading" in turn.text)
+    waiting = await ben.type("/gpt2 prompt:Me too")
+    await waiting.until(lambda turn: "You are next" in turn.text)
+    draining = asyncio.create_task(townhall.bot.drain(30))
+    assert isinstance(await townhall.settled(waiting), Refusal)
+    assert waiting.text == "The bot is about to restart and takes nothing new. Please ask again in a minute."
+    again = await ada.press(done.message, "Again")
+    await again.until(lambda turn: turn.text == waiting.text)
+    gate.open()
+    await draining
+    assert running.text == f"**Hello**{greedy_text('Hello', 30)}"
+    await townhall.stop()
+
+
+async def test_a_text_that_takes_longer_than_the_drain_can_still_be_stopped_by_its_asker(
+    start_townhall: StartTownhall, ada: Person
+) -> None:
+    gate = Gate(after=6)
+    townhall, _ = await begin(start_townhall, FakeSource(before_step=gate))
+    turn = await ada.type("/gpt2 prompt:Hello count:30")
+    await turn.until(lambda turn: "Writing" in turn.text)
+    draining = asyncio.create_task(townhall.bot.drain(30))
+    await (await ada.press(turn.message, "Stop")).acknowledged()
+    gate.open()
+    await draining
+    assert turn.text.endswith("-# Stopped.")
+
+
 async def test_health_says_what_is_loaded_and_what_is_wrong(start_townhall: StartTownhall, ada: Person) -> None:
     townhall, plugin = await begin(start_townhall)
     turn = await ada.type("/gpt2 prompt:Hello count:3")

@@ -1,0 +1,45 @@
+"""When requests are likely to begin and to end, for those who ask how long it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from plugins.gpt2.pace import Pace, Work
+from plugins.gpt2.protocol import Timing
+from plugins.gpt2.ticket import Ticket
+
+
+class Forecast:
+    """Learns from what requests took. ``clock`` is in seconds, ``rows_of`` tells a model's places."""
+
+    def __init__(self, clock: Callable[[], float], rows_of: Callable[[str], int]) -> None:
+        self._pace = Pace()
+        self._clock = clock
+        self._rows_of = rows_of
+
+    def learn(self, model: str, timing: Timing) -> None:
+        """Take a finished request into account."""
+        self._pace.note(model, timing.new_tokens, (timing.total_ms - timing.queue_ms) / 1000)
+
+    def knows(self, ticket: Ticket) -> bool:
+        """Tell whether anything was measured of the ticket's model."""
+        return self._pace.known(ticket.request.model)
+
+    def begins(self, waiting: Sequence[Ticket], running: Iterable[Ticket]) -> dict[int, float]:
+        """Return in how many seconds each of ``waiting``, in their order, is likely to begin, by key."""
+        running = list(running)
+        result: dict[int, float] = {}
+        for model in {ticket.request.model for ticket in waiting}:
+            mine = [ticket for ticket in waiting if ticket.request.model == model]
+            ahead = [self._work(ticket) for ticket in running if ticket.request.model == model]
+            starts = self._pace.starts(ahead, [self._work(ticket) for ticket in mine], self._rows_of(model))
+            result |= {ticket.key: start for ticket, start in zip(mine, starts, strict=True)}
+        return result
+
+    def ends(self, ticket: Ticket, begins: dict[int, float]) -> float:
+        """Return in how many seconds a request is likely to end, given what :meth:`begins` returned."""
+        return begins.get(ticket.key, 0.0) + self._pace.left(self._work(ticket))
+
+    def _work(self, ticket: Ticket) -> Work:
+        running_s = 0.0 if ticket.begun is None else self._clock() - ticket.begun
+        return Work(ticket.request.model, ticket.request.count, running_s)
