@@ -41,7 +41,7 @@ UNWELL_KEY = "plugin-unwell/"
 """Prefix of those under which it finds what a running plugin that is not well says of itself."""
 HEALTH_SECONDS = 60.0
 IDENTIFY_SECONDS = 5.0
-"""Between two sessions, says Discord's \"Rate limiting on IDENTIFY\"."""
+"""Seconds that Discord wants between two sessions (its documentation of the gateway, "Rate Limiting")."""
 DAY = 86_400
 VALUE_TYPES: dict[discord.AppCommandOptionType, tuple[type, ...]] = {
     discord.AppCommandOptionType.string: (str,),

@@ -24,8 +24,7 @@ log = logging.getLogger("townhall.loopback")
 
 FURNITURE = (
     "commands_registered", "channel_created", "channel_updated", "channel_deleted", "role_created", "member_joined",
-    "member_updated", "member_left", "guild_left", "bot_connected",
-    "bot_disconnected",
+    "member_updated", "member_left", "guild_left", "bot_connected", "bot_disconnected",
 )  # fmt: skip
 """Changes after which the tab gets the whole server anew."""
 
