@@ -12,6 +12,8 @@ from plugins.gpt2.display import CUT, SMALL_PRINT, WAITING
 
 _BOLD = re.compile(r"\\.|\*\*")
 _ESCAPED = re.compile(r"(?P<link>https?://\S+)|\\(?P<char>.)", re.DOTALL)
+EMPTY = "*(no text)*"
+"""What :class:`townhall_bot.replies.LiveReply` shows in place of nothing."""
 _GAP = "\u200b"
 """What :func:`townhall_bot.replies.disarm.disarm` breaks links and invites with."""
 
@@ -35,7 +37,7 @@ def read(content: str) -> Shown:
     lines = content.split("\n")
     while lines and lines[-1].startswith(SMALL_PRINT):
         lines.pop()
-    if not lines or lines[0].startswith(WAITING):
+    if not lines or lines[0].startswith(WAITING) or lines == [EMPTY]:
         return Shown("", "")
     prompt: list[str] = []
     rest = lines

@@ -299,7 +299,7 @@ class GPT2Service:
 
     async def _watch_idle(self) -> None:
         while True:
-            await asyncio.sleep(min(IDLE_CHECK_S, self.settings.idle_s))
+            await asyncio.sleep(min(IDLE_CHECK_S, max(self.settings.idle_s, 0.05)))
             self._shelf.leave_idle(self.settings.idle_s)
 
     def _fetch_soon(self, model: str) -> None:
