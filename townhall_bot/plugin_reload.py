@@ -41,7 +41,7 @@ class Reimport:
         for name in self._before:
             del sys.modules[name]
         importlib.invalidate_caches()
-        for file in self.files():
+        for file in (file for file in self.files() if file.suffix == ".py"):
             # Compiled files are taken for fresh where second and size are the same: not so after a quick edit.
             with contextlib.suppress(OSError, NotImplementedError):
                 Path(importlib.util.cache_from_source(str(file))).unlink()
@@ -61,7 +61,7 @@ class Reimport:
         self._before.clear()
 
     def files(self) -> Iterator[Path]:
-        """Yield the plugin's source files."""
+        """Yield the plugin's files, those that are no Python too: texts, a model."""
         try:
             spec = importlib.util.find_spec(self.package)
         except (ImportError, ValueError, AttributeError):  # a package of it cannot be imported, or was defined by hand
@@ -72,7 +72,9 @@ class Reimport:
         if not folders and spec.origin is not None:
             yield Path(spec.origin)
         for folder in folders:
-            yield from sorted(folder.rglob("*.py"))
+            yield from (
+                file for file in sorted(folder.rglob("*")) if file.is_file() and "__pycache__" not in file.parts
+            )
 
     def _mine(self, name: str) -> bool:
         return name == self.package or name.startswith(f"{self.package}.")

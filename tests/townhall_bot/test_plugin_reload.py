@@ -140,7 +140,7 @@ async def test_nothing_of_the_old_one_stays_in_memory(townhall: RunningTownhall,
 
 
 async def test_a_watched_plugin_reloads_when_its_files_change(
-    townhall: RunningTownhall, write: Write, ada: Person
+    townhall: RunningTownhall, write: Write, ada: Person, tmp_path: Path
 ) -> None:
     lines: asyncio.Queue[str] = asyncio.Queue()
     watching = asyncio.create_task(watch(townhall.bot, lines.put_nowait, every=0.01))
@@ -149,6 +149,8 @@ async def test_a_watched_plugin_reloads_when_its_files_change(
         write('"watched"')
         assert await asyncio.wait_for(lines.get(), 10) == "plugin parrot reloaded"
         assert await said(townhall, ada) == "watched"
+        (tmp_path / "installed" / "parrot_under_test" / "texts.toml").write_text("a = 1")
+        assert await asyncio.wait_for(lines.get(), 10) == "plugin parrot reloaded"
         write("1 +")
         assert "SyntaxError" in await asyncio.wait_for(lines.get(), 10)
         assert await said(townhall, ada) == "watched"
