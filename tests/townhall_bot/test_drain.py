@@ -22,7 +22,9 @@ PluginDoing = Callable[..., type[Plugin]]
 class Stage:
     """A bot as `townhall run` runs it, whose /act takes as long as the test wants."""
 
-    def __init__(self, server: LoopbackDiscord, folder: Path, plugin_doing: PluginDoing, drain_s: float) -> None:
+    def __init__(
+        self, server: LoopbackDiscord, folder: Path, plugin_doing: PluginDoing, drain_s: float, guilds_s: float = 0.05
+    ) -> None:
         self.begun, self.go_on, self.told = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.finished = asyncio.Event()
         self.notes: list[str] = []
@@ -47,7 +49,7 @@ class Stage:
 
         store = Store.open(folder / "townhall.db")
         settings = Settings(data_dir=folder, drain_s=drain_s)
-        self.bot = Townhall(settings, store, [Working, PingPlugin], guild_ready_timeout=0.05)
+        self.bot = Townhall(settings, store, [Working, PingPlugin], guild_ready_timeout=guilds_s)
         self.running = asyncio.create_task(self.bot.run_until_stopped(server.token))
 
 
@@ -135,3 +137,21 @@ async def test_a_plugin_that_fails_to_drain_is_stopped_with_the_others(
     await stage.running
     assert "plugin ping failed at drain()" in caplog.text
     assert stage.notes[-1] == "stopped"
+
+
+async def test_who_is_served_before_discord_has_sent_every_server_may_finish_too(
+    discord_server: LoopbackDiscord, ada: Person, tmp_path: Path, plugin_doing: PluginDoing
+) -> None:
+    connected = asyncio.Event()
+    end = discord_server.world.subscribe(lambda change: connected.set() if change.kind == "bot_connected" else None)
+    stage = Stage(discord_server, tmp_path, plugin_doing, drain_s=30, guilds_s=600)
+    await connected.wait()
+    turn = await ada.type("/act")
+    await stage.begun.wait()
+    assert not stage.bot.started.is_set()
+    os.kill(os.getpid(), signal.SIGTERM)
+    await stage.told.wait()
+    stage.go_on.set()
+    await stage.running
+    end()
+    assert turn.text == "Finished."
