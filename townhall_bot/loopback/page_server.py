@@ -11,6 +11,7 @@ from aiohttp import web
 
 from townhall_bot.loopback.page_access import FILE_POLICY, Access, add_headers
 from townhall_bot.loopback.page_tab import Tab
+from townhall_bot.loopback.people import Person
 from townhall_bot.loopback.server import LoopbackDiscord
 
 log = logging.getLogger("townhall.loopback")
@@ -20,6 +21,8 @@ KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".s
 """Content types of the page's files, told by this table: what a system's own says of ``.js`` differs."""
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 """Uploads that are shown as what they are; any other is text or a download, never something that runs."""
+USUAL = ("ada", "ben", "admin")
+"""Who opens a tab, in this order, where the tab does not say."""
 LARGEST_MESSAGE = 64 * 1024 * 1024
 """Bytes; a tab sends files inside its messages."""
 
@@ -92,9 +95,16 @@ class PageServer:
             headers |= {"Content-Type": "application/octet-stream", "Content-Disposition": "attachment"}
         return web.Response(body=found.data, headers=headers)
 
-    async def _tab(self, request: web.Request) -> web.StreamResponse:
+    def _person(self, name: str | None) -> Person:
+        """Return who acts in a new tab: the one named, else the first whom no other tab is."""
         people = self._discord.townhall().people
-        person = people.get(request.query.get("as", "ada"), people["ada"])
+        if name in people:
+            return people[name]
+        taken = {tab.person for tab in self._tabs} if name is None else set()
+        return next((people[each] for each in USUAL if people[each] not in taken), people[USUAL[0]])
+
+    async def _tab(self, request: web.Request) -> web.StreamResponse:
+        person = self._person(request.query.get("as"))
         socket = web.WebSocketResponse(heartbeat=30, max_msg_size=LARGEST_MESSAGE)
         await socket.prepare(request)
         tab = Tab(self._discord, socket, person)

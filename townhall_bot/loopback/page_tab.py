@@ -35,7 +35,7 @@ class Tab:
     def __init__(self, discord: LoopbackDiscord, socket: web.WebSocketResponse, person: Person) -> None:
         self._discord = discord
         self._socket = socket
-        self._person = person
+        self.person = person
         self._queue: asyncio.Queue[Callable[[], Payload]] = asyncio.Queue()
         self._waiting: set[int] = set()
         self._turns: dict[int, tuple[str, Turn]] = {}
@@ -85,8 +85,8 @@ class Tab:
             names = [name for name in self._discord.townhall().people if name != "member"]
             return {
                 "type": "server",
-                "you": page_views.person(self._person, names),
-                "server": page_views.server(self._person, connected=self._discord.gateway.connected),
+                "you": page_views.person(self.person, names),
+                "server": page_views.server(self.person, connected=self._discord.gateway.connected),
             }
 
         self._queue.put_nowait(view)
@@ -99,7 +99,7 @@ class Tab:
 
         def view() -> Payload:
             self._waiting.discard(message.id)
-            return {"type": "message", "message": page_views.message(message, self._person)}
+            return {"type": "message", "message": page_views.message(message, self.person)}
 
         self._queue.put_nowait(view)
 
@@ -108,12 +108,12 @@ class Tab:
     def _on_change(self, change: Change) -> None:
         if change.kind in FURNITURE:
             self._send_server()
-        if change.message is not None and page_views.sees(self._person, change.message):
+        if change.message is not None and page_views.sees(self.person, change.message):
             if change.kind == "message_deleted":
                 self._send("gone", id=str(change.message.id), channel=str(change.message.channel.id))
             else:
                 self._send_message(change.message)
-        if change.kind == "typing" and change.channel in page_views.channels_of(self._person):
+        if change.kind == "typing" and change.channel in page_views.channels_of(self.person):
             self._send("typing", channel=str(change.channel.id))
         if change.interaction is not None and change.interaction.id in self._turns:
             self._on_turn(change.kind, change.interaction)
@@ -154,42 +154,42 @@ class Tab:
 
     def _channel(self, action: Payload) -> Channel:
         key = int(action["channel"])
-        for channel in page_views.channels_of(self._person):
+        for channel in page_views.channels_of(self.person):
             if channel.id == key:
                 return channel
-        raise CommandRefused(f"{self._person.name} does not see that channel")
+        raise CommandRefused(f"{self.person.name} does not see that channel")
 
     def _message(self, action: Payload) -> Message:
         message = self._channel(action).history.get(int(action["message"]))
-        if message is None or not page_views.sees(self._person, message):
+        if message is None or not page_views.sees(self.person, message):
             raise CommandRefused("that message is no longer there")
         return message
 
     async def _use(self, action: Payload) -> None:
         files = {option: _file(each) for option, each in action.get("files", {}).items()}
-        turn = await self._person.fill_in(action["path"], action["values"], self._channel(action), files)
+        turn = await self.person.fill_in(action["path"], action["values"], self._channel(action), files)
         self._started(action, turn)
 
     async def _menu(self, action: Payload) -> None:
         target: Message | Person
         target = self._message(action) if "message" in action else self._discord.world.people[int(action["user"])]
-        self._started(action, await self._person.use_menu(str(action["name"]), target, self._channel(action)))
+        self._started(action, await self.person.use_menu(str(action["name"]), target, self._channel(action)))
 
     async def _complete(self, action: Payload) -> None:
-        turn = await self._person.ask_choices(action["path"], action["values"], self._channel(action))
+        turn = await self.person.ask_choices(action["path"], action["values"], self._channel(action))
         self._started(action, turn)
 
     async def _press(self, action: Payload) -> None:
-        self._started(action, await self._person.press(self._message(action), str(action["custom_id"])))
+        self._started(action, await self.person.press(self._message(action), str(action["custom_id"])))
 
     async def _select(self, action: Payload) -> None:
         message, values = self._message(action), [str(value) for value in action["values"]]
-        turn = await self._person.select(message, *values, custom_id=str(action["custom_id"]))
+        turn = await self.person.select(message, *values, custom_id=str(action["custom_id"]))
         self._started(action, turn)
 
     async def _submit(self, action: Payload) -> None:
         _, opener = self._turns[int(action["interaction"])]
-        turn = await self._person.submit(opener, **{str(key): str(value) for key, value in action["values"].items()})
+        turn = await self.person.submit(opener, **{str(key): str(value) for key, value in action["values"].items()})
         del self._turns[opener.interaction_id]
         self._started(action, turn)
 
@@ -197,11 +197,11 @@ class Tab:
         channel = self._channel(action)
         reply_to = self._message({**action, "message": action["reply_to"]}) if action.get("reply_to") else None
         files = [_file(each) for each in action.get("files", [])]
-        await self._person.say(str(action["text"]), channel, reply_to=reply_to, files=files)
+        await self.person.say(str(action["text"]), channel, reply_to=reply_to, files=files)
         self._send("answered", nonce=str(action.get("nonce", "")))
 
     async def _direct(self, action: Payload) -> None:
-        channel = self._person.direct_messages
+        channel = self.person.direct_messages
         self._send_server()
         self._send("open", channel=str(channel.id))
 
