@@ -42,7 +42,7 @@ async def test_on_a_german_server_texts_and_buttons_are_german_and_refusals_foll
     refused = await ada.type("/gpt2 prompt:Noch einer")
     assert isinstance(await townhall.settled(refused), Refusal)
     assert refused.text.startswith("Von dir ist 1 Text in Arbeit")
-    await ada.press(turn.message, "Anhalten")
+    await (await ada.press(turn.message, "Anhalten")).acknowledged()
     gate.open()
     assert await townhall.settled(turn) is None
     assert turn.text.endswith("-# Angehalten.")
