@@ -144,11 +144,11 @@ def test_without_c_kernels_tinygrads_own_give_the_same(
     assert_close(token_by_token(model, tokens), expected["logits"], "token by token")
 
 
-@pytest.mark.skipif("TOWNHALL_TEST_DEVICE" not in os.environ, reason="TOWNHALL_TEST_DEVICE names no GPU (CUDA, CL, …)")
+@pytest.mark.skipif("GPT2_TEST_DEVICE" not in os.environ, reason="GPT2_TEST_DEVICE names no GPU (CUDA, CL, …)")
 @pytest.mark.parametrize("weights", ["fp32", "fp16"])
 def test_a_gpu_gives_the_numbers_of_transformers(opened: Opener, weights: Weights) -> None:
     expected = reference("three-heads")
-    model = opened("three-heads", weights=weights, rows=1, device=os.environ["TOWNHALL_TEST_DEVICE"])
+    model = opened("three-heads", weights=weights, rows=1, device=os.environ["GPT2_TEST_DEVICE"])
     tokens = expected["tokens"].tolist()
     error = np.abs(token_by_token(model, tokens) - expected["logits"]).max() / np.abs(expected["logits"]).max()
     assert error < (CLOSE if weights == "fp32" else 1e-2)
