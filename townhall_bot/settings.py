@@ -21,7 +21,7 @@ from pydantic_settings import SettingsError as UnreadableValue
 
 PREFIX = "TOWNHALL_"
 ENV_FILE = ".env"
-NOT_OURS = frozenset({"TOWNHALL_DISCORD_OPENAPI", "TOWNHALL_TEST_DEVICE"})
+NOT_OURS = frozenset({"TOWNHALL_DISCORD_OPENAPI"})
 """Variables with the prefix that only Townhall's own tests read."""
 Model = TypeVar("Model", bound=BaseSettings)
 
