@@ -5,6 +5,8 @@ import * as rules from "./option_rules.js";
 import { state } from "./state.js";
 
 const WIDEST = 40;
+// Where the browser can, it fits fields to their text by itself (composer.css).
+const FITS_ITSELF = CSS.supports("field-sizing", "content");
 
 /** An option's name and its field. `sent` is what a choice stands for, where that is not the text that shows. */
 export class Chip {
@@ -80,9 +82,9 @@ export class Chip {
 
   /** Lets the field be as wide, and as high, as what stands in it. */
   fit() {
-    if (this.option.type === rules.ATTACHMENT) return;
+    if (FITS_ITSELF || this.option.type === rules.ATTACHMENT) return;
     const longest = Math.max(...this.text.split("\n").map((line) => line.length));
-    this.input.style.width = `${Math.min(Math.max(longest + 1, 3), WIDEST)}ch`;
+    this.input.style.width = `calc(${Math.min(Math.max(longest + 1, 3), WIDEST)}ch + 1rem)`;
     if (this.input.tagName === "TEXTAREA") {
       this.input.style.height = "auto";
       this.input.style.height = `${this.input.scrollHeight}px`;

@@ -9,6 +9,7 @@ import { on, state, user } from "./state.js";
 import { Suggestions } from "./suggestions.js";
 
 const CHAT = 1;
+const narrow = matchMedia("(max-width: 900px)");
 const place = document.getElementById("composer");
 const suggestions = new Suggestions();
 const trouble = el("div", { class: "composer-trouble", role: "alert" });
@@ -59,7 +60,7 @@ on("reply", (message) => {
 function label() {
   if (!state.channel) return;
   const name = state.channel.direct ? "Townhall" : `#${state.channel.name}`;
-  box.placeholder = `Message ${name}, or type / for commands`;
+  box.placeholder = narrow.matches ? `Message ${name}` : `Message ${name}, or type / for commands`;
   box.setAttribute("aria-label", `Message ${name}. Type a slash for commands.`);
 }
 

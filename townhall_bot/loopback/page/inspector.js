@@ -18,6 +18,8 @@ on("inspect", (chosen) => {
   show([]);
   ask();
   panel.querySelector("button").focus();
+  // The messages are narrower now; the one that is looked at stays in sight.
+  requestAnimationFrame(() => document.getElementById(`m-${chosen.id}`)?.scrollIntoView({ block: "nearest" }));
 });
 on("message", ({ message: changed }) => {
   if (message?.id !== changed.id || timer) return;
@@ -72,7 +74,7 @@ function row(entry, start, opened) {
       "summary",
       {},
       el("span", { class: `way ${entry.by}`, text: gateway ? "gateway" : "rest" }),
-      el("span", { class: "exchange-title", text: entry.title }),
+      el("span", { class: "exchange-title" }, entry.title.split(/(?=\/)/).flatMap((piece) => [piece, el("wbr")])),
       el("span", { class: "exchange-facts", text: facts(entry, start) }),
     ),
     body,

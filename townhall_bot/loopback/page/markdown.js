@@ -169,7 +169,7 @@ function marked(text, at, depth, unclosed) {
     const end = closing(text, at + mark.length, mark);
     // Where no end follows from here, none follows from anywhere later: no need to look again.
     if (end === -1) unclosed.add(mark);
-    if (end < at + mark.length + 1) continue;
+    if (end < at + mark.length + 1 || /^[*_~|]+$/.test(text.slice(at, end))) continue;
     return { node: wrap(inline(text.slice(at + mark.length, end), depth + 1)), end: end + mark.length };
   }
   return null;

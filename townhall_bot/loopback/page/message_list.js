@@ -17,7 +17,8 @@ let following = true;
 scroller.addEventListener("scroll", () => {
   following = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR_END;
 });
-new ResizeObserver(() => follow()).observe(list);
+const growing = new ResizeObserver(() => follow());
+for (const node of [list, scroller, document.getElementById("welcome")]) growing.observe(node);
 
 function follow() {
   if (following) scroller.scrollTop = scroller.scrollHeight;

@@ -136,7 +136,7 @@ function content(message, author) {
   const node = el("div", { class: "content" }, markdown(message.content));
   if (message.edited) {
     const last = node.lastElementChild;
-    (last?.classList.contains("lines") ? last : node).append(el("span", { class: "edited", text: " (edited)" }));
+    (last?.matches(".lines, .small-print") ? last : node).append(el("span", { class: "edited", text: " (edited)" }));
   }
   return node;
 }
