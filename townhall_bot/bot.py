@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import signal
+import threading
 import time
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import discord
 from discord import app_commands
+from discord.gateway import KeepAliveHandler
 
 from townhall_bot import patience, plugin_host
 from townhall_bot.command_sync import CommandSync
@@ -281,6 +283,7 @@ class Townhall(discord.Client):
         if self._stopping is None:
             self._stopping = asyncio.create_task(self._stop(), name="townhall-stop")
         await asyncio.shield(self._stopping)
+        still_heartbeats(asyncio.get_running_loop())
 
     async def run_until_stopped(self, token: str) -> None:
         """Serve until SIGINT or SIGTERM, then drain and stop cleanly; a second signal cuts the draining short.
@@ -373,3 +376,10 @@ class Townhall(discord.Client):
         await asyncio.gather(*(plugin_host.stop(loaded) for loaded in self.plugins.values()))
         await super().close()
         await self.store.close()
+
+
+def still_heartbeats(loop: asyncio.AbstractEventLoop) -> None:
+    """Stop discord.py's heartbeat threads on ``loop``: those of connections that were cut may outlive the client."""
+    for thread in threading.enumerate():
+        if isinstance(thread, KeepAliveHandler) and thread.ws.loop is loop:
+            thread.stop()
