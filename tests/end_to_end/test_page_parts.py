@@ -5,10 +5,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import discord
+
 from tests.end_to_end.stage_plugin import StagePlugin
 from tests.end_to_end.tabs import OpenTab
-from townhall_bot.loopback import TownhallWorld
+from townhall_bot.loopback import LoopbackDiscord, TownhallWorld
+from townhall_bot.loopback.page_server import PageServer
 from townhall_bot.testkit import RunningTownhall
+
+OPEN_CHANNEL = "async () => (await import('/static/state.js')).state.channel.id"
 
 
 async def test_selects_offer_their_options_and_people(open_tab: OpenTab, townhall: RunningTownhall) -> None:
@@ -214,13 +219,37 @@ async def test_direct_messages_with_the_bot(open_tab: OpenTab, townhall: Running
 
 
 async def test_a_lost_connection_is_told_and_comes_back(
-    open_tab: OpenTab, townhall: RunningTownhall, world: TownhallWorld
+    open_tab: OpenTab, townhall: RunningTownhall, page_server: PageServer, discord_server: LoopbackDiscord
 ) -> None:
     from playwright.async_api import expect
 
     tab = await open_tab()
-    await tab.page.context.set_offline(True)
-    await tab.page.evaluate("() => window.dispatchEvent(new Event('offline'))")
+    await tab.say("before")
+    await expect(tab.messages).to_have_count(1)
+    port, key = page_server.port, page_server.access.key
+    await page_server.__aexit__()
+    notice = tab.page.locator("#connection")
+    await expect(notice).to_contain_text("The connection to the server was lost")
+    await tab.say("lost")
+    await expect(tab.page.locator("#composer [role=alert]")).to_contain_text("no connection")
+    await expect(tab.box).to_have_value("lost")
+    async with PageServer(discord_server, port, key=key):
+        await expect(notice).to_be_empty(timeout=15_000)
+        await tab.say("after")
+        await expect(tab.messages).to_have_count(2)
+        await tab.page.close()
+    tab.errors.clear()  # the browser complains of each vain attempt to connect
+
+
+async def test_a_bot_that_types_or_leaves_is_seen(open_tab: OpenTab, townhall: RunningTownhall) -> None:
+    from playwright.async_api import expect
+
+    tab = await open_tab()
+    channel = townhall.bot.get_channel(int(await tab.page.evaluate(OPEN_CHANNEL)))
+    assert isinstance(channel, discord.TextChannel)
+    await channel._state.http.send_typing(channel.id)
+    await expect(tab.page.locator(".typing")).to_have_text("Townhall is typing…")
+    await channel.send("typed")
+    await expect(tab.page.locator(".typing")).to_be_empty()
     await townhall.stop()
-    await tab.page.context.set_offline(False)
     await expect(tab.page.get_by_role("button", name="Townhall APP , offline")).to_be_visible()

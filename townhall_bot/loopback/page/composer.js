@@ -9,6 +9,7 @@ import { on, state, user } from "./state.js";
 import { Suggestions } from "./suggestions.js";
 
 const CHAT = 1;
+const TYPING_MS = 10_000;
 const narrow = matchMedia("(max-width: 900px)");
 const place = document.getElementById("composer");
 const suggestions = new Suggestions();
@@ -24,10 +25,13 @@ const sendButton = iconButton("send", "Send", () => submit(), { class: "icon-but
 let form = null;
 let replyTo = null;
 
+const typing = el("div", { class: "typing", "aria-hidden": "true" });
+let typingEnds = 0;
+
 place.append(
   el("div", { class: "composer-frame" }, suggestions.node, trouble, context,
     el("div", { class: "composer-box" }, iconButton("plus", "Send a file", () => picker.click()), picker, field,
-      iconButton("slash", "Use a command", () => start("/")), sendButton)),
+      iconButton("slash", "Use a command", () => start("/")), sendButton), typing),
 );
 
 /** Puts `text` into the box as if it were typed: a command's name opens its form. */
@@ -44,6 +48,14 @@ on("channel", () => {
   label();
   box.focus({ preventScroll: true });
 });
+on("typing", ({ channel }) => {
+  if (channel !== state.channel?.id) return;
+  const bot = state.server.members.find((member) => member.bot);
+  typing.replaceChildren(el("span", { class: "dots" }, el("i"), el("i"), el("i")), el("strong", { text: bot?.name ?? "" }), " is typing…");
+  clearTimeout(typingEnds);
+  typingEnds = setTimeout(() => typing.replaceChildren(), TYPING_MS);
+});
+on("message", ({ message, isNew }) => isNew && user(message.author.id).bot && typing.replaceChildren());
 on("insert", (text) => {
   if (!form) box.value += text;
   box.focus();
@@ -177,10 +189,16 @@ function submit() {
 
 function say(text, files) {
   const fields = { channel: state.channel.id, text: text.trim(), files, reply_to: replyTo?.id };
-  send("say", fields, { refused: complain });
   box.value = "";
   endReply();
   typed();
+  send("say", fields, {
+    refused: (reason) => {
+      // What was refused is not lost: it stands in the box again, unless something else does by now.
+      if (!form && !box.value) box.value = text;
+      complain(reason);
+    },
+  });
 }
 
 async function use(command, values, files) {
