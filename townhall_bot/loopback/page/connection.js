@@ -9,7 +9,7 @@ let counter = 0;
 const waiting = new Map();
 
 /** Returns whom this tab acts as; null lets the server choose somebody whom no other tab is. */
-export function actingAs() {
+function actingAs() {
   return new URLSearchParams(location.search).get("as") ?? sessionStorage.getItem("as");
 }
 

@@ -22,7 +22,7 @@ export function fileView(file) {
 }
 
 /** Returns a size as people read it. */
-export function sizeOf(bytes) {
+function sizeOf(bytes) {
   let unit = 0;
   for (; bytes >= 1000 && unit < UNITS.length - 1; unit += 1) bytes /= 1000;
   return `${unit ? bytes.toFixed(1) : bytes} ${UNITS[unit]}`;

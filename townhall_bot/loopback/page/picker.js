@@ -5,7 +5,7 @@ import { avatar, el, icon } from "./dom.js";
 let open = null;
 
 /** Closes the popup that is open, if any. */
-export function closePopup() {
+function closePopup() {
   open?.close();
 }
 
