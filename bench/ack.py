@@ -11,9 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import random
-import signal
 import socket
 import sys
 import tempfile
@@ -26,6 +24,7 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from bench import machine
+from bench.bot_process import bot_beside
 from bench.event_loop_lag import percentile
 from townhall_bot.loopback import LoopbackDiscord, Person, Turn
 
@@ -37,6 +36,7 @@ SETTINGS = {
     "TOWNHALL_GPT2_QUEUE_LIMIT": "400",
     "TOWNHALL_GPT2_MEMBER_LIMIT": "400",
     "TOWNHALL_LOG_LEVEL": "WARNING",
+    "TOWNHALL_DRAIN_S": "0",
 }
 LAG = "townhall_event_loop_lag_seconds_bucket"
 
@@ -82,51 +82,37 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-async def measure(commands: int, seconds: float, tokens: int, seed: int, settings: Mapping[str, str]) -> dict[str, Any]:
+async def measure(
+    commands: int, seconds: float, tokens: int, seed: int, settings: Mapping[str, str], log: Path
+) -> dict[str, Any]:
     """Run it; return the figures."""
     draw, port = random.Random(seed), free_port()
     async with LoopbackDiscord() as server:
         guild = server.townhall().guild
         writers = [guild.add_member(f"writer{number}") for number in range(WRITERS)]
         askers = [guild.add_member(f"asker{number}") for number in range(20)]
-        with tempfile.TemporaryDirectory() as folder:
-            environment = {name: value for name, value in os.environ.items() if not name.startswith("TOWNHALL_")}
-            bot = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "bench.soak", "--bot", server.api_url, server.gateway_url, server.token,
-                env={**environment, **SETTINGS, **settings, "TOWNHALL_DATA_DIR": folder,
-                     "TOWNHALL_HEALTH_PORT": str(port)},
-            )  # fmt: skip
-            try:
-                async with asyncio.timeout(120):
-                    while not (server.commands and server.gateway.connected):  # noqa: ASYNC110 - of another process
-                        await asyncio.sleep(0.1)
-                writing = [asyncio.create_task(write_on(person, tokens)) for person in writers]
-                async with asyncio.timeout(120):  # until texts are really being written
-                    while await running(port) < WRITERS:  # noqa: ASYNC110 - of another process
-                        await asyncio.sleep(0.1)
-                before, began = await lag_counts(port), asyncio.get_running_loop().time()
-                turns = await asyncio.gather(
-                    *(
-                        ask_at(
-                            began + draw.uniform(0, seconds),
-                            draw.choice(askers),
-                            f"/gpt2 prompt:My fellow citizens count:{draw.randint(4, 40)}" if number % 2 else "/ping",
-                        )
-                        for number in range(commands)
+        own = {**SETTINGS, **settings, "TOWNHALL_HEALTH_PORT": str(port)}
+        async with bot_beside(server, own, log):
+            writing = [asyncio.create_task(write_on(person, tokens)) for person in writers]
+            async with asyncio.timeout(120):  # until texts are really being written
+                while await running(port) < WRITERS:  # noqa: ASYNC110 - of another process
+                    await asyncio.sleep(0.1)
+            before, began = await lag_counts(port), asyncio.get_running_loop().time()
+            turns = await asyncio.gather(
+                *(
+                    ask_at(
+                        began + draw.uniform(0, seconds),
+                        draw.choice(askers),
+                        f"/gpt2 prompt:My fellow citizens count:{draw.randint(4, 40)}" if number % 2 else "/ping",
                     )
+                    for number in range(commands)
                 )
-                took = asyncio.get_running_loop().time() - began
-                after, still = await lag_counts(port), await running(port)
-                for task in writing:
-                    task.cancel()
-                await asyncio.gather(*writing, return_exceptions=True)
-            finally:
-                if bot.returncode is None:
-                    bot.send_signal(signal.SIGTERM)
-                    await asyncio.sleep(0.5)
-                    if bot.returncode is None:
-                        bot.send_signal(signal.SIGTERM)  # nobody waits for what is still being written
-                await bot.wait()
+            )
+            took = asyncio.get_running_loop().time() - began
+            after, still = await lag_counts(port), await running(port)
+            for task in writing:
+                task.cancel()
+            await asyncio.gather(*writing, return_exceptions=True)
     acks = [turn.ack_seconds * 1000 for turn in turns if turn.ack_seconds is not None]
     return {
         "commands": commands,
@@ -161,10 +147,11 @@ def main() -> int:
     parser.add_argument("--tokens", type=int, default=1000, help="length of the texts written meanwhile")
     parser.add_argument("--model", default="townhall-mini")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--log", type=Path, default=Path(tempfile.gettempdir()) / "townhall-ack.log")
     parser.add_argument("--write", type=Path, help="also write the figures to this file")
     given = parser.parse_args()
     settings = {"TOWNHALL_GPT2_MODEL": given.model}
-    figures = asyncio.run(measure(given.commands, given.seconds, given.tokens, given.seed, settings))
+    figures = asyncio.run(measure(given.commands, given.seconds, given.tokens, given.seed, settings, given.log))
     if given.write:
         given.write.write_text(json.dumps(figures, indent=2) + "\n")
     print(json.dumps(figures))

@@ -10,23 +10,21 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import random
 import re
-import signal
 import sys
 import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 from bench import machine
+from bench.bot_process import bot_beside, memory_mb
 from bench.event_loop_lag import percentile
 from plugins.gpt2.display import WAITING
-from townhall_bot.loopback import CommandRefused, LoopbackDiscord, Message, Person, ResponseType, Turn, point_discord_at
+from townhall_bot.loopback import CommandRefused, LoopbackDiscord, Message, Person, ResponseType, Turn
 from townhall_bot.loopback.permissions import ADMIN
 from townhall_bot.loopback.weather_presets import PRESETS
 
@@ -144,14 +142,6 @@ def told(message: Message) -> bool:
     return not message.content.startswith("**")
 
 
-def memory_mb(pid: int) -> float:
-    """Return the resident memory of a process, in MB."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024 / 1e6
-    raise ProcessLookupError(f"process {pid} has ended")
-
-
 def growth(samples: list[tuple[float, float]]) -> float:
     """Return the slope of (seconds, MB) by least squares, in MB a minute; 0 for fewer than two samples."""
     if len(samples) < 2:
@@ -177,28 +167,13 @@ async def soak(members: int, minutes: float, weather: str, seed: int, log: Path)
         people = [world.guild.add_member("admin", ADMIN)]
         people += [world.guild.add_member(f"member{number}") for number in range(1, members)]
         server.weather.begin(weather, seed)
-        with tempfile.TemporaryDirectory() as folder, log.open("w") as errors:
-            environment = {k: v for k, v in os.environ.items() if not k.startswith("TOWNHALL_")}
-            bot = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "bench.soak", "--bot", server.api_url, server.gateway_url, server.token,
-                env={**environment, **SETTINGS, "TOWNHALL_DATA_DIR": folder}, stdout=errors, stderr=errors,
-            )  # fmt: skip
-            try:
-                async with asyncio.timeout(120):
-                    while not (server.commands and server.gateway.connected):
-                        if bot.returncode is not None:
-                            raise RuntimeError(f"the bot did not start; see {log}")
-                        await asyncio.sleep(0.2)
-                began = time.monotonic()
-                samples: list[tuple[float, float]] = []
-                sampling = asyncio.create_task(sample(bot.pid, began, samples))
-                lives = [Member(p, server, tally, random.Random(f"{seed} {p.name}")) for p in people]
-                await asyncio.gather(*(member.live(began + minutes * 60) for member in lives))
-                sampling.cancel()
-            finally:
-                if bot.returncode is None:
-                    bot.send_signal(signal.SIGTERM)
-                status = await bot.wait()
+        async with bot_beside(server, SETTINGS, log) as bot:
+            began = time.monotonic()
+            samples: list[tuple[float, float]] = []
+            sampling = asyncio.create_task(sample(bot.pid, began, samples))
+            lives = [Member(p, server, tally, random.Random(f"{seed} {p.name}")) for p in people]
+            await asyncio.gather(*(member.live(began + minutes * 60) for member in lives))
+            sampling.cancel()
         faults = sum(len(request.schema_errors) for request in server.requests)
         happened = dict(sorted(server.weather.happened.items()))
         sessions = {"identified": server.gateway.identified, "resumed": server.gateway.resumed}
@@ -219,31 +194,11 @@ async def soak(members: int, minutes: float, weather: str, seed: int, log: Path)
         "gateway": sessions,
         "requests_breaking_the_description": faults,
         "errors_logged": sum("ERROR" in line or "CRITICAL" in line for line in lines),
-        "bot_exit_status": status,
+        "bot_exit_status": bot.returncode,
         "memory_mb": [round(m, 1) for _, m in samples],
         "memory_growth_mb_per_minute": round(growth(settled), 3),
         "machine": machine.describe(),
     }
-
-
-def serve(api_url: str, gateway_url: str, token: str) -> int:
-    """Be the bot."""
-    from townhall_bot import logs
-    from townhall_bot.bot import Townhall
-    from townhall_bot.plugin_host import prepare
-    from townhall_bot.store import Store
-
-    settings, plugins = prepare(None)
-    logs.set_up(settings.log_level)
-    discord = cast(LoopbackDiscord, SimpleNamespace(api_url=api_url, gateway_url=gateway_url))
-
-    async def run() -> None:
-        store = Store.open(settings.data_dir / "townhall.db")
-        await Townhall(settings, store, plugins, env_file=None).run_until_stopped(token)
-
-    with point_discord_at(discord):
-        asyncio.run(run())
-    return 0
 
 
 def main() -> int:
@@ -254,10 +209,7 @@ def main() -> int:
     parser.add_argument("--weather", choices=sorted(PRESETS), default="storm")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--log", type=Path, default=Path(tempfile.gettempdir()) / "townhall-soak.log")
-    parser.add_argument("--bot", nargs=3, metavar=("API", "GATEWAY", "TOKEN"), help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.bot:
-        return serve(*given.bot)
     result = asyncio.run(soak(given.members, given.minutes, given.weather, given.seed, given.log))
     print(f"the bot's log: {given.log}")
     print(json.dumps(result))
