@@ -11,17 +11,15 @@ import asyncio
 import itertools
 import logging
 import time
-from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
 
 from plugins.gpt2 import memory, phrases
-from plugins.gpt2.admission import Queue, check_request, check_share
+from plugins.gpt2.admission import check_request
 from plugins.gpt2.catalogue import Catalogue
 from plugins.gpt2.engine.interface import ModelInfo
 from plugins.gpt2.engine.notices import Died, Failed, Happened, Loaded, Loading, Notice, NotLoaded
 from plugins.gpt2.engine.thread import EngineThread
-from plugins.gpt2.fair_queue import FairQueue
-from plugins.gpt2.forecast import Forecast
+from plugins.gpt2.line import Line
 from plugins.gpt2.protocol import (
     DeadlineExceeded,
     EngineFailed,
@@ -31,7 +29,6 @@ from plugins.gpt2.protocol import (
     GenerationError,
     GenerationRequest,
     ModelUnavailable,
-    Queued,
 )
 from plugins.gpt2.settings import GPT2Settings
 from plugins.gpt2.shelf import Listener, Shelf
@@ -73,12 +70,10 @@ class GPT2Service:
             clock=clock,
         )
         self._keys = itertools.count(1)
-        self._queue: FairQueue[Ticket] = FairQueue()
-        self._running: dict[int, Ticket] = {}
+        self._line = Line(settings, clock, self._rows_of)
         self._open: dict[int, Ticket] = {}
         self._fetching: set[asyncio.Task[None]] = set()
         self._idling: asyncio.Task[None] | None = None
-        self._forecast = Forecast(clock, self._rows_of)
         self._all_left = asyncio.Event()
         self._draining = False
         self._ended: str | None = None
@@ -106,7 +101,7 @@ class GPT2Service:
                 except TimeoutError:
                     if left <= QUEUE_NEWS_S:
                         raise self._too_late(ticket) from None
-                    self._announce(again=True)
+                    self._line.announce(again=True)
                     continue
                 yield event
                 if isinstance(event, Finished):
@@ -130,8 +125,8 @@ class GPT2Service:
         return EngineStatus(
             models=tuple(loaded),
             loading=self._shelf.loading,
-            running=len(self._running),
-            queued=len(self._queue),
+            running=len(self._line.running),
+            queued=len(self._line),
             device=newest.info.device if newest else "",
             dtype=newest.info.dtype if newest else "",
         )
@@ -139,12 +134,12 @@ class GPT2Service:
     @property
     def queued(self) -> int:
         """How many requests wait."""
-        return len(self._queue)
+        return len(self._line)
 
     @property
     def running(self) -> int:
         """How many requests the engine has."""
-        return len(self._running)
+        return len(self._line.running)
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -162,12 +157,11 @@ class GPT2Service:
         """
         for ticket in self._open.values():
             if ticket.request.request_id == request_id and not ticket.over:
-                if self._queue.remove(ticket):
+                if self._line.leave(ticket):
                     loaded = self._shelf.loaded.get(ticket.request.model)
                     ticket.put(
                         Finished("cancelled", ticket.never_began(self._clock(), loaded.info if loaded else None))
                     )
-                    self._announce()
                 else:
                     self._engine.cancel(ticket.key)
                 return True
@@ -183,9 +177,7 @@ class GPT2Service:
     async def drain(self) -> None:
         """Take nothing new, send away those who wait, and return when everyone who runs is done."""
         self._draining = True
-        for ticket in self._queue.order():
-            self._queue.remove(ticket)
-            ticket.put(phrases.error(EngineFailed, "failed.draining"))
+        self._line.send_away(phrases.error(EngineFailed, "failed.draining"))
         if self._open:
             self._all_left.clear()
             await self._all_left.wait()
@@ -209,12 +201,10 @@ class GPT2Service:
         self.catalogue.check(request.model)
         if reason := self._shelf.out_of_service(request.model):
             raise _out_of_service(request.model, reason)
-        self._check_share(request)
+        self._line.check_share(request, self._open.values())
         ticket = Ticket(next(self._keys), request, self._clock())
         self._open[ticket.key] = ticket
-        # A direct message has no server: each of them takes turns like a server of its own.
-        guild = request.guild_id if request.guild_id is not None else ("direct", request.user_id)
-        self._queue.push(guild, request.user_id, ticket)
+        self._line.join(ticket)
         if self._shelf.use(request.model) is None:
             self._fetch_soon(request.model)
         self._dispatch()
@@ -225,77 +215,46 @@ class GPT2Service:
         del self._open[ticket.key]
         if not self._open:
             self._all_left.set()
-        if self._queue.remove(ticket):
-            self._announce()
-        elif ticket.key in self._running:
+        if not self._line.leave(ticket) and ticket.key in self._line.running:
             self._engine.cancel(ticket.key)
         self._shelf.use(ticket.request.model)
         self._shelf.trim()
 
     def _dispatch(self) -> None:
         """Give the engine as many requests as it has rows for, in their order, and tell the others their places."""
-        busy = Counter(ticket.request.model for ticket in self._running.values())
-
-        def has_row(ticket: Ticket) -> bool:
-            model = self._shelf.use(ticket.request.model)
-            return model is not None and busy[ticket.request.model] < model.rows
-
-        while (ticket := self._queue.pop(has_row)) is not None:
-            busy[ticket.request.model] += 1
-            self._running[ticket.key] = ticket
-            ticket.begun = self._clock()
+        for ticket in self._line.next_ones():
             self._engine.submit(ticket.key, ticket.request, ticket.submitted)
-        self._announce()
+        self._line.announce()
 
-    def _announce(self, *, again: bool = False) -> None:
-        """Tell those who wait their place where it changed; ``again`` repeats it with a new estimate."""
-        order = self._queue.order()
-        begins = self._forecast.begins(order, self._running.values())
-        for ahead, ticket in enumerate(order):
-            if again or ticket.ahead != ahead:
-                ticket.ahead = ahead
-                ticket.put(Queued(ahead, begins[ticket.key] if self._forecast.knows(ticket) else None))
-
-    def _check_share(self, request: GenerationRequest) -> None:
-        begins = self._forecast.begins(self._queue.order(), self._running.values())
-        opened = [(ticket.request, self._forecast.ends(ticket, begins)) for ticket in self._open.values()]
-        check_share(request, opened, Queue(len(self._queue), min(begins.values(), default=0.0)), self.settings)
-
-    def _rows_of(self, model: str) -> int:
-        loaded = self._shelf.loaded.get(model)
-        return loaded.rows if loaded else self.settings.rows
+    def _rows_of(self, model: str) -> int | None:
+        loaded = self._shelf.use(model)
+        return loaded.rows if loaded else None
 
     def _hear(self, notices: Sequence[Notice]) -> None:
         for notice in notices:
             match notice:
                 case Happened(key, event):
-                    if ticket := self._running.get(key):
+                    if ticket := self._line.running.get(key):
                         ticket.put(event)
                         if isinstance(event, Finished):
-                            self._forecast.learn(ticket.request.model, event.timing)
-                            del self._running[key]
+                            self._line.forecast.learn(ticket.request.model, event.timing)
+                            del self._line.running[key]
                 case Failed(key, error):
-                    if ticket := self._running.pop(key, None):
+                    if ticket := self._line.running.pop(key, None):
                         ticket.put(error)
                 case Loading(name):
                     self._shelf.hear(notice)
-                    self._tell_waiting(name)
+                    self._line.announce_loading(name)
                 case Loaded():
                     self._shelf.hear(notice)
                 case NotLoaded(name):
                     self._shelf.hear(notice)
                     if reason := self._shelf.out_of_service(name):
-                        self._fail_waiting(name, _out_of_service(name, reason))
+                        self._line.send_away(_out_of_service(name, reason), name)
                 case Died(reason):
                     self._end(f"The engine stopped ({reason}). The host must restart the bot.")
         self._dispatch()
         self._shelf.trim()
-
-    def _tell_waiting(self, model: str) -> None:
-        """Repeat the place of those who wait for ``model``: there is news about it in :meth:`progress`."""
-        for ticket in self._queue.order():
-            if ticket.request.model == model and ticket.ahead is not None:
-                ticket.put(Queued(ticket.ahead))  # the wait until it is there is not known
 
     async def _watch_idle(self) -> None:
         while True:
@@ -311,17 +270,11 @@ class GPT2Service:
         try:
             await self._shelf.fetch(model)
         except ModelUnavailable as error:
-            self._fail_waiting(model, error)
+            self._line.send_away(error, model)
         except Exception as error:
             log.exception("getting %s failed", model)
-            self._fail_waiting(model, ModelUnavailable(f"{model} could not be loaded: {type(error).__name__}."))
+            self._line.send_away(ModelUnavailable(f"{model} could not be loaded: {type(error).__name__}."), model)
         self._dispatch()
-
-    def _fail_waiting(self, model: str, error: GenerationError) -> None:
-        for ticket in self._queue.order():
-            if ticket.request.model == model:
-                self._queue.remove(ticket)
-                ticket.put(error)
 
     def _end(self, reason: str) -> None:
         if self._ended is None:
@@ -337,11 +290,11 @@ class GPT2Service:
             raise phrases.error(EngineFailed, "failed.draining")
 
     def _in_use(self, model: str) -> bool:
-        tickets = itertools.chain(self._open.values(), self._running.values())
+        tickets = itertools.chain(self._open.values(), self._line.running.values())
         return any(ticket.request.model == model for ticket in tickets)
 
     def _too_late(self, ticket: Ticket) -> GenerationError:
-        name = "failed.too_long" if ticket.key in self._running else "failed.waited_too_long"
+        name = "failed.too_long" if ticket.key in self._line.running else "failed.waited_too_long"
         return phrases.error(DeadlineExceeded, name, limit=duration(self.settings.deadline_s))
 
 
