@@ -20,7 +20,8 @@ from typing import cast
 from townhall_bot import logs
 from townhall_bot.bot import Townhall
 from townhall_bot.loopback import LoopbackDiscord, point_discord_at
-from townhall_bot.plugin_host import prepare
+from townhall_bot.plugin_discovery import prepare
+from townhall_bot.serving import serve_until_stopped
 from townhall_bot.store import Store
 
 START_SECONDS = 120
@@ -69,7 +70,7 @@ def main() -> int:
 
     async def run() -> None:
         store = Store.open(settings.data_dir / "townhall.db")
-        await Townhall(settings, store, plugins, env_file=None).run_until_stopped(token)
+        await serve_until_stopped(Townhall(settings, store, plugins, env_file=None), token)
 
     with point_discord_at(discord):
         asyncio.run(run())

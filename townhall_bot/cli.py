@@ -149,7 +149,7 @@ def _parser() -> tuple[_Parser, set[str]]:
 
 def _add_plugin_commands(parser: _Parser) -> None:
     """Add what plugins bring. One that fails here is named, and the others' commands are there."""
-    from townhall_bot.plugin_host import find_plugins
+    from townhall_bot.plugin_discovery import find_plugins
     from townhall_bot.settings import Settings, SettingsError, load_settings
 
     try:
@@ -172,7 +172,7 @@ def _add_plugin_commands(parser: _Parser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from townhall_bot.plugin_host import prepare, warn_of_unknown
+    from townhall_bot.plugin_discovery import prepare, warn_of_unknown
 
     logs.set_up("WARNING")  # a plugin that cannot be imported is in the log, with its traceback
     settings, plugins = prepare()
@@ -191,11 +191,12 @@ def _run(arguments: argparse.Namespace) -> int:
 
     from townhall_bot import lock
     from townhall_bot.bot import Townhall
+    from townhall_bot.serving import serve_until_stopped
     from townhall_bot.store import Store
 
     async def serve(token: str) -> None:
         bot = Townhall(settings, Store.open(settings.data_dir / "townhall.db"), plugins, always_sync=arguments.sync)
-        await bot.run_until_stopped(token)
+        await serve_until_stopped(bot, token)
 
     try:
         with lock.held(settings.data_dir, settings.lock_wait_s):
@@ -219,7 +220,7 @@ def _run(arguments: argparse.Namespace) -> int:
 def _local(arguments: argparse.Namespace) -> int:
     from townhall_bot.local import Surroundings, run_local
     from townhall_bot.local_page import PageOptions
-    from townhall_bot.plugin_host import prepare, warn_of_unknown
+    from townhall_bot.plugin_discovery import prepare, warn_of_unknown
 
     settings, plugins = prepare()
     if "log_level" in settings.model_fields_set:

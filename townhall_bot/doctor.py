@@ -13,11 +13,12 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from townhall_bot import lock, plugin_host
-from townhall_bot.bot import FAILURE_KEY, UNWELL_KEY, Townhall
+from townhall_bot import lock, plugin_discovery
+from townhall_bot.bot import Townhall
 from townhall_bot.discord_account import PORTAL, Account, TokenRefused, Unreachable, look_up
 from townhall_bot.env_file import readable_by_others
 from townhall_bot.plugin_host import LoadedPlugin
+from townhall_bot.plugin_set import FAILURE_KEY, UNWELL_KEY
 from townhall_bot.plugins import Check
 from townhall_bot.settings import ENV_FILE, Settings, SettingsError, given_settings, load_settings, unknown_settings
 from townhall_bot.store import Store, StoreError
@@ -38,11 +39,11 @@ async def examine(
     checks = [python_version()]
     try:
         settings = load_settings(Settings, env_file)
-        plugins = plugin_host.find_plugins(settings)
+        plugins = plugin_discovery.find_plugins(settings)
     except SettingsError as error:  # everything below depends on these
         return [*checks, Check("settings", False, str(error), "Correct it in the environment or in .env.")]
     for loaded in plugins:
-        plugin_host.read_settings(loaded, env_file)
+        plugin_discovery.read_settings(loaded, env_file)
     checks += [
         setting_names(plugins, env_file),
         data_folder(settings.data_dir),
@@ -71,7 +72,7 @@ def python_version() -> Check:
 def setting_names(plugins: Sequence[LoadedPlugin], env_file: str | Path | None) -> Check:
     """Is every TOWNHALL_ variable one that somebody reads?"""
     given = given_settings(env_file)
-    unknown = unknown_settings(plugin_host.settings_models(plugins), given)
+    unknown = unknown_settings(plugin_discovery.settings_models(plugins), given)
     if unknown:
         return Check("settings", False, " ".join(unknown), "Correct the name, or remove the line.")
     count = sum(name.startswith("TOWNHALL_") for name in given)
@@ -151,7 +152,7 @@ async def database_and_plugins(
         damage = await store.damage()
         cure = f"Stop the bot and restore a backup of {path}." if damage else ""
         checks = [Check("database", not damage, damage or str(path), cure)]
-        bot.construct_plugins()
+        bot.plugins.construct()
         failed, unwell = await store.values(FAILURE_KEY), await store.values(UNWELL_KEY)
     except StoreError as error:
         return [Check("database", False, str(error), "See above.")]

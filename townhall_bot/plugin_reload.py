@@ -14,7 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from townhall_bot.plugin_host import LoadedPlugin, import_class
+from townhall_bot.plugin_discovery import import_class
+from townhall_bot.plugin_host import LoadedPlugin
 from townhall_bot.plugins import ENTRY_POINT_GROUP
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ async def watch(bot: Townhall, told: Callable[[str], object], *, every: float | 
         while (settled := await _after(every, bot)) != now:  # an editor or a checkout writes more than one file
             now = settled
         for name in [name for name in now if now[name] != stamps.get(name)]:
-            failure = await bot.reload_plugin(name)
+            failure = await bot.plugins.reload(name)
             told(f"plugin {name} reloaded" if failure is None else f"plugin {name} {failure}")
         stamps = now
 

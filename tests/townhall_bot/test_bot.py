@@ -12,9 +12,11 @@ import pytest
 from discord import app_commands
 
 from plugins.ping.plugin import PingPlugin
-from townhall_bot.bot import FAILURE_KEY, UNWELL_KEY, Townhall
+from townhall_bot.bot import Townhall
 from townhall_bot.loopback import CommandRefused, LoopbackDiscord, Person
+from townhall_bot.plugin_set import FAILURE_KEY, UNWELL_KEY
 from townhall_bot.plugins import Health, Plugin, PluginContext
+from townhall_bot.serving import serve_until_stopped
 from townhall_bot.settings import Settings
 from townhall_bot.store import Store, StoreError
 from townhall_bot.testkit import StartTownhall
@@ -108,7 +110,7 @@ async def test_a_running_plugin_that_is_not_well_is_told_of_until_it_is(
         (Health(True, "fine"), None),
     ]:
         loaded.plugin.mood = mood
-        await bot.look_after(loaded)
+        await bot.plugins.look_after(loaded)
         assert await bot.store.get_value(UNWELL_KEY + "broken") == kept
     assert "plugin broken is not well: tired" in caplog.text
     assert "plugin broken is well again" in caplog.text
@@ -236,7 +238,7 @@ async def test_a_signal_stops_the_bot_cleanly(
 ) -> None:
     store = Store.open(tmp_path / "townhall.db")
     bot = Townhall(Settings(data_dir=tmp_path), store, [PingPlugin], guild_ready_timeout=0.05)
-    running = asyncio.create_task(bot.run_until_stopped(discord_server.token))
+    running = asyncio.create_task(serve_until_stopped(bot, discord_server.token))
     await bot.started.wait()
     os.kill(os.getpid(), number)
     await running
@@ -247,7 +249,7 @@ async def test_a_signal_stops_the_bot_cleanly(
 async def test_a_wrong_token_is_told_and_everything_is_let_go(discord_server: LoopbackDiscord, tmp_path: Path) -> None:
     bot = Townhall(Settings(data_dir=tmp_path), Store.open(tmp_path / "townhall.db"), [PingPlugin])
     with pytest.raises(discord.LoginFailure):
-        await bot.run_until_stopped("not the token")
+        await serve_until_stopped(bot, "not the token")
     assert bot.is_closed()
     await Store.open(tmp_path / "townhall.db").close()
 

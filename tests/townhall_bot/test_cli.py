@@ -17,11 +17,12 @@ from typing import Any
 
 import pytest
 
-from townhall_bot import lock, plugin_host
+from townhall_bot import lock, plugin_discovery
 from townhall_bot.cli import main
 from townhall_bot.loopback import LoopbackDiscord, TownhallWorld, point_discord_at
 from townhall_bot.loopback.world import Change
-from townhall_bot.plugin_host import LoadedPlugin, gather
+from townhall_bot.plugin_discovery import gather
+from townhall_bot.plugin_host import LoadedPlugin
 from townhall_bot.plugins import CliCommand, Plugin
 from townhall_bot.settings import Settings
 
@@ -99,7 +100,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         def find(settings: Settings) -> list[LoadedPlugin]:
             return gather(classes)
 
-        monkeypatch.setattr(plugin_host, "find_plugins", find)
+        monkeypatch.setattr(plugin_discovery, "find_plugins", find)
 
     return install
 

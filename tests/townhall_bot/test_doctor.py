@@ -12,10 +12,11 @@ import pytest
 from pydantic import SecretStr
 
 from plugins.ping.plugin import PingPlugin
-from townhall_bot import doctor, lock, plugin_host
-from townhall_bot.bot import FAILURE_KEY, UNWELL_KEY
+from townhall_bot import doctor, lock, plugin_discovery
 from townhall_bot.loopback import LoopbackDiscord
-from townhall_bot.plugin_host import LoadedPlugin, gather
+from townhall_bot.plugin_discovery import gather
+from townhall_bot.plugin_host import LoadedPlugin
+from townhall_bot.plugin_set import FAILURE_KEY, UNWELL_KEY
 from townhall_bot.plugins import Check, Plugin
 from townhall_bot.settings import Settings
 from townhall_bot.store import Store
@@ -30,7 +31,7 @@ def plugins(monkeypatch: pytest.MonkeyPatch) -> list[type[Plugin]]:
     def find(settings: Settings) -> list[LoadedPlugin]:
         return gather(classes)
 
-    monkeypatch.setattr(plugin_host, "find_plugins", find)
+    monkeypatch.setattr(plugin_discovery, "find_plugins", find)
     return classes
 
 

@@ -13,6 +13,7 @@ from plugins.ping.plugin import PingPlugin
 from townhall_bot.bot import Townhall
 from townhall_bot.loopback import LoopbackDiscord, Person
 from townhall_bot.plugins import Plugin
+from townhall_bot.serving import serve_until_stopped
 from townhall_bot.settings import Settings
 from townhall_bot.store import Store
 
@@ -50,7 +51,7 @@ class Stage:
         store = Store.open(folder / "townhall.db")
         settings = Settings(data_dir=folder, drain_s=drain_s)
         self.bot = Townhall(settings, store, [Working, PingPlugin], guild_ready_timeout=guilds_s)
-        self.running = asyncio.create_task(self.bot.run_until_stopped(server.token))
+        self.running = asyncio.create_task(serve_until_stopped(self.bot, server.token))
 
 
 async def test_a_running_answer_finishes_before_the_bot_stops(

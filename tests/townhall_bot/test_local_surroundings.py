@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from townhall_bot import local, plugin_host
+from townhall_bot import local, plugin_discovery
 from townhall_bot.cli import main
 from townhall_bot.local import Surroundings
 from townhall_bot.loopback import LoopbackDiscord, point_discord_at
@@ -88,7 +88,7 @@ async def test_a_saved_file_reloads_its_plugin(
         async with LoopbackDiscord() as server:
             local.familiar_townhall(server)
             with point_discord_at(server):
-                connected = local.connected(Settings(), plugin_host.gather([plugin]), server.token)
+                connected = local.connected(Settings(), plugin_discovery.gather([plugin]), server.token)
                 async with local._attended(connected, Surroundings(reload=True).reload):
                     while told.empty():  # whatever the file's time says, it changes in the end
                         stat = module.stat()

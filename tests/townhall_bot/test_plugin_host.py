@@ -1,135 +1,23 @@
-"""Plugins are found by entry point, let in by setting, and refused by name where they break the contract."""
+"""What one plugin does wrong while it starts, runs or stops is its own failure; two with one command are told apart."""
 
 import asyncio
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from importlib.metadata import EntryPoint
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import discord
 import pytest
 from discord import app_commands
-from pydantic_settings import SettingsConfigDict
 
 from townhall_bot import plugin_host
-from townhall_bot.plugin_host import LoadedPlugin, find_plugins, gather, prepare, read_settings
-from townhall_bot.plugins import ENTRY_POINT_GROUP, Health, Plugin, PluginSettings
-from townhall_bot.settings import Settings, SettingsError
-
-Installed = Callable[[str, str], EntryPoint]
-
-
-@pytest.fixture
-def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Installed]:
-    """Return a function that puts a module with this source where it can be imported, and its entry point."""
-    monkeypatch.syspath_prepend(tmp_path)
-    made = []
-
-    def install(name: str, source: str) -> EntryPoint:
-        module = f"plugin_under_test_{name}"
-        made.append(module)
-        (tmp_path / f"{module}.py").write_text(source)
-        return EntryPoint(name, f"{module}:It", ENTRY_POINT_GROUP)
-
-    yield install
-    for module in made:
-        sys.modules.pop(module, None)
-
-
-GOOD = """
-from townhall_bot.plugins import Plugin
-class It(Plugin):
-    name = "{}"
-    def commands(self):
-        return ()
-"""
-
-
-def named(plugins: Sequence[LoadedPlugin]) -> dict[str, str | None]:
-    return {loaded.name: loaded.failure for loaded in plugins}
-
-
-def test_the_installed_plugins_are_found() -> None:
-    assert {"gpt2", "ping"} <= {loaded.name for loaded in find_plugins(Settings())}
-
-
-def test_the_setting_lets_plugins_in_and_leaves_them_out(installed: Installed) -> None:
-    points = [installed(name, GOOD.format(name)) for name in ("one", "two", "three")]
-    assert named(find_plugins(Settings(), points)) == {"one": None, "three": None, "two": None}
-    assert named(find_plugins(Settings(plugins=("two",)), points)) == {"two": None}
-    assert named(find_plugins(Settings(plugins=("-two",)), points)) == {"one": None, "three": None}
-
-
-def test_a_name_that_is_not_installed_stops_the_start_with_the_nearest_one(installed: Installed) -> None:
-    points = [installed("polls", GOOD.format("polls"))]
-    with pytest.raises(SettingsError, match=r"'pols', which is not installed. Did you mean polls\? Installed: polls"):
-        find_plugins(Settings(plugins=("-pols",)), points)
-
-
-@pytest.mark.parametrize(
-    ("source", "reason"),
-    [
-        ("raise RuntimeError('no compiler')", "failed at import: RuntimeError: no compiler"),
-        ("import sys; sys.exit(3)", "failed at import: SystemExit: 3"),
-        ("import no_such_package_at_all", "No module named 'no_such_package_at_all'"),
-        ("It = 5", "must name a class derived from townhall_bot.plugins.Plugin, not 5"),
-        (GOOD.format("another"), "its class calls itself 'another'"),
-    ],
-)
-def test_one_that_cannot_be_imported_fails_alone(
-    installed: Installed, source: str, reason: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    broken, good = find_plugins(Settings(), [installed("broken", source), installed("good", GOOD.format("good"))])
-    assert reason in (broken.failure or "")
-    assert good.failure is None
-    assert "plugin broken failed at import" in caplog.text
-
-
-class LampSettings(PluginSettings):
-    model_config = SettingsConfigDict(env_prefix="TOWNHALL_LAMP_")
-
-    watts: int = 40
+from townhall_bot.plugin_host import LoadedPlugin
+from townhall_bot.plugins import Health, Plugin
 
 
 class Lamp(Plugin):
     name = "lamp"
 
-    settings_model = LampSettings
-
     def commands(self) -> Sequence[app_commands.Command[Any, ..., Any]]:
         return ()
-
-
-def test_settings_outside_the_plugins_own_prefix_are_refused() -> None:
-    class Nosy(LampSettings):
-        model_config = SettingsConfigDict(env_prefix="")
-
-        home: str = ""
-
-    class Thief(Lamp):
-        settings_model = Nosy
-
-    (loaded,) = gather([Thief])
-    assert "its settings must start with TOWNHALL_LAMP_" in (loaded.failure or "")
-
-
-def test_a_wrong_setting_is_the_plugins_own_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TOWNHALL_LAMP_WATTS", "bright")
-    (loaded,) = gather([Lamp])
-    read_settings(loaded, None)
-    assert "its settings: TOWNHALL_LAMP_WATTS: 'bright'" in (loaded.failure or "")
-
-
-def test_before_a_start_every_wrong_setting_is_named_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TOWNHALL_LOG_LEVEL", "loud")
-    monkeypatch.setenv("TOWNHALL_PING_PUBLIC", "perhaps")
-    with pytest.raises(SettingsError) as caught:
-        prepare(None)
-    assert [line.split(":")[0] for line in str(caught.value).splitlines()] == [
-        "TOWNHALL_LOG_LEVEL",
-        "TOWNHALL_PING_PUBLIC",
-    ]
 
 
 def loaded(plugin: Plugin) -> LoadedPlugin:

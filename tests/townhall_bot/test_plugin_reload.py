@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from plugins.gpt2.plugin import GPT2Plugin
-from townhall_bot.bot import FAILURE_KEY
 from townhall_bot.loopback import LoopbackDiscord, Person
 from townhall_bot.plugin_reload import watch
+from townhall_bot.plugin_set import FAILURE_KEY
 from townhall_bot.plugins import Plugin
 from townhall_bot.testkit import RunningTownhall, StartTownhall
 
@@ -74,7 +74,7 @@ async def test_a_change_in_any_of_its_files_is_there_after_a_reload(
     """The two sources have the same size, and are written within one second: compiled files must not win."""
     assert await said(townhall, ada) == "hello"
     write('"jolly"')
-    assert await townhall.bot.reload_plugin("parrot") is None
+    assert await townhall.bot.plugins.reload("parrot") is None
     assert await said(townhall, ada) == "jolly"
 
 
@@ -86,10 +86,10 @@ async def test_commands_are_registered_again_only_where_they_changed(
 
     before = registrations()
     write('"other words"')
-    await townhall.bot.reload_plugin("parrot")
+    await townhall.bot.plugins.reload("parrot")
     assert registrations() == before
     write(command="speak")
-    await townhall.bot.reload_plugin("parrot")
+    await townhall.bot.plugins.reload("parrot")
     assert registrations() == before + 1
     assert await said(townhall, ada, "/speak") == "hello"
 
@@ -107,13 +107,13 @@ async def test_a_broken_one_is_told_and_the_old_one_goes_on(
     townhall: RunningTownhall, write: Write, ada: Person, change: dict[str, str], reason: str
 ) -> None:
     write(**change)
-    failure = await townhall.bot.reload_plugin("parrot")
+    failure = await townhall.bot.plugins.reload("parrot")
     assert failure is not None
     assert reason in failure
     assert failure.endswith("The old one goes on.")
     assert await said(townhall, ada) == "hello"
     write('"mended"')
-    assert await townhall.bot.reload_plugin("parrot") is None
+    assert await townhall.bot.plugins.reload("parrot") is None
     assert await said(townhall, ada) == "mended"
 
 
@@ -121,10 +121,10 @@ async def test_one_that_cannot_start_is_told_and_the_next_reload_brings_it_back(
     townhall: RunningTownhall, write: Write, ada: Person
 ) -> None:
     write(start="raise OSError('no seeds')")
-    assert await townhall.bot.reload_plugin("parrot") == "failed at start(): OSError: no seeds"
+    assert await townhall.bot.plugins.reload("parrot") == "failed at start(): OSError: no seeds"
     assert await townhall.bot.store.get_value(FAILURE_KEY + "parrot") is not None
     write('"mended"')
-    assert await townhall.bot.reload_plugin("parrot") is None
+    assert await townhall.bot.plugins.reload("parrot") is None
     assert await said(townhall, ada) == "mended"
     assert await townhall.bot.store.get_value(FAILURE_KEY + "parrot") is None
 
@@ -134,7 +134,7 @@ async def test_nothing_of_the_old_one_stays_in_memory(townhall: RunningTownhall,
     assert plugin is not None
     old: weakref.ref[Plugin] = weakref.ref(plugin)
     del plugin
-    await townhall.bot.reload_plugin("parrot")
+    await townhall.bot.plugins.reload("parrot")
     gc.collect()
     assert old() is None
 
@@ -175,7 +175,7 @@ async def test_gpt2_comes_back_with_one_engine_and_writes_on(start_townhall: Sta
             assert plugin is not None
             old: weakref.ref[Plugin] = weakref.ref(plugin)
             del plugin
-            assert await townhall.bot.reload_plugin("gpt2") is None
+            assert await townhall.bot.plugins.reload("gpt2") is None
             gc.collect()
             assert engines() == 1
             assert old() is None

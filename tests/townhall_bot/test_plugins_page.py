@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from townhall_bot.loopback import CommandRefused, Person
-from townhall_bot.plugin_host import find_plugins
+from townhall_bot.plugin_discovery import find_plugins
 from townhall_bot.plugins import ENTRY_POINT_GROUP, Plugin, PluginContext
 from townhall_bot.settings import Settings
 from townhall_bot.testkit import StartTownhall

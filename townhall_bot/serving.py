@@ -1,0 +1,79 @@
+"""The life of a process that serves: until a signal comes; then what runs may end, and everything is let go of."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from townhall_bot.health import HealthPage
+
+if TYPE_CHECKING:
+    from townhall_bot.bot import Townhall
+
+log = logging.getLogger("townhall.bot")
+
+
+async def serve_until_stopped(bot: Townhall, token: str) -> None:
+    """Serve until SIGINT or SIGTERM, then drain and stop cleanly; a second signal cuts the draining short.
+
+    Raises what the bot's ``start`` raises.
+    """
+    page = HealthPage(bot, bot.settings.health_host, bot.settings.health_port)
+    try:
+        with _signals() as signals:
+            if bot.settings.health_port:
+                await page.start()
+            serving = asyncio.create_task(bot.start(token), name="townhall-serve")
+            await _until_stopped(bot, serving, signals)
+    finally:
+        await bot.close()
+        await page.stop()
+    serving.cancel()
+    await asyncio.wait({serving})
+    if not serving.cancelled() and (error := serving.exception()) is not None:
+        raise error
+
+
+@contextmanager
+def _signals() -> Iterator[asyncio.Queue[int]]:
+    """Yield a queue of the signals that come. Afterwards they do what they always do: Ctrl-C ends a stop that hangs."""
+    loop, signals = asyncio.get_running_loop(), asyncio.Queue[int]()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    for number in numbers:
+        loop.add_signal_handler(number, signals.put_nowait, number)
+    try:
+        yield signals
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+async def _until_stopped(bot: Townhall, serving: asyncio.Task[None], signals: asyncio.Queue[int]) -> None:
+    """Return when ``serving`` has ended by itself, or the bot is ready to be closed after a signal."""
+    signalled = asyncio.create_task(signals.get(), name="townhall-signal")
+    try:
+        await asyncio.wait({serving, signalled}, return_when=asyncio.FIRST_COMPLETED)
+        if not signalled.done():
+            return
+        log.info("stopping")
+        if bot.plugins_up:  # people may be served before discord.py calls the client ready
+            await _drain(bot, signals)
+        else:  # plugins must not be stopped while they still start
+            serving.cancel()
+            await asyncio.wait({serving})
+    finally:
+        signalled.cancel()
+
+
+async def _drain(bot: Townhall, signals: asyncio.Queue[int]) -> None:
+    """Drain as long as the settings allow, or until another signal comes."""
+    draining = asyncio.create_task(bot.drain(bot.settings.drain_s), name="townhall-drain")
+    hurried = asyncio.create_task(signals.get(), name="townhall-hurry")
+    await asyncio.wait({draining, hurried}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (draining, hurried):
+        task.cancel()
+    await asyncio.wait({draining, hurried})
