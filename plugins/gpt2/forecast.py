@@ -21,6 +21,10 @@ class Forecast:
         """Take a finished request into account."""
         self._pace.note(model, timing.new_tokens, (timing.total_ms - timing.queue_ms) / 1000)
 
+    def expect(self, model: str, step_s: float) -> None:
+        """Take what loading a model measured: seconds of a step that gives each running request one token."""
+        self._pace.expect(model, step_s)
+
     def knows(self, ticket: Ticket) -> bool:
         """Tell whether anything was measured of the ticket's model."""
         return self._pace.known(ticket.request.model)

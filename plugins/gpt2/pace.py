@@ -37,6 +37,10 @@ class Pace:
         latest, before = seconds / tokens, self._seconds_per_token.get(model)
         self._seconds_per_token[model] = latest if before is None else before + (latest - before) * WEIGHT
 
+    def expect(self, model: str, seconds_per_token: float) -> None:
+        """Take what loading the model measured, until a request has told more."""
+        self._seconds_per_token.setdefault(model, seconds_per_token)
+
     def known(self, model: str) -> bool:
         """Tell whether anything of the model was measured."""
         return model in self._seconds_per_token

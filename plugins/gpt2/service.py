@@ -245,8 +245,10 @@ class GPT2Service:
                 case Loading(name):
                     self._shelf.hear(notice)
                     self._line.announce_loading(name)
-                case Loaded():
+                case Loaded(name, info):
                     self._shelf.hear(notice)
+                    if info.step_s is not None:
+                        self._line.forecast.expect(name, info.step_s)
                 case NotLoaded(name):
                     self._shelf.hear(notice)
                     if reason := self._shelf.out_of_service(name):

@@ -24,6 +24,8 @@ class ModelInfo:
     context_length: int
     vocab_size: int
     end_of_text: int | None
+    step_s: float | None = None
+    """Seconds of a decode step with every row taken, as warming up measured it; None where it was not measured."""
 
 
 class Tokenizer(Protocol):

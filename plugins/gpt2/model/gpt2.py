@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -120,11 +121,14 @@ class GPT2:
         return self._run(slots, tokens, positions, [row] * len(tokens), wanted=range(len(tokens)))
 
     def warm_up(self) -> Generator[tuple[int, int], None, None]:
-        """Capture every step that serving needs; yields (done, total) before each and at the end."""
+        """Capture every step that serving needs, and time the last; yields (done, total) before each and at the end."""
         sizes = [(slots, 1) for slots in self._slices] + [(slots, slots) for slots in self._decode_sizes]
         for index, (slots, wanted) in enumerate(sizes):
             yield index, len(sizes)
             self._run(slots, [0], [0], [self.rows], wanted=[0] * wanted)
+        began = time.perf_counter()
+        self._run(slots, [0], [0], [self.rows], wanted=[0] * wanted)
+        self.info = replace(self.info, step_s=time.perf_counter() - began)
         yield len(sizes), len(sizes)
 
     @property

@@ -42,9 +42,10 @@ class FakeModel:
         context: int = 64,
         prefill_slice: int = 8,
         draft_slots: int = 4,
+        step_s: float | None = None,
         before_step: Callable[[str], None] = lambda kind: None,
     ) -> None:
-        self.info = ModelInfo(name, "FAKE", "fp32", 1000, 4000, context, 257, END_OF_TEXT)
+        self.info = ModelInfo(name, "FAKE", "fp32", 1000, 4000, context, 257, END_OF_TEXT, step_s)
         self.tokenizer: Tokenizer = ByteTokenizer()
         self.rows = rows
         self.prefill_slice = prefill_slice

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from typing import Any
 
 from plugins.gpt2.protocol import (
     Event,
@@ -42,7 +43,8 @@ class Gate:
 
 
 class FakeSource:
-    """Implements ModelSource. Names that start with "bad" cannot be opened; ``script`` is what the models write."""
+    """Implements ModelSource. Names that start with "bad" cannot be opened; ``script`` is what the models write,
+    ``step_s`` the seconds of a step that loading them measured."""
 
     def __init__(
         self,
@@ -53,6 +55,7 @@ class FakeSource:
         before_step: Callable[[str], None] = lambda kind: None,
         before_open: Callable[[str], object] = lambda name: None,
         script: str | None = None,
+        step_s: float | None = None,
     ) -> None:
         self.rows = rows
         self.context = context
@@ -60,6 +63,7 @@ class FakeSource:
         self.before_step = before_step
         self.before_open = before_open
         self.script = script
+        self.step_s = step_s
         self.opened: list[str] = []
         self.models: list[FakeModel] = []
 
@@ -72,11 +76,11 @@ class FakeSource:
         return Opened(self.memory_bytes, lambda: loading(self._make(name)))
 
     def _make(self, name: str) -> FakeModel:
-        shape = {"rows": self.rows, "context": self.context}
+        facts: dict[str, Any] = {"rows": self.rows, "context": self.context, "step_s": self.step_s}
         if self.script is None:
-            model = FakeModel(name, before_step=self.before_step, **shape)
+            model = FakeModel(name, before_step=self.before_step, **facts)
         else:
-            model = ScriptedModel(self.script, name, before_step=self.before_step, **shape)
+            model = ScriptedModel(self.script, name, before_step=self.before_step, **facts)
         self.models.append(model)
         return model
 

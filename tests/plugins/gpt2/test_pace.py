@@ -12,6 +12,18 @@ def test_before_anything_was_measured_it_is_a_guess_and_says_so() -> None:
     assert pace.left(Work("m", 100, running_s=60)) == 1.0
 
 
+def test_what_loading_measured_holds_until_a_request_tells_more() -> None:
+    pace = Pace()
+    pace.expect("m", 0.1)
+    assert pace.known("m")
+    assert pace.left(Work("m", 50)) == pytest.approx(5)
+    pace.note("m", tokens=100, seconds=30)
+    before = pace.left(Work("m", 50))
+    assert before > 5
+    pace.expect("m", 0.1)  # loaded again
+    assert pace.left(Work("m", 50)) == before
+
+
 def test_what_was_measured_counts_the_latest_most() -> None:
     pace = Pace()
     pace.note("m", tokens=100, seconds=10)

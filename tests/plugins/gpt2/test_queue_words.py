@@ -29,6 +29,8 @@ class SlowEngine:
 
     def __init__(self) -> None:
         self.now = 0.0
+        self.measured_s: float | None = None
+        """What loading a model measures."""
         self._may_go = threading.Event()
         self._may_go.set()
 
@@ -54,7 +56,7 @@ def engine() -> SlowEngine:
 async def begin(start_townhall: StartTownhall, engine: SlowEngine, **settings: str) -> RunningTownhall:
     class WithFakeModels(GPT2Plugin):
         def make_service(self, settings: GPT2Settings) -> GPT2Service:
-            models = FakeSource(rows=1, before_step=engine.step)
+            models = FakeSource(rows=1, before_step=engine.step, step_s=engine.measured_s)
             return GPT2Service(settings, models, clock=engine, available_memory=lambda: None)
 
     host = HOST | {f"TOWNHALL_GPT2_{name}": value for name, value in settings.items()}
@@ -105,6 +107,20 @@ async def test_who_waits_sees_the_place_and_the_wait_and_both_are_live(
     await third.until(lambda turn: "You are next, in about" in turn.text)
     engine.go_on()
     for turn in (running, second, third):
+        assert await townhall.settled(turn) is None
+
+
+async def test_the_first_who_waits_is_told_how_long_by_what_loading_measured(
+    start_townhall: StartTownhall, engine: SlowEngine, ada: Person, ben: Person
+) -> None:
+    engine.measured_s = 2.0
+    townhall = await begin(start_townhall, engine)
+    running = await held(engine, ada, 30)
+    waiting = await ben.type("/gpt2 prompt:Me too count:3")
+    await waiting.until(lambda turn: "You are next, in about" in turn.text)
+    assert seconds(waiting.text) == 60
+    engine.go_on()
+    for turn in (running, waiting):
         assert await townhall.settled(turn) is None
 
 

@@ -198,6 +198,10 @@ def test_loading_names_each_stage_and_counts_to_the_end(opened: Opener) -> None:
     assert seen[-1].done == seen[-1].total
 
 
+def test_loading_measures_a_step_for_those_who_will_wait(opened: Opener) -> None:
+    assert 0 < (opened("five-heads").info.step_s or 0) < 10
+
+
 def test_the_memory_plan_covers_what_is_kept(opened: Opener) -> None:
     for weights in ("fp32", "int8"):
         model = opened(EMBEDDED_MODEL, weights=weights)
