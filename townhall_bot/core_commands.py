@@ -1,0 +1,207 @@
+"""The core's own commands: what each takes on the command line, and what it does with that.
+
+Each imports what it needs when it runs, so that ``--help`` is there at once.
+"""
+# ruff: noqa: T201 - this is the command line; printing is its work
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+from townhall_bot import logs
+from townhall_bot.plugins import CliCommand
+
+OK, FAILED, USAGE = 0, 1, 2
+
+LOCAL_EXAMPLES = """examples:
+  townhall local --say '/gpt2 prompt:Hello count:16'
+  townhall local --say '/gpt2-config' --as admin
+
+Without --say, the address of a page is printed, and opened where there is a screen: a server with two channels,
+where you type commands as you would in Discord. Ctrl-C ends it.
+With --say the exit status is 0, or 1 where the command was refused or failed.
+"""
+
+
+def _run_options(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Serve on Discord until stopped."
+    parser.add_argument(
+        "--sync", action="store_true", help="register the commands again, even where they seem unchanged"
+    )
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from townhall_bot.plugin_discovery import prepare, warn_of_unknown
+
+    logs.set_up("WARNING")  # a plugin that cannot be imported is in the log, with its traceback
+    settings, plugins = prepare()
+    logs.set_up(settings.log_level, style=settings.log_format)
+    warn_of_unknown(plugins)
+    if settings.token is None:
+        print(
+            "townhall: TOWNHALL_TOKEN is not set. Create a bot at https://discord.com/developers/applications, "
+            "copy its token (Bot → Reset Token) and put TOWNHALL_TOKEN=… into .env.\n"
+            "To try Townhall without an account: townhall local",
+            file=sys.stderr,
+        )
+        return USAGE
+    import aiohttp
+    import discord
+
+    from townhall_bot import lock
+    from townhall_bot.bot import Townhall
+    from townhall_bot.serving import serve_until_stopped
+    from townhall_bot.store import Store
+
+    async def serve(token: str) -> None:
+        bot = Townhall(settings, Store.open(settings.data_dir / "townhall.db"), plugins, always_sync=arguments.sync)
+        await serve_until_stopped(bot, token)
+
+    try:
+        with lock.held(settings.data_dir, settings.lock_wait_s):
+            asyncio.run(serve(settings.token.get_secret_value()))
+    except lock.Held as error:
+        print(f"townhall: {error}", file=sys.stderr)
+        return FAILED
+    except discord.LoginFailure:
+        print(
+            "townhall: Discord does not accept TOWNHALL_TOKEN. Reset the token at "
+            "https://discord.com/developers/applications (your application → Bot) and put the new one into .env.",
+            file=sys.stderr,
+        )
+        return FAILED
+    except (aiohttp.ClientConnectionError, discord.DiscordServerError, discord.GatewayNotFound) as error:
+        print(f"townhall: Discord cannot be reached: {error}. Check the network and try again.", file=sys.stderr)
+        return FAILED
+    return OK
+
+
+def _local_options(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Start a Discord on this machine and connect the bot to it: no account, no token."
+    parser.epilog, parser.formatter_class = LOCAL_EXAMPLES, argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--say", metavar="COMMAND", help="type this command, show what the channel shows, and end")
+    parser.add_argument("--as", dest="as_", metavar="NAME", help="who types: admin, ada (default), ben or stranger")
+    parser.add_argument("--port", type=int, default=0, help="the page's port (default: any free one)")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine alone)"
+    )
+    parser.add_argument("--no-browser", action="store_true", help="print the page's address without opening it")
+    parser.add_argument("--state", type=Path, metavar="FILE", help="keep the server's state in this file")
+    parser.add_argument("--reload", action="store_true", help="reload a plugin when its files change")
+    parser.add_argument(
+        "--weather",
+        choices=("calm", "drizzle", "storm"),
+        default="calm",
+        help="how Discord and the network behave (default: %(default)s)",
+    )
+    parser.add_argument("--weather-seed", type=int, default=0, metavar="N", help="which drizzle or storm (default: 0)")
+
+
+def _local(arguments: argparse.Namespace) -> int:
+    from townhall_bot.local import Surroundings, run_local
+    from townhall_bot.local_page import PageOptions
+    from townhall_bot.plugin_discovery import prepare, warn_of_unknown
+
+    settings, plugins = prepare()
+    if "log_level" in settings.model_fields_set:
+        logs.set_up(settings.log_level)
+    else:
+        logs.set_up("WARNING", plugins="INFO")  # who tries a command wants its answer, and what a plugin is busy with
+    warn_of_unknown(plugins)
+    for loaded in plugins:
+        if loaded.failure is not None:
+            print(f"townhall: plugin {loaded.name} {loaded.failure}. See: townhall doctor", file=sys.stderr)
+    page = PageOptions(arguments.port, arguments.host, not arguments.no_browser, arguments.as_)
+    around = Surroundings(arguments.state, arguments.weather, arguments.weather_seed, arguments.reload)
+    return asyncio.run(
+        run_local(settings, plugins, say=arguments.say, as_=arguments.as_ or "ada", page=page, around=around)
+    )
+
+
+def _doctor_options(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Check this machine and the settings. Exit status 1 where a line fails."
+    asks = parser.add_mutually_exclusive_group()
+    asks.add_argument("--online", action="store_true", help="ask Discord even without a token (default: with one)")
+    asks.add_argument("--offline", action="store_true", help="do not ask Discord")
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    from townhall_bot import doctor
+
+    online = True if arguments.online else False if arguments.offline else None
+    checks = asyncio.run(doctor.examine(online=online))
+    for check in checks:
+        print(f"{'ok  ' if check.ok else 'FAIL'}  {check.name}: {check.detail}")
+        if check.cure:
+            print(f"      {'cure' if not check.ok else 'hint'}: {check.cure}")
+    failed = sum(not check.ok for check in checks)
+    print(f"\n{failed} of {len(checks)} checks failed." if failed else f"\nAll {len(checks)} checks passed.")
+    return FAILED if failed else OK
+
+
+def _setup_options(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Ask for the bot's token without showing it, check it with Discord, and write it to .env."
+
+
+def _setup(arguments: argparse.Namespace) -> int:
+    from townhall_bot import setup_command
+
+    return setup_command.run()
+
+
+def _new_plugin_options(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Write a working plugin with its test into a folder that pip can install."
+    parser.add_argument("name", metavar="NAME", help="lower-case letters, digits and hyphens")
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="where to (default: townhall-NAME here)")
+
+
+def _new_plugin(arguments: argparse.Namespace) -> int:
+    from importlib.metadata import entry_points
+
+    from townhall_bot import new_plugin
+    from townhall_bot.plugins import ENTRY_POINT_GROUP
+
+    taken = {point.name for point in entry_points(group=ENTRY_POINT_GROUP)} | {"privacy"}  # the core's own
+    try:
+        folder = new_plugin.write(arguments.name, arguments.folder, frozenset(taken))
+    except new_plugin.NewPluginError as error:
+        print(f"townhall: {error}", file=sys.stderr)
+        return FAILED
+    print(
+        f"A plugin is in {folder}. What it does is in townhall_{arguments.name.replace('-', '_')}/plugin.py.\n"
+        f"  cd {folder}\n"
+        "  pip install -e '.[test]'\n"
+        "  pytest\n"
+        "  townhall local --reload     try it; it reloads when you save a file"
+    )
+    return OK
+
+
+def _backup_options(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Copy settings, audit trail and statistics to a file. The bot may run meanwhile. docs/operating.md tells how "
+        "to go back to a backup."
+    )
+    parser.add_argument("file", type=Path, metavar="FILE", help="where to; an older backup there is replaced")
+
+
+def _backup(arguments: argparse.Namespace) -> int:
+    from townhall_bot.settings import Settings, load_settings
+    from townhall_bot.store.backup import back_up
+
+    size = back_up(load_settings(Settings).data_dir / "townhall.db", arguments.file)
+    print(f"{arguments.file}: {size / 1e6:.1f} MB, complete and checked")
+    return OK
+
+
+CORE_COMMANDS = (
+    CliCommand("run", "serve on Discord", _run_options, _run),
+    CliCommand("local", "a Discord on this machine, with the bot connected to it", _local_options, _local),
+    CliCommand("doctor", "check this machine and the settings; name each cure", _doctor_options, _doctor),
+    CliCommand("setup", "take a bot's token, check it, write .env, show the invitation", _setup_options, _setup),
+    CliCommand("new-plugin", "write a working plugin with its test", _new_plugin_options, _new_plugin),
+    CliCommand("backup", "copy the database to a file, while the bot runs", _backup_options, _backup),
+)
