@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import random
 import resource
 import sys
@@ -34,20 +35,20 @@ class Engine(Protocol):
         ...
 
 
-class Stepwise:
+class Stepwise(abc.ABC):
     """An engine whose caller makes the steps; gives :class:`Engine` to who can begin, extend and step."""
 
+    @abc.abstractmethod
     def begin(self, streams: int) -> None:
         """Forget every text; there are ``streams`` of them from now on."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def extend(self, prompts: Prompts) -> list[int]:
         """Put equally long prompts into the streams; return each one's likeliest next token."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def step(self, tokens: list[int]) -> list[int]:
         """Put one token into each stream; return each one's likeliest next token."""
-        raise NotImplementedError
 
     def decode_ms(self, prompts: Prompts, steps: int) -> list[float]:
         """See :class:`Engine`."""
