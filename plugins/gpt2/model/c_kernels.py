@@ -10,66 +10,10 @@ Shapes and sizes are named as in ``kernels.py``.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
+from plugins.gpt2.model.c_source import C_TYPES, LANES, LOADERS, PRELUDE
 from plugins.gpt2.model.constants import Activation, Weights
-
-LANES = 16
-"""Floats in one vector of the C source."""
-
-C_TYPES: dict[Weights, str] = {"fp32": "float", "fp16": "__fp16", "bf16": "unsigned short", "int8": "signed char"}
-
-PRELUDE = """
-typedef float V __attribute__((ext_vector_type(16), aligned(4)));
-typedef int VI __attribute__((ext_vector_type(16), aligned(4)));
-typedef unsigned VU __attribute__((ext_vector_type(16), aligned(4)));
-typedef __fp16 VH __attribute__((ext_vector_type(16), aligned(2)));
-typedef unsigned short VS __attribute__((ext_vector_type(16), aligned(2)));
-typedef signed char VB __attribute__((ext_vector_type(16), aligned(1)));
-#define INLINE static inline __attribute__((always_inline))
-INLINE V load_float(const float* p) { return *(const V*)p; }
-INLINE V load___fp16(const __fp16* p) { return __builtin_convertvector(*(const VH*)p, V); }
-INLINE V load_short(const unsigned short* p) { return (V)(__builtin_convertvector(*(const VS*)p, VU) << 16); }
-INLINE V load_char(const signed char* p) { return __builtin_convertvector(*(const VB*)p, V); }
-INLINE float sum(V v) {
-  float s = 0;
-  for (int i = 0; i < 16; i++) s += v[i];
-  return s;
-}
-// exp by 2^n * p(r), |r| <= 1/2: Cephes' polynomial, 2 ulp; below -87 it is 0.
-INLINE V vexp(V x) {
-  x = __builtin_elementwise_max(x, (V)-104.0f);
-  x = __builtin_elementwise_min(x, (V)88.0f);
-  V n = __builtin_elementwise_floor(x * 1.44269504088896341f + 0.5f);
-  V r = x - n * 0.693359375f + n * 2.12194440e-4f;
-  V p = (V)1.9875691500e-4f;
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * (r * r) + r + 1.0f;
-  VI e = __builtin_convertvector(n, VI) + 127;
-  e = e > 0 ? e : 0;
-  return p * (V)(e << 23);
-}
-INLINE V verf(V x) {  // Abramowitz and Stegun 7.1.26
-  V a = __builtin_elementwise_abs(x), t = 1.0f / (1.0f + 0.3275911f * a);
-  V tail = t * (0.254829592f + t * (-0.284496736f + t * (1.421413741f + t * (-1.453152027f + t * 1.061405429f))));
-  V y = 1.0f - tail * vexp(-a * a);
-  return x < 0 ? -y : y;
-}
-INLINE V activate_gelu_new(V x) {  // the tanh form: x * sigmoid(2z)
-  V z = x * (1.0f + 0.044715f * (x * x)) * 1.5957691216057308f;
-  return x / (1.0f + vexp(-z));
-}
-INLINE V activate_gelu(V x) { return 0.5f * x * (1.0f + verf(x * 0.7071067811865476f)); }
-INLINE V activate_relu(V x) { return __builtin_elementwise_max(x, (V)0.0f); }
-INLINE V activate_none(V x) { return x; }
-"""
-
-LOADERS = {"float": "load_float", "__fp16": "load___fp16", "unsigned short": "load_short", "signed char": "load_char"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,100 +159,5 @@ void layer_norm(float* restrict out, const float* restrict x, const float* restr
   for (int e = 0; e < {whole}; e += 16)
     *(V*)(to + e) = (*(const V*)(row + e) - mean) * rate * *(const V*)(weight + e) + *(const V*)(bias + e);
   for (int e = {whole}; e < {width}; e++) to[e] = (row[e] - mean) * rate * weight[e] + bias[e];
-}}
-"""
-
-
-def attention(*, slots: int, stride: int, heads: int, size: int, blocks: int, cache: Weights) -> str:
-    """Return the source of a whole attention between its projections, a head a slice.
-
-    First the head's keys and values of every slot are written, then each slot attends: within one step a slot may see
-    the keys of its neighbours, and no other slice touches this head's part of the cache. keys are (rows, H, T/16, D,
-    16), values (rows, H, T, D).
-    """
-    kind = C_TYPES[cache]
-    load, length = LOADERS[kind], blocks * LANES
-    lanes = min(size & -size, LANES)
-    vectors = size // lanes
-    narrow = f"ext_vector_type({lanes}), " if lanes > 1 else ""
-    convert = f"__builtin_convertvector(*(const {kind[0]}D*)p, D)" if lanes > 1 else "(float)*p"
-    return f"""{PRELUDE}
-typedef float D __attribute__(({narrow}aligned(4)));
-typedef {kind} {kind[0]}D __attribute__(({narrow}aligned(2)));
-INLINE D load_values(const {kind}* p) {{ return {convert}; }}
-void attention(float* restrict out, {kind}* restrict keys, {kind}* restrict values, const float* restrict qkv,
-               const int* restrict inputs, int head) {{
-  const int* positions = inputs + {slots};
-  const int* rows = inputs + {2 * slots};
-  for (int b = 0; b < {slots}; b++) {{
-    int t = positions[b];
-    long text = (long)rows[b] * {heads} + head;
-    const float* k = qkv + (long)b * {stride} + {heads * size} + head * {size};
-    const float* v = k + {heads * size};
-    {kind}* key = keys + (text * {blocks} + t / 16) * {16 * size} + t % 16;
-    {kind}* value = values + (text * {length} + t) * {size};
-    for (int d = 0; d < {size}; d++) {{
-      key[d * 16] = ({kind})k[d];
-      value[d] = ({kind})v[d];
-    }}
-  }}
-  float score[{length}] __attribute__((aligned(64)));
-  for (int b = 0; b < {slots}; b++) {{
-    int last = positions[b], used = last / 16 + 1;
-    long text = (long)rows[b] * {heads} + head;
-    const float* q = qkv + (long)b * {stride} + head * {size};
-    const {kind}* key = keys + text * {blocks * 16 * size};
-    V peak = (V)-3.0e38f;
-    int block = 0;
-    for (; block + 4 <= used; block += 4) {{  // four sums at once keep the multipliers busy
-      V s0 = (V)0.0f, s1 = s0, s2 = s0, s3 = s0;
-      const {kind}* p = key + (long)block * {16 * size};
-      for (int d = 0; d < {size}; d++, p += 16) {{
-        V factor = (V)q[d];
-        s0 += factor * {load}(p);
-        s1 += factor * {load}(p + {16 * size});
-        s2 += factor * {load}(p + {32 * size});
-        s3 += factor * {load}(p + {48 * size});
-      }}
-      *(V*)(score + block * 16) = s0;
-      *(V*)(score + block * 16 + 16) = s1;
-      *(V*)(score + block * 16 + 32) = s2;
-      *(V*)(score + block * 16 + 48) = s3;
-    }}
-    for (; block < used; block++) {{
-      V s = (V)0.0f;
-      const {kind}* p = key + (long)block * {16 * size};
-      for (int d = 0; d < {size}; d++, p += 16) s += q[d] * {load}(p);
-      *(V*)(score + block * 16) = s;
-    }}
-    for (int t = last + 1; t < used * 16; t++) score[t] = -3.0e38f;
-    for (int i = 0; i < used; i++) peak = __builtin_elementwise_max(peak, *(const V*)(score + i * 16));
-    float highest = peak[0];
-    for (int i = 1; i < 16; i++) highest = peak[i] > highest ? peak[i] : highest;
-    V sums = (V)0.0f;
-    for (int i = 0; i < used; i++) {{
-      V e = vexp((*(const V*)(score + i * 16) - highest) * {1 / math.sqrt(size)!r}f);
-      *(V*)(score + i * 16) = e;
-      sums += e;
-    }}
-    float scale = 1.0f / sum(sums);
-    const {kind}* value = values + text * {length * size};
-    D mixed[2][{vectors}];
-    for (int u = 0; u < 2; u++) for (int d = 0; d < {vectors}; d++) mixed[u][d] = (D)0.0f;
-    int t = 0;
-    for (; t + 2 <= last + 1; t += 2) {{
-      #pragma clang loop unroll(full)
-      for (int u = 0; u < 2; u++) {{
-        D weight = (D)score[t + u];
-        #pragma clang loop unroll(full)
-        for (int d = 0; d < {vectors}; d++)
-          mixed[u][d] += weight * load_values(value + (long)(t + u) * {size} + d * {lanes});
-      }}
-    }}
-    if (t <= last)
-      for (int d = 0; d < {vectors}; d++) mixed[0][d] += score[t] * load_values(value + (long)t * {size} + d * {lanes});
-    for (int d = 0; d < {vectors}; d++)
-      *(D*)(out + (long)b * {heads * size} + head * {size} + d * {lanes}) = (mixed[0][d] + mixed[1][d]) * scale;
-  }}
 }}
 """

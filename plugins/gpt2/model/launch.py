@@ -1,7 +1,7 @@
 """What the network asks of a device: four launches, whatever kernels are behind them.
 
 ``UOpLauncher`` uses the kernels of ``kernels.py`` on any device of tinygrad; ``launch_c.CLauncher`` those of
-``c_kernels.py`` on a CPU.
+``c_kernels.py`` and ``c_attention.py`` on a CPU.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tinygrad import Tensor, UOp, dtypes
 
 from plugins.gpt2.model import c_kernels, device, kernels
+from plugins.gpt2.model.c_attention import attention
 from plugins.gpt2.model.layout import NATIVE
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class CLauncher:
     def attention(self, cache: KVCache, qkv: Tensor, inputs: Tensor) -> Tensor:
         """See :class:`~plugins.gpt2.model.launch.Launcher`."""
         slots, stride = (int(size) for size in qkv.shape)
-        source = c_kernels.attention(
+        source = attention(
             slots=slots, stride=stride, heads=cache.heads, size=cache.size, blocks=cache.blocks, cache=cache.weights
         )
         shape = (slots, cache.heads * cache.size)
