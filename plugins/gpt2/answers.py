@@ -11,7 +11,8 @@ from typing import Any
 
 import discord
 
-from plugins.gpt2 import display, phrases, spoken
+from plugins.gpt2 import display, spoken
+from plugins.gpt2.phrases import Said
 from plugins.gpt2.protocol import (
     DeadlineExceeded,
     EngineFailed,
@@ -70,7 +71,7 @@ class Answers:
         *,
         count: int | None = None,
         seed: int | None = None,
-        notice: str | None = None,
+        notice: Said | None = None,
         **sampling: Any,
     ) -> None:
         """Answer with a continuation of ``prompt``; ``notice`` is small print of the caller's.
@@ -120,11 +121,12 @@ class Answers:
             self._ended.append(request_id)
 
     async def _show(
-        self, interaction: discord.Interaction[Any], request: GenerationRequest, wish: Wish, notice: str | None
+        self, interaction: discord.Interaction[Any], request: GenerationRequest, wish: Wish, notice: Said | None
     ) -> None:
         """Show the text as it grows, and always how it ended."""
         words = spoken.to_channel(interaction)
         growing = self.buttons.growing(interaction, interaction.id, wish) if self.buttons else None
+        notices = [] if notice is None else [notice]
         text = ""
         async with (
             LiveReply(interaction, view=growing) as reply,
@@ -137,19 +139,19 @@ class Answers:
                         case Queued(ahead, wait_s):
                             reply.show(display.waiting(words, ahead, wait_s, self.service.progress(request.model)))
                         case Started(adjusted):
-                            notice = "\n".join(line for line in (notice, adjusted) if line) or None
+                            notices += [] if adjusted is None else [adjusted]
                             reply.show(display.continued(request.prompt, text), note=words("answer.reading"))
                         case Text(piece):
                             text += piece
                             reply.show(display.continued(request.prompt, text), note=words("answer.writing"))
                         case Finished(reason, measured):
                             await self._on_finished(request, event)
-                            note = display.ending(words, reason, notice, measured if wish.timing else None)
+                            note = display.ending(words, reason, notices, measured if wish.timing else None)
                             await self._end(interaction, reply, request, text, note, wish)
             except GenerationError as error:
                 if not (text and isinstance(error, EngineFailed | DeadlineExceeded)):
-                    raise Refusal(phrases.explained(error, spoken.to_asker(interaction))) from error
-                said = phrases.explained(error, words)
+                    raise Refusal(error.said.by(spoken.to_asker(interaction))) from error
+                said = error.said.by(words)
                 await self._end(interaction, reply, request, text, said, wish)
                 raise Refusal(said, shown=True) from error
 

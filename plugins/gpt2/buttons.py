@@ -17,6 +17,7 @@ from plugins.gpt2.answer_text import Shown
 from plugins.gpt2.answers import Answers, Buttons
 from plugins.gpt2.display import SMALL_PRINT
 from plugins.gpt2.edit_form import EditForm
+from plugins.gpt2.phrases import say
 from plugins.gpt2.wish import PACKED, Wish
 from townhall_bot.replies import Refusal, explain
 
@@ -95,8 +96,8 @@ class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMP
 
     async def _again(self, interaction: discord.Interaction[Any]) -> None:
         shown = await self._first(interaction)
-        words = spoken.to_channel(interaction)
-        await self.answers.answer(interaction, shown.prompt, self.wish, notice=_cut(shown, words))
+        cut = say("notice.cut_before") if shown.cut else None
+        await self.answers.answer(interaction, shown.prompt, self.wish, notice=cut)
 
     async def _continue(self, interaction: discord.Interaction[Any]) -> None:
         text = await whole_text(interaction, self.number)
@@ -214,7 +215,3 @@ async def attached_text(message: discord.Message) -> str | None:
 
 def _origin(message: discord.Message) -> int | None:
     return message.interaction_metadata.id if message.interaction_metadata else None
-
-
-def _cut(shown: Shown, words: Any) -> str | None:
-    return words("cut.prompt") if shown.cut else None

@@ -9,9 +9,11 @@ from pathlib import Path
 from plugins.gpt2 import memory
 from plugins.gpt2.model.constants import EMBEDDED_MODEL, OFFICIAL_CONFIGS, GPT2Config
 from plugins.gpt2.model.gpt2 import memory_plan
+from plugins.gpt2.phrases import Said, say
 from plugins.gpt2.protocol import ModelUnavailable
 from plugins.gpt2.settings import GPT2Settings
 from plugins.gpt2.words import parameters, size
+from townhall_bot.texts import Words
 
 SHARE_OF_MEMORY = 0.8
 """How much of the machine's memory one model may take to be offered; the system and the bot live in the rest."""
@@ -26,15 +28,17 @@ class Entry:
     memory_bytes: int | None
     on_disk: bool
 
-    def label(self) -> str:
+    def facts(self, words: Words) -> str | None:
+        """Return parameters and memory need, None where they are not known."""
+        if self.parameters is None or self.memory_bytes is None:
+            return None
+        return words("config.show.facts", parameters=parameters(self.parameters), memory=size(self.memory_bytes))
+
+    def label(self, words: Words) -> str:
         """Return one line for a choice: name, parameters, memory need, and whether it has to be downloaded."""
-        facts = []
-        if self.parameters is not None:
-            facts.append(f"{parameters(self.parameters)} parameters")
-        if self.memory_bytes is not None:
-            facts.append(f"needs {size(self.memory_bytes)} of memory")
-        facts.append("✓ on disk" if self.on_disk else "to download")
-        return f"{self.name} · {', '.join(facts)}"[:100]
+        place = words("config.label.on_disk" if self.on_disk else "config.label.absent")
+        facts = ", ".join(fact for fact in (self.facts(words), place) if fact)
+        return f"{self.name} · {facts}"[:100]
 
 
 class Catalogue:
@@ -54,11 +58,12 @@ class Catalogue:
             raise ModelUnavailable(over_budget(name, self.memory_need(config), budget))
         if name in self.allowed:
             return
-        reason = f"This host does not offer the model “{name[:100]}”."
-        if not self._settings.allowed_models and name in OFFICIAL_CONFIGS:
-            need = size(self.memory_need(OFFICIAL_CONFIGS[name]))
-            reason = f"The model “{name}” needs {need} of memory, more than this machine can spare."
-        raise ModelUnavailable(f"{reason} There are: {', '.join(self.allowed)}.")
+        models = ", ".join(self.allowed)
+        if config is not None and not self._settings.allowed_models:
+            raise ModelUnavailable(
+                say("unavailable.too_large", model=name, need=size(self.memory_need(config)), models=models)
+            )
+        raise ModelUnavailable(say("unavailable.not_offered", model=name[:100], models=models))
 
     def entries(self) -> list[Entry]:
         """Return what an admin may choose from. Looks at the disk: a few milliseconds, not for the event loop."""
@@ -86,12 +91,9 @@ class Catalogue:
         return Entry(name, config.parameters, self.memory_need(config), folder is not None)
 
 
-def over_budget(name: str, need: int, budget: int) -> str:
+def over_budget(name: str, need: int, budget: int) -> Said:
     """Return why the host's memory budget keeps a model out."""
-    return (
-        f"“{name[:100]}” needs {size(need)} of memory, and this host gives GPT-2 no more than {size(budget)}. "
-        "Choose a smaller model."
-    )
+    return say("unavailable.over_budget", model=name[:100], need=size(need), budget=size(budget))
 
 
 def _folder_of(name: str, *, allow_pickle: bool) -> Path | None:

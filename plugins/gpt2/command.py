@@ -81,9 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(str(error), 2)
     options = parser(settings).parse_args(arguments)
     sampling = replace(settings.sampling, temperature=options.temperature, seed=options.seed)
+    if options.count < 1:
+        return _complain(f"--count is {options.count}; it must be 1 or more.", 2)
     try:
-        if options.count < 1:
-            raise InvalidRequest(f"--count is {options.count}; it must be 1 or more.")
         check_sampling(sampling)
     except InvalidRequest as error:
         return _complain(str(error), 2)
@@ -194,7 +194,7 @@ def _generate(
                     case GenerationError():
                         raise outcome
                     case Started(notice) if notice:
-                        bar.write(notice, file=sys.stderr)
+                        bar.write(str(notice), file=sys.stderr)
                     case Text(piece):
                         text += piece
                     case Finished():

@@ -13,7 +13,6 @@ from plugins.gpt2.catalogue import Entry
 from plugins.gpt2.config_changes import NUMBERS, ConfigChanges
 from plugins.gpt2.server_rules import MAX_PLACES, Rules, ServerRules
 from plugins.gpt2.service import GPT2Service
-from plugins.gpt2.words import parameters, size
 from townhall_bot.replies import Refusal, explain
 from townhall_bot.texts import Words
 
@@ -52,9 +51,8 @@ class Settings:
         status = await self.service.status()
         entry = next(entry for entry in entries if entry.name == rules.model)
         facts = [f"**{discord.utils.escape_markdown(rules.model)}**"]
-        if entry.parameters is not None and entry.memory_bytes is not None:
-            need = size(entry.memory_bytes)
-            facts.append(words("config.show.facts", parameters=parameters(entry.parameters), memory=need))
+        if (needs := entry.facts(words)) is not None:
+            facts.append(needs)
         place = "in_memory" if rules.model in status.models else "on_disk" if entry.on_disk else "absent"
         facts.append(words(f"config.show.{place}"))
         if rules.chosen_model != rules.model:
@@ -74,7 +72,7 @@ class Settings:
         embed.add_field(name=words("config.name.audit_channel"), value=audit)
         busy = words("config.show.busy", running=status.running, queued=status.queued)
         embed.add_field(name=words("config.show.now"), value=busy)
-        choices = "\n".join(entry.label() for entry in entries)[:1024]
+        choices = "\n".join(entry.label(words) for entry in entries)[:1024]
         embed.add_field(name=words("config.show.choices"), value=choices, inline=False)
         return embed.set_footer(text=words("config.show.footer"))
 
@@ -99,7 +97,7 @@ class Panel(discord.ui.View):
         model: discord.ui.Select[Any] = discord.ui.Select(
             placeholder=words("config.pick.model"),
             options=[
-                discord.SelectOption(label=entry.label(), value=entry.name, default=entry.name == rules.model)
+                discord.SelectOption(label=entry.label(words), value=entry.name, default=entry.name == rules.model)
                 for entry in offered
             ],
         )

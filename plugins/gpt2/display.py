@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
+from plugins.gpt2.phrases import Said
 from plugins.gpt2.protocol import FinishReason, Timing
 from plugins.gpt2.words import duration
 from townhall_bot.texts import Words
@@ -56,10 +58,10 @@ def continued(prompt: str, text: str) -> str:
     return "\n".join(lines) + gap + verbatim(text)
 
 
-def waiting(words: Words, ahead: int, wait_s: float | None, loading: str | None) -> str:
+def waiting(words: Words, ahead: int, wait_s: float | None, loading: Said | None) -> str:
     """Return the line that stands where the text will be: the place, the wait, or how far the model's loading is."""
     if loading is not None:
-        return f"{WAITING}{verbatim(loading)}"
+        return f"{WAITING}{verbatim(loading.by(words))}"
     wait = None if wait_s is None else duration(wait_s)
     if ahead == 0:
         return WAITING + (words("answer.next") if wait is None else words("answer.next_in", wait=wait))
@@ -68,25 +70,32 @@ def waiting(words: Words, ahead: int, wait_s: float | None, loading: str | None)
     return WAITING + words("answer.ahead_for", count=ahead, wait=wait)
 
 
-def ending(words: Words, reason: FinishReason, notice: str | None, timing: Timing | None) -> str:
+def ending(words: Words, reason: FinishReason, notices: Iterable[Said], timing: Timing | None) -> str:
     """Return the small print of a finished text: what was adjusted, why it ended, and what was measured."""
-    why = words(f"answer.{reason}") if reason in _SAID_REASONS else None
-    lines = [notice, why, None if timing is None else measured(timing)]
-    return "\n".join(line for line in lines if line)
+    lines = [notice.by(words) for notice in notices]
+    if reason in _SAID_REASONS:
+        lines.append(words(f"answer.{reason}"))
+    if timing is not None:
+        lines.append(measured(words, timing))
+    return "\n".join(lines)
 
 
-def measured(timing: Timing) -> str:
+def measured(words: Words, timing: Timing) -> str:
     """Return what was measured, in one line."""
     parts = [
-        f"queue {seconds(timing.queue_ms)}",
-        f"first token {seconds(timing.first_token_ms)}",
-        _rate("prefill", timing.prefill_tok_s),
-        _rate("decode", timing.decode_tok_s),
-        f"{timing.prompt_tokens} + {timing.new_tokens} tokens in {seconds(timing.total_ms)}",
-        f"seed {timing.seed}",
-        f"{timing.model} on {timing.device}, {timing.dtype}" if timing.device else timing.model,
+        words("timing.queue", time=seconds(timing.queue_ms)),
+        words("timing.first", time=seconds(timing.first_token_ms)),
     ]
-    return " · ".join(part for part in parts if part)
+    if timing.prefill_tok_s is not None:
+        parts.append(words("timing.prefill", rate=_rate(timing.prefill_tok_s)))
+    if timing.decode_tok_s is not None:
+        parts.append(words("timing.decode", rate=_rate(timing.decode_tok_s)))
+    total = seconds(timing.total_ms)
+    parts.append(words("timing.tokens", prompt=timing.prompt_tokens, new=timing.new_tokens, time=total))
+    parts.append(words("timing.seed", seed=timing.seed))
+    model = {"model": timing.model, "device": timing.device, "dtype": timing.dtype}
+    parts.append(words("timing.model", **model) if timing.device else timing.model)
+    return " · ".join(parts)
 
 
 def seconds(ms: float) -> str:
@@ -94,8 +103,5 @@ def seconds(ms: float) -> str:
     return f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s"
 
 
-def _rate(name: str, tokens_per_second: float | None) -> str:
-    if tokens_per_second is None:
-        return ""
-    digits = 0 if tokens_per_second >= 100 else 1
-    return f"{name} {tokens_per_second:.{digits}f} tokens/s"
+def _rate(tokens_per_second: float) -> str:
+    return f"{tokens_per_second:.{0 if tokens_per_second >= 100 else 1}f}"

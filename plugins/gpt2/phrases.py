@@ -1,28 +1,40 @@
-"""The plugin's texts, in every language of ``locale``, and errors made of them. Knows nothing of Discord."""
+"""What the plugin says: names of texts with their values, to be put into words where a person reads them.
+
+The engine and the service do not know who reads, so what they tell (a notice, a line of progress, an error) is a
+:class:`Said`. Knows nothing of Discord.
+"""
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from plugins.gpt2.protocol import GenerationError
 from townhall_bot.texts import Texts, Words
 
 TEXTS = Texts.beside(__file__)
+"""The plugin's texts, in every language of ``locale``."""
 ENGLISH = TEXTS.of("en")
 
-Error = TypeVar("Error", bound=GenerationError)
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A sentence in no language yet; :func:`say` makes one. ``str()`` of it is English, for logs and the command line.
+
+    A value may be a :class:`Said` too, a part of the sentence that has words of its own.
+    """
+
+    name: str
+    values: Mapping[str, object]
+
+    def by(self, words: Words) -> str:
+        """Return it in the language of ``words``. Raises KeyError as those do."""
+        parts = {key: value.by(words) if isinstance(value, Said) else value for key, value in self.values.items()}
+        return words(self.name, **parts)
+
+    def __str__(self) -> str:
+        return self.by(ENGLISH)
 
 
-def error(kind: type[Error], name: str, **values: object) -> Error:
-    """Return an error whose message is the text of that name, in English; :func:`explained` says it in others."""
-    made = kind(ENGLISH(name, **values))
-    made.said = name, values
-    return made
-
-
-def explained(problem: GenerationError, words: Words) -> str:
-    """Return what an error says, in the language of ``words`` where it is known in it."""
-    if problem.said is None:
-        return str(problem)
-    name, values = problem.said
-    return words(name, **values)
+def say(name: str, /, **values: object) -> Said:
+    """Return the text of that name with these values, to be said in whatever language is needed."""
+    return Said(name, values)

@@ -8,14 +8,16 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from plugins.gpt2 import phrases, spoken
+from plugins.gpt2 import spoken
 from plugins.gpt2.config_changes import NUMBERS, ConfigChanges
 from plugins.gpt2.config_panel import MAX_CHOICE, MAX_CHOICES, Settings
+from plugins.gpt2.display import WAITING
 from plugins.gpt2.protocol import GenerationError
 from plugins.gpt2.server_rules import ServerRules
 from plugins.gpt2.service import GPT2Service
 from plugins.gpt2.words import parameters
 from townhall_bot.replies import LiveReply, Refusal
+from townhall_bot.texts import Words
 
 OPTIONS = (
     *("model", *NUMBERS, "allow_channel", "remove_channel", "allow_role", "remove_role"),
@@ -79,15 +81,15 @@ class ConfigCommand:
 
         @gpt2_config.autocomplete("model")
         async def models(interaction: discord.Interaction, current: str) -> list[app_commands.Choice[str]]:
-            return await self._choices(current)
+            return await self._choices(spoken.to_asker(interaction), current)
 
         return gpt2_config
 
-    async def _choices(self, current: str) -> list[app_commands.Choice[str]]:
+    async def _choices(self, words: Words, current: str) -> list[app_commands.Choice[str]]:
         """Return the models that match what is typed, each with its needs and whether it is on disk."""
         entries = await asyncio.to_thread(self._service.catalogue.entries)
         fitting = [e for e in entries if current.casefold() in e.name.casefold() and len(e.name) <= MAX_CHOICE]
-        return [app_commands.Choice(name=entry.label(), value=entry.name) for entry in fitting[:MAX_CHOICES]]
+        return [app_commands.Choice(name=entry.label(words), value=entry.name) for entry in fitting[:MAX_CHOICES]]
 
     async def _places(
         self,
@@ -113,11 +115,11 @@ class ConfigCommand:
         said = list(lines or ())
         async with LiveReply(interaction, ephemeral=True) as reply:
             try:
-                info = await self._service.ensure_model(model, lambda line: reply.show(f"⏳ {line}"))
+                info = await self._service.ensure_model(model, lambda said: reply.show(WAITING + said.by(words)))
             except GenerationError as error:
                 await reply.stop()
                 failed = words("config.change.model_failed", old=old)
-                raise Refusal("\n".join([*said, phrases.explained(error, words), failed])) from error
+                raise Refusal("\n".join([*said, error.said.by(words), failed])) from error
             changed = await self._changes.make(interaction, {"model": model})
             facts = words(
                 "config.change.model_facts",

@@ -5,9 +5,11 @@ Nothing here imports Discord or tinygrad, so that a remote engine can take the l
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
+
+from plugins.gpt2.phrases import Said
 
 FinishReason = Literal["length", "stop", "context", "end_of_text", "cancelled"]
 """Why a text ended: the count was reached, a stop string appeared, the context is full, the model ended it
@@ -88,7 +90,7 @@ class Queued:
 class Started:
     """The engine took the request. ``notice`` tells what was adjusted (a prompt's head cut off, say)."""
 
-    notice: str | None = None
+    notice: Said | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +112,11 @@ Event = Queued | Started | Text | Finished
 
 
 class GenerationError(Exception):
-    """A request failed. The message is meant for the person who asked.
+    """A request failed. ``said`` is meant for the person who asked, in their language; ``str()`` of it is English."""
 
-    ``said`` names the text and the values that the message was made of, where it can be said in other languages.
-    """
-
-    said: tuple[str, Mapping[str, object]] | None = None
+    def __init__(self, said: Said) -> None:
+        super().__init__(said)
+        self.said = said
 
 
 class InvalidRequest(GenerationError):
@@ -137,8 +138,8 @@ class ModelUnavailable(GenerationError):
 class EngineFailed(GenerationError):
     """A step failed. ``partial_text`` is what had been generated until then."""
 
-    def __init__(self, message: str, partial_text: str = "") -> None:
-        super().__init__(message)
+    def __init__(self, said: Said, partial_text: str = "") -> None:
+        super().__init__(said)
         self.partial_text = partial_text
 
 
@@ -147,7 +148,7 @@ class EngineStatus:
     """What the engine is doing. ``models`` are loaded; ``loading`` names one on its way, with a line of progress."""
 
     models: tuple[str, ...]
-    loading: str | None
+    loading: Said | None
     running: int
     queued: int
     device: str

@@ -13,13 +13,14 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 
-from plugins.gpt2 import memory, phrases
+from plugins.gpt2 import memory
 from plugins.gpt2.admission import check_request
 from plugins.gpt2.catalogue import Catalogue
 from plugins.gpt2.engine.interface import ModelInfo
 from plugins.gpt2.engine.notices import Died, Failed, Happened, Loaded, Loading, Notice, NotLoaded
 from plugins.gpt2.engine.thread import EngineThread
 from plugins.gpt2.line import Line
+from plugins.gpt2.phrases import Said, say
 from plugins.gpt2.protocol import (
     DeadlineExceeded,
     EngineFailed,
@@ -76,12 +77,12 @@ class GPT2Service:
         self._idling: asyncio.Task[None] | None = None
         self._all_left = asyncio.Event()
         self._draining = False
-        self._ended: str | None = None
+        self._ended: Said | None = None
 
     @property
     def failure(self) -> str | None:
         """Why nothing can be generated any more, None where all is well."""
-        return self._ended
+        return None if self._ended is None else str(self._ended)
 
     async def start(self) -> None:
         """Start the engine thread and begin to load the default model; returns before it is there."""
@@ -146,8 +147,8 @@ class GPT2Service:
         """The models that are loaded."""
         return tuple(self._shelf.loaded)
 
-    def progress(self, model: str) -> str | None:
-        """Return how far the loading of ``model`` is, in words; None where it is not being loaded."""
+    def progress(self, model: str) -> Said | None:
+        """Return how far the loading of ``model`` is; None where it is not being loaded."""
         return self._shelf.progress(model)
 
     def cancel(self, request_id: int) -> bool:
@@ -171,13 +172,13 @@ class GPT2Service:
         """End everything that a member has waiting or running; return how many requests that were."""
         theirs = [ticket for ticket in self._open.values() if ticket.request.user_id == user_id]
         for ticket in theirs:
-            ticket.put(EngineFailed("This request was cancelled.", ticket.text))
+            ticket.put(EngineFailed(say("failed.cancelled"), ticket.text))
         return len(theirs)
 
     async def drain(self) -> None:
         """Take nothing new, send away those who wait, and return when everyone who runs is done."""
         self._draining = True
-        self._line.send_away(phrases.error(EngineFailed, "failed.draining"))
+        self._line.send_away(EngineFailed(say("failed.draining")))
         if self._open:
             self._all_left.clear()
             await self._all_left.wait()
@@ -185,7 +186,7 @@ class GPT2Service:
     async def close(self) -> None:
         """Cancel what runs, stop the thread, free the memory."""
         if self._ended is None:
-            self._end("The bot is stopping.")
+            self._end(say("failed.stopping"))
         tasks = [*self._fetching, *([self._idling] if self._idling else [])]
         for task in tasks:
             task.cancel()
@@ -254,7 +255,7 @@ class GPT2Service:
                     if reason := self._shelf.out_of_service(name):
                         self._line.send_away(_out_of_service(name, reason), name)
                 case Died(reason):
-                    self._end(f"The engine stopped ({reason}). The host must restart the bot.")
+                    self._end(say("failed.engine_stopped", reason=reason))
         self._dispatch()
         self._shelf.trim()
 
@@ -275,10 +276,11 @@ class GPT2Service:
             self._line.send_away(error, model)
         except Exception as error:
             log.exception("getting %s failed", model)
-            self._line.send_away(ModelUnavailable(f"{model} could not be loaded: {type(error).__name__}."), model)
+            said = say("unavailable.not_loaded", model=model, reason=type(error).__name__)
+            self._line.send_away(ModelUnavailable(said), model)
         self._dispatch()
 
-    def _end(self, reason: str) -> None:
+    def _end(self, reason: Said) -> None:
         if self._ended is None:
             self._ended = reason
         self._shelf.engine_lost(reason)
@@ -289,7 +291,7 @@ class GPT2Service:
         if self._ended is not None:
             raise EngineFailed(self._ended)
         if self._draining:
-            raise phrases.error(EngineFailed, "failed.draining")
+            raise EngineFailed(say("failed.draining"))
 
     def _in_use(self, model: str) -> bool:
         tickets = itertools.chain(self._open.values(), self._line.running.values())
@@ -297,8 +299,8 @@ class GPT2Service:
 
     def _too_late(self, ticket: Ticket) -> GenerationError:
         name = "failed.too_long" if ticket.key in self._line.running else "failed.waited_too_long"
-        return phrases.error(DeadlineExceeded, name, limit=duration(self.settings.deadline_s))
+        return DeadlineExceeded(say(name, limit=duration(self.settings.deadline_s)))
 
 
-def _out_of_service(model: str, reason: str) -> ModelUnavailable:
-    return phrases.error(ModelUnavailable, "failed.out_of_service", model=model, reason=reason)
+def _out_of_service(model: str, reason: Said | str) -> ModelUnavailable:
+    return ModelUnavailable(say("failed.out_of_service", model=model, reason=reason))

@@ -19,13 +19,16 @@ from plugins.gpt2.daemon import in_daemon_thread
 from plugins.gpt2.engine.interface import ModelInfo
 from plugins.gpt2.engine.notices import Loaded, Loading, NotLoaded, Progress
 from plugins.gpt2.engine.thread import EngineThread
+from plugins.gpt2.phrases import Said, say
 from plugins.gpt2.protocol import ModelUnavailable
 from plugins.gpt2.source import ModelSource, Opened
-from plugins.gpt2.words import size, without_folders
+from plugins.gpt2.words import detail, size
 
 log = logging.getLogger("townhall.gpt2.models")
 
-Listener = Callable[[str], None]
+Listener = Callable[[Said], None]
+STAGES = {"loading": say("progress.stage.loading"), "warming up": say("progress.stage.warming_up")}
+"""What the stages are called that a model goes through while it is loaded."""
 
 
 @dataclass(slots=True)
@@ -45,12 +48,12 @@ class Shelved:
 class _Fetch:
     """A model on its way, with everyone who waits for it."""
 
+    line: Said
     task: asyncio.Task[ModelInfo] | None = None
     built: asyncio.Future[Loaded] | None = None
-    line: str = ""
     listeners: list[Listener] = field(default_factory=list)
 
-    def tell(self, line: str) -> None:
+    def tell(self, line: Said) -> None:
         self.line = line
         for listener in list(self.listeners):
             listener(line)
@@ -83,9 +86,9 @@ class Shelf:
         self._models: dict[str, Shelved] = {}
         self._fetches: dict[str, _Fetch] = {}
         self._needs: dict[str, int] = {}
-        self._out_of_service: dict[str, str] = {}
+        self._out_of_service: dict[str, Said | str] = {}
         self._uses = 0
-        self._lost: str | None = None
+        self._lost: Said | None = None
 
     @property
     def loaded(self) -> dict[str, Shelved]:
@@ -93,16 +96,16 @@ class Shelf:
         return self._models
 
     @property
-    def loading(self) -> str | None:
+    def loading(self) -> Said | None:
         """What is on its way, with a line of progress."""
-        return next((fetch.line or f"Getting {name}" for name, fetch in self._fetches.items()), None)
+        return next((fetch.line for fetch in self._fetches.values()), None)
 
-    def progress(self, name: str) -> str | None:
+    def progress(self, name: str) -> Said | None:
         """Return the last line of progress of a model on its way."""
         fetch = self._fetches.get(name)
         return fetch.line if fetch else None
 
-    def out_of_service(self, name: str) -> str | None:
+    def out_of_service(self, name: str) -> Said | str | None:
         """Return why a model that failed too often serves no more; asking for it by :meth:`fetch` tries again."""
         return self._out_of_service.get(name)
 
@@ -124,14 +127,13 @@ class Shelf:
             return model.info
         fetch = self._fetches.get(name)
         if fetch is None:
-            fetch = self._fetches[name] = _Fetch()
+            fetch = self._fetches[name] = _Fetch(say("progress.looking", model=name))
             fetch.task = asyncio.create_task(self._fetch(name, fetch), name=f"gpt2-load-{name}")
             fetch.task.add_done_callback(_retrieve)
         assert fetch.task is not None  # set in the same breath
         if listener is not None:
             fetch.listeners.append(listener)
-            if fetch.line:
-                listener(fetch.line)
+            listener(fetch.line)
         try:
             return await asyncio.shield(fetch.task)  # one who stops waiting does not stop the others
         finally:
@@ -156,11 +158,11 @@ class Shelf:
             case NotLoaded(name, reason):
                 was_serving = self._models.pop(name, None) is not None
                 if built is not None and not built.done():
-                    built.set_exception(ModelUnavailable(f"{name} could not be loaded: {without_folders(reason)}"))
+                    built.set_exception(ModelUnavailable(say("unavailable.not_loaded", model=name, reason=reason)))
                 elif was_serving:
-                    self._out_of_service[name] = without_folders(reason)
+                    self._out_of_service[name] = reason
 
-    def engine_lost(self, reason: str) -> None:
+    def engine_lost(self, reason: Said) -> None:
         """Give up for good: the engine thread is gone."""
         self._lost = reason
         self._models.clear()
@@ -190,7 +192,6 @@ class Shelf:
 
     async def _fetch(self, name: str, fetch: _Fetch) -> ModelInfo:
         try:
-            fetch.tell(f"Looking for {name}")
             opened = await self._open(name, fetch)
             if self._lost is not None:
                 raise ModelUnavailable(self._lost)
@@ -209,9 +210,9 @@ class Shelf:
     async def _open(self, name: str, fetch: _Fetch) -> Opened:
         loop = asyncio.get_running_loop()
 
-        def on_progress(line: str) -> None:
+        def on_progress(line: Said) -> None:
             if self._lost is not None:
-                raise ConnectionAbortedError(self._lost)  # (an OSError: stops the download)
+                raise ConnectionAbortedError(str(self._lost))  # (an OSError: stops the download)
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody looks any more
                 loop.call_soon_threadsafe(fetch.tell, line)
 
@@ -219,7 +220,7 @@ class Shelf:
             return await in_daemon_thread(lambda: self._source.open(name, on_progress))
         except (ValueError, OSError) as error:
             log.warning("%s cannot be opened: %s", name, error)
-            raise ModelUnavailable(f"{name} could not be opened: {without_folders(str(error))}") from error
+            raise ModelUnavailable(say("unavailable.not_opened", model=name, reason=detail(error))) from error
 
     def _make_room(self, name: str, need: int) -> None:
         """Unload idle models where memory is short; raise :class:`ModelUnavailable` where even that is not enough."""
@@ -234,10 +235,7 @@ class Shelf:
             free += self._models[idle].memory_bytes
             self._unload(idle)
         if need > free:
-            raise ModelUnavailable(
-                f"{name} needs {size(need)} of memory and {size(free)} are free. Choose a smaller model, or let the "
-                "host free memory or set TOWNHALL_GPT2_WEIGHTS to a smaller type."
-            )
+            raise ModelUnavailable(say("unavailable.no_memory", model=name, need=size(need), free=size(free)))
 
     def _free(self) -> int | None:
         """Return the bytes that another model may take: what the machine has left, and the host's budget."""
@@ -259,12 +257,13 @@ class Shelf:
         self._engine.unload(name)
 
 
-def progress_line(name: str, progress: Progress) -> str:
+def progress_line(name: str, progress: Progress) -> Said:
     """Return where loading stands, as one line for a person."""
-    percent = 100 * progress.done // max(1, progress.total)
-    return f"{name}: {progress.stage}, {percent} %" + (
-        f" ({size(progress.memory_bytes)} in memory)" if progress.memory_bytes else ""
-    )
+    stage, percent = STAGES.get(progress.stage, progress.stage), 100 * progress.done // max(1, progress.total)
+    if not progress.memory_bytes:
+        return say("progress.stage_at", model=name, stage=stage, percent=percent)
+    memory = size(progress.memory_bytes)
+    return say("progress.stage_with_memory", model=name, stage=stage, percent=percent, memory=memory)
 
 
 def _retrieve(task: asyncio.Task[ModelInfo]) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 from plugins.gpt2.engine.interface import LanguageModel
 from plugins.gpt2.engine.notices import Progress
 from plugins.gpt2.engine.slot import Build
+from plugins.gpt2.phrases import Said, say
+from plugins.gpt2.protocol import ModelUnavailable
 from plugins.gpt2.settings import GPT2Settings
 from plugins.gpt2.words import size
 
@@ -28,26 +30,23 @@ class Opened:
 class ModelSource(Protocol):
     """What the service needs to know of models; a test brings its own."""
 
-    def open(self, name: str, on_progress: Callable[[str], None]) -> Opened:
+    def open(self, name: str, on_progress: Callable[[Said], None]) -> Opened:
         """Download what is missing and check it. Blocks, so it runs in a thread of its own.
 
         ``on_progress`` takes a line for a person, from that thread, and may raise to stop it. Raises ValueError or
-        OSError with the reason.
+        OSError with the reason, ModelUnavailable where it is the host's decision.
         """
         ...
 
 
 def check_disk(name: str, needed: int, budget: int) -> None:
-    """Raise CheckpointError where ``needed`` more bytes would exceed the host's budget for all downloaded models."""
-    from plugins.gpt2.model.checkpoint_errors import CheckpointError
+    """Raise ModelUnavailable where ``needed`` more bytes would exceed the host's budget for all downloaded models."""
     from plugins.gpt2.model.hub import cached_repos
 
     taken = sum(cached_repos().values())
     if taken + needed > budget:
-        raise CheckpointError(
-            f"{name} has {size(needed)} to download. Models take {size(taken)} of this host's disk already, and it "
-            f"gives them no more than {size(budget)}. Choose one that is on disk, or ask the host to remove others."
-        )
+        sizes = {"needed": size(needed), "taken": size(taken), "budget": size(budget)}
+        raise ModelUnavailable(say("unavailable.over_disk", model=name, **sizes))
 
 
 class CheckpointSource:
@@ -56,7 +55,7 @@ class CheckpointSource:
     def __init__(self, settings: GPT2Settings) -> None:
         self._settings = settings
 
-    def open(self, name: str, on_progress: Callable[[str], None]) -> Opened:
+    def open(self, name: str, on_progress: Callable[[Said], None]) -> Opened:
         """Open or download ``name``. Raises ``CheckpointError``, a ValueError whose message names the cure."""
         from plugins.gpt2.model.checkpoint import open_checkpoint
         from plugins.gpt2.model.gpt2 import memory_plan
@@ -69,7 +68,8 @@ class CheckpointSource:
             if budget is not None and not checked:  # the first report comes with the vocabulary, before the weights
                 check_disk(name, total - done, budget)
                 checked = True
-            on_progress(f"{name}: downloading, {size(done)} of {size(total)} ({100 * done // max(1, total)} %)")
+            percent = 100 * done // max(1, total)
+            on_progress(say("progress.downloading", model=name, done=size(done), total=size(total), percent=percent))
 
         checkpoint = open_checkpoint(name, allow_pickle=self._settings.allow_pickle, on_progress=report)
         return Opened(

@@ -24,6 +24,11 @@ def without_folders(text: str) -> str:
     return _PATH.sub(lambda match: match.group().rstrip("/").rpartition("/")[2], text)
 
 
+def detail(error: BaseException) -> str:
+    """Return what an exception says as part of a sentence: without folders, and without a full stop of its own."""
+    return without_folders(str(error) or type(error).__name__).rstrip(".")
+
+
 def duration(seconds: float) -> str:
     """Return a wait: 8 s, 3 min."""
     return f"{max(1, round(seconds))} s" if seconds < 90 else f"{round(seconds / 60)} min"

@@ -10,6 +10,7 @@ from plugins.gpt2.engine.rows import Rows
 from plugins.gpt2.engine.sampling import Sampler
 from plugins.gpt2.engine.stats import RequestStats
 from plugins.gpt2.engine.text_stream import TextStream
+from plugins.gpt2.phrases import Said, say
 from plugins.gpt2.protocol import FinishReason, GenerationRequest, InvalidRequest, Timing
 
 
@@ -26,7 +27,7 @@ class Job:
     count: int
     tokens: list[int]
     prompt_tokens: int
-    notice: str | None
+    notice: Said | None
     sampler: Sampler
     stream: TextStream
     stats: RequestStats
@@ -88,7 +89,7 @@ def begin(key: int, request: GenerationRequest, stats: RequestStats, model: Lang
     )
 
 
-def fit_prompt(tokens: list[int], count: int, info: ModelInfo) -> tuple[list[int], str | None]:
+def fit_prompt(tokens: list[int], count: int, info: ModelInfo) -> tuple[list[int], Said | None]:
     """Return the tokens to read, and what to tell the asker where they are not the prompt's own.
 
     Learned positions cannot shift: prompt and text share the context. The end of the prompt matters most for what
@@ -97,13 +98,9 @@ def fit_prompt(tokens: list[int], count: int, info: ModelInfo) -> tuple[list[int
     """
     if not tokens:
         if info.end_of_text is None:
-            raise InvalidRequest(f"{info.name} cannot start from an empty prompt. Write a few words to begin with.")
-        return [info.end_of_text], "Your prompt is empty, so the model starts a text of its own."
+            raise InvalidRequest(say("invalid.empty", model=info.name))
+        return [info.end_of_text], say("notice.empty")
     room = max(info.context_length - count, info.context_length // 4, 1)
     if len(tokens) <= room:
         return tokens, None
-    notice = (
-        f"Your prompt has {len(tokens):,} tokens; this model reads {info.context_length:,}, "
-        f"so I used the last {room:,}."
-    )
-    return tokens[-room:], notice
+    return tokens[-room:], say("notice.cut", given=len(tokens), context=info.context_length, used=room)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from plugins.gpt2.engine.interface import ModelInfo
+from plugins.gpt2.phrases import Said
 from plugins.gpt2.protocol import Event, GenerationError, Text
 
 
@@ -77,10 +78,13 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class NotLoaded:
-    """The model ``name`` could not be loaded, or was taken out of service. ``reason`` is for a person."""
+    """The model ``name`` could not be loaded, or was taken out of service. ``reason`` is part of a sentence.
+
+    A plain string is what an exception said, in English.
+    """
 
     name: str
-    reason: str
+    reason: Said | str
 
 
 @dataclass(frozen=True, slots=True)

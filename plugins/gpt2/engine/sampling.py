@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plugins.gpt2.engine.interface import Logits
+from plugins.gpt2.phrases import say
 from plugins.gpt2.protocol import InvalidRequest, SamplingParams
 
 
@@ -49,12 +50,13 @@ def check_sampling(params: SamplingParams) -> None:
         if value is None and field == "seed":
             continue
         if not math.isfinite(value) or not low <= value <= high:
-            raise InvalidRequest(f"{field} is {value}; allowed is {low:g} to {high:g}.")
+            bounds = {"low": f"{low:g}", "high": f"{high:g}"}
+            raise InvalidRequest(say("invalid.number", field=field, given=value, **bounds))
     if len(params.stop) > MAX_STOPS:
-        raise InvalidRequest(f"stop has {len(params.stop)} strings; allowed are {MAX_STOPS}.")
+        raise InvalidRequest(say("invalid.stops", given=len(params.stop), most=MAX_STOPS))
     for text in params.stop:
         if not 1 <= len(text) <= MAX_STOP_CHARS:
-            raise InvalidRequest(f"A stop string has {len(text)} characters; allowed is 1 to {MAX_STOP_CHARS}.")
+            raise InvalidRequest(say("invalid.stop", given=len(text), most=MAX_STOP_CHARS))
 
 
 class Sampler:

@@ -15,6 +15,7 @@ from plugins.gpt2.engine.interface import LanguageModel, Logits
 from plugins.gpt2.engine.job import Job, begin
 from plugins.gpt2.engine.rows import Rows
 from plugins.gpt2.engine.stats import RequestStats
+from plugins.gpt2.phrases import say
 from plugins.gpt2.protocol import (
     EngineFailed,
     Event,
@@ -220,8 +221,4 @@ class Scheduler:
         del self._jobs[job.key]
         self._rows.give_back(job.row, ())  # who knows what the failed step left in it
         job.stream.finish()
-        return EngineFailed(
-            f"The engine failed on this request ({type(error).__name__}). What was written until then stands; "
-            "please ask again.",
-            job.stream.text,
-        )
+        return EngineFailed(say("failed.step", error=type(error).__name__), job.stream.text)

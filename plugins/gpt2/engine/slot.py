@@ -8,7 +8,9 @@ from collections.abc import Callable, Generator
 from plugins.gpt2.engine.interface import LanguageModel
 from plugins.gpt2.engine.notices import Failed, Happened, Loaded, Loading, Notice, NotLoaded, Progress
 from plugins.gpt2.engine.scheduler import Scheduler, Step
+from plugins.gpt2.phrases import Said, say
 from plugins.gpt2.protocol import Finished, GenerationError, GenerationRequest, ModelUnavailable
+from plugins.gpt2.words import detail
 
 log = logging.getLogger("townhall.gpt2.engine")
 
@@ -41,7 +43,7 @@ class ModelSlot:
     def submit(self, key: int, request: GenerationRequest, submitted: float) -> list[Notice]:
         """Take a request; one that comes before the model is loaded is refused."""
         if self._scheduler is None:
-            return [Failed(key, ModelUnavailable(f"{self.name} is still being loaded; please ask again."))]
+            return [Failed(key, ModelUnavailable(say("failed.not_here", model=self.name)))]
         self._scheduler.submit(key, request, submitted)
         return []
 
@@ -89,7 +91,7 @@ class ModelSlot:
             model: LanguageModel = done.value
         except Exception as error:  # a bad file, no memory, no compiler: the reason goes to whoever asked for it
             log.warning("loading %s failed", self.name, exc_info=error)
-            return self._out_of_service(str(error) or type(error).__name__)
+            return self._out_of_service(detail(error))
         self._loading = None
         self._model = model
         if self._scheduler is None:
@@ -102,15 +104,14 @@ class ModelSlot:
         self._failures += 1
         log.error("a step of %s failed (%d in a row)", self.name, self._failures, exc_info=error)
         if self._failures >= FAILURES_IN_A_ROW:
-            return self._out_of_service(
-                f"it failed {self._failures} times in a row, the last time with {type(error).__name__}: {error}"
-            )
+            what = f"{type(error).__name__}: {detail(error)}"
+            return self._out_of_service(say("failed.in_a_row", times=self._failures, error=what))
         self._free()
         self._loading = self._start()
         return []
 
-    def _out_of_service(self, reason: str) -> list[Notice]:
-        told = self.close(ModelUnavailable(f"{self.name} is out of service: {reason}"))
+    def _out_of_service(self, reason: Said | str) -> list[Notice]:
+        told = self.close(ModelUnavailable(say("failed.out_of_service", model=self.name, reason=reason)))
         return [*told, NotLoaded(self.name, reason)]
 
     def _free(self) -> None:

@@ -17,7 +17,9 @@ from dataclasses import dataclass
 
 from plugins.gpt2.engine.notices import Died, Failed, Notice, Outbox
 from plugins.gpt2.engine.slot import Build, ModelSlot
+from plugins.gpt2.phrases import say
 from plugins.gpt2.protocol import EngineFailed, GenerationRequest, ModelUnavailable
+from plugins.gpt2.words import detail
 
 log = logging.getLogger("townhall.gpt2.engine")
 
@@ -117,7 +119,7 @@ class EngineThread:
                         del self._slots[slot.name]
         except BaseException as error:  # even SystemExit from a library must not leave a waiter hanging
             log.critical("the engine thread died", exc_info=error)
-            reason = f"{type(error).__name__}: {error}"
+            reason = f"{type(error).__name__}: {detail(error)}"
         self._end(outbox, reason)
 
     def _take_orders(self, outbox: Outbox) -> bool:
@@ -137,7 +139,7 @@ class EngineThread:
         match order:
             case _Submit(key, request, submitted):
                 if (slot := self._slots.get(request.model)) is None:
-                    return [Failed(key, ModelUnavailable(f"{request.model} is not loaded; please ask again."))]
+                    return [Failed(key, ModelUnavailable(say("failed.not_here", model=request.model)))]
                 return slot.submit(key, request, submitted)
             case _Cancel(key):
                 for slot in self._slots.values():
@@ -152,10 +154,10 @@ class EngineThread:
 
     def _close(self, name: str) -> list[Notice]:
         slot = self._slots.pop(name, None)
-        return [] if slot is None else slot.close(ModelUnavailable(f"{name} was unloaded; please ask again."))
+        return [] if slot is None else slot.close(ModelUnavailable(say("failed.not_here", model=name)))
 
     def _end(self, outbox: Outbox, reason: str | None) -> None:
-        error = EngineFailed("The engine stopped; the host's log says why." if reason else "The engine is stopping.")
+        error = EngineFailed(say("failed.engine_stopped", reason=reason) if reason else say("failed.stopping"))
         for slot in self._slots.values():
             outbox.put(slot.close(error))
         self._slots.clear()

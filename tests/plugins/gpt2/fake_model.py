@@ -116,7 +116,7 @@ class ScriptedModel(FakeModel):
 
 @dataclass(frozen=True)
 class FakeProgress:
-    stage: str = "reading weights"
+    stage: str = "loading"
     tensor: str = "wte.weight"
     done: int = 1
     total: int = 2

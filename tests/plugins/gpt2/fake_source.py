@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from plugins.gpt2.phrases import Said, say
 from plugins.gpt2.protocol import (
     Event,
     Finished,
@@ -67,9 +68,9 @@ class FakeSource:
         self.opened: list[str] = []
         self.models: list[FakeModel] = []
 
-    def open(self, name: str, on_progress: Callable[[str], None]) -> Opened:
+    def open(self, name: str, on_progress: Callable[[Said], None]) -> Opened:
         self.opened.append(name)
-        on_progress(f"{name}: downloading, 1 MB of 2 MB (50 %)")
+        on_progress(say("progress.downloading", model=name, done="1 MB", total="2 MB", percent=50))
         self.before_open(name)
         if name.startswith("bad"):
             raise ValueError(f"{name}: /srv/models/{name}/config.json is not there. Copy it again.")

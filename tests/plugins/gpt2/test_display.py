@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from plugins.gpt2.display import LONG_PROMPT, continued, ending, measured, verbatim, waiting
+from plugins.gpt2.phrases import say
 from plugins.gpt2.protocol import Timing
 from plugins.gpt2.spoken import TEXTS
 
@@ -70,19 +71,19 @@ def test_the_waiting_line_tells_the_place() -> None:
     assert waiting(WORDS, 0, None, None) == "⏳ You are next."
     assert waiting(WORDS, 0, 12.4, None) == "⏳ You are next, in about 12 s."
     assert waiting(WORDS, 1, 200.0, None) == "⏳ In the queue: 1 goes before you; your turn comes in about 3 min."
-    assert waiting(WORDS, 2, 9.0, "gpt2: loading, 40 %") == "⏳ gpt2: loading, 40 %"
+    assert waiting(WORDS, 2, 9.0, say("progress.looking", model="my_own")) == r"⏳ Looking for my\_own"
 
 
 def test_the_timing_line_says_everything_that_was_measured() -> None:
-    assert measured(TIMING) == (
+    assert measured(WORDS, TIMING) == (
         "queue 12 ms · first token 1.2 s · prefill 240 tokens/s · decode 45.7 tokens/s · 3 + 40 tokens in 2.5 s · "
         "seed 42 · townhall-mini on CPU, int8"
     )
 
 
 def test_the_small_print_names_what_was_adjusted_and_an_unexpected_end() -> None:
-    assert ending(WORDS, "length", None, None) == ""
-    assert ending(WORDS, "context", "I used the last 24.", None).splitlines() == [
-        "I used the last 24.",
+    assert ending(WORDS, "length", [], None) == ""
+    assert ending(WORDS, "context", [say("notice.empty")], None).splitlines() == [
+        "Your prompt is empty, so the model starts a text of its own.",
         "The text ends here because the model reads no more than this at a time.",
     ]

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from plugins.gpt2.phrases import Said
 from plugins.gpt2.protocol import (
     Busy,
     DeadlineExceeded,
@@ -203,7 +204,7 @@ async def test_a_deadline_ends_what_runs_and_what_waits(start: Start) -> None:
 async def test_callers_at_the_same_time_share_one_load(start: Start) -> None:
     source = FakeSource()
     service = await start(source)
-    lines: list[str] = []
+    lines: list[Said] = []
     infos = await asyncio.gather(
         service.ensure_model("other", lines.append),
         service.ensure_model("other", lines.append),
@@ -211,8 +212,9 @@ async def test_callers_at_the_same_time_share_one_load(start: Start) -> None:
     )
     assert {info.name for info in infos} == {"other"}
     assert source.opened.count("other") == 1
-    assert any("downloading, 1 MB of 2 MB" in line for line in lines)
-    assert any("reading weights, 50 %" in line for line in lines)
+    told = [str(line) for line in lines]
+    assert told.count("other: downloading, 1 MB of 2 MB (50 %)") == 2
+    assert told.count("other: loading, 50 % (0 MB in memory)") == 2
 
 
 async def test_a_model_that_cannot_be_opened_says_why_without_the_hosts_folders(start: Start) -> None:

@@ -51,7 +51,7 @@ class Desk:
             for key, outcome in step.outcomes:
                 match outcome:
                     case Started(notice):
-                        self.notices[key] = notice
+                        self.notices[key] = None if notice is None else str(notice)
                     case Text(piece):
                         self.texts[key] = self.texts.get(key, "") + piece
                     case Finished():

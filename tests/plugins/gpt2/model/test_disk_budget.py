@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from plugins.gpt2.model.checkpoint import CheckpointError, on_disk
+from plugins.gpt2.model.checkpoint import on_disk
+from plugins.gpt2.protocol import ModelUnavailable
 from plugins.gpt2.settings import GPT2Settings
 from plugins.gpt2.source import CheckpointSource
 from tests.plugins.gpt2.model.small_hub import REPO, SmallHub
@@ -19,7 +20,7 @@ def source(monkeypatch: pytest.MonkeyPatch, budget: int) -> CheckpointSource:
 def test_a_download_beyond_the_budget_is_refused_with_the_numbers_before_the_weights_come(
     small_hub: SmallHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(CheckpointError, match=r"to download\. Models take .* disk already, and it gives them no more"):
+    with pytest.raises(ModelUnavailable, match=r"to download\. Models take .* disk already, and it gives them no more"):
         source(monkeypatch, 1000).open(REPO, lambda line: None)
     assert on_disk(REPO) is None
     assert small_hub.gets("model.safetensors") == []
