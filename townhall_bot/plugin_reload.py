@@ -8,7 +8,7 @@ import importlib
 import importlib.util
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("townhall.plugins")
 
-POLL_SECONDS = 0.5
 Stamps = dict[Path, tuple[int, int]]
 
 
@@ -81,16 +80,24 @@ class Reimport:
         return name == self.package or name.startswith(f"{self.package}.")
 
 
-async def watch(bot: Townhall, told: Callable[[str], object], *, every: float | None = None) -> None:
-    """Reload each plugin whose files change, until cancelled; ``told`` hears a line for the host each time."""
-    every = POLL_SECONDS if every is None else every
+async def _half_a_second() -> None:
+    await asyncio.sleep(0.5)
+
+
+async def watch(
+    bot: Townhall, told: Callable[[str], object], pause: Callable[[], Awaitable[None]] = _half_a_second
+) -> None:
+    """Reload each plugin whose files change, until cancelled; ``told`` hears a line for the host each time.
+
+    ``pause`` is what is awaited between two looks at the files.
+    """
     stamps = await asyncio.to_thread(_all_stamps, bot)
     while True:
-        await asyncio.sleep(every)
+        await pause()
         now = await asyncio.to_thread(_all_stamps, bot)
         if now == stamps:
             continue
-        while (settled := await _after(every, bot)) != now:  # an editor or a checkout writes more than one file
+        while (settled := await _after(pause, bot)) != now:  # an editor or a checkout writes more than one file
             now = settled
         for name in [name for name in now if now[name] != stamps.get(name)]:
             failure = await bot.plugins.reload(name)
@@ -98,8 +105,8 @@ async def watch(bot: Townhall, told: Callable[[str], object], *, every: float | 
         stamps = now
 
 
-async def _after(seconds: float, bot: Townhall) -> dict[str, Stamps]:
-    await asyncio.sleep(seconds)
+async def _after(pause: Callable[[], Awaitable[None]], bot: Townhall) -> dict[str, Stamps]:
+    await pause()
     return await asyncio.to_thread(_all_stamps, bot)
 
 

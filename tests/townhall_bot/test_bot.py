@@ -203,7 +203,8 @@ async def test_a_button_works_after_a_restart(
     await running.stop()
     await start_townhall(WithButton)
     pressed = await ada.press(turn.message, "Echo")
-    await pressed.until(lambda pressed: pressed.text == "hello!", 5)
+    await pressed.acknowledged()
+    assert pressed.text == "hello!"
 
 
 async def test_a_stop_stops_plugins_while_discord_still_listens_and_closes_the_store(

@@ -252,7 +252,7 @@ async def test_in_a_storm_every_text_arrives_whole(
                 async with LiveReply(interaction, interval=0.01) as reply:
                     for length in range(0, len(text), 500):
                         reply.show(text[:length])
-                        await asyncio.sleep(0.005)
+                        await asyncio.sleep(0.005)  # a model's pace: storms, and edits, are a matter of time
                     assert await reply.finish(text)
 
             return [write]

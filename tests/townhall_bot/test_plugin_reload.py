@@ -143,9 +143,15 @@ async def test_a_watched_plugin_reloads_when_its_files_change(
     townhall: RunningTownhall, write: Write, ada: Person, tmp_path: Path
 ) -> None:
     lines: asyncio.Queue[str] = asyncio.Queue()
-    watching = asyncio.create_task(watch(townhall.bot, lines.put_nowait, every=0.01))
+    looked = asyncio.Event()
+
+    async def pause() -> None:
+        looked.set()
+        await asyncio.sleep(0)
+
+    watching = asyncio.create_task(watch(townhall.bot, lines.put_nowait, pause))
     try:
-        await asyncio.sleep(0.05)  # the first look at the files lies before the change
+        await looked.wait()  # the first look at the files lies before the change
         write('"watched"')
         assert await asyncio.wait_for(lines.get(), 10) == "plugin parrot reloaded"
         assert await said(townhall, ada) == "watched"

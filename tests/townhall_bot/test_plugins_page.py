@@ -4,14 +4,13 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator
-from importlib import import_module
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from townhall_bot.loopback import CommandRefused, Person
+from townhall_bot.loopback import CommandRefused, Person, TownhallWorld
 from townhall_bot.plugin_discovery import find_plugins
 from townhall_bot.plugins import ENTRY_POINT_GROUP, Plugin, PluginContext
 from townhall_bot.settings import Settings
@@ -58,10 +57,17 @@ async def test_the_example_throws_and_refuses_and_remembers(
     assert changed.text == "Dice have 20 sides now, 6 before."
 
 
-async def test_the_examples_own_test_passes(dice: type[Plugin], start_townhall: StartTownhall, ada: Person) -> None:
+async def test_the_examples_own_test_fails_where_nothing_is_thrown_and_passes_otherwise(
+    dice: type[Plugin], start_townhall: StartTownhall, ada: Person, world: TownhallWorld
+) -> None:
     space: dict[str, Any] = {}
     exec(compile(blocks("python")[1], "docs/plugins.md", "exec"), space)
-    await space["test_a_member_throws"](await start_townhall(import_module("townhall_dice").DicePlugin), ada)
+    running = await start_townhall(dice, settings={"TOWNHALL_DICE_MAX_DICE": "2"})
+    with pytest.raises(AssertionError):
+        await space["test_a_member_throws"](running, ada)
+    await running.stop()
+    await space["test_a_member_throws"](await start_townhall(dice), ada)
+    assert re.search(r" = \d+$", world.channels["general"].messages[-1].text)
 
 
 def test_the_page_names_every_member_of_the_contract() -> None:

@@ -9,7 +9,7 @@ import discord
 import pytest
 
 from tests.townhall_bot.loopback.example_bot import INTENTS, Connect, ExampleBot, running
-from townhall_bot.loopback import CommandRefused, LoopbackDiscord, TownhallWorld
+from townhall_bot.loopback import CommandRefused, LoopbackDiscord, ManualClock, TownhallWorld
 
 
 def hear(bot: discord.Client, event: str) -> asyncio.Task[Any]:
@@ -110,11 +110,11 @@ async def test_commands_work_in_a_server_that_was_joined_just_now(
 
 
 async def test_two_shards_of_one_client_serve_every_server_and_direct_messages(
-    server: LoopbackDiscord, world: TownhallWorld
+    clock: ManualClock, server: LoopbackDiscord, world: TownhallWorld
 ) -> None:
     homes = [world.guild]
     while len({(home.id >> 22) % 2 for home in homes}) < 2:
-        await asyncio.sleep(0.002)  # ids carry the time, and the shard follows from them
+        clock.advance(0.001)  # ids carry the time, and the shard follows from them
         homes.append(server.add_guild(f"Home {len(homes)}"))
         homes[-1].add_channel("room")
     client = discord.AutoShardedClient(intents=INTENTS, guild_ready_timeout=0.05, shard_count=2)

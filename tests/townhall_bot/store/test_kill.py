@@ -47,7 +47,7 @@ for line in sys.stdin:
     last = 0
     for _ in range(writes):
         last = int(confirmations.readline())
-    time.sleep(microseconds / 1e6)
+    time.sleep(microseconds / 1e6)  # no event to await: the kill must fall anywhere, also inside a write
     os.kill(child, signal.SIGKILL)
     assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
     for confirmation in confirmations:
