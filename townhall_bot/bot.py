@@ -13,7 +13,7 @@ from typing import Any
 import discord
 from discord.gateway import KeepAliveHandler
 
-from townhall_bot import patience
+from townhall_bot import components, patience
 from townhall_bot.command_sync import CommandSync
 from townhall_bot.command_tree import Tree
 from townhall_bot.metrics import Metrics
@@ -42,8 +42,8 @@ class Townhall(discord.Client):
     """The bot. No privileged intents, and nothing it sends mentions anyone.
 
     Dispatches two events of its own: ``townhall_ready`` once, when plugins run, commands are registered and the
-    gateway is ready; ``townhall_settled(interaction, error)`` after each application command, ``error`` None where
-    its callback returned.
+    gateway is ready; ``townhall_settled(interaction, error)`` after each application command, press, choice and form,
+    ``error`` None where its callback returned.
 
     ``plugin_classes`` replaces the installed plugins. ``always_sync`` registers commands even where they are
     unchanged. ``guild_ready_timeout`` is how many seconds discord.py waits for another server before it is ready.
@@ -69,6 +69,7 @@ class Townhall(discord.Client):
         )
         patience.request_patiently(self.http)
         patience.hear_once(self)
+        components.watch(self)
         self.settings = settings
         self.store = store
         self.tree = Tree(self)

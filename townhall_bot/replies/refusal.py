@@ -18,6 +18,9 @@ log = logging.getLogger("townhall.replies")
 TOO_LATE = 10062
 """Discord's code for a first answer after 3 seconds: it has told the asker that the application did not respond."""
 
+EXPLAINED = "townhall-explained"
+"""Key in an interaction's ``extras`` under which the error stands that its asker was told of."""
+
 
 class Refusal(Exception):
     """A command was not carried out. The message is for the person who asked.
@@ -34,10 +37,11 @@ class Refusal(Exception):
 async def explain(interaction: discord.Interaction[Any], error: BaseException) -> None:
     """Tell the asker what went wrong. A surprise is logged with its traceback and shown with a number to quote.
 
-    For commands the core calls this; a button's or a modal's ``on_error`` may call it too. Never raises for Discord's
-    sake: where the person cannot be reached, that is logged.
+    The core calls this for what commands, buttons, selects and forms raise; an ``on_error`` of your own may call it
+    too. Never raises for Discord's sake: where the person cannot be reached, that is logged.
     """
     cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
+    interaction.extras[EXPLAINED] = cause
     if isinstance(cause, Refusal) and cause.shown:
         return
     if isinstance(cause, discord.NotFound) and cause.code == TOO_LATE:
@@ -62,8 +66,8 @@ def told(cause: BaseException, words: Words | None = None) -> str | None:
         case Refusal():
             return str(cause)
         case app_commands.MissingPermissions():
-            needed = (name.replace("_", " ").replace("guild", "server").title() for name in cause.missing_permissions)
-            return words("refusal.permissions", permissions=", ".join(needed))
+            needed = ", ".join(_permission(name, words) for name in cause.missing_permissions)
+            return words("refusal.permissions", permissions=needed)
         case app_commands.NoPrivateMessage():
             return words("refusal.no_private_message")
         case app_commands.CommandOnCooldown():
@@ -75,6 +79,14 @@ def told(cause: BaseException, words: Words | None = None) -> str | None:
         case app_commands.CheckFailure():
             return words("refusal.not_here")
     return None
+
+
+def _permission(name: str, words: Words) -> str:
+    """Return what Discord calls a permission; for a rare one, that the texts lack, its name in the API."""
+    try:
+        return words(f"permission.{name}")
+    except KeyError:
+        return name.replace("_", " ").replace("guild", "server").title()
 
 
 async def _tell(interaction: discord.Interaction[Any], message: str) -> None:

@@ -1,0 +1,151 @@
+"""Buttons, menus and forms: who used one is told what failed, as with a command, and a test can wait for the end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import discord
+import pytest
+from discord import app_commands
+
+from townhall_bot.loopback import Person, Turn
+from townhall_bot.plugins import Plugin
+from townhall_bot.replies import Refusal
+from townhall_bot.testkit import RunningTownhall, StartTownhall
+
+SURPRISE = "Something went wrong, and it was not your fault"
+
+
+async def act(interaction: discord.Interaction[Any], how: str) -> None:
+    """What each component of this plugin does."""
+    match how:
+        case "refuse":
+            raise Refusal("Not today.")
+        case "fail":
+            raise RuntimeError("a plugin's mistake")
+        case "ask":
+            await interaction.response.send_modal(Form())
+        case _:
+            await interaction.response.send_message(f"You chose {how}.", ephemeral=True)
+
+
+class Lasting(discord.ui.DynamicItem[discord.ui.Button[Any]], template=re.compile(r"lasting:(?P<how>\w+)")):
+    def __init__(self, how: str) -> None:
+        super().__init__(discord.ui.Button(label=f"lasting {how}", custom_id=f"lasting:{how}"))
+        self.how = how
+
+    @classmethod
+    async def from_custom_id(cls, interaction: Any, item: Any, match: re.Match[str], /) -> Lasting:
+        if match["how"] == "vanish":
+            raise RuntimeError("it cannot be made again")
+        return cls(match["how"])
+
+    async def interaction_check(self, interaction: discord.Interaction[Any]) -> bool:
+        if self.how == "forbid":
+            raise Refusal("Not yours.")
+        return True
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        await act(interaction, self.how)
+
+
+class Short(discord.ui.View):
+    @discord.ui.select(options=[discord.SelectOption(label=each) for each in ("tea", "refuse", "fail", "ask")])
+    async def pick(self, interaction: discord.Interaction[Any], menu: discord.ui.Select[Any]) -> None:
+        await act(interaction, menu.values[0])
+
+
+class Form(discord.ui.Modal, title="Say"):
+    how: discord.ui.TextInput[Any] = discord.ui.TextInput(label="how", custom_id="how")
+
+    async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
+        await act(interaction, self.how.value)
+
+
+class Shop(Plugin):
+    name = "shop"
+
+    def commands(self) -> Sequence[app_commands.Command[Any, ..., Any]]:
+        @app_commands.command(name="shop", description="Show what there is")
+        async def shop(interaction: discord.Interaction[Any]) -> None:
+            view = Short()
+            for how in ("tea", "refuse", "fail", "forbid", "vanish"):
+                view.add_item(Lasting(how))
+            await interaction.response.send_message("Welcome", view=view)
+
+        return [shop]
+
+    def dynamic_items(self) -> Sequence[type[discord.ui.DynamicItem[Any]]]:
+        return [Lasting]
+
+
+@pytest.fixture
+def townhall_plugins() -> list[type[Plugin]]:
+    return [Shop]
+
+
+@pytest.fixture
+async def shop(townhall: RunningTownhall, ada: Person) -> Turn:
+    turn = await ada.type("/shop")
+    await townhall.settled(turn)
+    return turn
+
+
+async def test_what_a_button_does_is_done_when_it_has_settled(
+    townhall: RunningTownhall, ada: Person, shop: Turn
+) -> None:
+    pressed = await ada.press(shop.message, "lasting tea")
+    assert await townhall.settled(pressed) is None
+    assert pressed.text == "You chose tea."
+
+
+@pytest.mark.parametrize(
+    ("how", "told", "error"),
+    [
+        ("refuse", "Not today.", Refusal),
+        ("forbid", "Not yours.", Refusal),
+        ("fail", SURPRISE, RuntimeError),
+        ("vanish", SURPRISE, RuntimeError),
+    ],
+)
+async def test_who_presses_a_button_in_vain_is_told_why(
+    how: str, told: str, error: type[Exception], townhall: RunningTownhall, ada: Person, shop: Turn
+) -> None:
+    pressed = await ada.press(shop.message, f"lasting {how}")
+    assert isinstance(await townhall.settled(pressed), error)
+    assert pressed.text.startswith(told)
+    assert pressed.message.ephemeral
+
+
+async def test_the_same_holds_for_a_menu(townhall: RunningTownhall, ada: Person, shop: Turn) -> None:
+    chosen = await ada.select(shop.message, "tea")
+    assert await townhall.settled(chosen) is None
+    assert chosen.text == "You chose tea."
+    for how, told in (("refuse", "Not today."), ("fail", SURPRISE)):
+        chosen = await ada.select(shop.message, how)
+        assert await townhall.settled(chosen) is not None
+        assert chosen.text.startswith(told)
+
+
+@pytest.mark.parametrize(("how", "told"), [("tea", "You chose tea."), ("refuse", "Not today."), ("fail", SURPRISE)])
+async def test_and_for_a_form(how: str, told: str, townhall: RunningTownhall, ada: Person, shop: Turn) -> None:
+    asked = await ada.select(shop.message, "ask")
+    assert await townhall.settled(asked) is None
+    sent = await ada.submit(asked, how=how)
+    assert (await townhall.settled(sent) is None) is (how == "tea")
+    assert sent.text.startswith(told)
+
+
+async def test_after_a_restart_what_lasts_goes_on_and_what_does_not_says_so(
+    start_townhall: StartTownhall, townhall: RunningTownhall, ada: Person, shop: Turn
+) -> None:
+    await townhall.stop()
+    again = await start_townhall(Shop)
+    pressed = await ada.press(shop.message, "lasting tea")
+    assert await again.settled(pressed) is None
+    chosen = await ada.select(shop.message, "tea")
+    assert isinstance(await again.settled(chosen), Refusal)
+    assert chosen.text.startswith("This no longer works")
+    assert chosen.message.ephemeral
