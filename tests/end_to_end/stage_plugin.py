@@ -77,6 +77,89 @@ class Choices(discord.ui.View):
         await interaction.response.edit_message(content=f"Chosen: {select.values[0].mention}", view=self)
 
 
+@app_commands.command(description="Tell a story that is too long for a message")
+async def saga(interaction: discord.Interaction) -> None:
+    await interaction.response.defer(thinking=True)
+    async with LiveReply(interaction) as reply:
+        await reply.finish(LONG, plain=LONG)
+
+
+@app_commands.command(description="Say something to the asker alone")
+async def whisper(interaction: discord.Interaction) -> None:
+    await interaction.response.send_message("Only for you.", ephemeral=True)
+
+
+@app_commands.command(description="Show buttons and menus")
+async def choices(interaction: discord.Interaction) -> None:
+    await interaction.response.send_message("Choose!", view=Choices())
+
+
+@app_commands.command(description="Show a card and a picture")
+async def card(interaction: discord.Interaction) -> None:
+    embed = discord.Embed(title="A card", description="with **bold** text", colour=0x5046D8)
+    embed.add_field(name="Left", value="1").add_field(name="Right", value="2").set_footer(text="the end")
+    embed.set_image(url="https://pictures.example/remote.png")
+    await interaction.response.send_message(embed=embed, file=discord.File(io.BytesIO(PIXEL), "dot.png"))
+
+
+@app_commands.command(description="Repeat a text, whatever it is")
+async def repeat(interaction: discord.Interaction, text: str) -> None:
+    await interaction.response.send_message(text)
+
+
+@app_commands.command(description="Show hostile text in every place there is")
+async def evil(interaction: discord.Interaction) -> None:
+    embed = discord.Embed(title=EVIL, description=EVIL)
+    embed.add_field(name=EVIL, value=EVIL).set_footer(text=EVIL).set_author(name=EVIL)
+    view = discord.ui.View(timeout=None)
+    view.add_item(discord.ui.Button(label=EVIL[:80], custom_id="evil"))
+    options = [discord.SelectOption(label=EVIL[:100], value="evil", description=EVIL[:100])]
+    view.add_item(discord.ui.Select(placeholder=EVIL[:150], options=options, custom_id="evil select"))
+    files = [
+        discord.File(io.BytesIO(EVIL.encode()), "evil.html"),
+        discord.File(io.BytesIO(EVIL.encode()), "evil.svg"),
+        discord.File(io.BytesIO(EVIL.encode()), f"{EVIL[:40]}.txt"),
+    ]
+    await interaction.response.send_message(EVIL, embed=embed, view=view, files=files)
+
+
+@app_commands.command(description="Know some colours")
+async def colour(interaction: discord.Interaction, name: str) -> None:
+    await interaction.response.send_message(f"Colour: {name}")
+
+
+@colour.autocomplete("name")
+async def known(_: discord.Interaction, current: str) -> list[app_commands.Choice[str]]:
+    names = ("red", "green", "grey")
+    return [app_commands.Choice(name=f"{n} paint", value=n) for n in names if n.startswith(current)]
+
+
+@app_commands.command(description="Greet somebody")
+async def greet(interaction: discord.Interaction, who: discord.Member, where: discord.TextChannel) -> None:
+    await interaction.response.send_message(f"Hello {who.mention}, see you in {where.mention}")
+
+
+@app_commands.command(description="Read a file")
+async def read(interaction: discord.Interaction, file: discord.Attachment) -> None:
+    await interaction.response.send_message(f"{file.filename}: {(await file.read()).decode()}")
+
+
+@app_commands.command(description="Only for those who run the server")
+@app_commands.default_permissions(manage_guild=True)
+async def rule(interaction: discord.Interaction) -> None:
+    await interaction.response.send_message("You rule.", ephemeral=True)
+
+
+@app_commands.context_menu(name="Shout")
+async def shout(interaction: discord.Interaction, message: discord.Message) -> None:
+    await interaction.response.send_message(message.content.upper())
+
+
+@app_commands.context_menu(name="Wave")
+async def wave(interaction: discord.Interaction, member: discord.Member) -> None:
+    await interaction.response.send_message(f"{interaction.user.display_name} waves at {member.display_name}")
+
+
 class StagePlugin(Plugin):
     """Its growing text waits for ``steps``: the test puts in what shall stand there next, None for the end."""
 
@@ -107,76 +190,4 @@ class StagePlugin(Plugin):
                 await interaction.edit_original_response(content=text)
             await interaction.edit_original_response(content=text, view=Choices())
 
-        @app_commands.command(description="Tell a story that is too long for a message")
-        async def saga(interaction: discord.Interaction) -> None:
-            await interaction.response.defer(thinking=True)
-            async with LiveReply(interaction) as reply:
-                await reply.finish(LONG, plain=LONG)
-
-        @app_commands.command(description="Say something to the asker alone")
-        async def whisper(interaction: discord.Interaction) -> None:
-            await interaction.response.send_message("Only for you.", ephemeral=True)
-
-        @app_commands.command(description="Show buttons and menus")
-        async def choices(interaction: discord.Interaction) -> None:
-            await interaction.response.send_message("Choose!", view=Choices())
-
-        @app_commands.command(description="Show a card and a picture")
-        async def card(interaction: discord.Interaction) -> None:
-            embed = discord.Embed(title="A card", description="with **bold** text", colour=0x5046D8)
-            embed.add_field(name="Left", value="1").add_field(name="Right", value="2").set_footer(text="the end")
-            embed.set_image(url="https://pictures.example/remote.png")
-            await interaction.response.send_message(embed=embed, file=discord.File(io.BytesIO(PIXEL), "dot.png"))
-
-        @app_commands.command(description="Repeat a text, whatever it is")
-        async def repeat(interaction: discord.Interaction, text: str) -> None:
-            await interaction.response.send_message(text)
-
-        @app_commands.command(description="Show hostile text in every place there is")
-        async def evil(interaction: discord.Interaction) -> None:
-            embed = discord.Embed(title=EVIL, description=EVIL)
-            embed.add_field(name=EVIL, value=EVIL).set_footer(text=EVIL).set_author(name=EVIL)
-            view = discord.ui.View(timeout=None)
-            view.add_item(discord.ui.Button(label=EVIL[:80], custom_id="evil"))
-            options = [discord.SelectOption(label=EVIL[:100], value="evil", description=EVIL[:100])]
-            view.add_item(discord.ui.Select(placeholder=EVIL[:150], options=options, custom_id="evil select"))
-            files = [
-                discord.File(io.BytesIO(EVIL.encode()), "evil.html"),
-                discord.File(io.BytesIO(EVIL.encode()), "evil.svg"),
-                discord.File(io.BytesIO(EVIL.encode()), f"{EVIL[:40]}.txt"),
-            ]
-            await interaction.response.send_message(EVIL, embed=embed, view=view, files=files)
-
-        @app_commands.command(description="Know some colours")
-        async def colour(interaction: discord.Interaction, name: str) -> None:
-            await interaction.response.send_message(f"Colour: {name}")
-
-        @colour.autocomplete("name")
-        async def known(_: discord.Interaction, current: str) -> list[app_commands.Choice[str]]:
-            names = ("red", "green", "grey")
-            return [app_commands.Choice(name=f"{n} paint", value=n) for n in names if n.startswith(current)]
-
-        @app_commands.command(description="Greet somebody")
-        async def greet(interaction: discord.Interaction, who: discord.Member, where: discord.TextChannel) -> None:
-            await interaction.response.send_message(f"Hello {who.mention}, see you in {where.mention}")
-
-        @app_commands.command(description="Read a file")
-        async def read(interaction: discord.Interaction, file: discord.Attachment) -> None:
-            await interaction.response.send_message(f"{file.filename}: {(await file.read()).decode()}")
-
-        @app_commands.command(description="Only for those who run the server")
-        @app_commands.default_permissions(manage_guild=True)
-        async def rule(interaction: discord.Interaction) -> None:
-            await interaction.response.send_message("You rule.", ephemeral=True)
-
-        async def shout(interaction: discord.Interaction, message: discord.Message) -> None:
-            await interaction.response.send_message(message.content.upper())
-
-        async def wave(interaction: discord.Interaction, member: discord.Member) -> None:
-            await interaction.response.send_message(f"{interaction.user.display_name} waves at {member.display_name}")
-
-        return [
-            story, saga, whisper, choices, card, repeat, evil, colour, greet, read, rule,
-            app_commands.ContextMenu(name="Shout", callback=shout),
-            app_commands.ContextMenu(name="Wave", callback=wave),
-        ]  # fmt: skip
+        return [story, saga, whisper, choices, card, repeat, evil, colour, greet, read, rule, shout, wave]
