@@ -9,11 +9,10 @@ import re
 from dataclasses import dataclass
 
 from plugins.gpt2.display import CUT, SMALL_PRINT, WAITING
+from townhall_bot.replies.live import NO_TEXT
 
 _BOLD = re.compile(r"\\.|\*\*")
 _ESCAPED = re.compile(r"(?P<link>https?://\S+)|\\(?P<char>.)", re.DOTALL)
-EMPTY = "*(no text)*"
-"""What :class:`townhall_bot.replies.LiveReply` shows in place of nothing."""
 _GAP = "\u200b"
 """What :func:`townhall_bot.replies.disarm.disarm` breaks links and invites with."""
 
@@ -37,7 +36,7 @@ def read(content: str) -> Shown:
     lines = content.split("\n")
     while lines and lines[-1].startswith(SMALL_PRINT):
         lines.pop()
-    if not lines or lines[0].startswith(WAITING) or lines == [EMPTY]:
+    if not lines or lines[0].startswith(WAITING) or (len(lines) == 1 and lines[0] in NO_TEXT):
         return Shown("", "")
     prompt: list[str] = []
     rest = lines

@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import discord
 
+from townhall_bot.core_texts import TEXTS
 from townhall_bot.patience import hasty
 from townhall_bot.replies.disarm import disarm
 from townhall_bot.replies.paging import MESSAGE_LIMIT, length, split, tail
@@ -21,6 +22,8 @@ log = logging.getLogger("townhall.replies")
 MAX_PAGES = 3
 """A text of more pages than this becomes a file: a wall of messages pushes everyone else's talk away."""
 MAX_NOTE = 300
+NO_TEXT = frozenset(TEXTS.of(locale)("reply.no_text") for locale in TEXTS.locales)
+"""What stands in place of an empty text, in every language."""
 ATTEMPTS = 5
 """How often the final state is tried where Discord or the network fails for a moment."""
 UNKNOWN_MESSAGE = 10008
@@ -48,6 +51,8 @@ class LiveReply:
         ephemeral: bool = False,
     ) -> None:
         self._interaction = interaction
+        everyone = interaction.guild_locale or interaction.locale
+        self._words = TEXTS.of(interaction.locale if ephemeral else everyone)
         self._interval = interval
         self._clock = clock
         self._view = view
@@ -71,7 +76,7 @@ class LiveReply:
         if self._finished:
             return
         below = _small(note)
-        self._latest = _non_empty(tail(disarm(text), MESSAGE_LIMIT - length(below)) + below)
+        self._latest = self._non_empty(tail(disarm(text), MESSAGE_LIMIT - length(below)) + below)
         self._changed.set()
         if self._task is None:
             self._task = asyncio.create_task(self._keep_up(), name="live-reply")
@@ -89,13 +94,13 @@ class LiveReply:
         first, *rest = _pages(disarm(text), _small(note))
         file = None
         if len(rest) >= MAX_PAGES:
-            below = _small("The whole text is in the file.") + _small(note)
+            below = _small(self._words("reply.in_file")) + _small(note)
             first, rest, file = (
                 split(disarm(text), MESSAGE_LIMIT - length(below) - 2)[0] + " …" + below,
                 [],
                 plain or text,
             )
-        arrived = await self._deliver(self._final_edit, _non_empty(first), None if rest else view, file)
+        arrived = await self._deliver(self._final_edit, self._non_empty(first), None if rest else view, file)
         for number, page in enumerate(rest, 1):
             arrived &= await self._deliver(self._follow_up, page, view if number == len(rest) else None, None)
         if not arrived:
@@ -110,6 +115,9 @@ class LiveReply:
                 self._task.cancel()
         if self._task is not None:
             await asyncio.wait([self._task])
+
+    def _non_empty(self, content: str) -> str:
+        return content if content.strip() else self._words("reply.no_text")
 
     async def _keep_up(self) -> None:
         """Edit whenever there is something new and the pace allows; what fails now is shown by a later edit."""
@@ -209,10 +217,6 @@ def _is_gone(error: Exception) -> bool:
 def _small(note: str) -> str:
     """Return ``note`` as Discord's small print, to stand below a text; what is too long for that is cut."""
     return "".join(f"\n-# {line}" for line in note[:MAX_NOTE].splitlines() if line.strip())
-
-
-def _non_empty(content: str) -> str:
-    return content if content.strip() else "*(no text)*"
 
 
 def _pages(text: str, below: str) -> list[str]:

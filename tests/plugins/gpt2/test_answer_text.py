@@ -43,6 +43,7 @@ def test_of_a_long_prompt_the_end_comes_back_and_says_that_it_is_cut() -> None:
 
 def test_the_words_for_no_text_are_none() -> None:
     assert read("*(no text)*\n-# Stopped.") == Shown("", "")
+    assert read("*(kein Text)*\n-# Angehalten.") == Shown("", "")
 
 
 def test_a_message_that_still_waits_tells_nothing() -> None:

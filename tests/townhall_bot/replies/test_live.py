@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import discord
 import pytest
 
-from townhall_bot.loopback import LoopbackDiscord, Message, Person, Turn
+from townhall_bot.loopback import Guild, LoopbackDiscord, Message, Person, Turn
 from townhall_bot.plugins import Plugin
 from townhall_bot.replies import LiveReply
 from townhall_bot.replies.paging import MESSAGE_LIMIT
@@ -163,6 +163,31 @@ async def test_an_empty_text_is_said_to_be_empty(perform: Perform) -> None:
         assert await LiveReply(interaction).finish("")
 
     assert (await perform(act)).text == "*(no text)*"
+
+
+async def test_what_it_says_itself_is_in_the_readers_language(perform: Perform, guild: Guild, ada: Person) -> None:
+    guild.locale = "de"
+
+    async def act(interaction: discord.Interaction) -> None:
+        await interaction.response.defer(thinking=True)
+        assert await LiveReply(interaction).finish("")
+        await LiveReply(interaction).finish(words(2000))
+
+    turn = await perform(act)
+    assert turn.message.versions[-2] == "*(kein Text)*"
+    assert turn.message.content.endswith("-# Der ganze Text steht in der Datei.")
+
+
+async def test_what_one_person_alone_reads_is_in_that_persons_language(
+    perform: Perform, guild: Guild, ada: Person
+) -> None:
+    guild.locale, ada.user.locale = "ja", "de"
+
+    async def act(interaction: discord.Interaction) -> None:
+        await interaction.response.defer(thinking=True, ephemeral=True)
+        assert await LiveReply(interaction, ephemeral=True).finish("")
+
+    assert (await perform(act)).text == "*(kein Text)*"
 
 
 async def test_buttons_are_there_while_it_grows_and_gone_at_the_end(

@@ -6,6 +6,7 @@ import discord
 import pytest
 from discord import app_commands
 
+from townhall_bot.core_texts import TEXTS
 from townhall_bot.loopback import LoopbackDiscord, Person, Turn
 from townhall_bot.plugins import Plugin
 from townhall_bot.replies import Refusal
@@ -106,3 +107,12 @@ async def test_an_asker_who_cannot_be_reached_is_noted_and_nothing_more(
 )
 def test_what_discord_py_refuses_is_told_in_plain_words(error: Exception, words: str) -> None:
     assert words in (told(error) or "")
+
+
+def test_a_permission_is_called_what_the_readers_discord_calls_it() -> None:
+    error = app_commands.MissingPermissions(["manage_guild", "moderate_members"])
+    german = "Dafür brauchst du die Berechtigung Server verwalten, Mitglieder im Timeout."
+    assert told(error, TEXTS.of("de")) == german
+    assert told(error) == "You need the permission Manage Server, Timeout Members for this."
+    rare = app_commands.MissingPermissions(["view_guild_insights"])
+    assert told(rare) == "You need the permission View Server Insights for this."
