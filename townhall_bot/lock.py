@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from townhall_bot.store.schema import told_of
+
 log = logging.getLogger("townhall.lock")
 
 FILE = "townhall.lock"
@@ -33,11 +35,12 @@ def held(
     """Hold the data folder's lock; wait up to ``wait_s`` seconds for another bot to stop, then raise :class:`Held`.
 
     Blocks, so it is for the time before the event loop runs. The file itself stays: removing it would let two bots
-    hold two files of one name.
+    hold two files of one name. Raises :class:`StoreError` where the folder cannot be used.
     """
-    data_dir.mkdir(parents=True, exist_ok=True)
     path = data_dir / FILE
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with told_of(path):
+        data_dir.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         _acquire(descriptor, path, wait_s, clock, sleep)
         note = json.dumps({"pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")})

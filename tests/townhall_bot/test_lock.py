@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from townhall_bot import lock
+from townhall_bot.store import StoreError
 
 HOLDER = """
 import sys, time
@@ -69,3 +70,12 @@ def test_a_note_that_cannot_be_read_is_no_trouble(tmp_path: Path) -> None:
     with lock.held(tmp_path, 0):
         (tmp_path / lock.FILE).write_text("?")
         assert lock.holder(tmp_path) == "a process that has just started"
+
+
+def test_a_data_folder_that_cannot_be_made_is_said_with_a_cure(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(StoreError, match=r"file cannot be used: File exists\. .*TOWNHALL_DATA_DIR"),
+        lock.held(tmp_path / "file", 0),
+    ):
+        pytest.fail("a file as a folder")

@@ -19,12 +19,20 @@ def back_up(database: Path, target: Path) -> int:
     another kind. Blocks.
     """
     if not database.is_file():
-        raise StoreError(f"there is no database at {database} yet. Check TOWNHALL_DATA_DIR, or start the bot once.")
+        raise StoreError(f"there is no database at {database} yet", "Check TOWNHALL_DATA_DIR, or start the bot once.")
+    if target.is_dir():
+        raise StoreError(f"{target} is a folder", "Name a file for the backup.")
+    if target.exists() and target.samefile(database):  # a running bot would go on writing to the file replaced here
+        raise StoreError(f"{target} is the database itself", "Choose another name for the backup.")
     if target.exists() and not is_townhalls(target):
-        raise StoreError(f"{target} is there and is no backup of Townhall's. Choose another name.")
-    with told_of(target):
+        raise StoreError(f"{target} is there and is no backup of Townhall's", "Choose another name.")
+    try:
         descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")  # nobody else's to read
-        os.close(descriptor)
+    except OSError as error:
+        raise StoreError(
+            f"{target.parent} takes no backup: {error.strerror}", "Choose a folder that is there and can be written to."
+        ) from error
+    os.close(descriptor)
     part = Path(name)
     try:
         with (
@@ -32,11 +40,18 @@ def back_up(database: Path, target: Path) -> int:
             contextlib.closing(sqlite3.connect(database, timeout=10)) as source,
             contextlib.closing(sqlite3.connect(part)) as copy,
         ):
-            source.backup(copy)
+            try:
+                source.backup(copy)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+                    raise
+                raise StoreError(
+                    f"the disk is full at {target.parent}", "Free space, or name another folder."
+                ) from None
             copy.execute("PRAGMA journal_mode = DELETE")  # one file, without a log beside it
             found = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
-            raise StoreError(f"{database} is damaged: {found}. Keep an older backup; nothing was written.")
+            raise StoreError(f"{database} is damaged: {found}", "Keep an older backup; nothing was written.")
         _sync(part)
         part.replace(target)
         _sync(target.parent)

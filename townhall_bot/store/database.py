@@ -89,7 +89,7 @@ class Store:
     async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` as one transaction on the store's thread; raise :class:`StoreError` where SQLite fails."""
         if self._closed:
-            raise StoreError(f"The database {self.path} is closed: the bot is stopping.")
+            raise StoreError(f"the database {self.path} is closed: the bot is stopping", "Start it again.")
 
         def work_and_commit() -> T:
             with told_of(self.path), transaction(self._connection):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -35,7 +36,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 
 
 class StoreError(Exception):
-    """The database cannot be used. The message says why and what to do."""
+    """The database cannot be used: ``problem`` says why, ``cure`` what to do. The message is both."""
+
+    def __init__(self, problem: str, cure: str) -> None:
+        super().__init__(f"{problem}. {cure}")
+        self.problem = problem
+        self.cure = cure
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -65,12 +71,12 @@ def _check_owner(path: Path, connection: sqlite3.Connection) -> None:
     owner = connection.execute("PRAGMA application_id").fetchone()[0]
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if tables and owner != APPLICATION_ID:
-        raise StoreError(f"{path} is a database of another program. Set TOWNHALL_DATA_DIR to another folder.")
+        raise StoreError(f"{path} is a database of another program", "Set TOWNHALL_DATA_DIR to another folder.")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > len(MIGRATIONS):
         raise StoreError(
-            f"{path} was written by a newer Townhall (schema {version}, this one knows {len(MIGRATIONS)}). "
-            "Install that version again, or restore the backup from before the update."
+            f"{path} was written by a newer Townhall (schema {version}, this one knows {len(MIGRATIONS)})",
+            "Install that version again, or restore the backup from before the update.",
         )
 
 
@@ -103,13 +109,20 @@ def told_of(path: Path) -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         raise StoreError(
-            f"{path} cannot be used: {error}. Check that the folder is writable, the disk has room, "
-            "and no other program holds the file."
+            f"{path} cannot be used: {error}",
+            "Check that the folder is writable, the disk has room, and no other program holds the file.",
         ) from error
     except sqlite3.DatabaseError as error:
         raise StoreError(
-            f"{path} is damaged or not a database: {error}. Restore a backup, or move the file away "
-            "to start with empty settings."
+            f"{path} is damaged or not a database: {error}",
+            "Restore a backup, or move the file away to start with empty settings.",
         ) from error
     except OSError as error:
-        raise StoreError(f"{path.parent} cannot be created: {error.strerror}. Set TOWNHALL_DATA_DIR.") from error
+        raise StoreError(f"{path.parent} cannot be used: {error.strerror}", cure_of(error)) from error
+
+
+def cure_of(error: OSError) -> str:
+    """Return what to do about a data folder that cannot be written."""
+    if error.errno == errno.ENOSPC:
+        return "Free space on that disk, or set TOWNHALL_DATA_DIR to a folder on another."
+    return "Make it a folder that this user can write to, or set TOWNHALL_DATA_DIR to one that is."

@@ -1,9 +1,11 @@
 """A backup is made while the bot writes, is whole, and never stands in the place of something else."""
 
 import asyncio
+import sqlite3
 import stat
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -102,7 +104,41 @@ async def test_a_damaged_database_does_not_replace_a_good_backup(database: Path,
     assert (tmp_path / "backup").read_bytes() == good
 
 
-async def test_a_folder_that_cannot_be_written_is_named(database: Path, tmp_path: Path) -> None:
+async def test_the_database_of_a_running_bot_is_never_replaced_by_its_own_copy(database: Path, tmp_path: Path) -> None:
+    store = Store.open(database)
+    (tmp_path / "link").symlink_to(database)
+    for target in (database, tmp_path / "link"):
+        with pytest.raises(StoreError, match="is the database itself"):
+            back_up(database, target)
+    await store.set_value("after", 1)
+    await store.close()
+    again = Store.open(database)
+    assert await again.get_value("after") == 1
+    await again.close()
+
+
+async def test_a_place_that_takes_no_backup_is_named(database: Path, tmp_path: Path) -> None:
     await Store.open(database).close()
-    with pytest.raises(StoreError, match="not"):
+    with pytest.raises(StoreError, match=r"not takes no backup: No such file or directory\. Choose a folder"):
         back_up(database, tmp_path / "not" / "backup")
+    with pytest.raises(StoreError, match="is a folder"):
+        back_up(database, tmp_path)
+
+
+async def test_a_full_disk_is_that_of_the_backup_not_of_the_database(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await Store.open(database).close()
+    connect = sqlite3.connect
+
+    def on_a_small_disk(path: Path, **options: Any) -> Any:
+        made = connect(path, **options)
+        if path != database:
+            made.execute("PRAGMA max_page_count = 2")
+        return made
+
+    monkeypatch.setattr(sqlite3, "connect", on_a_small_disk)
+    (tmp_path / "usb").mkdir()
+    with pytest.raises(StoreError, match=r"disk is full at .*usb"):
+        back_up(database, tmp_path / "usb" / "backup")
+    assert names(tmp_path / "usb") == []
