@@ -23,7 +23,7 @@ from townhall_bot.plugin_set import PluginSet
 from townhall_bot.plugins import Plugin
 from townhall_bot.privacy import Privacy
 from townhall_bot.settings import ENV_FILE, Settings
-from townhall_bot.store import Store
+from townhall_bot.store import Store, StoreError
 
 log = logging.getLogger("townhall.bot")
 
@@ -158,10 +158,13 @@ class Townhall(discord.Client):
 
     async def _keep_watch(self) -> None:
         while True:
-            for loaded in self.plugins.values():
-                if loaded.running:
-                    await self.plugins.look_after(loaded)
-            await self.store.forget_records_before(time.time() - self.settings.keep_records_days * DAY)
+            try:
+                for loaded in list(self.plugins.values()):
+                    if loaded.running:
+                        await self.plugins.look_after(loaded)
+                await self.store.forget_records_before(time.time() - self.settings.keep_records_days * DAY)
+            except StoreError as error:  # a disk that is full for an hour must not end the watch
+                log.warning("the watch could not be kept: %s", error)
             await asyncio.sleep(WATCH_SECONDS)
 
     async def _stop(self) -> None:

@@ -17,7 +17,7 @@ from townhall_bot import lock, plugin_discovery
 from townhall_bot.bot import Townhall
 from townhall_bot.discord_account import PORTAL, Account, TokenRefused, Unreachable, look_up
 from townhall_bot.env_file import readable_by_others
-from townhall_bot.plugin_host import LoadedPlugin
+from townhall_bot.plugin_host import LoadedPlugin, kind, shown
 from townhall_bot.plugin_set import FAILURE_KEY, UNWELL_KEY
 from townhall_bot.plugins import Check
 from townhall_bot.settings import ENV_FILE, Settings, SettingsError, given_settings, load_settings, unknown_settings
@@ -178,7 +178,7 @@ async def _plugin_checks(
     if unwell is not None:
         cure = "See the bot's log. This line goes when the plugin is well, or with the next start."
         return [Check(name, False, f"the running bot found it not well: {unwell}", cure)]
-    commands = ", ".join(f"/{command.name}" for command in loaded.commands)
+    commands = ", ".join(shown(kind(command), command.name) for command in loaded.commands)
     checks = [Check(name, True, commands or "no commands")]
     if loaded.cls is not None:
         try:

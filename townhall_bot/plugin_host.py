@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from townhall_bot.background import Background
 from townhall_bot.plugins import Health, Plugin, PluginContext, PluginSettings
 from townhall_bot.settings import PREFIX, SettingsError
 
@@ -40,6 +41,7 @@ class LoadedPlugin:
     plugin: Plugin | None = None
     commands: tuple[AppCommand, ...] = ()
     dynamic_items: tuple[type[discord.ui.DynamicItem[Any]], ...] = ()
+    background: Background = field(default_factory=Background)
     failure: str | None = None
     started: bool = False
 
@@ -57,7 +59,7 @@ class LoadedPlugin:
 
 
 def construct(loaded: LoadedPlugin, client: discord.Client, store: Store, data_dir: Path) -> None:
-    """Create the plugin and ask for its commands."""
+    """Create the plugin and ask for its commands and lasting components."""
     if loaded.cls is None or loaded.failure is not None:
         return
     try:
@@ -65,15 +67,21 @@ def construct(loaded: LoadedPlugin, client: discord.Client, store: Store, data_d
         folder.mkdir(parents=True, exist_ok=True)
         kept = store.guild_settings(loaded.name), store.records(loaded.name)
         logger = logging.getLogger(f"townhall.plugin.{loaded.name}")
-        loaded.plugin = loaded.cls(PluginContext(client, loaded.settings, *kept, folder, logger))
-    except Exception as error:
+        loaded.background = Background(logger)
+        loaded.plugin = loaded.cls(PluginContext(client, loaded.settings, *kept, folder, logger, loaded.background))
+    except (Exception, SystemExit) as error:
         loaded.fail("construction", error)
         return
     try:
         loaded.commands = tuple(loaded.plugin.commands())
         _check_commands(loaded)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         loaded.fail("commands()", error)
+        return
+    try:
+        loaded.dynamic_items = tuple(loaded.plugin.dynamic_items())
+    except (Exception, SystemExit) as error:
+        loaded.fail("dynamic_items()", error)
 
 
 def refuse_clashes(plugins: Iterable[LoadedPlugin]) -> None:
@@ -87,10 +95,9 @@ def refuse_clashes(plugins: Iterable[LoadedPlugin]) -> None:
         if clash is None:
             owners.update(mine)
             continue
-        shown = f"/{clash[1]}" if clash[0] == "chat" else f"the menu entry “{clash[1]}”"
         other = owners[clash]
         cure = f"Leave one of them out with {PREFIX}PLUGINS=-{loaded.name} or {PREFIX}PLUGINS=-{other}."
-        loaded.fail("commands()", PluginError(f"{shown} is already a command of the plugin {other}. {cure}"))
+        loaded.fail("commands()", PluginError(f"{shown(*clash)} is already a command of the plugin {other}. {cure}"))
 
 
 async def start(loaded: LoadedPlugin) -> None:
@@ -108,6 +115,8 @@ async def stop(loaded: LoadedPlugin) -> None:
     """Stop a plugin that was started, even one whose start failed. Stopping twice is fine."""
     if loaded.plugin is not None and loaded.started:
         loaded.started = False
+        slow = f"a background task took more than {STOP_TIMEOUT:.0f} s to end"
+        await _guarded(loaded, "stop()", loaded.background.stop, STOP_TIMEOUT, slow)
         await _guarded(
             loaded, "stop()", loaded.plugin.stop, STOP_TIMEOUT, f"stop() took more than {STOP_TIMEOUT:.0f} s"
         )
@@ -119,12 +128,15 @@ async def health(loaded: LoadedPlugin) -> Health:
         return Health(False, loaded.failure or "not started")
     try:
         async with asyncio.timeout(HEALTH_TIMEOUT):  # (wait_for of Python 3.11 may swallow a cancellation)
-            return await loaded.plugin.health()
+            told: object = await loaded.plugin.health()
     except TimeoutError:
         return Health(False, f"health() took more than {HEALTH_TIMEOUT:.0f} s")
     except Exception as error:
         log.exception("plugin %s failed at health()", loaded.name)
         return Health(False, f"health() failed: {type(error).__name__}: {error}")
+    if not isinstance(told, Health):
+        return Health(False, f"health() must return a Health, not {told!r}")
+    return Health(False, loaded.background.failure) if told.ok and loaded.background.failure else told
 
 
 async def drain(loaded: LoadedPlugin, seconds: float) -> None:
@@ -155,13 +167,18 @@ def kind(command: AppCommand) -> str:
     return "chat" if type_ is None else str(type_.name)
 
 
+def shown(kind: str, name: str) -> str:
+    """Return what people call a command of that :func:`kind`."""
+    return f"/{name}" if kind == "chat" else f"the menu entry “{name}”"
+
+
 async def _guarded(
     loaded: LoadedPlugin, stage: str, call: Callable[[], Awaitable[Any]], seconds: float, too_long: str
 ) -> None:
     try:
         async with asyncio.timeout(seconds) as limit:
             await call()
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # who exits ends itself, not the bot
         loaded.fail(stage, PluginError(too_long) if limit.expired() else error)
 
 

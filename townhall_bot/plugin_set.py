@@ -141,11 +141,9 @@ class PluginSet(Mapping[str, LoadedPlugin]):
 
     def _offer(self, loaded: LoadedPlugin) -> None:
         """Take a plugin's commands into the tree, and its buttons; a failure is noted on it."""
-        assert loaded.plugin is not None  # a running plugin exists
         try:
             for command in loaded.commands:
                 self._bot.tree.add_command(command)
-            loaded.dynamic_items = tuple(loaded.plugin.dynamic_items())
             self._bot.add_dynamic_items(*loaded.dynamic_items)
         except Exception as error:
             loaded.fail("registration", error)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from townhall_bot.background import Background
 from townhall_bot.texts import NO_TEXTS, Texts, Words
 
 if TYPE_CHECKING:
@@ -82,6 +83,8 @@ class PluginContext:
     data_dir: Path
     """A folder for this plugin alone. It exists."""
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("townhall.plugin"))
+    background: Background = field(default_factory=Background)
+    """Starts tasks that outlast a command: ``background.start(self.collect(), "collect")``."""
 
 
 class Plugin(abc.ABC):
@@ -111,7 +114,8 @@ class Plugin(abc.ABC):
         return ()
 
     async def start(self) -> None:  # noqa: B027 - a plugin without anything to start is a good plugin
-        """Get ready. The core waits for this before it takes commands; long work belongs in a task of your own."""
+        """Get ready. The core waits for this before it takes commands; long work belongs in
+        ``self.context.background``."""
 
     async def drain(self, seconds: float) -> None:  # noqa: B027 - as above
         """Get ready to stop: take nothing new, tell those who wait, and let what runs come to its end.

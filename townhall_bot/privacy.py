@@ -84,8 +84,12 @@ def answer(interaction: discord.Interaction[Any]) -> str:
     lines = [f"### {words('privacy.title')}"]
     for loaded in sorted(bot.plugins.values(), key=lambda loaded: loaded.name != Privacy.name):
         if loaded.running and loaded.plugin is not None:
-            told = loaded.plugin.privacy(type(loaded.plugin).texts.of(interaction.locale))
             own = loaded.name == Privacy.name
+            try:
+                told = loaded.plugin.privacy(type(loaded.plugin).texts.of(interaction.locale))
+            except Exception:  # one that cannot say must not keep anybody from the others' answers, and the button
+                log.exception("plugin %s failed at privacy()", loaded.name)
+                told = words("privacy.unsaid")
             lines.append(told if own else f"**{loaded.name}**: {told or words('privacy.nothing')}")
     return "\n".join(lines)
 
