@@ -65,7 +65,7 @@ def construct(loaded: LoadedPlugin, client: discord.Client, store: Store, data_d
     try:
         folder = data_dir / "plugins" / loaded.name
         folder.mkdir(parents=True, exist_ok=True)
-        kept = store.guild_settings(loaded.name), store.records(loaded.name)
+        kept = store.guild_settings(loaded.name), store.records(loaded.name), store.entries(loaded.name)
         logger = logging.getLogger(f"townhall.plugin.{loaded.name}")
         loaded.background = Background(logger)
         loaded.plugin = loaded.cls(PluginContext(client, loaded.settings, *kept, folder, logger, loaded.background))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from discord import app_commands
     from prometheus_client import CollectorRegistry
 
-    from townhall_bot.store import GuildSettings, Records
+    from townhall_bot.store import Entries, GuildSettings, Records
 
     AppCommand = app_commands.Command[Any, ..., Any] | app_commands.Group | app_commands.ContextMenu
 
@@ -80,6 +80,8 @@ class PluginContext:
     """This plugin's per-guild settings in the store: read, change with an audit line, delete."""
     records: Records
     """What this plugin counts, for its statistics: numbers with time, server and member, never texts."""
+    entries: Entries
+    """What members give this plugin to keep, as JSON with its owner."""
     data_dir: Path
     """A folder for this plugin alone. It exists."""
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("townhall.plugin"))

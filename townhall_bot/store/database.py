@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from townhall_bot.store.entries import Entries
 from townhall_bot.store.guild_settings import GuildSettings, Json
 from townhall_bot.store.records import Records
 from townhall_bot.store.schema import StoreError, connect, told_of, transaction
@@ -61,6 +62,10 @@ class Store:
     def records(self, plugin: str) -> Records:
         """Return the part of the store that belongs to what one plugin counts."""
         return Records(self, plugin)
+
+    def entries(self, plugin: str) -> Entries:
+        """Return the part of the store that belongs to what members give one plugin to keep."""
+        return Entries(self, plugin)
 
     async def forget_records_before(self, at: float) -> int:
         """Delete every plugin's records that are older than ``at`` (Unix time); return how many there were."""

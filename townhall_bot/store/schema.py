@@ -31,6 +31,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX record_of_member ON record (plugin, user_id)",
         "CREATE INDEX record_by_age ON record (at)",
     ),
+    (
+        """CREATE TABLE entry (
+            id INTEGER PRIMARY KEY, at REAL NOT NULL, plugin TEXT NOT NULL, kind TEXT NOT NULL,
+            guild_id INTEGER, user_id INTEGER NOT NULL, entry TEXT NOT NULL) STRICT""",
+        "CREATE INDEX entry_of_guild ON entry (plugin, kind, guild_id, at)",
+        "CREATE INDEX entry_of_member ON entry (plugin, user_id)",
+    ),
 )
 """Each step takes the schema one version up. Never change a step that was released: add one."""
 
