@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from plugins.gpt2.words import duration, parameters, size, without_folders
+from plugins.gpt2.words import detail, duration, parameters, size, without_folders
 
 
 def test_numbers_read_as_people_write_them() -> None:
@@ -14,6 +14,13 @@ def test_numbers_read_as_people_write_them() -> None:
     ]
     assert [parameters(n) for n in (10_000_000, 124_439_808, 1_557_611_200)] == ["10M", "124M", "1.6B"]
     assert [duration(s) for s in (0.2, 8.4, 89, 180)] == ["1 s", "8 s", "89 s", "3 min"]
+
+
+def test_an_exception_is_told_as_a_part_of_a_sentence() -> None:
+    assert detail(ValueError("/srv/poet/config.json is not there. Copy it again.")) == (
+        "config.json is not there. Copy it again"
+    )
+    assert detail(MemoryError()) == "MemoryError"
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,20 @@ async def test_three_failures_in_a_row_take_the_model_out_of_service_with_the_re
     assert str(told.reason) == "it failed 3 times in a row, the last time with RuntimeError: device lost"
 
 
+async def test_nobody_is_told_where_the_host_keeps_its_files(listener: Listener) -> None:
+    def unreadable(kind: str) -> None:
+        raise OSError("/srv/models/poet/model.safetensors: the file has shrunk. Copy it again.")
+
+    await listener.load("poet", lambda: loading(FakeModel(rows=1, before_step=unreadable)))
+    for key in range(4):
+        listener.engine.submit(key, request("Hello", model="poet"), 0.0)
+    await listener.until(lambda: listener.error(3))
+    assert str(listener.error(3)) == (
+        "poet is out of service: it failed 3 times in a row, the last time with OSError: model.safetensors: the file "
+        "has shrunk. Copy it again. An admin can choose it again, or another model, with /gpt2-config."
+    )
+
+
 async def test_a_finished_request_in_between_forgives_failures(listener: Listener) -> None:
     flaky = [FakeModel(before_step=_fail_in("prefill", after=1)) for _ in range(6)]
     models = iter(flaky)
@@ -165,7 +179,7 @@ async def test_unloading_frees_the_memory_and_tells_who_still_ran(listener: List
 
 async def test_when_the_thread_dies_nobody_is_left_waiting() -> None:
     def hit(kind: str) -> None:
-        raise SystemExit("a library called exit()")
+        raise SystemExit("a library in /srv/lib called exit()")
 
     listener = Listener()
     listener.engine.start(asyncio.get_running_loop())
@@ -175,7 +189,8 @@ async def test_when_the_thread_dies_nobody_is_left_waiting() -> None:
     assert isinstance(listener.error(1), EngineFailed)
     [died] = listener.of(Died)
     assert isinstance(died, Died)
-    assert "SystemExit: a library called exit()" in (died.reason or "")
+    assert died.reason == "SystemExit: a library in lib called exit()"
+    assert str(listener.error(1)) == f"The engine stopped ({died.reason}). The host must restart the bot."
     assert await asyncio.to_thread(listener.engine.join, 10)
     assert not listener.engine.alive
 
