@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -59,6 +60,8 @@ async def look_up(token: str, *, guild: int | None = None, clock: Callable[[], f
 
     Asks where discord.py would: ``Route.BASE``.
     """
+    if not re.fullmatch(r"[\x21-\x7e]+", token):  # no token, and what cannot be sent: an arrow key while it was typed
+        raise TokenRefused
     headers = {
         "Authorization": f"Bot {token}",
         "User-Agent": f"DiscordBot (https://pypi.org/project/townhall-bot, {version('townhall-bot')})",
@@ -71,7 +74,8 @@ async def look_up(token: str, *, guild: int | None = None, clock: Callable[[], f
             ahead = (asked + clock()) / 2 - sent if sent is not None else 0.0
             application, _ = await _get(session, "/oauth2/applications/@me")
             place = f"/guilds/{guild}" if guild else ""
-            commands, _ = await _get(session, f"/applications/{application['id']}{place}/commands")
+            path = f"/applications/{application['id']}{place}/commands"
+            commands, _ = await _get(session, path, none=(403, 404))  # of a server that the bot is not in
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise Unreachable(str(error) or type(error).__name__) from error
     flags = int(application.get("flags") or 0)
@@ -85,12 +89,12 @@ async def look_up(token: str, *, guild: int | None = None, clock: Callable[[], f
     )
 
 
-async def _get(session: aiohttp.ClientSession, path: str) -> tuple[Any, float | None]:
-    """Return the answer and when Discord sent it, by its own clock."""
+async def _get(session: aiohttp.ClientSession, path: str, *, none: tuple[int, ...] = ()) -> tuple[Any, float | None]:
+    """Return the answer and when Discord sent it, by its own clock; an empty list for a status that means none."""
     async with session.get(Route.BASE + path) as response:
         if response.status == 401:
             raise TokenRefused
-        if response.status in (403, 404):  # commands of a server that the bot is not in
+        if response.status in none:
             return [], None
         response.raise_for_status()
         date = response.headers.get("Date")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import os
 import sys
 from pathlib import Path
 
@@ -12,21 +13,34 @@ from townhall_bot.discord_account import PORTAL, Account, TokenRefused, Unreacha
 from townhall_bot.env_file import set_secret
 from townhall_bot.settings import ENV_FILE
 
-OK, FAILED = 0, 1
+OK, FAILED, INTERRUPTED = 0, 1, 130
+TOKEN = "TOWNHALL_TOKEN"
 TRIES = 3
 ASK = "The bot's token (it is not shown): "
 
 
 def run() -> int:
     """Ask for the token, check it, keep it, show how to invite the bot; return the exit status."""
+    path = Path(ENV_FILE).absolute()
     print(f"A bot needs a token from Discord: {PORTAL} → New Application → Bot → Reset Token.")
+    try:
+        return _ask_and_keep(path)
+    except KeyboardInterrupt:
+        print("\nNothing was written.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _ask_and_keep(path: Path) -> int:
     for _ in range(TRIES):
         try:
             token = ask()
         except EOFError:
+            print(file=sys.stderr)  # the question's line has no end yet
             break
         if not token:
+            print("Nothing was typed. Paste the token, then press Enter.", file=sys.stderr)
             continue
+        print("Asking Discord about it …", flush=True)
         try:
             account = asyncio.run(look_up(token))
         except TokenRefused:
@@ -35,7 +49,7 @@ def run() -> int:
         except Unreachable as error:
             print(f"Discord cannot be reached: {error}. Nothing was written; try again later.", file=sys.stderr)
             return FAILED
-        return keep(token, account)
+        return keep(path, token, account)
     print("No token was accepted; nothing was written.", file=sys.stderr)
     return FAILED
 
@@ -44,21 +58,26 @@ def ask() -> str:
     """Return what is typed, without showing it; or a line that another program sends."""
     if sys.stdin.isatty():
         return getpass.getpass(ASK).strip()
-    line = sys.stdin.readline()
+    line = sys.stdin.buffer.readline().decode(errors="replace")
     if not line:
         raise EOFError
     return line.strip()
 
 
-def keep(token: str, account: Account) -> int:
+def keep(path: Path, token: str, account: Account) -> int:
     """Write the token into ``.env`` and show what is next."""
-    path = Path(ENV_FILE)
     try:
-        set_secret(path, "TOWNHALL_TOKEN", token)
+        set_secret(path, TOKEN, token)
     except (OSError, ValueError) as error:
-        print(f"{path.absolute()} cannot be written: {error}. Nothing was changed.", file=sys.stderr)
+        reason = error.strerror if isinstance(error, OSError) else error
+        cure = (
+            "Go to a folder that you can write to and run `townhall setup` there; `.env` is read where the bot starts."
+        )
+        print(f"{path} cannot be written: {reason}. Nothing was changed. {cure}", file=sys.stderr)
         return FAILED
-    print(f"Discord knows this bot as {account.name}. The token is in {path.absolute()}, for you alone to read.")
+    print(f"Discord knows this bot as {account.name}. The token is in {path}, for you alone to read.")
+    if os.environ.get(TOKEN) not in (None, "", token):
+        print(f"But the environment has another {TOKEN}, which wins over the file: unset it.", file=sys.stderr)
     print(f"\nInvite it to a server of yours; it asks for no more than it needs:\n  {account.invitation}")
-    print("\nThen: townhall doctor, and townhall run")
+    print(f"\nThen, in {path.parent}: townhall doctor, and townhall run")
     return OK

@@ -12,6 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from townhall_bot import setup_command
+from townhall_bot.cli import main
 from townhall_bot.env_file import readable_by_others, set_secret
 from townhall_bot.loopback import LoopbackDiscord
 
@@ -86,6 +88,63 @@ async def test_the_invitation_asks_for_the_least(discord_server: LoopbackDiscord
     assert asked["scope"] == ["bot applications.commands"]
     # View Channels, Send Messages, Attach Files, Send Messages in Threads; no more.
     assert int(asked["permissions"][0]) == 1 << 10 | 1 << 11 | 1 << 15 | 1 << 38
+
+
+@pytest.mark.parametrize("typed", ["\x1b[A", "with space", "t\u00f6ken"])
+async def test_what_cannot_be_a_token_is_refused_like_a_wrong_one(
+    typed: str, discord_server: LoopbackDiscord, tmp_path: Path
+) -> None:
+    status, shown = await set_up(discord_server, tmp_path, typed, f"  {discord_server.token} ")
+    assert (status, shown.count("does not accept this token")) == (0, 1)
+    assert "Traceback" not in shown
+
+
+async def test_who_types_nothing_is_told_so(discord_server: LoopbackDiscord, tmp_path: Path) -> None:
+    status, shown = await set_up(discord_server, tmp_path, "", discord_server.token)
+    assert status == 0
+    assert "Nothing was typed" in shown
+
+
+def test_ctrl_c_leaves_everything_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(setup_command, "ask", interrupted)
+    assert main(["setup"]) == 130
+    assert "Nothing was written." in capsys.readouterr().err
+    assert names(tmp_path) == []
+
+
+async def test_a_place_that_cannot_be_written_is_named_with_its_cure(
+    discord_server: LoopbackDiscord, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").mkdir()
+    status, shown = await set_up(discord_server, tmp_path, discord_server.token)
+    assert status == 1
+    assert f"{tmp_path / '.env'} cannot be written: Is a directory. Nothing was changed. Go to a folder" in shown
+
+
+async def test_another_token_in_the_environment_is_pointed_out(
+    discord_server: LoopbackDiscord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOWNHALL_TOKEN", "an.older.one")
+    status, shown = await set_up(discord_server, tmp_path, discord_server.token)
+    assert status == 0
+    assert "the environment has another TOWNHALL_TOKEN" in shown
+    assert "an.older.one" not in shown
+
+
+@pytest.mark.parametrize("status", [403, 404])
+async def test_an_answer_that_is_not_discords_own_is_told_as_such(
+    status: int, discord_server: LoopbackDiscord, tmp_path: Path
+) -> None:
+    discord_server.weather.answer("GET", "/users/@me", status, times=1)  # as a proxy in between does
+    ended, shown = await set_up(discord_server, tmp_path, discord_server.token)
+    assert ended == 1
+    assert f"Discord cannot be reached: {status}" in shown
 
 
 async def test_after_three_wrong_tokens_nothing_is_written(discord_server: LoopbackDiscord, tmp_path: Path) -> None:
