@@ -21,7 +21,8 @@ log = logging.getLogger("townhall.replies")
 
 MAX_PAGES = 3
 """A text of more pages than this becomes a file: a wall of messages pushes everyone else's talk away."""
-MAX_NOTE = 300
+MAX_NOTE = 600
+"""Characters of small print: several sentences in any language, and far from what a message holds."""
 NO_TEXT = frozenset(TEXTS.of(locale)("reply.no_text") for locale in TEXTS.locales)
 """What stands in place of an empty text, in every language."""
 ATTEMPTS = 5

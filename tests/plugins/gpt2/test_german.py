@@ -100,6 +100,18 @@ async def test_a_member_asks_with_a_long_prompt_with_none_and_for_the_timing(
     )
 
 
+async def test_everything_there_is_to_say_of_a_text_fits_below_it(
+    start_townhall: StartTownhall, ada: Person, in_german: None
+) -> None:
+    name = "people/a-poet-with-a-rather-long-name-in-german"
+    townhall = await begin(start_townhall, FakeSource(context=100), MODEL=name)
+    turn = await answered(townhall, ada, f"/gpt2 prompt:{'x' * 1500} count:80 seed:9007199254740991 timing:True")
+    cut, context, timing = small_print(turn.message)
+    assert cut.startswith("Dein Prompt hat 1,500 Tokens; dieses Modell liest 100,")
+    assert context == "Der Text endet hier, weil das Modell nicht mehr auf einmal liest."
+    assert timing.endswith(f"Startwert 9007199254740991 · {name} auf FAKE, fp32")
+
+
 async def test_a_members_text_fails_in_the_middle_and_the_bot_stops_during_the_next(
     start_townhall: StartTownhall, ada: Person, in_german: None
 ) -> None:
