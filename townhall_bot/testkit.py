@@ -20,6 +20,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import TypeVar
 
 import discord
 import pytest
@@ -50,13 +51,14 @@ __all__ = [
     "world",
 ]
 
+P = TypeVar("P", bound=Plugin)
 START_SECONDS = 60.0
 RATE_SCALE = 0.02
 """Rate limits have Discord's counts in windows this much shorter, so that a test need not sit them out."""
 
 
 class RunningTownhall:
-    """The bot, connected to the local Discord, and how each command ended."""
+    """The bot, connected to the local Discord, and how each command, press, choice and form ended."""
 
     def __init__(self, bot: Townhall) -> None:
         self.bot = bot
@@ -64,7 +66,7 @@ class RunningTownhall:
         bot.on_townhall_settled = self._note  # type: ignore[attr-defined]  # discord.py finds handlers by name
 
     async def settled(self, turn: Turn, seconds: float = 30) -> Exception | None:
-        """Wait until a turn's command has returned or failed; return what it raised, or None.
+        """Wait until a turn's callback has returned or failed; return what it raised, or None.
 
         Raises TimeoutError, with what the asker saw, after ``seconds``.
         """
@@ -73,6 +75,16 @@ class RunningTownhall:
                 return await self._end(turn.interaction_id)
         except TimeoutError:
             raise TimeoutError(f"not settled after {seconds:g} s: {turn}") from None
+
+    def plugin(self, cls: type[P]) -> P:
+        """Return the running plugin of a class, for what no person sees: its health, what it stored.
+
+        Raises LookupError, saying how it failed, where it does not run.
+        """
+        loaded = self.bot.plugins.get(cls.name)
+        if loaded is None or not loaded.running or not isinstance(loaded.plugin, cls):
+            raise LookupError(f"plugin {cls.name} {(loaded and loaded.failure) or 'is not running'}")
+        return loaded.plugin
 
     async def stop(self) -> None:
         """Stop the bot as a shutdown does; stopping twice is fine."""
@@ -202,8 +214,11 @@ async def townhall(
     townhall_plugins: Sequence[type[Plugin]],
     townhall_settings: Mapping[str, str],
 ) -> RunningTownhall:
-    """The real bot with ``townhall_plugins``, connected and ready."""
-    return await start_townhall(*townhall_plugins, settings=townhall_settings)
+    """The real bot with ``townhall_plugins``, connected and ready. Fails the test where one of them does not run."""
+    running = await start_townhall(*townhall_plugins, settings=townhall_settings)
+    if failed := [f"plugin {each.name} {each.failure}" for each in running.bot.plugins.values() if each.failure]:
+        pytest.fail("\n".join(failed))
+    return running
 
 
 async def _until_started(bot: Townhall, serving: asyncio.Task[None]) -> None:

@@ -117,3 +117,28 @@ async def test_a_request_that_discord_does_not_describe_is_told() -> None:
     async with LoopbackDiscord() as server, aiohttp.ClientSession() as session:
         await session.post(f"{server.api_url}/interactions/1/x/callback", json={"type": "message"})
         assert undescribed(server)[0].startswith("POST /interactions/1/x/callback: ")
+
+
+class Grumpy(Greeter):
+    async def start(self) -> None:
+        raise RuntimeError("not before coffee")
+
+
+async def test_the_running_plugin_is_at_hand(townhall: RunningTownhall) -> None:
+    assert townhall.plugin(Greeter).context.settings.word == "Good day"
+    with pytest.raises(LookupError, match="plugin greeter is not running"):
+        townhall.plugin(Grumpy)
+
+
+async def test_one_that_does_not_run_is_told_with_its_failure(start_townhall: StartTownhall) -> None:
+    running = await start_townhall(Grumpy)
+    with pytest.raises(LookupError, match=r"plugin greeter failed at start\(\): RuntimeError: not before coffee"):
+        running.plugin(Grumpy)
+
+
+@pytest.mark.parametrize("townhall_plugins", [[Grumpy]])
+def test_the_ready_bot_fails_a_test_whose_plugin_does_not_run(
+    townhall_plugins: Sequence[type[Plugin]], request: pytest.FixtureRequest
+) -> None:
+    with pytest.raises(pytest.fail.Exception, match="not before coffee"):
+        request.getfixturevalue("townhall")
