@@ -50,6 +50,15 @@ def test_nobody_is_killed_while_the_bot_drains() -> None:
     assert DEFAULTS["lock_wait_s"] >= SLOWEST_STOP  # a second start waits for the first
 
 
+def test_the_service_has_a_home_though_its_user_has_none() -> None:
+    variables = dict(
+        assignment.split("=", 1)
+        for line in re.findall(r"^Environment=(.+)$", text("townhall.service"), flags=re.MULTILINE)
+        for assignment in line.split()
+    )
+    assert variables["HOME"] == variables["TOWNHALL_DATA_DIR"] == "%S/townhall"
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
 def test_systemd_understands_the_unit(tmp_path: Path) -> None:
     unit = tmp_path / "townhall.service"
