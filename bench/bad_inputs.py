@@ -35,7 +35,7 @@ from townhall_bot.bot import Townhall
 from townhall_bot.cli import main as townhall
 from townhall_bot.core_texts import TEXTS
 from townhall_bot.loopback import LoopbackDiscord, Person, Turn, point_discord_at
-from townhall_bot.loopback.state import InteractionType
+from townhall_bot.loopback.kinds import InteractionType
 from townhall_bot.settings import Settings, SettingsError, load_settings
 from townhall_bot.store import Store
 from townhall_bot.testkit import RunningTownhall

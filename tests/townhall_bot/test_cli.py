@@ -19,8 +19,7 @@ import pytest
 
 from townhall_bot import lock, plugin_discovery
 from townhall_bot.cli import main
-from townhall_bot.loopback import LoopbackDiscord, TownhallWorld, point_discord_at
-from townhall_bot.loopback.world import Change
+from townhall_bot.loopback import Change, LoopbackDiscord, TownhallWorld, point_discord_at
 from townhall_bot.plugin_discovery import gather
 from townhall_bot.plugin_host import LoadedPlugin
 from townhall_bot.plugins import CliCommand, Plugin

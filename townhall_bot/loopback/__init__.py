@@ -9,10 +9,11 @@ from townhall_bot.loopback.client import point_discord_at
 from townhall_bot.loopback.clock import ManualClock
 from townhall_bot.loopback.errors import DiscordError
 from townhall_bot.loopback.guild import Guild
+from townhall_bot.loopback.kinds import ResponseType
 from townhall_bot.loopback.option_values import CommandRefused
 from townhall_bot.loopback.people import Person
 from townhall_bot.loopback.server import LoopbackDiscord, TownhallWorld
-from townhall_bot.loopback.state import Channel, Message, ResponseType
+from townhall_bot.loopback.state import Channel, Message
 from townhall_bot.loopback.turns import Turn
 
 __all__ = [

@@ -7,15 +7,14 @@ import unicodedata
 from typing import Any
 
 from townhall_bot.loopback.errors import FIELD_CHOICES, FormErrors
+from townhall_bot.loopback.kinds import SUB_COMMANDS, CommandType, OptionType
 from townhall_bot.loopback.state import Payload
 
 Path = tuple[str | int, ...]
 
 CHAT_NAME = re.compile(r"^[-_'\w]{1,32}$")
-SUB_COMMAND, SUB_GROUP, STRING, INTEGER, BOOLEAN, NUMBER = 1, 2, 3, 4, 5, 10
-OPTION_TYPES = range(1, 12)
 MAX_SAFE_INTEGER = 2**53 - 1
-COMMANDS_LIMIT = {1: 100, 2: 15, 3: 15}
+COMMANDS_LIMIT = {CommandType.CHAT: 100, CommandType.USER: 15, CommandType.MESSAGE: 15}
 """Most commands of each type, globally or for one server."""
 TOTAL_LIMIT = 8000
 
@@ -44,7 +43,7 @@ def check_one(definition: Payload, form: FormErrors, path: Path = ()) -> None:
     if kind not in COMMANDS_LIMIT:
         form.add((*path, "type"), FIELD_CHOICES, "Value must be one of {1, 2, 3, 4}.")
         return
-    if kind != 1:
+    if kind != CommandType.CHAT:
         form.check_length((*path, "name"), definition.get("name"), 1, 32)
         if definition.get("description"):
             text = "Context menu commands cannot have description"
@@ -83,14 +82,14 @@ def _check_options(options: list[Payload], path: Path, form: FormErrors, *, dept
         form.add((*path, "options"), "BASE_TYPE_MAX_LENGTH", "Must be 25 or fewer in length.")
     names: set[str] = set()
     optional_seen = False
-    kinds = {option.get("type") in (SUB_COMMAND, SUB_GROUP) for option in options}
+    kinds = {option.get("type") in SUB_COMMANDS for option in options}
     if len(kinds) > 1:
         text = "Sub-command and sub-command group option types are mutually exclusive to all other types"
         form.add((*path, "options"), "APPLICATION_COMMAND_OPTIONS_TYPE_INVALID", text)
     for position, option in enumerate(options):
         here: Path = (*path, "options", position)
-        if option.get("type") not in OPTION_TYPES:
-            form.add((*here, "type"), FIELD_CHOICES, f"Value must be one of {set(OPTION_TYPES)}.")
+        if option.get("type") not in list(OptionType):
+            form.add((*here, "type"), FIELD_CHOICES, f"Value must be one of {set(map(int, OptionType))}.")
             continue
         _check_name(option, here, form)
         form.check_length((*here, "description"), option.get("description"), 1, 100)
@@ -98,8 +97,9 @@ def _check_options(options: list[Payload], path: Path, form: FormErrors, *, dept
             text = "Option names must be unique"
             form.add((*here, "name"), "APPLICATION_COMMAND_OPTIONS_NAME_DUPLICATE", text)
         names.add(str(option.get("name")))
-        if option["type"] in (SUB_COMMAND, SUB_GROUP):
-            if depth + (option["type"] == SUB_COMMAND) > 2 or (depth and option["type"] == SUB_GROUP):
+        if option["type"] in SUB_COMMANDS:
+            deepest = 1 if option["type"] == OptionType.SUB_COMMAND else 0
+            if depth > deepest:
                 text = "Sub-commands and groups nest no deeper than command, group, sub-command"
                 form.add((*here, "type"), "APPLICATION_COMMAND_OPTIONS_TYPE_INVALID", text)
             _check_options(option.get("options") or [], here, form, depth=depth + 1)
@@ -135,22 +135,22 @@ def _check_choices(option: Payload, path: Path, form: FormErrors) -> None:
 
 
 def _fits_type(value: Any, kind: int) -> bool:
-    if kind == STRING:
+    if kind == OptionType.STRING:
         return isinstance(value, str) and 1 <= len(value) <= 100
-    if kind == INTEGER:
+    if kind == OptionType.INTEGER:
         return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_SAFE_INTEGER
-    return kind == NUMBER and isinstance(value, int | float) and not isinstance(value, bool)
+    return kind == OptionType.NUMBER and isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _check_bounds(option: Payload, path: Path, form: FormErrors) -> None:
-    numeric = option["type"] in (INTEGER, NUMBER)
+    numeric = option["type"] in (OptionType.INTEGER, OptionType.NUMBER)
     for key in ("min_value", "max_value"):
         value = option.get(key)
         if value is None:
             continue
         if not numeric:
             form.add((*path, key), "APPLICATION_COMMAND_OPTIONS_BOUNDS_TYPE", f"{key} is for numbers only")
-        elif abs(value) > MAX_SAFE_INTEGER or (option["type"] == INTEGER and value != int(value)):
+        elif abs(value) > MAX_SAFE_INTEGER or (option["type"] == OptionType.INTEGER and value != int(value)):
             text = f"Must be a whole number between -{MAX_SAFE_INTEGER} and {MAX_SAFE_INTEGER}."
             form.add((*path, key), "NUMBER_TYPE_MAX", text)
     low, high = option.get("min_value"), option.get("max_value")
@@ -159,7 +159,7 @@ def _check_bounds(option: Payload, path: Path, form: FormErrors) -> None:
         form.add((*path, "max_value"), "APPLICATION_COMMAND_OPTIONS_MIN_MAX", text)
     for key, least in (("min_length", 0), ("max_length", 1)):
         value = option.get(key)
-        if value is not None and (option["type"] != STRING or not least <= value <= 6000):
+        if value is not None and (option["type"] != OptionType.STRING or not least <= value <= 6000):
             form.add((*path, key), "NUMBER_TYPE_MAX", f"Must be between {least} and 6000.")
 
 

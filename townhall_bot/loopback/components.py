@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from townhall_bot.loopback.errors import FIELD_CHOICES, FormErrors
+from townhall_bot.loopback.kinds import SELECTS, ComponentType
 from townhall_bot.loopback.state import Payload, walk_components
 
-ROW, BUTTON, STRING_SELECT, TEXT_INPUT = 1, 2, 3, 4
-SELECTS = (3, 5, 6, 7, 8)
-TEXT_DISPLAY, LABEL = 10, 18
-LAYOUT_TOP = (1, 9, 10, 12, 13, 14, 17)
+LAYOUT_TOP = (
+    ComponentType.ACTION_ROW,
+    ComponentType.SECTION,
+    ComponentType.TEXT_DISPLAY,
+    ComponentType.MEDIA_GALLERY,
+    ComponentType.FILE,
+    ComponentType.SEPARATOR,
+    ComponentType.CONTAINER,
+)
 """What may stand at the top of a message under the COMPONENTS_V2 flag."""
+MODAL_TOP = (ComponentType.ACTION_ROW, ComponentType.TEXT_DISPLAY, ComponentType.LABEL)
 LINK_STYLE, PREMIUM_STYLE = 5, 6
 
 
 def check_message(components: list[Payload], form: FormErrors, *, layout: bool) -> None:
     """Note what Discord refuses in a message's components; ``layout`` is the COMPONENTS_V2 flag."""
-    top = LAYOUT_TOP if layout else (ROW,)
+    top = LAYOUT_TOP if layout else (ComponentType.ACTION_ROW,)
     if not layout and len(components) > 5:
         form.add(("components",), "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 5 in length.")
     if layout and sum(1 for _ in walk_components(components)) > 40:
         form.add(("components",), "COMPONENT_MAX_TOTAL", "The total number of components cannot exceed 40")
     for position, part in enumerate(components):
         if part.get("type") not in top:
-            allowed = ", ".join(map(str, top))
-            message = f'Value of field "type" must be one of ({allowed}).'
-            form.add(("components", position, "type"), "UNION_TYPE_CHOICES", message)
+            _refuse_type(top, ("components", position, "type"), form)
     _check_all(components, ("components",), form, set())
     text = sum(len(part.get("content", "")) for part in walk_components(components))
     if text > 4000:
@@ -42,10 +48,13 @@ def check_modal(modal: Payload, form: FormErrors) -> None:
         form.add(("data", "components"), "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 5 in length.")
         return
     for position, row in enumerate(rows):
-        if row.get("type") not in (ROW, TEXT_DISPLAY, LABEL):
-            message = 'Value of field "type" must be one of (1, 10, 18).'
-            form.add(("data", "components", position, "type"), "UNION_TYPE_CHOICES", message)
+        if row.get("type") not in MODAL_TOP:
+            _refuse_type(MODAL_TOP, ("data", "components", position, "type"), form)
     _check_all(rows, ("data", "components"), form, set())
+
+
+def _refuse_type(allowed: Sequence[ComponentType], path: tuple[str | int, ...], form: FormErrors) -> None:
+    form.add(path, "UNION_TYPE_CHOICES", f'Value of field "type" must be one of ({", ".join(map(str, allowed))}).')
 
 
 def _check_all(parts: list[Payload], path: tuple[str | int, ...], form: FormErrors, seen: set[str]) -> None:
@@ -60,18 +69,18 @@ def _check_all(parts: list[Payload], path: tuple[str | int, ...], form: FormErro
 
 def _check_one(part: Payload, path: tuple[str | int, ...], form: FormErrors, seen: set[str]) -> None:
     kind = part.get("type")
-    if kind == ROW:
+    if kind == ComponentType.ACTION_ROW:
         _check_row(part, path, form)
-    elif kind == BUTTON:
+    elif kind == ComponentType.BUTTON:
         _check_button(part, path, form)
-    elif kind == STRING_SELECT:
+    elif kind == ComponentType.STRING_SELECT:
         _check_options(part, path, form)
-    elif kind == TEXT_INPUT:
+    elif kind == ComponentType.TEXT_INPUT:
         _check_text_input(part, path, form)
-    elif kind == TEXT_DISPLAY:
+    elif kind == ComponentType.TEXT_DISPLAY:
         form.check_length((*path, "content"), part.get("content"), 1, 4000)
     custom_id: Any = part.get("custom_id")
-    if custom_id is not None or kind in SELECTS or kind == TEXT_INPUT:
+    if custom_id is not None or kind in SELECTS or kind == ComponentType.TEXT_INPUT:
         form.check_length((*path, "custom_id"), custom_id, 1, 100)
         if custom_id in seen:
             message = "Component custom id cannot be duplicated"
@@ -83,7 +92,7 @@ def _check_row(row: Payload, path: tuple[str | int, ...], form: FormErrors) -> N
     inside = row.get("components")
     if not isinstance(inside, list) or not 1 <= len(inside) <= 5:
         form.add((*path, "components"), "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 5 in length.")
-    elif len(inside) > 1 and any(part.get("type") != BUTTON for part in inside):
+    elif len(inside) > 1 and any(part.get("type") != ComponentType.BUTTON for part in inside):
         message = "The specified component exceeds the maximum width"
         form.add((*path, "components", 1), "COMPONENT_LAYOUT_WIDTH_EXCEEDED", message)
 

@@ -10,20 +10,12 @@ from typing import TYPE_CHECKING
 import discord
 
 from townhall_bot.loopback import option_values, permissions
+from townhall_bot.loopback.kinds import SUB_COMMANDS, CommandType, OptionType
 from townhall_bot.loopback.option_values import CommandRefused
-from townhall_bot.loopback.state import (
-    Attachment,
-    Channel,
-    Command,
-    CommandType,
-    Payload,
-    User,
-)
+from townhall_bot.loopback.state import Attachment, Channel, Command, Payload, User
 
 if TYPE_CHECKING:
     from townhall_bot.loopback.world import World
-
-SUB_COMMAND, SUB_GROUP, ATTACHMENT = 1, 2, 11
 
 
 @dataclass(slots=True)
@@ -101,8 +93,8 @@ def data_of(draft: Draft, world: World, user: User, channel: Channel) -> Payload
     values: list[Payload] = []
     for option in draft.options:
         name = str(option["name"])
-        if option["type"] == ATTACHMENT and name in draft.files:
-            values.append({"name": name, "type": ATTACHMENT, "value": scope.attach(draft.files[name])})
+        if option["type"] == OptionType.ATTACHMENT and name in draft.files:
+            values.append({"name": name, "type": OptionType.ATTACHMENT, "value": scope.attach(draft.files[name])})
         elif name in draft.given:
             value = option_values.convert(option, draft.given[name], scope)
             values.append({"name": name, "type": option["type"], "value": value})
@@ -126,7 +118,7 @@ def completion_of(draft: Draft) -> Payload:
 def _data(draft: Draft, values: list[Payload], resolved: Payload) -> Payload:
     options = values
     for depth, word in enumerate(reversed(draft.path[1:])):
-        kind = SUB_COMMAND if depth == 0 else SUB_GROUP
+        kind = OptionType.SUB_COMMAND if depth == 0 else OptionType.SUB_COMMAND_GROUP
         options = [{"name": word, "type": kind, "options": options}]
     data: Payload = {
         "id": str(draft.command.id),
@@ -145,7 +137,7 @@ def leaves(command: Command) -> list[Draft]:
     """Return what can be typed of a command: itself, or each of its sub-commands."""
 
     def walk(path: tuple[str, ...], options: list[Payload]) -> list[Draft]:
-        below = [option for option in options if option["type"] in (SUB_COMMAND, SUB_GROUP)]
+        below = [option for option in options if option["type"] in SUB_COMMANDS]
         if not below:
             return [Draft(command, path, options, {})]
         return [leaf for sub in below for leaf in walk((*path, str(sub["name"])), sub.get("options") or [])]

@@ -17,6 +17,7 @@ from aiohttp import WSMsgType, web
 
 from townhall_bot.loopback.changes import Change
 from townhall_bot.loopback.guild import Guild
+from townhall_bot.loopback.kinds import Opcode
 from townhall_bot.loopback.state import Payload
 
 if TYPE_CHECKING:
@@ -27,6 +28,14 @@ log = logging.getLogger("townhall.loopback")
 REPLAY_LIMIT = 2000
 """Events kept for a resume; a client that missed more identifies anew."""
 SENDS_PER_MINUTE = 120
+AFTER_IDENTIFY = (
+    Opcode.PRESENCE_UPDATE,
+    Opcode.VOICE_STATE_UPDATE,
+    Opcode.REQUEST_GUILD_MEMBERS,
+    Opcode.GUILD_SUBSCRIPTIONS,
+    Opcode.REQUEST_SOUNDBOARD_SOUNDS,
+)
+"""What an identified client may send; all but the request for members changes nothing here."""
 PRIVILEGED = ("presences", "members", "message_content")
 
 
@@ -67,7 +76,7 @@ class Session:
     def dispatch(self, name: str, data: Payload) -> None:
         """Send an event, or keep it for a resume."""
         self.seq += 1
-        text = json.dumps({"op": 0, "t": name, "s": self.seq, "d": data}, ensure_ascii=False)
+        text = json.dumps({"op": Opcode.DISPATCH, "t": name, "s": self.seq, "d": data}, ensure_ascii=False)
         self.sent.append((self.seq, text))
         self._note(text)
         if self.queue is None:
@@ -116,7 +125,7 @@ class Connection:
 
     async def run(self) -> None:
         """Talk until either side closes."""
-        self.send({"op": 10, "d": {"heartbeat_interval": int(self.gateway.heartbeat_seconds * 1000)}})
+        self.send({"op": Opcode.HELLO, "d": {"heartbeat_interval": int(self.gateway.heartbeat_seconds * 1000)}})
         writer = asyncio.create_task(self._write())
         try:
             await self._read()
@@ -155,7 +164,7 @@ class Connection:
             if message.type in (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR):
                 return
             op, data = self._parse(message.data)
-            if op == 1:
+            if op == Opcode.HEARTBEAT:
                 last_beat = time.monotonic()
             self._handle(op, data)
 
@@ -171,17 +180,17 @@ class Connection:
             raise Closing(4002, "Error while decoding payload.") from None
 
     def _handle(self, op: int, data: Any) -> None:
-        if op == 1:
-            self.send({"op": 11, "d": None})
-        elif op == 2:
+        if op == Opcode.HEARTBEAT:
+            self.send({"op": Opcode.HEARTBEAT_ACK, "d": None})
+        elif op == Opcode.IDENTIFY:
             self._identify(data)
-        elif op == 6:
+        elif op == Opcode.RESUME:
             self._resume(data)
-        elif op not in (3, 4, 8, 14, 31):
+        elif op not in AFTER_IDENTIFY:
             raise Closing(4001, "Unknown opcode.")
         elif self.session is None:
             raise Closing(4003, "Not authenticated.")
-        elif op == 8:
+        elif op == Opcode.REQUEST_GUILD_MEMBERS:
             self.gateway.send_members(self.session, data)
 
     def _check_entry(self, data: Any) -> None:
@@ -216,7 +225,7 @@ class Connection:
         session = self.gateway.sessions.get(str(data.get("session_id")))
         seq = int(data.get("seq") or 0)
         if session is None or (session.sent and seq < session.sent[0][0] - 1):
-            self.send({"op": 9, "d": False})
+            self.send({"op": Opcode.INVALID_SESSION, "d": False})
             return
         if seq > session.seq:
             raise Closing(4007, "Invalid seq.")

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from townhall_bot.loopback.kinds import ComponentType
 from townhall_bot.loopback.option_values import CommandRefused
 from townhall_bot.loopback.state import Payload, walk_components
 
 if TYPE_CHECKING:
     from townhall_bot.loopback.option_values import Scope
 
-ROW, STRING_SELECT, TEXT_INPUT, USER_SELECT, ROLE_SELECT, LABEL = 1, 3, 4, 5, 6, 18
+OFFERS_PEOPLE = (ComponentType.USER_SELECT, ComponentType.MENTIONABLE_SELECT)
+OFFERS_ROLES = (ComponentType.ROLE_SELECT, ComponentType.MENTIONABLE_SELECT)
 
 
 def parts(components: list[Payload]) -> list[Payload]:
@@ -24,7 +26,7 @@ def chosen(select: Payload, values: Sequence[str], scope: Scope) -> list[str]:
     low, high = select.get("min_values", 1), select.get("max_values", 1)
     if not low <= len(values) <= high:
         raise CommandRefused(f"expected {low} to {high} choices, got {len(values)}")
-    if select["type"] == STRING_SELECT:
+    if select["type"] == ComponentType.STRING_SELECT:
         known = {text: option["value"] for option in select["options"] for text in (option["label"], option["value"])}
         for value in values:
             if value not in known:
@@ -35,11 +37,11 @@ def chosen(select: Payload, values: Sequence[str], scope: Scope) -> list[str]:
 
 
 def _entity(kind: int, text: str, scope: Scope) -> str:
-    if kind in (USER_SELECT, 7) and (user := scope.find_user(text)) is not None:
+    if kind in OFFERS_PEOPLE and (user := scope.find_user(text)) is not None:
         return scope.user(user)
-    if kind in (ROLE_SELECT, 7) and (role := scope.find_role(text)) is not None:
+    if kind in OFFERS_ROLES and (role := scope.find_role(text)) is not None:
         return scope.role(role)
-    if kind == 8 and (channel := scope.find_channel(text)) is not None:
+    if kind == ComponentType.CHANNEL_SELECT and (channel := scope.find_channel(text)) is not None:
         return scope.to_channel(channel)
     raise CommandRefused(f"there is nobody and nothing called {text!r} here")
 
@@ -49,12 +51,11 @@ def filled(modal: Payload, values: Mapping[str, str]) -> list[Payload]:
     left = dict(values)
     rows: list[Payload] = []
     for row in modal["components"]:
-        if row["type"] == ROW:
-            rows.append(
-                {"type": ROW, "components": [_field(part, part.get("label"), left) for part in row["components"]]}
-            )
-        elif row["type"] == LABEL:
-            rows.append({"type": LABEL, "component": _field(row["component"], row.get("label"), left)})
+        if row["type"] == ComponentType.ACTION_ROW:
+            fields = [_field(part, part.get("label"), left) for part in row["components"]]
+            rows.append({"type": row["type"], "components": fields})
+        elif row["type"] == ComponentType.LABEL:
+            rows.append({"type": row["type"], "component": _field(row["component"], row.get("label"), left)})
     if left:
         raise CommandRefused(f"the form has no field {', '.join(left)}")
     return rows
@@ -64,8 +65,8 @@ def _field(part: Payload, label: object, left: dict[str, str]) -> Payload:
     keys = (str(part["custom_id"]), str(label).replace(" ", "_"), str(label))
     given = next((left.pop(key) for key in keys if key in left), None)
     text = given if given is not None else str(part.get("value") or "")
-    if part["type"] == STRING_SELECT:
-        return {"type": STRING_SELECT, "custom_id": part["custom_id"], "values": [text] if text else []}
+    if part["type"] == ComponentType.STRING_SELECT:
+        return {"type": part["type"], "custom_id": part["custom_id"], "values": [text] if text else []}
     low, high = part.get("min_length", 0), part.get("max_length", 4000)
     if part.get("required", True) and not text:
         raise CommandRefused(f"{label} must be filled in")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import discord
 
 from townhall_bot.loopback import permissions
+from townhall_bot.loopback.changes import Change
 from townhall_bot.loopback.people import Person
 from townhall_bot.loopback.state import Channel, Member, Overwrite, Role, User
 
@@ -37,14 +38,14 @@ class Guild:
         channel = Channel(self.world.ids.next(), name, guild=self, position=len(self.channels), topic=topic, nsfw=nsfw)
         self.channels.append(channel)
         self.world.channels[channel.id] = channel
-        self.world.channel_created(channel)
+        self.world.publish(Change("channel_created", guild=self, channel=channel))
         return channel
 
     def remove_channel(self, channel: Channel) -> None:
         """Delete a channel with its messages."""
         self.channels.remove(channel)
         del self.world.channels[channel.id]
-        self.world.channel_deleted(channel)
+        self.world.publish(Change("channel_deleted", guild=self, channel=channel))
 
     def channel(self, name: str) -> Channel:
         """Return the channel of that name; raises KeyError with the names there are."""
@@ -69,32 +70,33 @@ class Guild:
             role.managed_by = user.id
         member = Member(user, self, self.world.clock(), [role.id])
         self.members[user.id] = member
-        self.world.member_joined(member)
+        self.world.publish(Change("member_joined", guild=self, member=member))
         return member
 
     def remove_member(self, person: Person) -> None:
         """Let somebody leave the server."""
-        self.world.member_left(self.members.pop(person.id))
+        member = self.members.pop(person.id)
+        self.world.publish(Change("member_left", guild=self, member=member))
 
     def add_role(self, name: str, permissions: discord.Permissions) -> Role:
         """Create a role."""
         role = Role(self.world.ids.next(), name, permissions.value, position=len(self.roles))
         self.roles[role.id] = role
         if self.world.bot.id in self.members:  # before it joins, the bot hears nothing
-            self.world.role_created(self, role)
+            self.world.publish(Change("role_created", guild=self, role=role))
         return role
 
     def give_role(self, member: Person | User, role: Role) -> None:
         """Give a member, the bot too, a further role."""
         holder = self.members[member.id]
         holder.role_ids.append(role.id)
-        self.world.member_updated(holder)
+        self.world.publish(Change("member_updated", guild=self, member=holder))
 
     def take_role(self, member: Person | User, role: Role) -> None:
         """Take a role from a member, the bot too."""
         holder = self.members[member.id]
         holder.role_ids.remove(role.id)
-        self.world.member_updated(holder)
+        self.world.publish(Change("member_updated", guild=self, member=holder))
 
     def overwrite(
         self,
@@ -111,4 +113,4 @@ class Guild:
             allow.value if allow else 0,
             deny.value if deny else 0,
         )
-        self.world.channel_updated(channel)
+        self.world.publish(Change("channel_updated", guild=self, channel=channel))

@@ -7,7 +7,8 @@ from urllib.parse import quote
 
 from townhall_bot.loopback import payloads, permissions
 from townhall_bot.loopback.clock import iso
-from townhall_bot.loopback.state import Attachment, Command, Interaction, InteractionType, Message, Payload
+from townhall_bot.loopback.kinds import InteractionType
+from townhall_bot.loopback.state import Attachment, Command, Interaction, Message, Payload
 
 if TYPE_CHECKING:
     from townhall_bot.loopback.world import World

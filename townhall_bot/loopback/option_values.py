@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from townhall_bot.loopback import message_payloads, payloads, permissions
 from townhall_bot.loopback.command_rules import MAX_SAFE_INTEGER
+from townhall_bot.loopback.kinds import OptionType
 from townhall_bot.loopback.state import Attachment, Channel, Message, Payload, Role, User
 
 if TYPE_CHECKING:
     from townhall_bot.loopback.world import World
 
-STRING, INTEGER, BOOLEAN, USER, CHANNEL, ROLE, MENTIONABLE, NUMBER, ATTACHMENT = range(3, 12)
 STRING_LIMIT = 6000
 MENTION = re.compile(r"^<[@#][!&]?(\d+)>$")
 
@@ -95,11 +95,11 @@ def convert(option: Payload, text: str, scope: Scope) -> Any:
                 return choice["value"]
         offered = ", ".join(str(choice["name"]) for choice in choices)
         raise CommandRefused(f"{name}: {text!r} is none of the choices: {offered}")
-    if kind == STRING:
+    if kind == OptionType.STRING:
         return _string(option, text)
-    if kind in (INTEGER, NUMBER):
+    if kind in (OptionType.INTEGER, OptionType.NUMBER):
         return _number(option, text)
-    if kind == BOOLEAN:
+    if kind == OptionType.BOOLEAN:
         if text.lower() not in ("true", "false"):
             raise CommandRefused(f"{name}: expected True or False, got {text!r}")
         return text.lower() == "true"
@@ -114,7 +114,7 @@ def _string(option: Payload, text: str) -> str:
 
 
 def _number(option: Payload, text: str) -> int | float:
-    whole = option["type"] == INTEGER
+    whole = option["type"] == OptionType.INTEGER
     kind = "a whole number" if whole else "a number"
     try:
         value: int | float = int(text) if whole else float(text)
@@ -128,15 +128,15 @@ def _number(option: Payload, text: str) -> int | float:
 
 def _entity(option: Payload, text: str, scope: Scope) -> str:
     kind = option["type"]
-    if kind in (USER, MENTIONABLE) and (user := scope.find_user(text)) is not None:
+    if kind in (OptionType.USER, OptionType.MENTIONABLE) and (user := scope.find_user(text)) is not None:
         return scope.user(user)
-    if kind in (ROLE, MENTIONABLE) and (role := scope.find_role(text)) is not None:
+    if kind in (OptionType.ROLE, OptionType.MENTIONABLE) and (role := scope.find_role(text)) is not None:
         return scope.role(role)
-    if kind == CHANNEL and (channel := scope.find_channel(text)) is not None:
+    if kind == OptionType.CHANNEL and (channel := scope.find_channel(text)) is not None:
         types = option.get("channel_types")
         if types and channel.type not in types:
             raise CommandRefused(f"{option['name']}: #{channel.name} is not of a kind that this option takes")
         return scope.to_channel(channel)
-    if kind == ATTACHMENT:
+    if kind == OptionType.ATTACHMENT:
         raise CommandRefused(f"{option['name']}: a file is attached, not typed")
     raise CommandRefused(f"{option['name']}: there is nobody and nothing called {text!r} here")

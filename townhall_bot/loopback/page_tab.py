@@ -14,10 +14,11 @@ from aiohttp import WSMsgType, web
 from townhall_bot.loopback import page_traffic, page_views
 from townhall_bot.loopback.changes import Change
 from townhall_bot.loopback.errors import DiscordError
+from townhall_bot.loopback.kinds import ResponseType
 from townhall_bot.loopback.option_values import CommandRefused
 from townhall_bot.loopback.people import Person
 from townhall_bot.loopback.server import LoopbackDiscord
-from townhall_bot.loopback.state import Channel, Interaction, Message, Payload, ResponseType
+from townhall_bot.loopback.state import Channel, Interaction, Message, Payload
 from townhall_bot.loopback.turns import Turn
 
 log = logging.getLogger("townhall.loopback")

@@ -5,22 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import discord
+
 from townhall_bot.loopback import composer, message_payloads, permissions
+from townhall_bot.loopback.guild import Guild
+from townhall_bot.loopback.kinds import SUB_COMMANDS, ChannelType, CommandType, MessageType, ResponseType
 from townhall_bot.loopback.option_values import CommandRefused
 from townhall_bot.loopback.people import Person
-from townhall_bot.loopback.state import (
-    Channel,
-    ChannelType,
-    Command,
-    CommandType,
-    Interaction,
-    Message,
-    Payload,
-    ResponseType,
-)
+from townhall_bot.loopback.state import Channel, Command, Interaction, Message, Payload
 from townhall_bot.loopback.world import World
 
-SUB_COMMANDS = (1, 2)
 SHOWN_HISTORY = 200
 """Messages of a channel that a tab gets when it opens."""
 
@@ -54,7 +48,8 @@ def message(of: Message, person: Person) -> Payload:
     world = person.guild.world
     shown = message_payloads.message(of, "")
     shown["embeds"] = [_local(embed, world.base_url) for embed in of.embeds]
-    shown["used"] = used(of.interaction) if of.type in (20, 23) and of.interaction else None
+    by_command = of.type in (MessageType.CHAT_COMMAND, MessageType.MENU_COMMAND)
+    shown["used"] = used(of.interaction) if by_command and of.interaction else None
     shown["at"] = of.created_at * 1000
     shown["edited"] = of.edits > (1 if _was_deferred(of) else 0)
     shown["pings_me"] = of.pings_everyone or person.user in of.pings
@@ -91,7 +86,7 @@ def server(person: Person, *, connected: bool) -> Payload:
         "members": [
             {
                 **user(member.user.id, world),
-                "manages": bool(permissions.in_guild(guild, member.user.id) & _MANAGE_SERVER),
+                "manages": _manages(guild, member.user.id),
                 "online": connected if member.user.bot else True,
             }
             for member in guild.members.values()
@@ -110,14 +105,11 @@ def user(user_id: int, world: World) -> Payload:
 
 def person(of: Person, names: Iterable[str]) -> Payload:
     """Return the one who acts in a tab; ``names`` are the others one can act as."""
-    return {"id": str(of.id), "name": of.name, "people": list(names), "manages": _manages(of)}
+    return {"id": str(of.id), "name": of.name, "people": list(names), "manages": _manages(of.guild, of.id)}
 
 
-_MANAGE_SERVER = 1 << 5
-
-
-def _manages(of: Person) -> bool:
-    return bool(permissions.in_guild(of.guild, of.id) & _MANAGE_SERVER)
+def _manages(guild: Guild, user_id: int) -> bool:
+    return bool(permissions.in_guild(guild, user_id) & discord.Permissions.manage_guild.flag)
 
 
 def _may_read(of: Message, person: Person) -> bool:

@@ -5,14 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from townhall_bot.loopback.clock import iso
-from townhall_bot.loopback.state import (
-    Channel,
-    ChannelType,
-    Member,
-    Payload,
-    Role,
-    User,
-)
+from townhall_bot.loopback.kinds import ChannelType
+from townhall_bot.loopback.state import Channel, Member, Payload, Role, User
 
 if TYPE_CHECKING:
     from townhall_bot.loopback.guild import Guild

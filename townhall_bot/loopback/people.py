@@ -9,24 +9,14 @@ from typing import TYPE_CHECKING
 import discord
 
 from townhall_bot.loopback import composer, forms, permissions
+from townhall_bot.loopback.kinds import SELECTS, CommandType, InteractionType
 from townhall_bot.loopback.option_values import CommandRefused, Scope
-from townhall_bot.loopback.state import (
-    Attachment,
-    Channel,
-    CommandType,
-    Interaction,
-    InteractionType,
-    Message,
-    Payload,
-    User,
-)
+from townhall_bot.loopback.state import Attachment, Channel, Interaction, Message, Payload, User
 from townhall_bot.loopback.turns import Turn
 
 if TYPE_CHECKING:
     from townhall_bot.loopback.guild import Guild
     from townhall_bot.loopback.world import World
-
-SELECT_KINDS = (3, 5, 6, 7, 8)
 
 
 class Person:
@@ -162,7 +152,7 @@ class Person:
     async def select(self, message: Message, *values: str, custom_id: str | None = None) -> Turn:
         """Choose from a select menu: option values, or names of people, roles or channels."""
         self._check_sees(message)
-        selects = [part for part in forms.parts(message.components) if part.get("type") in SELECT_KINDS]
+        selects = [part for part in forms.parts(message.components) if part.get("type") in SELECTS]
         part = next((part for part in selects if custom_id in (None, part.get("custom_id"))), None)
         if part is None:
             raise CommandRefused("the message has no such select menu")

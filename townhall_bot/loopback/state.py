@@ -5,60 +5,27 @@ Ids are integers here; they become strings on the wire (``payloads.py``).
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import discord
+
+from townhall_bot.loopback.kinds import (
+    ChannelType,
+    CommandType,
+    ComponentType,
+    InteractionType,
+    MessageFlag,
+    MessageType,
+    ResponseType,
+)
 
 if TYPE_CHECKING:
     from townhall_bot.loopback.guild import Guild
 
 Payload = dict[str, Any]
 """A JSON object on its way to or from the client."""
-
-
-class MessageFlag(enum.IntFlag):
-    """The message flags that change what the loopback does."""
-
-    SUPPRESS_EMBEDS = 1 << 2
-    EPHEMERAL = 1 << 6
-    LOADING = 1 << 7
-    COMPONENTS_V2 = 1 << 15
-
-
-class InteractionType(enum.IntEnum):
-    """What a person did."""
-
-    COMMAND = 2
-    COMPONENT = 3
-    AUTOCOMPLETE = 4
-    MODAL = 5
-
-
-class ResponseType(enum.IntEnum):
-    """The first answer to an interaction."""
-
-    MESSAGE = 4
-    DEFERRED_MESSAGE = 5
-    DEFERRED_UPDATE = 6
-    UPDATE = 7
-    AUTOCOMPLETE = 8
-    MODAL = 9
-
-
-class ChannelType(enum.IntEnum):
-    """The kinds of channel the loopback has."""
-
-    TEXT = 0
-    DM = 1
-
-
-class CommandType(enum.IntEnum):
-    """The kinds of application command."""
-
-    CHAT = 1
-    USER = 2
-    MESSAGE = 3
 
 
 @dataclass(slots=True, eq=False)
@@ -71,6 +38,18 @@ class User:
     bot: bool = False
     locale: str = "en-US"
     """The language of their client, as Discord names it."""
+
+
+@dataclass(slots=True)
+class Application:
+    """The bot's entry in the developer portal. ``privileged`` are the privileged intents switched on there."""
+
+    id: int
+    name: str
+    bot: User
+    token: str
+    verify_key: str
+    privileged: discord.Intents = field(default_factory=discord.Intents.none)
 
 
 @dataclass(slots=True, eq=False)
@@ -128,7 +107,7 @@ class Message:
     components: list[Payload] = field(default_factory=list)
     attachments: list[Attachment] = field(default_factory=list)
     flags: int = 0
-    type: int = 0
+    type: MessageType = MessageType.DEFAULT
     tts: bool = False
     edited_at: float | None = None
     visible_to: int | None = None
@@ -161,14 +140,15 @@ class Message:
             lines += [str(embed[key]) for key in ("title", "description") if embed.get(key)]
             lines += [f"{item['name']}: {item['value']}" for item in embed.get("fields", [])]
             lines += [str(embed["footer"]["text"])] if embed.get("footer", {}).get("text") else []
-        lines += [str(part["content"]) for part in walk_components(self.components) if part.get("type") == 10]
+        parts = walk_components(self.components)
+        lines += [str(part["content"]) for part in parts if part.get("type") == ComponentType.TEXT_DISPLAY]
         lines += [f"[file {item.filename}, {len(item.data)} bytes]" for item in self.attachments]
         return "\n".join(lines)
 
     @property
     def buttons(self) -> list[Payload]:
         """Every button of the message, in reading order."""
-        return [part for part in walk_components(self.components) if part.get("type") == 2]
+        return [part for part in walk_components(self.components) if part.get("type") == ComponentType.BUTTON]
 
 
 def walk_components(components: list[Payload]) -> Iterator[Payload]:

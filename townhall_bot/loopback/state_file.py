@@ -17,14 +17,13 @@ from typing import Any
 
 from townhall_bot.loopback.changes import Change
 from townhall_bot.loopback.guild import Guild
+from townhall_bot.loopback.kinds import ChannelType, InteractionType, MessageType
 from townhall_bot.loopback.people import Person
 from townhall_bot.loopback.state import (
     Attachment,
     Channel,
-    ChannelType,
     Command,
     Interaction,
-    InteractionType,
     Member,
     Message,
     Overwrite,
@@ -237,6 +236,7 @@ def _restore_message(saved: dict[str, Any], world: World) -> None:
     message = Message(
         channel=channel, author=world.users[saved["author"]], **{key: saved[key] for key in PLAIN}
     )  # fmt: skip
+    message.type = MessageType(message.type)
     message.versions = [message.content]
     message.pings = [world.users[user] for user in saved["pings"]]
     message.reference = channel.history.get(saved["reference"])

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from townhall_bot.loopback.state import Channel, Interaction, Message, Payload, ResponseType
+from townhall_bot.loopback.kinds import ResponseType
+from townhall_bot.loopback.state import Channel, Interaction, Message, Payload
 
 if TYPE_CHECKING:
     from townhall_bot.loopback.people import Person

@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 from townhall_bot.loopback import components
 from townhall_bot.loopback.errors import FormErrors, empty_message
-from townhall_bot.loopback.state import Message, MessageFlag, Payload
+from townhall_bot.loopback.kinds import MessageFlag
+from townhall_bot.loopback.state import Message, Payload
 
 CONTENT_LIMIT = 2000
 EMBEDS_LIMIT = 10

@@ -12,6 +12,7 @@ from collections import Counter
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from townhall_bot.loopback.kinds import Opcode
 from townhall_bot.loopback.weather_event import Event
 from townhall_bot.loopback.weather_presets import CALM, PRESETS, Climate, Incident
 
@@ -90,13 +91,13 @@ class Weather:
 
     async def ask_to_reconnect(self) -> None:
         """Send op 7: clients close and resume."""
-        await self._gateway.send_to_all({"op": 7, "d": None})
+        await self._gateway.send_to_all({"op": Opcode.RECONNECT, "d": None})
 
     async def invalidate_sessions(self, *, resumable: bool = False) -> None:
         """Send op 9; where not ``resumable``, the sessions are gone and clients identify anew."""
         if not resumable:
             self._gateway.forget_sessions()
-        await self._gateway.send_to_all({"op": 9, "d": resumable})
+        await self._gateway.send_to_all({"op": Opcode.INVALID_SESSION, "d": resumable})
 
     def clear(self) -> None:
         """End all weather and let held requests go on. Discord's clock stays as far ahead as it is."""

@@ -1,7 +1,7 @@
 """The one object that holds a local Discord's state and tells everybody of its changes.
 
-Whatever alters state, the REST routes, the people, a test, does it through :class:`World`; the gateway (and a page,
-later) subscribe to the changes.
+Whatever alters state, the REST routes, the people, a test, does it through :class:`World`; the gateway and the page's
+tabs subscribe to the changes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import asyncio
 import itertools
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import discord
 
@@ -18,24 +17,20 @@ from townhall_bot.loopback import mentions, validation
 from townhall_bot.loopback.changes import Change, Observable
 from townhall_bot.loopback.clock import Clock, Snowflakes
 from townhall_bot.loopback.guild import Guild
+from townhall_bot.loopback.kinds import ChannelType, InteractionType, MessageType, ResponseType
 from townhall_bot.loopback.people import Person
 from townhall_bot.loopback.permissions import BOT
 from townhall_bot.loopback.state import (
+    Application,
     Attachment,
     Channel,
-    ChannelType,
     Command,
     Interaction,
-    InteractionType,
-    Member,
     Message,
     Payload,
-    ResponseType,
     Role,
     User,
 )
-
-__all__ = ["Application", "Change", "World"]
 
 FIRST_ANSWER_SECONDS = 3.0
 TOKEN_SECONDS = 15 * 60.0
@@ -43,18 +38,6 @@ HISTORY_LIMIT = 5000
 """Messages a channel keeps, so that a long run's memory stays flat."""
 FIXED_TIME = 1_767_225_600.0
 """The first second of 2026: from it come the ids that are the same at every start."""
-
-
-@dataclass(slots=True)
-class Application:
-    """The bot's entry in the developer portal. ``privileged`` are the privileged intents switched on there."""
-
-    id: int
-    name: str
-    bot: User
-    token: str
-    verify_key: str
-    privileged: discord.Intents = field(default_factory=discord.Intents.none)
 
 
 class World(Observable):
@@ -128,34 +111,6 @@ class World(Observable):
         self.publish(Change("channel_created", channel=channel))
         return channel
 
-    def channel_created(self, channel: Channel) -> None:
-        """Tell of a new channel."""
-        self.publish(Change("channel_created", guild=channel.guild, channel=channel))
-
-    def channel_updated(self, channel: Channel) -> None:
-        """Tell that a channel's name or permissions changed."""
-        self.publish(Change("channel_updated", guild=channel.guild, channel=channel))
-
-    def channel_deleted(self, channel: Channel) -> None:
-        """Tell that a channel is gone."""
-        self.publish(Change("channel_deleted", guild=channel.guild, channel=channel))
-
-    def role_created(self, guild: Guild, role: Role) -> None:
-        """Tell of a new role."""
-        self.publish(Change("role_created", guild=guild, role=role))
-
-    def member_updated(self, member: Member) -> None:
-        """Tell that a member's roles changed."""
-        self.publish(Change("member_updated", guild=member.guild, member=member))
-
-    def member_joined(self, member: Member) -> None:
-        """Tell of a new member."""
-        self.publish(Change("member_joined", guild=member.guild, member=member))
-
-    def member_left(self, member: Member) -> None:
-        """Tell that somebody left."""
-        self.publish(Change("member_left", guild=member.guild, member=member))
-
     # Commands
 
     def registered(self, guild_id: int | None) -> list[Command]:
@@ -193,7 +148,7 @@ class World(Observable):
         """Post a person's message, mentions counted as Discord counts them."""
         message = self.new_message(channel, author)
         message.content, message.attachments, message.reference = text, files, reply_to
-        message.type = 19 if reply_to is not None else 0
+        message.type = MessageType.REPLY if reply_to is not None else MessageType.DEFAULT
         mentions.resolve(message, None, self)
         validation.check_message(message)
         return self.post(message)

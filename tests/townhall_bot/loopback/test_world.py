@@ -6,7 +6,7 @@ import pytest
 
 from townhall_bot.loopback import LoopbackDiscord, ManualClock, world
 from townhall_bot.loopback.changes import Change
-from townhall_bot.loopback.state import InteractionType
+from townhall_bot.loopback.kinds import InteractionType
 
 
 async def test_whoever_subscribes_hears_of_every_change() -> None:

@@ -10,6 +10,7 @@ import discord
 
 from townhall_bot.loopback import errors, message_payloads, payloads, permissions
 from townhall_bot.loopback.changes import Change
+from townhall_bot.loopback.kinds import MessageFlag, MessageType
 from townhall_bot.loopback.rates import Rate
 from townhall_bot.loopback.rest import compose
 from townhall_bot.loopback.rest.routing import Call, Route
@@ -82,8 +83,8 @@ async def send(call: Call) -> Any:
         if target is None and reference.get("fail_if_not_exists", True):
             text = "Unknown message"
             raise errors.invalid_form(("message_reference",), "REPLIES_UNKNOWN_MESSAGE", text)
-        message.type, message.reference = (19, target) if target else (0, None)
-    compose.write(call, message, {**body, "flags": int(body.get("flags") or 0) & ~64}, creating=True)
+        message.type, message.reference = (MessageType.REPLY, target) if target else (MessageType.DEFAULT, None)
+    compose.write(call, message, {**body, "flags": int(body.get("flags") or 0) & ~MessageFlag.EPHEMERAL}, creating=True)
     call.world.post(message)
     return _shown(call, message)
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from townhall_bot.loopback import mentions, validation
 from townhall_bot.loopback.errors import FormErrors, invalid_form, too_large
+from townhall_bot.loopback.kinds import MessageFlag
 from townhall_bot.loopback.message_payloads import ATTACHMENT_SIZE_LIMIT
 from townhall_bot.loopback.rest.routing import Call, Upload
-from townhall_bot.loopback.state import Attachment, Message, MessageFlag, Payload, walk_components
+from townhall_bot.loopback.state import Attachment, Message, Payload, walk_components
 
 CREATE_FLAGS = MessageFlag.SUPPRESS_EMBEDS | MessageFlag.EPHEMERAL | MessageFlag.COMPONENTS_V2
 EDIT_FLAGS = MessageFlag.SUPPRESS_EMBEDS | MessageFlag.COMPONENTS_V2

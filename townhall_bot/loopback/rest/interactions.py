@@ -8,24 +8,19 @@ from typing import Any
 from townhall_bot.loopback import errors, message_payloads
 from townhall_bot.loopback.components import check_modal
 from townhall_bot.loopback.errors import FormErrors
+from townhall_bot.loopback.kinds import CommandType, InteractionType, MessageFlag, MessageType, ResponseType
 from townhall_bot.loopback.rates import Rate
 from townhall_bot.loopback.rest import compose
 from townhall_bot.loopback.rest.routing import Call, Route
-from townhall_bot.loopback.state import (
-    CommandType,
-    Interaction,
-    InteractionType,
-    Message,
-    MessageFlag,
-    Payload,
-    ResponseType,
-)
+from townhall_bot.loopback.state import Interaction, Message, Payload
 
-ALLOWED = {
-    InteractionType.COMMAND: (4, 5, 9),
-    InteractionType.COMPONENT: (4, 5, 6, 7, 9),
-    InteractionType.AUTOCOMPLETE: (8,),
-    InteractionType.MODAL: (4, 5, 6, 7),
+MESSAGES = (ResponseType.MESSAGE, ResponseType.DEFERRED_MESSAGE)
+UPDATES = (ResponseType.DEFERRED_UPDATE, ResponseType.UPDATE)
+ALLOWED: dict[InteractionType, tuple[ResponseType, ...]] = {
+    InteractionType.COMMAND: (*MESSAGES, ResponseType.MODAL),
+    InteractionType.COMPONENT: (*MESSAGES, *UPDATES, ResponseType.MODAL),
+    InteractionType.AUTOCOMPLETE: (ResponseType.AUTOCOMPLETE,),
+    InteractionType.MODAL: (*MESSAGES, *UPDATES),
 }
 """Which first answers each kind of interaction takes."""
 
@@ -41,7 +36,7 @@ async def answer(call: Call) -> Any:
         raise errors.unknown_interaction()
     kind = _response_type(call.form, interaction)
     data = call.form.get("data") or {}
-    if kind in (ResponseType.MESSAGE, ResponseType.DEFERRED_MESSAGE):
+    if kind in MESSAGES:
         message = _new_message(call, interaction, _ephemeral(data))
         if kind is ResponseType.MESSAGE:
             compose.write(call, message, data, creating=True, root=("data",))
@@ -50,7 +45,7 @@ async def answer(call: Call) -> Any:
         interaction.original = message
         call.world.answer(interaction, kind)
         call.world.post(message)
-    elif kind in (ResponseType.UPDATE, ResponseType.DEFERRED_UPDATE):
+    elif kind in UPDATES:
         source = interaction.message
         assert source is not None  # _response_type lets an update pass only where there is a message
         if kind is ResponseType.UPDATE:
@@ -68,7 +63,7 @@ async def answer(call: Call) -> Any:
 def _response_type(body: Payload, interaction: Interaction) -> ResponseType:
     allowed = ALLOWED[interaction.type]
     if interaction.type is InteractionType.MODAL and interaction.message is None:
-        allowed = (4, 5)
+        allowed = MESSAGES
     if body.get("type") not in allowed:
         choices = ", ".join(map(str, allowed))
         raise errors.invalid_form(("type",), errors.FIELD_CHOICES, f"Value must be one of {{{choices}}}.")
@@ -103,11 +98,12 @@ def _new_message(call: Call, interaction: Interaction, flags: int) -> Message:
     if flags & MessageFlag.EPHEMERAL:
         message.visible_to = interaction.user.id
     if interaction.original is not None:  # a follow-up is shown as a reply to the first answer
-        message.type, message.reference = 19, interaction.original
+        message.type, message.reference = MessageType.REPLY, interaction.original
     elif interaction.type is InteractionType.COMMAND and interaction.command is not None:
-        message.type = 20 if interaction.command.type is CommandType.CHAT else 23
+        chat = interaction.command.type is CommandType.CHAT
+        message.type = MessageType.CHAT_COMMAND if chat else MessageType.MENU_COMMAND
     elif interaction.message is not None:
-        message.type, message.reference = 19, interaction.message
+        message.type, message.reference = MessageType.REPLY, interaction.message
     return message
 
 
