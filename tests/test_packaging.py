@@ -51,7 +51,8 @@ def run(installed: Path, home: Path, *command: str) -> subprocess.CompletedProce
     return subprocess.run(
         [str(installed / command[0]), *command[1:]],
         cwd=home,
-        env=kept | {"HOME": str(home), "PATH": str(installed)},
+        # port 0: another Townhall of this machine may have the health page's usual one
+        env=kept | {"HOME": str(home), "PATH": str(installed), "TOWNHALL_HEALTH_PORT": "0"},
         capture_output=True,
         text=True,
         check=False,

@@ -7,29 +7,31 @@ import base64
 import binascii
 import platform
 import shutil
+import socket
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from townhall_bot import lock, plugin_discovery
+from townhall_bot import health, lock, plugin_discovery
 from townhall_bot.bot import Townhall
-from townhall_bot.discord_account import PORTAL, Account, TokenRefused, Unreachable, look_up
+from townhall_bot.discord_account import PORTAL
+from townhall_bot.doctor_discord import discord_answers
 from townhall_bot.env_file import readable_by_others
 from townhall_bot.plugin_host import LoadedPlugin, kind, shown
 from townhall_bot.plugin_set import FAILURE_KEY, UNWELL_KEY
 from townhall_bot.plugins import Check
 from townhall_bot.settings import ENV_FILE, Settings, SettingsError, given_settings, load_settings, unknown_settings
 from townhall_bot.store import Store, StoreError
+from townhall_bot.store.schema import cure_of
 
 OLDEST_PYTHON = (3, 11)
 MIN_FREE_DISK = 500_000_000
 """Bytes: the database, its log and a plugin's small files. What a model needs is for its plugin to check."""
 MIN_FREE_MEMORY = 300_000_000
 """Bytes: the bot without any model."""
-MAX_CLOCK_SKEW_S = 3.0
-"""Discord's answer tells its time in whole seconds, so less cannot be told apart from the network."""
+CORRECT_IT = "Correct it in the environment or in .env."
 
 
 async def examine(
@@ -41,7 +43,7 @@ async def examine(
         settings = load_settings(Settings, env_file)
         plugins = plugin_discovery.find_plugins(settings)
     except SettingsError as error:  # everything below depends on these
-        return [*checks, Check("settings", False, str(error), "Correct it in the environment or in .env.")]
+        return [*checks, Check("settings", False, str(error), CORRECT_IT)]
     for loaded in plugins:
         plugin_discovery.read_settings(loaded, env_file)
     checks += [
@@ -50,6 +52,7 @@ async def examine(
         disk(settings.data_dir),
         memory(),
         running_bot(settings.data_dir),
+        health_page(settings),
         token(settings),
     ]
     if env_file is not None:
@@ -86,8 +89,7 @@ def data_folder(folder: Path) -> Check:
         with tempfile.TemporaryFile(dir=folder) as probe:
             probe.write(b"townhall")
     except OSError as error:
-        cure = "Make it writable for this user, or set TOWNHALL_DATA_DIR to a folder that is."
-        return Check("data folder", False, f"{folder}: {error.strerror}", cure)
+        return Check("data folder", False, f"{folder}: {error.strerror}", cure_of(error))
     return Check("data folder", True, str(folder))
 
 
@@ -96,7 +98,8 @@ def disk(folder: Path) -> Check:
     place = next((path for path in (folder, *folder.parents) if path.exists()), Path("/"))
     free = shutil.disk_usage(place).free
     ok = free >= MIN_FREE_DISK
-    return Check("disk", ok, f"{_size(free)} free", "" if ok else f"Free at least {_size(MIN_FREE_DISK)} there.")
+    cure = f"Free at least {_size(MIN_FREE_DISK)} there, or set TOWNHALL_DATA_DIR to a folder on another disk."
+    return Check("disk", ok, f"{_size(free)} free at {place}", "" if ok else cure)
 
 
 def memory() -> Check:
@@ -146,7 +149,7 @@ async def database_and_plugins(
     try:
         store = Store.open(path)
     except StoreError as error:
-        return [Check("database", False, str(error), "See above; nothing was changed.")]
+        return [_unusable(error), *(await _own_checks(plugins, settings.data_dir))]
     bot = Townhall(settings, store, plugins, env_file=env_file)
     try:
         damage = await store.damage()
@@ -155,39 +158,52 @@ async def database_and_plugins(
         bot.plugins.construct()
         failed, unwell = await store.values(FAILURE_KEY), await store.values(UNWELL_KEY)
     except StoreError as error:
-        return [Check("database", False, str(error), "See above.")]
+        return [_unusable(error), *(await _own_checks(plugins, settings.data_dir))]
     finally:
         await bot.close()
     for loaded in plugins:
-        history = failed.get(FAILURE_KEY + loaded.name), unwell.get(UNWELL_KEY + loaded.name)
-        checks += await _plugin_checks(loaded, *history, settings.data_dir)
+        line = plugin(loaded, failed.get(FAILURE_KEY + loaded.name), unwell.get(UNWELL_KEY + loaded.name))
+        checks += [line, *(await _own_checks([loaded], settings.data_dir))]
     return checks
 
 
-async def _plugin_checks(
-    loaded: LoadedPlugin, last_failure: str | None, unwell: str | None, data_dir: Path
-) -> list[Check]:
+def _unusable(error: StoreError) -> Check:
+    return Check("database", False, error.problem, f"{error.cure} Nothing was changed.")
+
+
+def plugin(loaded: LoadedPlugin, last_failure: str | None, unwell: str | None) -> Check:
+    """Can the plugin be loaded, and did it run well when it last did?"""
     name = f"plugin {loaded.name}"
     leave_out = f"TOWNHALL_PLUGINS=-{loaded.name} leaves it out"
     if loaded.failure is not None:
+        if loaded.settings is None and loaded.cls is not None:  # its settings are what failed
+            return Check(name, False, loaded.failure, CORRECT_IT)
         cure = f"Repair or update the plugin; {leave_out}. The log of `townhall run` has the traceback."
-        return [Check(name, False, loaded.failure, cure)]
+        return Check(name, False, loaded.failure, cure)
     if last_failure is not None:
         cure = f"See the log of that start; {leave_out}. This line goes with the next start that works."
-        return [Check(name, False, f"at the bot's last start it {last_failure}", cure)]
+        return Check(name, False, f"at the bot's last start it {last_failure}", cure)
     if unwell is not None:
         cure = "See the bot's log. This line goes when the plugin is well, or with the next start."
-        return [Check(name, False, f"the running bot found it not well: {unwell}", cure)]
+        return Check(name, False, f"the running bot found it not well: {unwell}", cure)
     commands = ", ".join(shown(kind(command), command.name) for command in loaded.commands)
-    checks = [Check(name, True, commands or "no commands")]
-    if loaded.cls is not None:
+    return Check(name, True, commands or "no commands")
+
+
+async def _own_checks(plugins: Sequence[LoadedPlugin], data_dir: Path) -> list[Check]:
+    """Return what plugins themselves look at, also where something around them has failed."""
+    checks: list[Check] = []
+    for loaded in plugins:
+        if loaded.cls is None or loaded.settings is None:
+            continue
         try:
             folder = data_dir / "plugins" / loaded.name
             # In a thread: a plugin's checks may compile or read for seconds.
             checks += await asyncio.to_thread(loaded.cls.checks, loaded.settings, folder)
         except Exception as error:
             reason = f"its checks() failed: {type(error).__name__}: {error}"
-            checks.append(Check(name, False, reason, f"Report it to the plugin's author; {leave_out}."))
+            cure = f"Report it to the plugin's author; TOWNHALL_PLUGINS=-{loaded.name} leaves it out."
+            checks.append(Check(f"plugin {loaded.name}", False, reason, cure))
     return checks
 
 
@@ -196,65 +212,30 @@ def running_bot(data_dir: Path) -> Check:
     return Check("running bot", True, lock.holder(data_dir) or "none with this data folder")
 
 
+def health_page(settings: Settings) -> Check:
+    """Can the health page be served where the settings say?"""
+    host, port = settings.health_host, settings.health_port
+    where = f"{host} port {port}"
+    if port == 0:
+        return Check("health page", True, "switched off")
+    if lock.holder(settings.data_dir):
+        return Check("health page", True, f"{where}, for the running bot")
+    try:
+        family, kind_, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind_, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the page itself does
+            probe.bind(address)
+    except OSError as error:
+        return Check("health page", False, f"{where}: {error.strerror}", health.CURE)
+    return Check("health page", True, f"{where} is free")
+
+
 def env_file_permissions(path: Path) -> Check:
     """Can nobody else read the token?"""
+    path = path.absolute()
     if readable_by_others(path):
         return Check("token file", False, f"others on this machine can read {path}", f"chmod 600 {path}")
-    return Check("token file", True, f"{path}: for its owner alone" if path.exists() else "none")
-
-
-async def discord_answers(
-    settings: Settings, plugins: Sequence[LoadedPlugin], clock: Callable[[], float] = time.time
-) -> list[Check]:
-    """Ask Discord: the token, where commands go, intents, registration, and whether the clocks agree."""
-    if settings.token is None:
-        return [Check("discord", False, "there is no token to ask with", "Run `townhall setup`.")]
-    try:
-        account = await look_up(settings.token.get_secret_value(), guild=settings.guild, clock=clock)
-    except TokenRefused:
-        cure = f"Reset the token at {PORTAL}, then run `townhall setup`."
-        return [Check("discord", False, "does not accept TOWNHALL_TOKEN", cure)]
-    except Unreachable as error:
-        return [Check("discord", False, f"cannot be reached: {error}", "Check the network, a proxy or a firewall.")]
-    return [endpoint(account), intents(account), registration(account, plugins), clocks(account)]
-
-
-def endpoint(account: Account) -> Check:
-    """Do commands come to this bot?"""
-    if account.endpoint_url:
-        cure = f"Clear “Interactions Endpoint URL” at {PORTAL}; while it is set, commands go there."
-        return Check("discord", False, "commands are sent to a web address instead of this bot", cure)
-    return Check("discord", True, f"accepts the token, as {account.name}", f"Invite it: {account.invitation}")
-
-
-def intents(account: Account) -> Check:
-    """Is more switched on than the bot needs?"""
-    if not account.privileged:
-        return Check("intents", True, "no privileged intent is on, and none is needed")
-    on = ", ".join(account.privileged)
-    return Check("intents", True, f"on, though not needed: {on}", f"They can be switched off at {PORTAL} → Bot.")
-
-
-def registration(account: Account, plugins: Sequence[LoadedPlugin]) -> Check:
-    """Does Discord list the commands that there are?"""
-    mine = {command.name for loaded in plugins if loaded.failure is None for command in loaded.commands}
-    if not account.commands:
-        return Check("commands", True, "none registered yet", "`townhall run` registers them.")
-    missing = ", ".join(sorted(f"/{name}" for name in mine - account.commands))
-    if missing:
-        cure = "Start the bot again with `townhall run --sync`, and reload Discord (Ctrl+R)."
-        return Check("commands", False, f"not registered with Discord: {missing}", cure)
-    return Check("commands", True, f"{len(account.commands)} registered")
-
-
-def clocks(account: Account) -> Check:
-    """Is this machine's clock right? Discord's limits of 3 seconds and 15 minutes are counted by its own."""
-    seconds = account.clock_ahead_s
-    if abs(seconds) > MAX_CLOCK_SKEW_S:
-        side = "ahead of" if seconds > 0 else "behind"
-        cure = "Switch on time synchronisation, for instance with `timedatectl set-ntp true`."
-        return Check("clock", False, f"{abs(seconds):.0f} s {side} Discord's", cure)
-    return Check("clock", True, f"within {MAX_CLOCK_SKEW_S:.0f} s of Discord's")
+    return Check("token file", True, f"{path}: for its owner alone" if path.exists() else f"no {path}")
 
 
 def _size(count: int) -> str:

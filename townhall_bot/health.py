@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import os
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from townhall_bot.bot import Townhall
 
 log = logging.getLogger("townhall.health")
+
+CURE = "Set TOWNHALL_HEALTH_HOST and TOWNHALL_HEALTH_PORT to what is free, or the port to 0 for no health page."
 
 
 class HealthPage:
@@ -44,8 +47,9 @@ class HealthPage:
             await site.start()
         except OSError as error:
             await runner.cleanup()
-            cure = "Set TOWNHALL_HEALTH_PORT to a free one, or to 0 for no health page."
-            log.error("no health page: %s port %d: %s. %s", self._host, self._port, error.strerror, cure)
+            # asyncio's own words for it tell the address once more
+            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+            log.error("no health page: %s port %d: %s. %s", self._host, self._port, reason, CURE)
             return
         self._runner = runner
         host, port = runner.addresses[0][:2]

@@ -1,8 +1,10 @@
 """``townhall doctor``: what is right is said, what is wrong comes with its cure."""
 
 import asyncio
+import errno
 import os
 import re
+import socket
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,6 +40,7 @@ def plugins(monkeypatch: pytest.MonkeyPatch) -> list[type[Plugin]]:
 @pytest.fixture
 def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TOWNHALL_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("TOWNHALL_HEALTH_PORT", "0")  # another Townhall of this machine may have the usual one
     return tmp_path / "data"
 
 
@@ -133,12 +136,50 @@ async def test_checks_that_fail_are_a_failing_line(plugins: list[type[Plugin]], 
     assert not check["its checks() failed: RuntimeError: forgot how"].ok
 
 
-def test_a_damaged_database_is_a_failing_line(plugins: object, data_dir: Path) -> None:
+def test_a_damaged_database_is_a_failing_line(plugins: list[type[Plugin]], data_dir: Path) -> None:
+    plugins.append(Careful)
     data_dir.mkdir()
     (data_dir / "townhall.db").write_bytes(b"no database " * 500)
-    check = asyncio.run(examine())["database"]
+    checks = asyncio.run(examine())
+    check = checks["database"]
     assert not check.ok
     assert "damaged" in check.detail
+    assert check.cure.startswith("Restore a backup")
+    assert not checks["careful lamp"].ok  # what plugins look at is told all the same
+
+
+def test_a_full_disk_is_not_taken_for_one_that_may_not_be_written(
+    plugins: object, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
+    check = doctor.data_folder(data_dir)
+    assert not check.ok
+    assert check.cure.startswith("Free space")
+
+
+async def test_a_plugins_wrong_setting_is_cured_by_correcting_it(
+    plugins: object, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOWNHALL_PING_PUBLIC", "perhaps")
+    check = (await examine())["plugin ping"]
+    assert "TOWNHALL_PING_PUBLIC: 'perhaps'" in check.detail
+    assert check.cure == "Correct it in the environment or in .env."
+
+
+def test_a_health_page_whose_port_is_taken_is_a_failing_line(data_dir: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = Settings(data_dir=data_dir, health_port=other.getsockname()[1])
+        check = doctor.health_page(taken)
+        assert (check.ok, check.detail.partition(": ")[2]) == (False, "Address already in use")
+        assert "TOWNHALL_HEALTH_PORT" in check.cure
+        with lock.held(data_dir, 0):  # a bot that runs is who serves there
+            assert doctor.health_page(taken).ok
+    assert doctor.health_page(taken).ok
+    elsewhere = Settings(data_dir=data_dir, health_host="192.0.2.1", health_port=1)  # an address that no machine has
+    assert doctor.health_page(elsewhere).detail == "192.0.2.1 port 1: Cannot assign requested address"
 
 
 async def test_a_folder_that_cannot_be_written_is_a_failing_line(
