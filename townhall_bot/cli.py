@@ -1,5 +1,4 @@
 """The ``townhall`` command: what was asked for, of the core's commands and those that plugins bring, is done."""
-# ruff: noqa: T201 - this is the command line; printing is its work
 
 from __future__ import annotations
 
@@ -13,10 +12,7 @@ from townhall_bot.core_commands import CORE_COMMANDS
 from townhall_bot.plugins import CliCommand
 from townhall_bot.settings import Settings, SettingsError, export_other_variables, load_settings
 from townhall_bot.store import StoreError
-
-FAILED, USAGE = 1, 2
-INTERRUPTED = 130
-"""What a shell reports for a program that Ctrl-C ended."""
+from townhall_bot.terminal import FAILED, INTERRUPTED, USAGE, note
 
 EXAMPLES = """examples:
   townhall local --say '/gpt2 prompt:"My fellow citizens" count:40'
@@ -49,10 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             return USAGE
         return run(parsed)
     except SettingsError as error:
-        print(f"townhall: a setting is wrong.\n{error}", file=sys.stderr)
+        note(f"a setting is wrong.\n{error}")
         return USAGE
     except StoreError as error:
-        print(f"townhall: {error}", file=sys.stderr)
+        note(str(error))
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -95,4 +91,4 @@ def _add_plugin_commands(parser: _Parser) -> None:
         except Exception as error:
             loaded.fail("cli_commands()", error)
         if loaded.failure is not None:
-            print(f"townhall: plugin {loaded.name} {loaded.failure}. See: townhall doctor", file=sys.stderr)
+            note(f"plugin {loaded.name} {loaded.failure}. See: townhall doctor")

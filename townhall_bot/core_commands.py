@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
 from pathlib import Path
 
 from townhall_bot import logs
 from townhall_bot.plugins import CliCommand
-
-OK, FAILED, USAGE = 0, 1, 2
+from townhall_bot.terminal import FAILED, OK, USAGE, note
 
 LOCAL_EXAMPLES = """examples:
   townhall local --say '/gpt2 prompt:Hello count:16'
@@ -41,11 +39,10 @@ def _run(arguments: argparse.Namespace) -> int:
     logs.set_up(settings.log_level, style=settings.log_format)
     warn_of_unknown(plugins)
     if settings.token is None:
-        print(
-            "townhall: TOWNHALL_TOKEN is not set. Create a bot at https://discord.com/developers/applications, "
+        note(
+            "TOWNHALL_TOKEN is not set. Create a bot at https://discord.com/developers/applications, "
             "copy its token (Bot → Reset Token) and put TOWNHALL_TOKEN=… into .env.\n"
-            "To try Townhall without an account: townhall local",
-            file=sys.stderr,
+            "To try Townhall without an account: townhall local"
         )
         return USAGE
     import aiohttp
@@ -64,17 +61,16 @@ def _run(arguments: argparse.Namespace) -> int:
         with lock.held(settings.data_dir, settings.lock_wait_s):
             asyncio.run(serve(settings.token.get_secret_value()))
     except lock.Held as error:
-        print(f"townhall: {error}", file=sys.stderr)
+        note(str(error))
         return FAILED
     except discord.LoginFailure:
-        print(
-            "townhall: Discord does not accept TOWNHALL_TOKEN. Reset the token at "
-            "https://discord.com/developers/applications (your application → Bot) and put the new one into .env.",
-            file=sys.stderr,
+        note(
+            "Discord does not accept TOWNHALL_TOKEN. Reset the token at "
+            "https://discord.com/developers/applications (your application → Bot) and put the new one into .env."
         )
         return FAILED
     except (aiohttp.ClientConnectionError, discord.DiscordServerError, discord.GatewayNotFound) as error:
-        print(f"townhall: Discord cannot be reached: {error}. Check the network and try again.", file=sys.stderr)
+        note(f"Discord cannot be reached: {error}. Check the network and try again.")
         return FAILED
     return OK
 
@@ -113,7 +109,7 @@ def _local(arguments: argparse.Namespace) -> int:
     warn_of_unknown(plugins)
     for loaded in plugins:
         if loaded.failure is not None:
-            print(f"townhall: plugin {loaded.name} {loaded.failure}. See: townhall doctor", file=sys.stderr)
+            note(f"plugin {loaded.name} {loaded.failure}. See: townhall doctor")
     page = PageOptions(arguments.port, arguments.host, not arguments.no_browser, arguments.as_)
     around = Surroundings(arguments.state, arguments.weather, arguments.weather_seed, arguments.reload)
     return asyncio.run(
@@ -168,7 +164,7 @@ def _new_plugin(arguments: argparse.Namespace) -> int:
     try:
         folder = new_plugin.write(arguments.name, arguments.folder, frozenset(taken))
     except new_plugin.NewPluginError as error:
-        print(f"townhall: {error}", file=sys.stderr)
+        note(str(error))
         return FAILED
     print(
         f"A plugin is in {folder}. What it does is in townhall_{arguments.name.replace('-', '_')}/plugin.py.\n"

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from pathlib import Path
 
-PRIVATE = 0o600
+from townhall_bot.whole_file import write_whole
 
 
 def set_secret(path: Path, name: str, value: str) -> None:
@@ -23,16 +21,7 @@ def set_secret(path: Path, name: str, value: str) -> None:
     kept = [line for line in lines if not mine.match(line)]
     place = next((number for number, line in enumerate(lines) if mine.match(line)), len(kept))
     kept.insert(place, f"{name}={value}")
-    descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # made with mode 0600
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write("\n".join(kept) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        Path(part).replace(path)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise
+    write_whole(path, "\n".join(kept) + "\n")
 
 
 def readable_by_others(path: Path) -> bool:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from townhall_bot.loopback import LoopbackDiscord
 from townhall_bot.loopback.page_server import PageServer
+from townhall_bot.terminal import FAILED, OK, note
 
-OK, FAILED = 0, 1
 THIS_MACHINE = "127.0.0.1"
 
 
@@ -37,24 +37,23 @@ async def serve_page(
     try:
         await page.__aenter__()
     except OSError as error:
-        print(
-            f"townhall: the page cannot listen on {options.host} port {options.port}: {error.strerror or error}. "
-            "Choose another with --port, or leave --port out for any free one.",
-            file=sys.stderr,
+        note(
+            f"the page cannot listen on {options.host} port {options.port}: {error.strerror or error}. "
+            "Choose another with --port, or leave --port out for any free one."
         )
         return FAILED
     try:
         address = page.address + (f"&as={options.as_}" if options.as_ else "")
         print(f"Townhall is at {address}", flush=True)
         if page.access.is_open:
-            _note(
+            note(
                 f"WARNING: --host {options.host} lets other machines reach this page, unencrypted. Whoever has the "
                 "address with its key can act as anybody here, the admin too. For a network that you trust."
             )
         if options.browser and _has_screen():
             await asyncio.to_thread(webbrowser.open, address)
         async with connected:
-            _note("the bot is there. Type / in the page; Ctrl-C here ends it.")
+            note("the bot is there. Type / in the page; Ctrl-C here ends it.")
             await stopped.wait()
     finally:
         await page.__aexit__()
@@ -78,7 +77,3 @@ def _on_signals() -> asyncio.Event:
 def _has_screen() -> bool:
     # Without one a browser for terminals would open, over this program's own output.
     return sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-
-
-def _note(text: str) -> None:
-    print(f"townhall: {text}", file=sys.stderr, flush=True)

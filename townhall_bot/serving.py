@@ -1,12 +1,12 @@
-"""The life of a process that serves: until a signal comes; then what runs may end, and everything is let go of."""
+"""How long a bot serves: until a signal comes, or for a block of code; then everything is let go of."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 from townhall_bot.health import HealthPage
@@ -36,6 +36,28 @@ async def serve_until_stopped(bot: Townhall, token: str) -> None:
     await asyncio.wait({serving})
     if not serving.cancelled() and (error := serving.exception()) is not None:
         raise error
+
+
+@asynccontextmanager
+async def running(bot: Townhall, token: str, *, within_s: float | None = None) -> AsyncIterator[None]:
+    """Let a bot serve beside other code: from when it is ready until the block ends; then it is stopped cleanly.
+
+    Raises what the bot's ``start`` raises, TimeoutError where it is not ready after ``within_s`` seconds.
+    """
+    serving = asyncio.create_task(bot.start(token), name="townhall-serve")
+    ready = asyncio.create_task(bot.started.wait(), name="townhall-ready")
+    try:
+        await asyncio.wait({ready, serving}, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+        if serving.done():
+            await serving  # raises what went wrong
+        elif not ready.done():
+            raise TimeoutError(f"the bot was not ready after {within_s:g} s")
+        yield
+    finally:
+        ready.cancel()
+        await bot.close()
+        serving.cancel()
+        await asyncio.gather(ready, serving, return_exceptions=True)
 
 
 @contextmanager

@@ -22,7 +22,6 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TypeVar
 
-import discord
 import pytest
 from pydantic import SecretStr
 
@@ -30,7 +29,9 @@ from townhall_bot.bot import Townhall
 from townhall_bot.loopback import Guild, LoopbackDiscord, Person, TownhallWorld, Turn, point_discord_at
 from townhall_bot.loopback.openapi import DESCRIPTION_VARIABLE
 from townhall_bot.plugins import Plugin
+from townhall_bot.serving import running
 from townhall_bot.settings import PREFIX, Settings, load_settings
+from townhall_bot.settled import Settled
 from townhall_bot.store import Store
 
 __all__ = [
@@ -62,8 +63,7 @@ class RunningTownhall:
 
     def __init__(self, bot: Townhall) -> None:
         self.bot = bot
-        self._ends: dict[int, asyncio.Future[Exception | None]] = {}
-        bot.on_townhall_settled = self._note  # type: ignore[attr-defined]  # discord.py finds handlers by name
+        self._settled = Settled(bot)
 
     async def settled(self, turn: Turn, seconds: float = 30) -> Exception | None:
         """Wait until a turn's callback has returned or failed; return what it raised, or None.
@@ -72,7 +72,7 @@ class RunningTownhall:
         """
         try:
             async with asyncio.timeout(seconds):
-                return await self._end(turn.interaction_id)
+                return await self._settled.of(turn)
         except TimeoutError:
             raise TimeoutError(f"not settled after {seconds:g} s: {turn}") from None
 
@@ -89,14 +89,6 @@ class RunningTownhall:
     async def stop(self) -> None:
         """Stop the bot as a shutdown does; stopping twice is fine."""
         await self.bot.close()
-
-    async def _note(self, interaction: discord.Interaction[Townhall], error: Exception | None) -> None:
-        end = self._end(interaction.id)
-        if not end.done():
-            end.set_result(error)
-
-    def _end(self, interaction_id: int) -> asyncio.Future[Exception | None]:
-        return self._ends.setdefault(interaction_id, asyncio.get_running_loop().create_future())
 
 
 StartTownhall = Callable[..., Awaitable[RunningTownhall]]
@@ -200,9 +192,7 @@ async def start_townhall(
             core = load_settings(Settings, env_file=None).model_copy(update={"token": token, "data_dir": tmp_path})
             store = Store.open(tmp_path / "townhall.db")
             bot = Townhall(core, store, list(plugins), env_file=None, guild_ready_timeout=0.05)
-            serving = asyncio.create_task(bot.start(discord_server.token))
-            stack.push_async_callback(_stop, bot, serving)
-            await _until_started(bot, serving)
+            await stack.enter_async_context(running(bot, discord_server.token, within_s=START_SECONDS))
             return RunningTownhall(bot)
 
         yield start
@@ -219,20 +209,3 @@ async def townhall(
     if failed := [f"plugin {each.name} {each.failure}" for each in running.bot.plugins.values() if each.failure]:
         pytest.fail("\n".join(failed))
     return running
-
-
-async def _until_started(bot: Townhall, serving: asyncio.Task[None]) -> None:
-    ready = asyncio.create_task(bot.started.wait())
-    await asyncio.wait({ready, serving}, timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-    if ready.done():
-        return
-    ready.cancel()
-    if serving.done():
-        await serving  # raises what went wrong
-    raise TimeoutError(f"the bot was not ready after {START_SECONDS:g} s")
-
-
-async def _stop(bot: Townhall, serving: asyncio.Task[None]) -> None:
-    await bot.close()
-    serving.cancel()
-    await asyncio.gather(serving, return_exceptions=True)

@@ -88,7 +88,7 @@ async def test_a_saved_file_reloads_its_plugin(
 
     monkeypatch.setattr(plugin_reload, "watch", partial(plugin_reload.watch, pause=pause))
     told: asyncio.Queue[str] = asyncio.Queue()
-    monkeypatch.setattr(local, "_note", told.put_nowait)
+    monkeypatch.setattr(local, "note", told.put_nowait)
     plugin = __import__("reloaded_under_test").P
     try:
         async with LoopbackDiscord() as server:

@@ -10,8 +10,6 @@ import asyncio
 import base64
 import json
 import logging
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +29,7 @@ from townhall_bot.loopback.state import (
     User,
 )
 from townhall_bot.loopback.world import World
+from townhall_bot.whole_file import write_whole
 
 log = logging.getLogger("townhall.loopback")
 
@@ -104,25 +103,12 @@ class StateFile:
         """Write the file as a whole; a failure is logged, and the old file stays."""
         self._changed.clear()
         try:
-            _replace(self.path, json.dumps(_snapshot(self._world), ensure_ascii=False, indent=1))
+            write_whole(self.path, json.dumps(_snapshot(self._world), ensure_ascii=False, indent=1))
         except OSError as error:
             log.error("the state could not be written to %s: %s. Make room, or check the folder.", self.path, error)
 
     def _damaged(self, why: str) -> StateFileError:
         return StateFileError(f"{self.path} is damaged ({why}); it is left as it is. Name another file, or remove it.")
-
-
-def _replace(path: Path, text: str) -> None:
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.absolute().parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())  # or after a power cut the new name could stand for an empty file
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _snapshot(world: World) -> dict[str, Any]:

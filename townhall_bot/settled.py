@@ -1,0 +1,32 @@
+"""How each command ended, for who waits for it: nobody misses one that was quick."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import discord
+
+    from townhall_bot.bot import Townhall
+    from townhall_bot.loopback import Turn
+
+
+class Settled:
+    """Remembers the ends of a bot's commands from now on."""
+
+    def __init__(self, bot: Townhall) -> None:
+        self._ends: dict[int, asyncio.Future[Exception | None]] = {}
+        bot.on_townhall_settled = self._remember  # type: ignore[attr-defined] # discord.py looks handlers up by name
+
+    async def of(self, turn: Turn) -> Exception | None:
+        """Wait until a command has returned or failed; return what it raised, or None."""
+        return await self._end(turn.interaction_id)
+
+    async def _remember(self, interaction: discord.Interaction[Any], error: Exception | None) -> None:
+        end = self._end(interaction.id)
+        if not end.done():
+            end.set_result(error)
+
+    def _end(self, interaction_id: int) -> asyncio.Future[Exception | None]:
+        return self._ends.setdefault(interaction_id, asyncio.get_running_loop().create_future())
