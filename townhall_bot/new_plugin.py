@@ -36,12 +36,13 @@ packages = ["$package"]
 
 [tool.pytest.ini_options]
 asyncio_mode = "auto"
+asyncio_default_fixture_loop_scope = "function"
 """
 
 README = """\
 # townhall-$name
 
-A plugin for [Townhall](https://pypi.org/project/townhall-bot/).
+A plugin for Townhall, a Discord bot.
 
 | command | does |
 |---|---|
@@ -74,13 +75,12 @@ PLUGIN = '''\
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import discord
 from discord import app_commands
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
-from townhall_bot.plugins import Plugin, PluginSettings
+from townhall_bot.plugins import AppCommand, Plugin, PluginSettings
 from townhall_bot.replies import Refusal
 
 
@@ -98,8 +98,8 @@ class $cls(Plugin):
     name = "$name"
     settings_model = ${stem}Settings
 
-    def commands(self) -> Sequence[app_commands.Command[Any, ..., Any]]:
-        """Return the slash commands; called once."""
+    def commands(self) -> Sequence[AppCommand]:
+        """Return the commands; called once."""
 
         @app_commands.command(name="$name", description="Greet somebody")
         @app_commands.describe(who="Whom to greet")

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from townhall_bot.store import Entries, GuildSettings, Records
 
     AppCommand = app_commands.Command[Any, ..., Any] | app_commands.Group | app_commands.ContextMenu
+else:
+    AppCommand = Any  # can be imported; the real one takes discord.py, which `townhall --help` does without
 
 ENTRY_POINT_GROUP = "townhall.plugins"
 

@@ -1,0 +1,1 @@
+"""Members keep each other's words."""
