@@ -127,11 +127,11 @@ async def health(loaded: LoadedPlugin) -> Health:
     if loaded.failure is not None or loaded.plugin is None:
         return Health(False, loaded.failure or "not started")
     try:
-        async with asyncio.timeout(HEALTH_TIMEOUT):  # (wait_for of Python 3.11 may swallow a cancellation)
+        async with asyncio.timeout(HEALTH_TIMEOUT) as limit:  # (wait_for of Python 3.11 may swallow a cancellation)
             told: object = await loaded.plugin.health()
-    except TimeoutError:
-        return Health(False, f"health() took more than {HEALTH_TIMEOUT:.0f} s")
     except Exception as error:
+        if limit.expired():  # a TimeoutError may be the plugin's own
+            return Health(False, f"health() took more than {HEALTH_TIMEOUT:.0f} s")
         log.exception("plugin %s failed at health()", loaded.name)
         return Health(False, f"health() failed: {type(error).__name__}: {error}")
     if not isinstance(told, Health):
@@ -144,12 +144,13 @@ async def drain(loaded: LoadedPlugin, seconds: float) -> None:
     if not loaded.running or loaded.plugin is None:
         return
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(seconds) as limit:
             await loaded.plugin.drain(seconds)
-    except TimeoutError:
-        log.warning("plugin %s was still busy after %.0f s; what runs is ended now", loaded.name, seconds)
     except Exception:
-        log.exception("plugin %s failed at drain()", loaded.name)
+        if limit.expired():
+            log.warning("plugin %s was still busy after %.0f s; what runs is ended now", loaded.name, seconds)
+        else:
+            log.exception("plugin %s failed at drain()", loaded.name)
 
 
 async def delete_member_data(loaded: LoadedPlugin, user_id: int) -> int | None:

@@ -60,12 +60,18 @@ async def test_one_whose_start_never_ends_is_given_up(monkeypatch: pytest.Monkey
     assert "task of the plugin's own" in (it.failure or "")
 
 
-async def test_a_plugins_own_timeout_is_told_as_what_it_is() -> None:
+async def test_a_plugins_own_timeout_is_told_as_what_it_is(caplog: pytest.LogCaptureFixture) -> None:
     class Impatient(Moody):
         async def start(self) -> None:
             raise TimeoutError("the lamp did not answer")
 
+        health = drain = start  # type: ignore[assignment] # each fails alike
+
     it = loaded(Impatient())
+    assert await plugin_host.health(it) == Health(False, "health() failed: TimeoutError: the lamp did not answer")
+    it.started = True
+    await plugin_host.drain(it, 30)
+    assert "plugin lamp failed at drain()" in caplog.text
     await plugin_host.start(it)
     assert it.failure == "failed at start(): TimeoutError: the lamp did not answer"
 
