@@ -98,12 +98,12 @@ class Settings(BaseSettings):
     @field_validator("log_level", mode="before")
     @classmethod
     def _upper(cls, value: object) -> object:
-        return value.upper() if isinstance(value, str) else value
+        return value.strip().upper() if isinstance(value, str) else value
 
     @field_validator("log_format", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
-        return value.lower() if isinstance(value, str) else value
+        return value.strip().lower() if isinstance(value, str) else value
 
     @field_validator("data_dir")
     @classmethod
@@ -193,6 +193,25 @@ def is_secret(info: FieldInfo) -> bool:
     return any(isinstance(kind, type) and issubclass(kind, SecretStr | SecretBytes) for kind in kinds)
 
 
+def default_text(info: FieldInfo) -> str:
+    """Return a default as it is written in an env file; empty where there is none or it depends on the machine."""
+    value = info.default
+    if info.is_required() or info.default_factory is not None or value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+
+
+_REASONS = {
+    "int_parsing": "it must be a whole number",
+    "int_from_float": "it must be a whole number",
+    "float_parsing": "it must be a number",
+    "bool_parsing": "it must be true or false",
+}
+"""Plain words for pydantic's kinds of error whose own speak of parsing."""
+
+
 def _explain(model: type[BaseSettings], problem: Any, env_file: str | Path | None) -> str:
     """Turn one of pydantic's findings into a line for the host."""
     field = str(problem["loc"][0]) if problem["loc"] else ""
@@ -204,7 +223,9 @@ def _explain(model: type[BaseSettings], problem: Any, env_file: str | Path | Non
         return f"{name} is needed and not set. {info.description or ''}".strip()
     given = given_settings(env_file).get(name, str(problem["input"]))
     shown = "what was given (not shown, it is a secret)" if is_secret(info) else repr(given)
-    source = "the environment" if os.environ.get(name) else f"{env_file}"
-    reason = str(problem["msg"]).removeprefix("Value error, ")
-    default = "" if info.is_required() or info.default_factory else f" Default: {info.default!r}."
-    return f"{name}: {shown} (from {source}) is not allowed: {reason}. {info.description or ''}{default}".rstrip()
+    here = any(variable.upper() == name and value for variable, value in os.environ.items())
+    reason = _REASONS.get(problem["type"]) or str(problem["msg"]).removeprefix("Value error, ")
+    reason = reason.replace("Input should be", "it must be")
+    default = f" Default: {default_text(info)}." if default_text(info) else ""
+    words = f"{name}: {shown} (from {'the environment' if here else env_file}) is not allowed: {reason}."
+    return f"{words} {info.description or ''}{default}".rstrip()

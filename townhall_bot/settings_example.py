@@ -12,7 +12,7 @@ import annotated_types
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
-from townhall_bot.settings import env_names
+from townhall_bot.settings import default_text, env_names
 
 HEADER = """\
 # Townhall's settings, each with its default. Copy this file to .env and set what you want to change.
@@ -33,16 +33,6 @@ def render(models: Iterable[type[BaseSettings]]) -> str:
             comment = textwrap.fill(words, 116, initial_indent="# ", subsequent_indent="# ")
             sections.append(f"\n{comment}\n# {name}={default_text(info)}\n")
     return "".join(sections)
-
-
-def default_text(info: FieldInfo) -> str:
-    """Return a default as it is written in the file; empty where it is unset or depends on the machine."""
-    value = info.default
-    if info.default_factory is not None or value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
 
 
 def allowed(info: FieldInfo) -> str:

@@ -7,6 +7,7 @@ import pytest
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
+from plugins.ping.plugin import PingSettings
 from townhall_bot.plugins import PluginSettings
 from townhall_bot.settings import (
     Settings,
@@ -28,6 +29,39 @@ class LampSettings(PluginSettings):
 @pytest.fixture
 def env_file(tmp_path: Path) -> Path:
     return tmp_path / ".env"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("TOWNHALL_GUILD=home", "'home' (from {file}) is not allowed: it must be a whole number. A server's id"),
+        ("TOWNHALL_DRAIN_S=soon", "it must be a number. "),
+        ("TOWNHALL_PING_PUBLIC=perhaps", "it must be true or false. "),
+        ("TOWNHALL_LOG_FORMAT=xml", "it must be 'text' or 'json'. "),
+        ("TOWNHALL_DRAIN_S=nan", "it must be less than or equal to 600. "),
+    ],
+)
+def test_what_is_wrong_is_said_in_plain_words(line: str, said: str, env_file: Path) -> None:
+    env_file.write_text(line)
+    with pytest.raises(SettingsError) as caught:
+        load_settings(PingSettings if "PING" in line else Settings, env_file)
+    assert said.format(file=env_file) in str(caught.value)
+    assert not any(word in str(caught.value) for word in ("Input", "parse", "None", "Default: ()"))
+
+
+def test_a_variable_in_small_letters_is_told_as_the_environments(
+    env_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("townhall_guild", "home")
+    with pytest.raises(SettingsError, match="from the environment"):
+        load_settings(Settings, env_file)
+
+
+def test_blanks_around_a_choice_do_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOWNHALL_LOG_LEVEL", " debug ")
+    monkeypatch.setenv("TOWNHALL_LOG_FORMAT", "JSON ")
+    settings = load_settings(Settings, None)
+    assert (settings.log_level, settings.log_format) == ("DEBUG", "json")
 
 
 def test_nothing_set_means_the_defaults(env_file: Path) -> None:
