@@ -79,13 +79,13 @@ class PluginContext:
     client: discord.Client
     settings: Any
     guild_settings: GuildSettings
-    """This plugin's per-guild settings in the store: read, change with an audit line, delete."""
+    """What each server's admins decided: read, change with a line on the audit trail, which keeps old and new."""
     records: Records
     """What this plugin counts, for its statistics: numbers with time, server and member, never texts."""
     entries: Entries
     """What members give this plugin to keep, as JSON with its owner."""
     data_dir: Path
-    """A folder for this plugin alone. It exists."""
+    """A folder for this plugin alone. It exists. ``townhall backup`` does not copy it."""
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("townhall.plugin"))
     background: Background = field(default_factory=Background)
     """Starts tasks that outlast a command: ``background.start(self.collect(), "collect")``."""
@@ -94,7 +94,8 @@ class PluginContext:
 class Plugin(abc.ABC):
     """One plugin. The core creates it with a context, asks for its commands, starts it, and stops it.
 
-    What a plugin raises in any of these is logged under its name and disables that plugin alone.
+    What a plugin raises in any of these is logged under its name and concerns that plugin alone: until it has started,
+    it is left out; from then on it goes on, and what failed is told to who asked.
     """
 
     name: ClassVar[str]
@@ -114,7 +115,7 @@ class Plugin(abc.ABC):
         """Return the application commands; called once, before :meth:`start`."""
 
     def dynamic_items(self) -> Sequence[type[discord.ui.DynamicItem[Any]]]:
-        """Return the buttons and selects that must keep working after a restart."""
+        """Return the buttons and selects that must keep working after a restart; called once, after :meth:`commands`."""
         return ()
 
     async def start(self) -> None:  # noqa: B027 - a plugin without anything to start is a good plugin
@@ -131,7 +132,7 @@ class Plugin(abc.ABC):
         """
 
     async def stop(self) -> None:  # noqa: B027 - as above
-        """Let go of everything. Called even where :meth:`start` failed."""
+        """Let go of everything. Called even where :meth:`start` failed; what ``context.background`` ran has ended."""
 
     async def health(self) -> Health:
         """Say how the plugin is; asked by ``townhall doctor`` and the health page."""
