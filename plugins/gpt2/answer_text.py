@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from plugins.gpt2.display import CUT, SMALL_PRINT, WAITING
+from plugins.gpt2.display import CUT, SHOWN_OF_LONG_PROMPT, SMALL_PRINT, WAITING
 from townhall_bot.replies.live import NO_TEXT
 
 _BOLD = re.compile(r"\\.|\*\*")
 _ESCAPED = re.compile(r"(?P<link>https?://\S+)|\\(?P<char>.)", re.DOTALL)
-_GAP = "\u200b"
+GAP = "\u200b"
 """What :func:`townhall_bot.replies.disarm.disarm` breaks links and invites with."""
 
 
@@ -51,12 +51,13 @@ def read(content: str) -> Shown:
         elif line.strip():
             break
     bare = "\n".join(prompt)
-    return Shown(bare.removeprefix(CUT), plain("\n".join(rest)), bare.startswith(CUT))
+    cut = bare.startswith(CUT) and len(bare) > SHOWN_OF_LONG_PROMPT // 2  # a short one was written so
+    return Shown(bare.removeprefix(CUT) if cut else bare, plain("\n".join(rest)), cut)
 
 
 def plain(text: str) -> str:
     """Return text as it was before :func:`plugins.gpt2.display.verbatim` and ``disarm`` made it safe to show."""
-    return _ESCAPED.sub(lambda match: match.group("link") or match.group("char"), text.replace(_GAP, ""))
+    return _ESCAPED.sub(lambda match: match.group("link") or match.group("char"), text.replace(GAP, ""))
 
 
 def _closing(line: str) -> int | None:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import discord
 
 from plugins.gpt2 import display, spoken
+from plugins.gpt2.long_prompts import LongPrompts
 from plugins.gpt2.phrases import Said
 from plugins.gpt2.protocol import (
     DeadlineExceeded,
     EngineFailed,
+    Event,
     Finished,
     GenerationError,
     GenerationRequest,
@@ -53,6 +55,7 @@ class Answers:
     def __init__(self, service: GPT2Service, rules: ServerRules, on_finished: OnFinished) -> None:
         self.service = service
         self.rules = rules
+        self.long_prompts = LongPrompts()
         self.buttons: Buttons | None = None
         """Set once they exist; without them, answers have none."""
         self._on_finished = on_finished
@@ -90,7 +93,6 @@ class Answers:
         if wish.count > rules.max_count:
             words = spoken.to_asker(interaction)
             raise Refusal(words("refused.count", count=wish.count, most=rules.max_count))
-        await interaction.response.defer(thinking=True)
         request = GenerationRequest(
             prompt=prompt if prompt.strip() else "",
             count=wish.count,
@@ -102,7 +104,10 @@ class Answers:
             limits=rules.limits,
         )
         with self._counted(interaction.id):
-            await self._show(interaction, request, wish, notice)
+            async with self._admitted(interaction, request) as events:
+                await interaction.response.defer(thinking=True)
+                self.long_prompts.keep(interaction.id, interaction.user.id, request.prompt)
+                await self._show(interaction, request, events, wish, notice)
 
     async def finish(self, seconds: float) -> None:
         """Wait until everyone has got the last word, at most ``seconds``."""
@@ -120,18 +125,39 @@ class Answers:
             del self._under_way[request_id]
             self._ended.append(request_id)
 
+    @contextlib.asynccontextmanager
+    async def _admitted(
+        self, interaction: discord.Interaction[Any], request: GenerationRequest
+    ) -> AsyncIterator[AsyncIterator[Event]]:
+        """Give the request its place before the channel sees anything: who gets none is told alone, by a Refusal."""
+        async with contextlib.aclosing(self.service.generate(request)) as events:
+            first = asyncio.ensure_future(anext(events))
+            try:
+                await asyncio.sleep(0)  # its first step admits the request, or raises
+                if first.done():
+                    first.result()
+                async with contextlib.aclosing(_from(first, events)) as all_events:
+                    yield all_events
+            except GenerationError as error:
+                raise Refusal(error.said.by(spoken.to_asker(interaction))) from error
+            finally:
+                first.cancel()
+                await asyncio.gather(first, return_exceptions=True)
+
     async def _show(
-        self, interaction: discord.Interaction[Any], request: GenerationRequest, wish: Wish, notice: Said | None
+        self,
+        interaction: discord.Interaction[Any],
+        request: GenerationRequest,
+        events: AsyncIterator[Event],
+        wish: Wish,
+        notice: Said | None,
     ) -> None:
         """Show the text as it grows, and always how it ended."""
         words = spoken.to_channel(interaction)
         growing = self.buttons.growing(interaction, interaction.id, wish) if self.buttons else None
         notices = [] if notice is None else [notice]
         text = ""
-        async with (
-            LiveReply(interaction, view=growing) as reply,
-            contextlib.aclosing(self.service.generate(request)) as events,
-        ):
+        async with LiveReply(interaction, view=growing) as reply:
             reply.show(display.WAITING + words("answer.begins"))
             try:
                 async for event in events:
@@ -150,7 +176,7 @@ class Answers:
                             await self._end(interaction, reply, request, text, note, wish)
             except GenerationError as error:
                 if not (text and isinstance(error, EngineFailed | DeadlineExceeded)):
-                    raise Refusal(error.said.by(spoken.to_asker(interaction))) from error
+                    raise
                 said = error.said.by(words)
                 await self._end(interaction, reply, request, text, said, wish)
                 raise Refusal(said, shown=True) from error
@@ -173,3 +199,9 @@ class Answers:
         view = self.buttons.finished(interaction, first, wish) if self.buttons else None
         if not await reply.finish(shown, note=note, plain=request.prompt + text, view=view):
             raise Refusal(spoken.to_asker(interaction)("answer.lost"), shown=True)
+
+
+async def _from(first: Awaitable[Event], rest: AsyncIterator[Event]) -> AsyncGenerator[Event]:
+    yield await first
+    async for event in rest:
+        yield event

@@ -13,11 +13,12 @@ from typing import Any, ClassVar, Self
 import discord
 
 from plugins.gpt2 import answer_text, spoken
+from plugins.gpt2.admission import MAX_PROMPT_CHARS
 from plugins.gpt2.answer_text import Shown
 from plugins.gpt2.answers import Answers, Buttons
 from plugins.gpt2.display import SMALL_PRINT
 from plugins.gpt2.edit_form import EditForm
-from plugins.gpt2.phrases import say
+from plugins.gpt2.phrases import Said, say
 from plugins.gpt2.wish import PACKED, Wish
 from townhall_bot.replies import Refusal, explain
 
@@ -96,21 +97,22 @@ class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMP
 
     async def _again(self, interaction: discord.Interaction[Any]) -> None:
         shown = await self._first(interaction)
-        cut = say("notice.cut_before") if shown.cut else None
-        await self.answers.answer(interaction, shown.prompt, self.wish, notice=cut)
+        await self.answers.answer(interaction, shown.prompt, self.wish, notice=cut_before(shown))
 
     async def _continue(self, interaction: discord.Interaction[Any]) -> None:
-        text = await whole_text(interaction, self.number)
-        if not text.strip():
+        whole = await self._whole(interaction)
+        if not whole.text.strip():
             raise Refusal(spoken.to_asker(interaction)("refused.no_text"))
-        await self.answers.answer(interaction, text, self.wish)
+        await self.answers.answer(interaction, whole.text[-MAX_PROMPT_CHARS:], self.wish, notice=cut_before(whole))
 
     async def _edit(self, interaction: discord.Interaction[Any]) -> None:
         shown = await self._first(interaction)
-        await interaction.response.send_modal(EditForm(interaction, self.answers, shown.prompt, self.wish))
+        await interaction.response.send_modal(EditForm(interaction, self.answers, shown, self.wish))
 
     async def _delete(self, interaction: discord.Interaction[Any]) -> None:
         await interaction.response.defer()
+        assert interaction.message is not None  # a component has its message
+        self.answers.long_prompts.forget(interaction.message)  # its pages are of one request
         for page in await pages(interaction, self.number):
             with contextlib.suppress(discord.NotFound):
                 await page.delete()
@@ -125,10 +127,20 @@ class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMP
                 message = await message.channel.fetch_message(self.number)
             except discord.HTTPException as error:
                 raise Refusal(spoken.to_asker(interaction)("refused.not_read")) from error
-        shown = answer_text.read(message.content)
+        shown = self.answers.long_prompts.read(message)
         if not shown.whole:
             raise Refusal(spoken.to_asker(interaction)("refused.no_prompt"))
         return shown
+
+    async def _whole(self, interaction: discord.Interaction[Any]) -> Shown:
+        """Return prompt and text of an answer as one text, over all its messages or from its file."""
+        assert interaction.message is not None  # a component has its message
+        begin, *rest = [*await pages(interaction, self.number), interaction.message]
+        if (file := await attached_text(begin)) is not None:
+            return Shown("", file)
+        shown = self.answers.long_prompts.read(begin)
+        texts = [shown.whole, *(answer_text.read(page.content).whole for page in rest)]
+        return Shown("", " ".join(texts), shown.cut)
 
 
 def bound(answers: Answers) -> type[AnswerButton]:
@@ -194,23 +206,17 @@ async def pages(interaction: discord.Interaction[Any], first: int) -> list[disco
     return [begin, *between]
 
 
-async def whole_text(interaction: discord.Interaction[Any], first: int) -> str:
-    """Return prompt and text of an answer, over all its messages or from its file."""
-    message = interaction.message
-    assert message is not None  # a component has its message
-    earlier = await pages(interaction, first)
-    begin, *rest = [*earlier, message]
-    if (file := await attached_text(begin)) is not None:
-        return file
-    return " ".join([answer_text.read(begin.content).whole, *(answer_text.read(page.content).whole for page in rest)])
-
-
 async def attached_text(message: discord.Message) -> str | None:
     """Return the text file of a long answer, None where the message has none."""
     for attachment in message.attachments:
         if attachment.filename == "text.txt" and attachment.size < 100_000:
             return (await attachment.read()).decode("utf-8", "replace")
     return None
+
+
+def cut_before(shown: Shown) -> Said | None:
+    """Return what to say where only the end of a prompt is used."""
+    return say("notice.cut_before") if shown.cut else None
 
 
 def _origin(message: discord.Message) -> int | None:

@@ -19,6 +19,7 @@ _MARKUP = re.compile(
     r"|^[ \t]*\d+(?=[.)]\s)",  # numbered lists
     re.MULTILINE,
 )
+_BROKEN_WORD = re.compile(r"\S{0,60}\s+")
 
 SMALL_PRINT = "-# "
 WAITING = "⏳ "
@@ -45,13 +46,20 @@ def verbatim(text: str) -> str:
     return _MARKUP.sub(escape, text)
 
 
+def is_long(prompt: str) -> bool:
+    """Tell whether only the end of ``prompt`` is shown."""
+    return len(prompt.strip()) > LONG_PROMPT
+
+
 def continued(prompt: str, text: str) -> str:
     """Return the prompt in bold (of a long one the end), and what follows it."""
     bare = prompt.strip()
     if not bare:
         return verbatim(text)
-    if len(bare) > LONG_PROMPT:
-        bare = CUT + bare[-SHOWN_OF_LONG_PROMPT:].partition(" ")[2]
+    if is_long(bare):
+        end = bare[-SHOWN_OF_LONG_PROMPT:]
+        broken = _BROKEN_WORD.match(end)  # not every language has spaces between its words
+        bare = CUT + end[broken.end() if broken else 0 :]
     # Discord does not embolden across a paragraph's end, nor next to white space inside the asterisks.
     lines = [f"**{verbatim(line.strip())}**" if line.strip() else "" for line in bare.split("\n")]
     gap = prompt[len(prompt.rstrip()) :]

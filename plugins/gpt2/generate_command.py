@@ -7,10 +7,11 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from plugins.gpt2 import answer_text, spoken
+from plugins.gpt2 import spoken
 from plugins.gpt2.admission import MAX_PROMPT_CHARS
+from plugins.gpt2.answer_text import GAP, Shown
 from plugins.gpt2.answers import Answers
-from plugins.gpt2.buttons import attached_text
+from plugins.gpt2.buttons import attached_text, cut_before
 from plugins.gpt2.engine.sampling import BOUNDS
 from townhall_bot.replies import Refusal
 
@@ -60,12 +61,14 @@ def continue_menu(answers: Answers) -> app_commands.ContextMenu:
     """Return the entry in the menu of every message."""
 
     async def continue_message(interaction: discord.Interaction, message: discord.Message) -> None:
-        mine = message.author.id == interaction.application_id
-        text = answer_text.read(message.content).whole if mine else message.content
-        if mine and (file := await attached_text(message)) is not None:
-            text = file
-        if not text.strip():
+        if message.author.id != interaction.application_id:
+            whole = Shown("", message.clean_content.replace(GAP, ""))  # names instead of the ids of mentions
+        elif (file := await attached_text(message)) is not None:
+            whole = Shown("", file)
+        else:
+            whole = answers.long_prompts.read(message)
+        if not whole.whole.strip():
             raise Refusal(spoken.to_asker(interaction)("refused.no_text"))
-        await answers.answer(interaction, text)
+        await answers.answer(interaction, whole.whole[-MAX_PROMPT_CHARS:], notice=cut_before(whole))
 
     return app_commands.ContextMenu(name=spoken.TEXTS.english("gpt2.menu"), callback=continue_message)

@@ -11,9 +11,11 @@ from discord import app_commands
 
 from plugins.gpt2 import buttons, spoken
 from plugins.gpt2.answers import Answers
+from plugins.gpt2.display import LONG_PROMPT
 from plugins.gpt2.doctor import checks
 from plugins.gpt2.gauges import Gauges
 from plugins.gpt2.generate_command import continue_menu, generate_command
+from plugins.gpt2.long_prompts import KEPT
 from plugins.gpt2.plugin_config import ConfigCommand
 from plugins.gpt2.protocol import Finished, GenerationRequest
 from plugins.gpt2.server_rules import ServerRules
@@ -96,12 +98,12 @@ class GPT2Plugin(Plugin):
 
     def privacy(self, words: Words) -> str:
         """Say that prompts and texts are not kept, and what is."""
-        return words("privacy.text")
+        return words("privacy.text", kept=KEPT, long=LONG_PROMPT)
 
     async def delete_member_data(self, user_id: int) -> int:
-        """End what the member has under way. Nothing of it is stored, so nothing is deleted."""
+        """End what the member has under way, and forget their long prompts; return how many there were."""
         self.service.cancel_member(user_id)
-        return 0
+        return self._answers.long_prompts.forget_member(user_id)
 
     async def _note(self, request: GenerationRequest, finished: Finished) -> None:
         """Count a request for the statistics: numbers, the server and the model; not who asked, nor what."""

@@ -41,6 +41,18 @@ def test_of_a_long_prompt_the_end_comes_back_and_says_that_it_is_cut() -> None:
     assert shown.text == " and on"
 
 
+def test_of_a_long_prompt_without_spaces_the_end_comes_back_too() -> None:
+    prompt = "人民大会堂是中国的建筑。" * 100
+    shown = read(continued(prompt, "。"))
+    assert shown.cut
+    assert prompt.endswith(shown.prompt)
+    assert len(shown.prompt) > 300
+
+
+def test_a_short_prompt_may_begin_like_a_cut_one() -> None:
+    assert read(continued("… and then", " she went")) == Shown("… and then", " she went")
+
+
 def test_the_words_for_no_text_are_none() -> None:
     assert read("*(no text)*\n-# Stopped.") == Shown("", "")
     assert read("*(kein Text)*\n-# Angehalten.") == Shown("", "")

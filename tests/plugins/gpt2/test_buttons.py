@@ -163,6 +163,11 @@ async def test_the_prompt_can_be_edited_before_asking_again(start_townhall: Star
     await wrong.until(lambda turn: turn.messages)
     assert wrong.text == "Tokens to write at most must be a number from 1 to 300, not “many”."
     assert wrong.message.ephemeral
+    # What was typed is not lost.
+    back = await ada.press(wrong.message, "Back to the form")
+    await back.until(lambda turn: turn.modal)
+    answer = await finished(await ada.submit(back, count="12"))
+    assert answer.text == f"**Goodbye**{greedy_text('Goodbye', 12)}"
 
 
 async def test_delete_takes_the_text_away(start_townhall: StartTownhall, ada: Person) -> None:
@@ -250,6 +255,16 @@ async def test_any_message_can_be_continued_from_its_menu(
     more = await ben.use_menu("Continue with GPT-2", short.message)
     assert await townhall.settled(more) is None
     assert more.text.replace("**", "") == "Hello" + greedy_text("Hello", 65)
+
+
+async def test_mentions_in_a_message_are_continued_as_the_names_they_show(
+    start_townhall: StartTownhall, ada: Person, ben: Person
+) -> None:
+    townhall = await begin(start_townhall)
+    message = await ben.say(f"Dear <@{ada.id}>, look into <#{ada.guild.channels[0].id}>")
+    turn = await ada.use_menu("Continue with GPT-2", message)
+    assert await townhall.settled(turn) is None
+    assert turn.text.startswith("**Dear @ada, look into #general**")
 
 
 async def test_a_message_without_words_cannot_be_continued(start_townhall: StartTownhall, ada: Person) -> None:

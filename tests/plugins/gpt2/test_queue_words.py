@@ -156,6 +156,7 @@ async def test_a_refusal_says_which_limit_it_is_and_until_when(
     assert isinstance(await townhall.settled(refused), Refusal)
     assert refused.text.startswith(words)
     assert 25 <= seconds(refused.text) <= 40
+    assert refused.message.ephemeral  # the channel has heard enough of who may not
     engine.go_on()
     assert await townhall.settled(running) is None
 
@@ -172,6 +173,7 @@ async def test_a_full_queue_says_so_and_when_to_try_again(
     assert isinstance(await townhall.settled(refused), Refusal)
     assert refused.text.startswith("The queue is full: 1 is waiting, the most that this bot lets wait.")
     assert 25 <= seconds(refused.text) <= 40
+    assert refused.message.ephemeral  # the channel has heard enough of who may not
     engine.go_on()
     for turn in (running, waiting):
         assert await townhall.settled(turn) is None

@@ -143,7 +143,7 @@ async def test_prometheus_reads_tokens_requests_queue_and_first_tokens(
 
 async def test_privacy_says_what_is_kept_and_the_database_agrees(start_townhall: StartTownhall, ada: Person) -> None:
     townhall, plugin = await begin(start_townhall)
-    assert "keeps no prompts and no texts" in plugin.privacy(WORDS)
+    assert "Keeps no prompts and no texts" in plugin.privacy(WORDS)
     await done(townhall, ada, "/gpt2 prompt:Hushhush count:30")
     assert await plugin.delete_member_data(ada.id) == 0
     kept = list(plugin.context.data_dir.parent.parent.glob("townhall.db*"))
