@@ -6,7 +6,6 @@ write is shown.
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import os
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from townhall_bot import plugin_host
+from townhall_bot.addresses import is_loopback
 
 if TYPE_CHECKING:
     from townhall_bot.bot import Townhall
@@ -85,13 +85,3 @@ class HealthPage:
         for loaded in self._bot.plugins.values():
             self._bot.metrics.healthy.labels(loaded.name).set((await plugin_host.health(loaded)).ok)
         return web.Response(body=self._bot.metrics.page(), headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether only this machine can reach an address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

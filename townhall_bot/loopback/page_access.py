@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
+from townhall_bot.addresses import is_loopback
+
 KEY_MISSING = "This page opens with the whole address that `townhall local` printed, its key included.\n"
 WRONG_NAME = "This page answers to the address that `townhall local` printed, and to no other name.\n"
 WRONG_ORIGIN = "This page takes requests from itself only, not from other sites.\n"
@@ -64,7 +66,7 @@ class Access:
     @property
     def is_open(self) -> bool:
         """Other machines can reach the page."""
-        return not _is_loopback(self.host)
+        return not is_loopback(self.host)
 
     def middleware(self) -> Middleware:
         """Return the middleware that lets in only what passes."""
@@ -116,12 +118,3 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     """Give every answer the page's security headers, where it has none of its own."""
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
