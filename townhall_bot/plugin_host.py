@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from townhall_bot.background import Background
 from townhall_bot.plugins import Health, Plugin, PluginContext, PluginSettings
 from townhall_bot.settings import PREFIX, SettingsError
+from townhall_bot.texts import TextsError
 
 if TYPE_CHECKING:
     import discord
@@ -52,7 +53,7 @@ class LoadedPlugin:
 
     def fail(self, stage: str, error: BaseException) -> None:
         """Note and log the first failure; the traceback goes to the log where the error is a surprise."""
-        expected = isinstance(error, PluginError | SettingsError)
+        expected = isinstance(error, PluginError | SettingsError | TextsError)
         reason = str(error) if expected else f"{type(error).__name__}: {error}".rstrip(": ")
         self.failure = self.failure or f"failed at {stage}: {reason}"
         log.error("plugin %s failed at %s: %s", self.name, stage, reason, exc_info=None if expected else error)

@@ -115,7 +115,7 @@ class Plugin(abc.ABC):
         """Return the application commands; called once, before :meth:`start`."""
 
     def dynamic_items(self) -> Sequence[type[discord.ui.DynamicItem[Any]]]:
-        """Return the buttons and selects that must keep working after a restart; called once, after :meth:`commands`."""
+        """Return the buttons and selects that must work after a restart too; called once, after :meth:`commands`."""
         return ()
 
     async def start(self) -> None:  # noqa: B027 - a plugin without anything to start is a good plugin

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import discord
@@ -14,10 +15,11 @@ from discord import app_commands
 from plugins.ping.plugin import PingPlugin
 from townhall_bot import plugin_host
 from townhall_bot.loopback import CommandRefused, Person
+from townhall_bot.plugin_discovery import import_class
 from townhall_bot.plugins import Health, Plugin
 from townhall_bot.store import Store, StoreError
 from townhall_bot.testkit import StartTownhall
-from townhall_bot.texts import Words
+from townhall_bot.texts import Texts, Words
 
 
 class Lamp(Plugin):
@@ -59,6 +61,14 @@ async def test_one_that_cannot_start_offers_no_command_and_the_others_run(
         await ada.type("/lamp")
     pinged = await ada.type("/ping")
     assert await running.settled(pinged) is None
+
+
+def test_a_mistake_in_its_texts_is_told_by_its_line_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "locale").mkdir()
+    (tmp_path / "locale" / "en.toml").write_text('hello = "Hello\nbye = "Bye"\n')
+    loaded = import_class("lamp", lambda: Texts.beside(str(tmp_path / "plugin.py")))
+    assert "line 1" in (loaded.failure or "")
+    assert [record.exc_info for record in caplog.records] == [None]
 
 
 class Silent(Lamp):
