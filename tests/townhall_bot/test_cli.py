@@ -181,21 +181,27 @@ def test_run_with_a_token_that_discord_refuses_says_so(
     assert "an old one" not in shown
 
 
-def test_run_serves_until_it_is_told_to_stop(
-    server_beside: LoopbackDiscord, monkeypatch: pytest.MonkeyPatch, capsys: Output
-) -> None:
+def run_until_connected() -> int:
+    """`townhall run`, told to stop as soon as it is connected; returns its exit status."""
+
     class StopWhenConnected(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             if record.getMessage().startswith("connected as"):
                 os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setenv("TOWNHALL_TOKEN", server_beside.token)
     handler = StopWhenConnected()
     logging.getLogger("townhall.bot").addHandler(handler)
     try:
-        assert main(["run"]) == 0
+        return main(["run"])
     finally:
         logging.getLogger("townhall.bot").removeHandler(handler)
+
+
+def test_run_serves_until_it_is_told_to_stop(
+    server_beside: LoopbackDiscord, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    monkeypatch.setenv("TOWNHALL_TOKEN", server_beside.token)
+    assert run_until_connected() == 0
     shown = capsys.readouterr().err
     assert "plugins running: ping" in shown
     assert "stopping" in shown
@@ -318,18 +324,8 @@ def test_run_says_who_holds_the_data_folder(elsewhere: Path, monkeypatch: pytest
 def test_run_writes_json_lines_where_the_host_wants_them(
     server_beside: LoopbackDiscord, monkeypatch: pytest.MonkeyPatch, capsys: Output
 ) -> None:
-    class StopWhenConnected(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if record.getMessage().startswith("connected as"):
-                os.kill(os.getpid(), signal.SIGTERM)
-
     monkeypatch.setenv("TOWNHALL_TOKEN", server_beside.token)
     monkeypatch.setenv("TOWNHALL_LOG_FORMAT", "JSON")
-    handler = StopWhenConnected()
-    logging.getLogger("townhall.bot").addHandler(handler)
-    try:
-        assert main(["run"]) == 0
-    finally:
-        logging.getLogger("townhall.bot").removeHandler(handler)
+    assert run_until_connected() == 0
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert "stopping" in [line["message"] for line in lines]

@@ -168,6 +168,13 @@ def add_commands(bot: ExampleBot) -> None:
 Connect = Callable[..., Awaitable[ExampleBot]]
 
 
+async def hearing(client: discord.Client, event: str) -> asyncio.Task[Any]:
+    """Listen for an event from now on; await what is returned for what the client heard."""
+    task = asyncio.create_task(client.wait_for(event, timeout=10))
+    await asyncio.sleep(0)  # the task begins to listen
+    return task
+
+
 @asynccontextmanager
 async def running(bot: discord.Client, token: str) -> AsyncIterator[None]:
     """Run a client as ``Client.run`` does, without its own event loop, until the block ends."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
@@ -10,7 +9,7 @@ import aiohttp
 import discord
 import pytest
 
-from tests.townhall_bot.loopback.example_bot import Connect, ExampleBot, running
+from tests.townhall_bot.loopback.example_bot import Connect, ExampleBot, hearing, running
 from townhall_bot.loopback import LoopbackDiscord, TownhallWorld, point_discord_at
 
 CONTENT = discord.Intents(guilds=True, guild_messages=True, message_content=True)
@@ -51,8 +50,7 @@ async def test_a_client_that_is_asked_to_reconnect_resumes(
 async def test_a_client_whose_session_is_invalid_identifies_anew(
     bot: ExampleBot, server: LoopbackDiscord, world: TownhallWorld
 ) -> None:
-    ready = asyncio.create_task(bot.wait_for("ready", timeout=10))
-    await asyncio.sleep(0)  # let the wait begin
+    ready = await hearing(bot, "ready")
     await server.weather.invalidate_sessions()
     await ready
     turn = await world.people["ada"].type("/echo text:new session")
@@ -63,8 +61,7 @@ async def test_a_client_whose_session_is_invalid_identifies_anew(
 async def test_a_session_that_was_forgotten_cannot_be_resumed(
     bot: ExampleBot, server: LoopbackDiscord, world: TownhallWorld
 ) -> None:
-    ready = asyncio.create_task(bot.wait_for("ready", timeout=10))
-    await asyncio.sleep(0)  # let the wait begin
+    ready = await hearing(bot, "ready")
     server.gateway.forget_sessions()
     await server.weather.drop_gateway()
     await ready
@@ -120,8 +117,7 @@ async def test_members_are_named_only_with_their_intent(
     curious = ExampleBot(discord.Intents(guilds=True, members=True))
     await connect(curious, sync=False)
     assert {member.name for member in curious.guilds[0].members} >= {"admin", "ada", "ben", "stranger"}
-    joined = asyncio.create_task(curious.wait_for("member_join", timeout=5))
-    await asyncio.sleep(0)  # let the wait begin
+    joined = await hearing(curious, "member_join")
     world.guild.add_member("carl")
     assert (await joined).name == "carl"
 
@@ -129,12 +125,10 @@ async def test_members_are_named_only_with_their_intent(
 async def test_the_bot_hears_of_servers_it_joins_and_leaves(
     bot: ExampleBot, server: LoopbackDiscord, world: TownhallWorld
 ) -> None:
-    joined = asyncio.create_task(bot.wait_for("guild_join", timeout=5))
-    await asyncio.sleep(0)  # let the wait begin
+    joined = await hearing(bot, "guild_join")
     other = server.add_guild("Village")
     assert (await joined).name == "Village"
-    left = asyncio.create_task(bot.wait_for("guild_remove", timeout=5))
-    await asyncio.sleep(0)  # let the wait begin
+    left = await hearing(bot, "guild_remove")
     server.world.remove_guild(other)
     assert (await left).name == "Village"
     assert [guild.name for guild in bot.guilds] == ["Townhall"]

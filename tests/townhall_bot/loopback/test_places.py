@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import discord
 import pytest
 
-from tests.townhall_bot.loopback.example_bot import INTENTS, Connect, ExampleBot, running
+from tests.townhall_bot.loopback.example_bot import INTENTS, Connect, ExampleBot, hearing, running
 from townhall_bot.loopback import CommandRefused, LoopbackDiscord, ManualClock, TownhallWorld
-
-
-def hear(bot: discord.Client, event: str) -> asyncio.Task[Any]:
-    return asyncio.create_task(bot.wait_for(event, timeout=10))
 
 
 def channel_of(bot: ExampleBot, name: str = "general") -> discord.TextChannel:
@@ -25,8 +20,7 @@ def channel_of(bot: ExampleBot, name: str = "general") -> discord.TextChannel:
 async def test_an_overwrite_shuts_the_bot_up_and_the_client_knows_beforehand(
     bot: ExampleBot, world: TownhallWorld
 ) -> None:
-    update = hear(bot, "guild_channel_update")
-    await asyncio.sleep(0)
+    update = await hearing(bot, "guild_channel_update")
     world.guild.overwrite(
         world.channels["general"], world.guild.world.bot, deny=discord.Permissions(send_messages=True)
     )
@@ -56,16 +50,14 @@ async def test_a_role_gives_and_takes_permissions(
 ) -> None:
     server.world.application.privileged = discord.Intents(members=True)
     bot = await connect(ExampleBot(discord.Intents(guilds=True, members=True)))
-    made = hear(bot, "guild_role_create")
-    await asyncio.sleep(0)
+    made = await hearing(bot, "guild_role_create")
     host = world.guild.add_role("Host", discord.Permissions(manage_guild=True))
     assert (await made).name == "Host"
 
     ada = world.people["ada"]
     with pytest.raises(CommandRefused, match="Manage Server"):
         await ada.type("/config")
-    raised = hear(bot, "member_update")
-    await asyncio.sleep(0)
+    raised = await hearing(bot, "member_update")
     world.guild.give_role(ada, host)
     _, after = await raised
     assert "Host" in {role.name for role in after.roles}
@@ -78,8 +70,7 @@ async def test_a_role_gives_and_takes_permissions(
 
 
 async def test_the_bot_hears_of_its_own_roles_without_any_intent(bot: ExampleBot, world: TownhallWorld) -> None:
-    updated = asyncio.create_task(bot.wait_for("member_update", timeout=10))
-    await asyncio.sleep(0)
+    updated = await hearing(bot, "member_update")
     role = world.guild.add_role("Trusted", discord.Permissions(mention_everyone=True))
     world.guild.give_role(world.guild.world.bot, role)
     await updated
@@ -87,8 +78,7 @@ async def test_the_bot_hears_of_its_own_roles_without_any_intent(bot: ExampleBot
 
 
 async def test_a_deleted_channel_is_gone_for_the_client_too(bot: ExampleBot, world: TownhallWorld) -> None:
-    gone = hear(bot, "guild_channel_delete")
-    await asyncio.sleep(0)
+    gone = await hearing(bot, "guild_channel_delete")
     channel = channel_of(bot, "gpt2")
     world.guild.remove_channel(world.channels["gpt2"])
     assert (await gone).name == "gpt2"
