@@ -35,6 +35,8 @@ from townhall_bot.replies.paging import MESSAGE_LIMIT, length
 Views = Callable[[discord.Interaction[Any], int, Wish], discord.ui.View]
 """Makes the buttons below a text, given its interaction, an id and the wish."""
 OnFinished = Callable[[GenerationRequest, Finished], Awaitable[None]]
+Keep = Callable[[GenerationRequest, str], Awaitable[None]]
+"""Takes the text that a request came to, whole or not."""
 ONE_MESSAGE = MESSAGE_LIMIT - 100
 """A text up to this length is one message with its small print."""
 REMEMBERED = 256
@@ -52,13 +54,14 @@ class Buttons:
 class Answers:
     """Answers requests. Knows what is under way: Stop finds it, and stopping the bot waits for its last words."""
 
-    def __init__(self, service: GPT2Service, rules: ServerRules, on_finished: OnFinished) -> None:
+    def __init__(self, service: GPT2Service, rules: ServerRules, on_finished: OnFinished, keep: Keep) -> None:
         self.service = service
         self.rules = rules
         self.long_prompts = LongPrompts()
         self.buttons: Buttons | None = None
         """Set once they exist; without them, answers have none."""
         self._on_finished = on_finished
+        self._keep = keep
         self._under_way: dict[int, asyncio.Task[Any]] = {}
         self._ended: deque[int] = deque(maxlen=REMEMBERED)
 
@@ -191,6 +194,7 @@ class Answers:
         wish: Wish,
     ) -> None:
         await reply.stop()
+        await self._keep(request, text)
         shown = display.continued(request.prompt, text)
         first = 0  # the buttons' own message
         if length(disarm(shown)) + length(note) > ONE_MESSAGE:  # the prompt is in the first of several

@@ -15,6 +15,7 @@ from plugins.gpt2.display import LONG_PROMPT
 from plugins.gpt2.doctor import checks
 from plugins.gpt2.gauges import Gauges
 from plugins.gpt2.generate_command import continue_menu, generate_command
+from plugins.gpt2.kept_texts import KeptTexts
 from plugins.gpt2.long_prompts import KEPT
 from plugins.gpt2.plugin_config import ConfigCommand
 from plugins.gpt2.protocol import Finished, GenerationRequest
@@ -45,7 +46,8 @@ class GPT2Plugin(Plugin):
         settings: GPT2Settings = context.settings
         self.service = self.make_service(settings)
         self.rules = ServerRules(context.guild_settings, self.service.catalogue, settings)
-        self._answers = Answers(self.service, self.rules, self._note)
+        self._kept = KeptTexts(context.entries, settings.keep_texts_days)
+        self._answers = Answers(self.service, self.rules, self._note, self._kept.keep)
         self._button = buttons.bound(self._answers)
         self._answers.buttons = buttons.views(self._button)
         self._config = ConfigCommand(self.service, self.rules)
@@ -71,6 +73,7 @@ class GPT2Plugin(Plugin):
 
     async def start(self) -> None:
         """Start the engine; the default model is loaded meanwhile, and requests wait for it."""
+        await self._kept.forget_old()
         await self.service.start()
 
     async def drain(self, seconds: float) -> None:
@@ -97,13 +100,15 @@ class GPT2Plugin(Plugin):
         self._gauges.register(registry)
 
     def privacy(self, words: Words) -> str:
-        """Say that prompts and texts are not kept, and what is."""
-        return words("privacy.text", kept=KEPT, long=LONG_PROMPT)
+        """Say whether prompts and texts are kept, and what else is."""
+        days = self.context.settings.keep_texts_days
+        kept = words("privacy.database", count=days) if days else words("privacy.here")
+        return f"{kept} {words('privacy.buttons', kept=KEPT, long=LONG_PROMPT)} {words('privacy.statistics')}"
 
     async def delete_member_data(self, user_id: int) -> int:
-        """End what the member has under way, and forget their long prompts; return how many there were."""
+        """End what the member has under way, and delete the texts and long prompts that were kept; return how many."""
         self.service.cancel_member(user_id)
-        return self._answers.long_prompts.forget_member(user_id)
+        return self._answers.long_prompts.forget_member(user_id) + await self.context.entries.delete_member(user_id)
 
     async def _note(self, request: GenerationRequest, finished: Finished) -> None:
         """Count a request for the statistics: numbers, the server and the model; not who asked, nor what."""
@@ -129,7 +134,7 @@ class GPT2Plugin(Plugin):
 
     @classmethod
     def cli_commands(cls) -> Sequence[CliCommand]:
-        """Bring ``townhall gpt2`` and ``townhall models``."""
+        """Bring ``townhall gpt2``, ``models`` and ``texts``."""
         from plugins.gpt2 import cli
 
         return cli.COMMANDS

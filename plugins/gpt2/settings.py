@@ -64,6 +64,13 @@ class GPT2Settings(PluginSettings):
     deadline_s: float = Field(
         600, gt=0, le=86400, description="Seconds after which a request ends, waiting included. Discord allows 900."
     )
+    keep_texts_days: int = Field(
+        0,
+        ge=0,
+        le=3650,
+        description="Days for which prompts and texts are kept in the database with who asked for them, for hosts who "
+        "must be able to moderate; /privacy says so then. 0: they are not kept.",
+    )
     allow_pickle: bool = Field(
         False, description="Whether pytorch_model.bin may be read. Such a file can run any program: trust its author."
     )

@@ -63,6 +63,7 @@ def connect(path: Path) -> sqlite3.Connection:
     try:
         with told_of(path):
             connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA secure_delete = ON")  # what a member had deleted is not left in free pages
             _check_owner(path, connection)
             connection.execute("PRAGMA journal_mode = WAL")
             # FULL syncs the log at every commit: a setting that was confirmed survives a power cut, not just a kill.

@@ -1,0 +1,37 @@
+"""Prompts and texts, kept where the host turned that on: with who asked, for a number of days, and no longer."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from plugins.gpt2.protocol import GenerationRequest
+from townhall_bot.store import Entries
+
+log = logging.getLogger("townhall.plugin.gpt2")
+
+KIND = "text"
+DAY = 86_400
+
+
+class KeptTexts:
+    """Keeps texts for ``days``; with 0 it keeps none."""
+
+    def __init__(self, entries: Entries, days: int) -> None:
+        self._entries = entries
+        self._days = days
+
+    async def forget_old(self) -> None:
+        """Remove what was kept for long enough: with 0 days all of it, from when the host had turned it on."""
+        await self._entries.remove_before(KIND, time.time() - self._days * DAY)
+
+    async def keep(self, request: GenerationRequest, text: str) -> None:
+        """Keep one text. Where that fails, it is logged: the member's text matters more."""
+        if not self._days or request.user_id is None:
+            return
+        values = {"prompt": request.prompt, "text": text, "model": request.model}
+        try:
+            await self._entries.add(KIND, values, guild_id=request.guild_id, user_id=request.user_id)
+            await self.forget_old()
+        except Exception:
+            log.exception("a text could not be kept")

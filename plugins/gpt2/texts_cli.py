@@ -1,0 +1,42 @@
+"""``townhall texts``: prints the prompts and texts that are kept, one JSON object a line. The bot may run meanwhile."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+
+from plugins.gpt2.kept_texts import KIND
+from townhall_bot.settings import ENV_FILE, Settings, SettingsError, load_settings
+from townhall_bot.store import Entry, Store, StoreError
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument("--server", type=int, metavar="ID", help="only those of this server")
+    parser.add_argument("--member", type=int, metavar="ID", help="only those that this member asked for")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print them, oldest first; return the exit status."""
+    try:
+        settings = load_settings(Settings, ENV_FILE)
+        path = settings.data_dir / "townhall.db"
+        entries = asyncio.run(_kept(Store.open(path), arguments)) if path.exists() else []
+    except (SettingsError, StoreError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    for entry in entries:
+        facts = {"at": entry.at.isoformat(timespec="seconds"), "server": entry.guild_id, "member": entry.user_id}
+        print(json.dumps(facts | entry.values, ensure_ascii=False))
+    if not entries:
+        print("No texts are kept. TOWNHALL_GPT2_KEEP_TEXTS_DAYS turns it on.", file=sys.stderr)
+    return 0
+
+
+async def _kept(store: Store, arguments: argparse.Namespace) -> list[Entry]:
+    try:
+        return await store.entries("gpt2").of(KIND, guild_id=arguments.server, user_id=arguments.member)
+    finally:
+        await store.close()
