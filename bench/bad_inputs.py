@@ -35,20 +35,20 @@ from townhall_bot.bot import Townhall
 from townhall_bot.cli import main as townhall
 from townhall_bot.core_texts import TEXTS
 from townhall_bot.loopback import LoopbackDiscord, Person, Turn, point_discord_at
-from townhall_bot.loopback.kinds import InteractionType
+from townhall_bot.loopback.kinds import CommandType, InteractionType, OptionType
+from townhall_bot.serving import running
 from townhall_bot.settings import Settings, SettingsError, load_settings
+from townhall_bot.settled import Settled
 from townhall_bot.store import Store
-from townhall_bot.testkit import RunningTownhall
 
 MINI = Path(__file__).parents[1] / "plugins" / "gpt2" / "mini"
-STRING, INTEGER, BOOLEAN, NUMBER = 3, 4, 5, 10
 SURPRISE = TEXTS.english("refusal.surprise").split("{")[0]
 WRONG_OPTIONS: dict[str, tuple[int, list[Any]]] = {
-    "count": (INTEGER, [-1, 0, 301, 10**6, 2**53]),
-    "temperature": (NUMBER, [-0.1, 2.5, 1e308, -1e308]),
-    "top_k": (INTEGER, [-1, 10**9]),
-    "top_p": (NUMBER, [-1.0, 0.0, 1.01, 50.0]),
-    "seed": (INTEGER, [-1, 2**60, -(2**53)]),
+    "count": (OptionType.INTEGER, [-1, 0, 301, 10**6, 2**53]),
+    "temperature": (OptionType.NUMBER, [-0.1, 2.5, 1e308, -1e308]),
+    "top_k": (OptionType.INTEGER, [-1, 10**9]),
+    "top_p": (OptionType.NUMBER, [-1.0, 0.0, 1.01, 50.0]),
+    "seed": (OptionType.INTEGER, [-1, 2**60, -(2**53)]),
 }
 WRONG_SETTINGS: dict[str, list[str]] = {
     "TOWNHALL_GUILD": ["home", "-1", "0", "1.5"],
@@ -109,7 +109,7 @@ class Judge:
 
 def wrong_commands(count: int, draw: random.Random) -> Iterator[list[dict[str, Any]]]:
     """Yield the options of /gpt2 commands that cannot be carried out."""
-    prompt = {"name": "prompt", "type": STRING, "value": "My fellow citizens"}
+    prompt = {"name": "prompt", "type": OptionType.STRING, "value": "My fellow citizens"}
     for number in range(count):
         name = draw.choice(list(WRONG_OPTIONS))
         kind, values = WRONG_OPTIONS[name]
@@ -117,12 +117,13 @@ def wrong_commands(count: int, draw: random.Random) -> Iterator[list[dict[str, A
             case 0 | 1:  # beyond its bounds
                 yield [prompt, {"name": name, "type": kind, "value": draw.choice(values)}]
             case 2:  # of another type
-                yield [prompt, {"name": name, "type": STRING, "value": draw.choice(["many", "", "0x10", "½", "{}"])}]
+                text = draw.choice(["many", "", "0x10", "½", "{}"])
+                yield [prompt, {"name": name, "type": OptionType.STRING, "value": text}]
             case 3:  # a prompt that is none, or too long
                 yield [{**prompt, "value": draw.choice(["", "x" * 6001, "🙂" * 7000])}]
             case 4:  # none at all, or one that Discord was never told of
-                unknown = {"name": "promt", "type": STRING, "value": "Hello"}
-                yield draw.choice([[], [unknown], [{**prompt, "type": INTEGER, "value": 3}]])
+                unknown = {"name": "promt", "type": OptionType.STRING, "value": "Hello"}
+                yield draw.choice([[], [unknown], [{**prompt, "type": OptionType.INTEGER, "value": 3}]])
 
 
 async def through_discord(judge: Judge, count: int, draw: random.Random, folder: Path) -> None:
@@ -132,21 +133,17 @@ async def through_discord(judge: Judge, count: int, draw: random.Random, folder:
             people = server.townhall().people
             settings = Settings(token=SecretStr(server.token), data_dir=folder)
             bot = Townhall(settings, Store.open(folder / "townhall.db"), [GPT2Plugin], env_file=None)
-            running = RunningTownhall(bot)
-            serving = asyncio.create_task(bot.start(server.token))
-            await bot.started.wait()
-            ada: Person = people["ada"]
-            command = next(each for each in server.commands if each.name == "gpt2")
-            for options in wrong_commands(count, draw):
-                data = {"id": str(command.id), "name": "gpt2", "type": 1, "options": options}
-                place = ada.guild.channels[0]
-                interaction = server.world.interact(InteractionType.COMMAND, ada.user, place, data, command=command)
-                turn = Turn(server.world, ada, interaction)
-                error = await running.settled(turn)
-                judge.of("slash commands", json.dumps(options), turn.text if error is not None else None)
-            await bot.close()
-            serving.cancel()
-            await asyncio.gather(serving, return_exceptions=True)
+            async with running(bot, server.token):
+                settled = Settled(bot)
+                ada: Person = people["ada"]
+                command = next(each for each in server.commands if each.name == "gpt2")
+                for options in wrong_commands(count, draw):
+                    data = {"id": str(command.id), "name": "gpt2", "type": CommandType.CHAT, "options": options}
+                    place = ada.guild.channels[0]
+                    interaction = server.world.interact(InteractionType.COMMAND, ada.user, place, data, command=command)
+                    turn = Turn(server.world, ada, interaction)
+                    error = await settled.of(turn)
+                    judge.of("slash commands", json.dumps(options), turn.text if error is not None else None)
 
 
 def through_settings(judge: Judge, count: int, draw: random.Random) -> None:

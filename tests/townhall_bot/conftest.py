@@ -1,14 +1,18 @@
 """Ground for the core's tests: none of this machine's settings, and a plugin that does what a test says."""
 
+import asyncio
 import logging
 import os
+import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import discord
 import pytest
 from discord import app_commands
 
+from townhall_bot.loopback import LoopbackDiscord, point_discord_at
 from townhall_bot.plugins import Plugin
 
 Act = Callable[[discord.Interaction], Awaitable[None]]
@@ -50,3 +54,33 @@ def plugin_doing() -> PluginDoing:
         return Stage
 
     return make
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to be in, and one for the data."""
+    monkeypatch.setenv("TOWNHALL_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("TOWNHALL_PLUGINS", "ping")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def server_beside() -> Iterator[LoopbackDiscord]:
+    """A local Discord on a thread of its own: ``main`` needs this one for its event loop and signals."""
+    server, ready, loop = LoopbackDiscord(), threading.Event(), asyncio.new_event_loop()
+    done = asyncio.Event()
+
+    async def serve() -> None:
+        async with server:
+            ready.set()
+            await done.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    assert ready.wait(10)
+    with point_discord_at(server):
+        yield server
+    loop.call_soon_threadsafe(done.set)
+    thread.join()
+    loop.close()

@@ -1,0 +1,79 @@
+"""``townhall local`` from a shell: one command and its answer, or a page until Ctrl-C."""
+
+import os
+import signal
+import urllib.request
+
+import pytest
+
+from townhall_bot.cli import main
+from townhall_bot.loopback import Change, LoopbackDiscord, TownhallWorld
+
+pytestmark = pytest.mark.usefixtures("elsewhere")
+
+Output = pytest.CaptureFixture[str]
+
+
+def test_local_types_a_command_and_prints_the_answer_alone(capsys: Output) -> None:
+    assert main(["local", "--say", "/ping"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.startswith("Pong.")
+    assert len(shown.out.splitlines()) == 1
+    assert "the bot is ready" in shown.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [(["--say", "/dance"], "no command /dance"), (["--say", "/ping", "--as", "stranger"], "Use Application Commands")],
+)
+def test_local_fails_where_the_command_is_refused(arguments: list[str], reason: str, capsys: Output) -> None:
+    assert main(["local", *arguments]) == 1
+    assert reason in capsys.readouterr().out
+
+
+def test_local_knows_nobody_of_that_name(capsys: Output) -> None:
+    assert main(["local", "--say", "/ping", "--as", "nobody"]) == 2
+    assert "admin, ada, ben, stranger" in capsys.readouterr().err
+
+
+def test_without_say_a_page_is_served_and_opened_until_ctrl_c(capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    pages: list[str] = []
+
+    def visit(address: str) -> bool:
+        with urllib.request.urlopen(address) as answer:
+            pages.append(answer.read().decode())
+        os.kill(os.getpid(), signal.SIGINT)
+        return True
+
+    monkeypatch.setattr("webbrowser.open", visit)
+    monkeypatch.setenv("DISPLAY", ":0")
+    assert main(["local"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.startswith("Townhall is at http://127.0.0.1:")
+    assert "the bot is there" in shown.err
+    assert "WARNING" not in shown.err
+    assert "<title>Townhall</title>" in pages[0]
+
+
+def test_a_page_for_other_machines_warns_and_opens_no_browser_unasked(
+    capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(change: Change) -> None:
+        if change.kind == "bot_connected":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def familiar(server: LoopbackDiscord) -> TownhallWorld:
+        server.world.subscribe(stop)
+        return server.townhall()
+
+    monkeypatch.setattr("townhall_bot.local.familiar_townhall", familiar)
+    monkeypatch.setattr("webbrowser.open", lambda address: pytest.fail("a browser was opened"))
+    assert main(["local", "--no-browser", "--host", "0.0.0.0", "--as", "ben"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.rstrip().endswith("&as=ben")
+    assert "WARNING: --host 0.0.0.0 lets other machines reach this page" in shown.err
+
+
+def test_a_page_on_a_port_that_is_taken_says_what_to_do(server_beside: LoopbackDiscord, capsys: Output) -> None:
+    assert main(["local", "--no-browser", "--port", str(server_beside.port)]) == 1
+    assert "Choose another with --port" in capsys.readouterr().err

@@ -1,0 +1,108 @@
+"""``townhall run`` from a shell: until it is told to stop, and what it says where it cannot serve."""
+
+import json
+import logging
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from townhall_bot import lock
+from townhall_bot.cli import main
+from townhall_bot.loopback import Change, LoopbackDiscord
+
+pytestmark = pytest.mark.usefixtures("elsewhere")
+
+Output = pytest.CaptureFixture[str]
+
+
+def test_run_without_a_token_says_where_to_get_one(capsys: Output) -> None:
+    assert main(["run"]) == 2
+    shown = capsys.readouterr().err
+    assert "TOWNHALL_TOKEN" in shown
+    assert "https://discord.com/developers/applications" in shown
+    assert "townhall local" in shown
+
+
+def test_an_unknown_setting_is_warned_about(capsys: Output, elsewhere: Path) -> None:
+    (elsewhere / ".env").write_text("TOWNHALL_TOKKEN=abc\n")
+    assert main(["run"]) == 2
+    assert "TOWNHALL_TOKKEN is not a setting and has no effect. Did you mean TOWNHALL_TOKEN?" in capsys.readouterr().err
+
+
+def test_run_with_a_token_that_discord_refuses_says_so(
+    server_beside: LoopbackDiscord, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    monkeypatch.setenv("TOWNHALL_TOKEN", "an old one")
+    assert main(["run"]) == 1
+    shown = capsys.readouterr().err
+    assert "does not accept TOWNHALL_TOKEN" in shown
+    assert "an old one" not in shown
+
+
+def run_until_connected() -> int:
+    """`townhall run`, told to stop as soon as it is connected; returns its exit status."""
+
+    class StopWhenConnected(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.getMessage().startswith("connected as"):
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    handler = StopWhenConnected()
+    logging.getLogger("townhall.bot").addHandler(handler)
+    try:
+        return main(["run"])
+    finally:
+        logging.getLogger("townhall.bot").removeHandler(handler)
+
+
+def test_run_serves_until_it_is_told_to_stop(
+    server_beside: LoopbackDiscord, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    monkeypatch.setenv("TOWNHALL_TOKEN", server_beside.token)
+    assert run_until_connected() == 0
+    shown = capsys.readouterr().err
+    assert "plugins running: ping" in shown
+    assert "stopping" in shown
+    assert [command.name for command in server_beside.commands] == ["ping", "privacy"]
+
+
+def test_run_can_be_stopped_while_it_starts(
+    server_beside: LoopbackDiscord, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    def stop(change: Change) -> None:
+        if change.kind == "commands_registered":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setenv("TOWNHALL_TOKEN", server_beside.token)
+    server_beside.world.subscribe(stop)
+    assert main(["run"]) == 0
+    assert "plugins running" not in capsys.readouterr().err
+
+
+def test_run_without_a_network_says_so(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
+    monkeypatch.setenv("TOWNHALL_TOKEN", "any")
+    monkeypatch.setattr("discord.http.Route.BASE", "http://127.0.0.1:9/api/v10")
+    assert main(["run"]) == 1
+    assert "Discord cannot be reached" in capsys.readouterr().err
+
+
+def test_run_says_who_holds_the_data_folder(elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
+    monkeypatch.setenv("TOWNHALL_TOKEN", "a.b.c")
+    monkeypatch.setenv("TOWNHALL_LOCK_WAIT_S", "0")
+    with lock.held(elsewhere / "data", 0):
+        assert main(["run"]) == 1
+    shown = capsys.readouterr().err
+    assert f"process {os.getpid()}" in shown
+    assert "TOWNHALL_DATA_DIR" in shown
+
+
+def test_run_writes_json_lines_where_the_host_wants_them(
+    server_beside: LoopbackDiscord, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    monkeypatch.setenv("TOWNHALL_TOKEN", server_beside.token)
+    monkeypatch.setenv("TOWNHALL_LOG_FORMAT", "JSON")
+    assert run_until_connected() == 0
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert "stopping" in [line["message"] for line in lines]
