@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from plugins.gpt2.phrases import Said, say
@@ -21,6 +21,9 @@ from plugins.gpt2.service import GPT2Service
 from plugins.gpt2.settings import GPT2Settings
 from plugins.gpt2.source import Opened
 from tests.plugins.gpt2.fake_model import FakeModel, ScriptedModel, loading
+
+Start = Callable[..., Awaitable[GPT2Service]]
+"""What the fixture ``start`` gives."""
 
 
 class Gate:
