@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import discord
@@ -12,11 +12,16 @@ from plugins.gpt2.engine.sampling import BOUNDS
 from plugins.gpt2.server_rules import MAX_PLACES, ServerRules
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.replies import Refusal
+from townhall_bot.replies.paging import split
 from townhall_bot.store import AuditEntry
 from townhall_bot.texts import Words
 
 NUMBERS = ("default_count", "max_count", "temperature", "member_limit", "server_limit")
 SHOWN_CHANGES = 20
+NONE = {"channels": "config.show.everywhere", "roles": "config.show.everyone", "audit_channel": "config.show.nowhere"}
+"""What it means that nothing is set, where the host has no default of its own."""
+Change = tuple[str, Any, Any]
+"""The setting, its old and its new value."""
 
 
 class ConfigChanges:
@@ -35,13 +40,13 @@ class ConfigChanges:
         assert guild_id is not None  # settings belong to a server
         words = spoken.to_asker(interaction)
         await self._check(guild_id, changes, words)
-        lines = []
+        audit_channel = (await self._rules.of(guild_id)).audit_channel
+        made: list[Change] = []
         for key, value in changes.items():
             old = await self._rules.kept.change(guild_id, key, value, actor_id=interaction.user.id)
             if old != value:
-                lines.append(change_line(words, key, old, value))
-                lines += await self._post(interaction, key, old, value)
-        return lines or [words("config.change.same")]
+                made.append((key, old, value))
+        return await self._told(interaction, made, audit_channel) or [words("config.change.same")]
 
     async def reset(self, interaction: discord.Interaction[Any]) -> list[str]:
         """Set everything back to the host's defaults; return a line for each change."""
@@ -50,10 +55,8 @@ class ConfigChanges:
         words = spoken.to_asker(interaction)
         audit_channel = (await self._rules.of(guild_id)).audit_channel
         old = await self._rules.kept.reset(guild_id, actor_id=interaction.user.id)
-        lines = [change_line(words, key, value, None) for key, value in old.items()]
-        for key, value in old.items():
-            lines += await self._post(interaction, key, value, None, channel_id=audit_channel)
-        return lines or [words("config.change.reset_none")]
+        made = [(key, value, None) for key, value in old.items()]
+        return await self._told(interaction, made, audit_channel) or [words("config.change.reset_none")]
 
     async def toggled(self, guild_id: int, key: str, *, add: int | None, remove: int | None) -> list[int] | None:
         """Return the ids of a list of channels or roles after a change, None for an empty list."""
@@ -105,24 +108,31 @@ class ConfigChanges:
         if default is not None and default > most:
             raise Refusal(words("config.change.default_above", given=default, most=most))
 
-    async def _post(
-        self, interaction: discord.Interaction[Any], key: str, old: Any, new: Any, *, channel_id: int | None = None
+    async def _told(
+        self, interaction: discord.Interaction[Any], made: Sequence[Change], audit_channel: int | None
     ) -> list[str]:
-        """Post a change where the server wants it; return what to tell the admin where that fails."""
-        if channel_id is None:
-            channel_id = (await self._rules.of(interaction.guild_id)).audit_channel
-        if channel_id is None:
-            return []
-        channel = interaction.client.get_channel(channel_id)
+        """Post what was changed, and return it for the admin. ``audit_channel`` is where changes were posted before."""
+        words = spoken.to_asker(interaction)
+        lines = [change_line(words, *change) for change in made]
+        channel_id = (await self._rules.of(interaction.guild_id)).audit_channel or audit_channel
+        if channel_id is not None and made and not await self._post(interaction, made, channel_id):
+            lines.append(words("config.change.not_posted", channel=f"<#{channel_id}>"))
+        return lines
+
+    async def _post(self, interaction: discord.Interaction[Any], made: Sequence[Change], channel_id: int) -> bool:
+        """Post changes where the server wants them; return whether that went well."""
         words = spoken.to_channel(interaction)
-        line = change_line(words, key, old, new)
+        lines = [change_line(words, *change) for change in made]
+        listed = lines[0] if len(lines) == 1 else "".join(f"\n- {line}" for line in lines)
+        channel = interaction.client.get_channel(channel_id)
+        if not isinstance(channel, discord.abc.Messageable):
+            return False
         try:
-            if not isinstance(channel, discord.abc.Messageable):
-                raise LookupError(channel_id)
-            await channel.send(words("config.change.posted", actor=interaction.user.mention, line=line))
-        except (discord.HTTPException, LookupError):
-            return [spoken.to_asker(interaction)("config.change.not_posted", channel=f"<#{channel_id}>")]
-        return []
+            for page in split(words("config.change.posted", actor=interaction.user.mention, line=listed)):
+                await channel.send(page)
+        except discord.HTTPException:
+            return False
+        return True
 
 
 def change_line(words: Words, key: str, old: Any, new: Any) -> str:
@@ -139,7 +149,7 @@ def _audit_line(words: Words, entry: AuditEntry) -> str:
 
 def _value(words: Words, key: str, value: Any) -> str:
     if value is None:
-        return words("config.change.default")
+        return words(NONE.get(key, "config.change.default"))
     match key:
         case "channels":
             return " ".join(f"<#{each}>" for each in value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -144,9 +145,15 @@ class Panel(discord.ui.View):
         """Tell what went wrong."""
         await explain(interaction, error)
 
+    async def on_timeout(self) -> None:
+        """Leave what is set, take away what would no longer answer."""
+        closed = spoken.to_asker(self.opener)("config.show.closed")
+        with contextlib.suppress(discord.HTTPException):  # dismissed meanwhile
+            await self.opener.edit_original_response(content=closed, view=None)
+
     async def show(self, interaction: discord.Interaction[Any], lines: list[str]) -> None:
         """Say what changed, and show what is set now."""
-        embed, view = await self.settings.panel(interaction, self.opener)
+        embed, view = await self.settings.panel(interaction, interaction)  # whose token is the newest
         self.stop()
         await interaction.response.edit_message(content="\n".join(lines)[:2000], embed=embed, view=view)
 
@@ -162,7 +169,8 @@ class Panel(discord.ui.View):
             if refresh:
                 embed, view = await self.settings.panel(interaction, self.opener)
                 self.stop()
-                await self.opener.edit_original_response(embed=embed, view=view)
+                with contextlib.suppress(discord.HTTPException):  # after 15 minutes it cannot be; the change is made
+                    await self.opener.edit_original_response(embed=embed, view=view)
 
         item.callback = callback  # type: ignore[method-assign]  # as discord.py's own decorators do
         self.add_item(item)

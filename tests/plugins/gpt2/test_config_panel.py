@@ -170,12 +170,25 @@ async def test_changes_are_posted_to_the_channel_of_choice_and_ping_nobody(
     await done(townhall, admin, "/gpt2-config model:other")
     await done(townhall, admin, "/gpt2-config reset:True")
     assert [message.text for message in log.messages] == [
-        f"🛠️ <@{admin.id}> changed GPT-2's settings: Changes are posted to: the host's default → <#{log.id}>",
+        f"🛠️ <@{admin.id}> changed GPT-2's settings: Changes are posted to: nowhere → <#{log.id}>",
         f"🛠️ <@{admin.id}> changed GPT-2's settings: Model: the host's default → other",
-        f"🛠️ <@{admin.id}> changed GPT-2's settings: Changes are posted to: <#{log.id}> → the host's default",
-        f"🛠️ <@{admin.id}> changed GPT-2's settings: Model: other → the host's default",
+        f"🛠️ <@{admin.id}> changed GPT-2's settings: \n"  # one command, one message
+        f"- Changes are posted to: <#{log.id}> → nowhere\n"
+        "- Model: other → the host's default",
     ]
     assert not any(message.pings for message in log.messages)
+
+
+async def test_that_changes_are_posted_no_longer_is_the_last_thing_posted(
+    start_townhall: StartTownhall, admin: Person, guild: Guild
+) -> None:
+    townhall = await begin(start_townhall)
+    log = guild.add_channel("log")
+    await done(townhall, admin, "/gpt2-config audit_channel:#log")
+    panel = (await done(townhall, admin, "/gpt2-config")).message
+    chosen = await admin.select(panel, custom_id=menu(panel, AUDIT))
+    await chosen.until(lambda turn: f"Changes are posted to: <#{log.id}> → nowhere" in panel.text)
+    assert log.messages[-1].text.endswith(f"Changes are posted to: <#{log.id}> → nowhere")
 
 
 async def test_an_admin_hears_where_a_change_could_not_be_posted(
@@ -203,9 +216,9 @@ async def test_the_panel_changes_the_model_places_and_numbers(
 
     await admin.select(panel, "#gpt2", custom_id=menu(panel, CHANNELS))
     gpt2 = guild.channel("gpt2")
-    await chosen.until(lambda turn: f"Allowed channels: the host's default → <#{gpt2.id}>" in panel.text)
+    await chosen.until(lambda turn: f"Allowed channels: all → <#{gpt2.id}>" in panel.text)
     await admin.select(panel, custom_id=menu(panel, CHANNELS))
-    await chosen.until(lambda turn: f"Allowed channels: <#{gpt2.id}> → the host's default" in panel.text)
+    await chosen.until(lambda turn: f"Allowed channels: <#{gpt2.id}> → all" in panel.text)
 
     form = await admin.press(panel, "Numbers…")
     await form.until(lambda turn: turn.modal)
@@ -235,3 +248,14 @@ async def test_the_panel_refuses_who_no_longer_manages_the_server(
     press = await admin.press(panel, "Reset")
     await press.until(lambda turn: turn.messages)
     assert press.text == "You need the permission Manage Server for this."
+
+
+async def test_a_panel_that_no_longer_answers_says_so_and_has_no_menus(
+    start_townhall: StartTownhall, admin: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("plugins.gpt2.config_panel.LIFETIME_S", 0.05)
+    townhall = await begin(start_townhall)
+    turn = await done(townhall, admin, "/gpt2-config")
+    await turn.until(lambda turn: not turn.message.components)
+    assert "This panel is closed. /gpt2-config opens a new one." in turn.text
+    assert "GPT-2 on this server" in turn.text  # what was set stays to be read

@@ -87,7 +87,8 @@ async def test_a_member_asks_with_a_long_prompt_with_none_and_for_the_timing(
     townhall = await begin(start_townhall, FakeSource(context=100))
     long = await answered(townhall, ada, f"/gpt2 prompt:{'x' * 150} count:20")
     assert small_print(long.message) == [
-        "Dein Prompt hat 150 Tokens; dieses Modell liest 100, deshalb habe ich die letzten 80 genommen."
+        "Dein Prompt hat 150 Tokens; dieses Modell liest 100 samt dem neuen Text, "
+        "deshalb habe ich die letzten 80 genommen."
     ]
     none = await answered(townhall, ada, '/gpt2 prompt:" " count:3 seed:7 timing:True')
     empty, timing = small_print(none.message)
@@ -107,7 +108,7 @@ async def test_everything_there_is_to_say_of_a_text_fits_below_it(
     townhall = await begin(start_townhall, FakeSource(context=100), MODEL=name)
     turn = await answered(townhall, ada, f"/gpt2 prompt:{'x' * 1500} count:80 seed:9007199254740991 timing:True")
     cut, context, timing = small_print(turn.message)
-    assert cut.startswith("Dein Prompt hat 1,500 Tokens; dieses Modell liest 100,")
+    assert cut.startswith("Dein Prompt hat 1,500 Tokens; dieses Modell liest 100 samt dem neuen Text,")
     assert context == "Der Text endet hier, weil das Modell nicht mehr auf einmal liest."
     assert timing.endswith(f"Startwert 9007199254740991 · {name} auf FAKE, fp32")
 

@@ -141,7 +141,7 @@ async def test_a_prompt_beyond_the_context_is_explained(start_townhall: StartTow
     townhall, _ = await begin(start_townhall, FakeSource(context=100))
     turn = await ada.type(f"/gpt2 prompt:{'x' * 150} count:20")
     assert await townhall.settled(turn) is None
-    assert "-# Your prompt has 150 tokens; this model reads 100, so I used the last 80." in turn.text
+    assert "-# Your prompt has 150 tokens; this model reads 100 with the new text, so I used the last 80." in turn.text
 
 
 async def test_what_the_model_writes_is_shown_verbatim_and_pings_nobody(

@@ -203,7 +203,9 @@ def test_of_a_long_prompt_the_end_is_read_and_the_asker_is_told() -> None:
     desk.submit(1, request(prompt, count=40))
     desk.run()
     assert desk.texts[1] == greedy_text(prompt[-24:], 40)
-    assert desk.notices[1] == "Your prompt has 1,200 tokens; this model reads 64, so I used the last 24."
+    assert (
+        desk.notices[1] == "Your prompt has 1,200 tokens; this model reads 64 with the new text, so I used the last 24."
+    )
     assert desk.finished[1].reason == "length"
 
 
