@@ -135,6 +135,10 @@ def add_commands(bot: ExampleBot) -> None:
     async def choose(interaction: discord.Interaction) -> None:
         await interaction.response.send_message("what would you like?", view=Drinks())
 
+    add_commands_with_options(tree)
+
+
+def add_commands_with_options(tree: app_commands.CommandTree[ExampleBot]) -> None:
     @tree.command(description="Greets a person")
     async def greet(interaction: discord.Interaction, who: discord.Member) -> None:
         await interaction.response.send_message(f"Hello {who.display_name}")
