@@ -17,14 +17,21 @@ from tqdm import tqdm
 from plugins.gpt2.engine.sampling import check_sampling
 from plugins.gpt2.model.constants import OFFICIAL_MODELS, WEIGHT_NAMES
 from plugins.gpt2.model.utils import format_bytes
-from plugins.gpt2.protocol import Finished, GenerationError, GenerationRequest, InvalidRequest, Started, Text, Timing
+from plugins.gpt2.protocol import (
+    EngineFailed,
+    Finished,
+    GenerationError,
+    GenerationRequest,
+    InvalidRequest,
+    Started,
+    Text,
+    Timing,
+)
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.settings import SettingsError, load_settings
 
 if TYPE_CHECKING:
-    from plugins.gpt2.model.checkpoint import Checkpoint
     from plugins.gpt2.model.gpt2 import GPT2, LoadProgress
-    from plugins.gpt2.model.hub import DownloadProgress
 
 PROMPT = "What is the answer to life, the universe, and everything?"
 INTERRUPTED = 130
@@ -94,9 +101,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         written = _generate(model, request, timed=options.timing)
     except KeyboardInterrupt:
         return _complain("stopped while loading; nothing was written.", INTERRUPTED)
+    except EngineFailed as error:
+        return _complain(f"{error} `townhall models verify {request.model}` tells whether the model is damaged.", 1)
     except (GenerationError, ValueError, OSError, RuntimeError, MemoryError) as error:
         # CheckpointError is a ValueError, NoCompiler a RuntimeError: each says what to do
         return _complain(str(error) or type(error).__name__, 1)
+    if written.finished is not None and written.finished.reason == "context":
+        _say(f"{request.model} can hold no more: the text ends after {written.finished.timing.new_tokens} new tokens.")
     if options.timing and written.finished is not None:
         _say(_summary(written.finished.timing))
         _say(_share(written.finished.timing, model))
@@ -115,14 +126,17 @@ def _complain(message: str, status: int) -> int:
 
 def _load(name: str, weights: Any, settings: GPT2Settings) -> tuple[GPT2, float]:
     """Return the model and the milliseconds that its weights took, telling what goes on."""
-    from plugins.gpt2.model.checkpoint import open_checkpoint
+    from plugins.gpt2.model.checkpoint import on_disk, open_checkpoint
+    from plugins.gpt2.model.download_bar import DownloadBar
     from plugins.gpt2.model.gpt2 import default_device, load
 
     device = settings.device or default_device()
     _say(f"using {device.split(':')[0]} backend")
     _say(f"using {name}")
-    with _DownloadBar() as download:
-        checkpoint: Checkpoint = open_checkpoint(name, allow_pickle=settings.allow_pickle, on_progress=download)
+    if on_disk(name, allow_pickle=settings.allow_pickle) is None:
+        with DownloadBar(name) as bar_of_download:
+            open_checkpoint(name, allow_pickle=settings.allow_pickle, on_progress=bar_of_download).close()
+    checkpoint = open_checkpoint(name, allow_pickle=settings.allow_pickle)
     started = time.perf_counter()
     with checkpoint, _LoadBar() as bar:
         model = load(checkpoint, weights=weights, rows=1, device=device, threads=settings.threads, on_progress=bar)
@@ -131,23 +145,6 @@ def _load(name: str, weights: Any, settings: GPT2Settings) -> tuple[GPT2, float]
     size = model.info.weight_bytes
     _say(f"loaded weights in {seconds * 1000:.2f} ms, {format_bytes(size)} loaded at {size / 1e9 / seconds:.2f} GB/s")
     return model, seconds * 1000
-
-
-class _DownloadBar(AbstractContextManager["_DownloadBar"]):
-    """A bar that appears with the first byte that is fetched."""
-
-    def __init__(self) -> None:
-        self.bar: Any = None
-
-    def __call__(self, progress: DownloadProgress) -> None:
-        if self.bar is None:
-            self.bar = tqdm(total=progress.total_bytes, unit="B", unit_scale=True, file=sys.stderr)
-        self.bar.set_description(progress.file, refresh=False)
-        self.bar.update(progress.done_bytes - self.bar.n)
-
-    def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.close()
 
 
 class _LoadBar(AbstractContextManager["_LoadBar"]):

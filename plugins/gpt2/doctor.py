@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from plugins.gpt2 import memory
 from plugins.gpt2.settings import GPT2Settings
 from plugins.gpt2.words import parameters, size
 from townhall_bot.plugins import Check
 
+if TYPE_CHECKING:
+    from plugins.gpt2.model.constants import GPT2Config
+
 
 def checks(settings: GPT2Settings) -> Sequence[Check]:
     """Make every check. May take seconds: the compiler is tried."""
-    return (_compiler(settings), *_model(settings))
+    return (_compiler(settings), *_device(settings), *_allowed_models(settings), *_model(settings))
 
 
 def _compiler(settings: GPT2Settings) -> Check:
@@ -23,30 +27,76 @@ def _compiler(settings: GPT2Settings) -> Check:
     try:
         compiler = choose()
     except NoCompiler as error:
-        return Check("gpt2 compiler", False, str(error), "Install clang (apt install clang), or pip install ziglang.")
+        install = "Install clang (apt install clang), or pip install ziglang."
+        cure = "Unset CC, in .env too, or point it at clang 14 or later." if str(error).startswith("CC=") else install
+        return Check("gpt2 compiler", False, str(error), cure)
     return Check("gpt2 compiler", True, f"{compiler.kind} ({compiler.path}), {compiler.version}")
+
+
+def _device(settings: GPT2Settings) -> Sequence[Check]:
+    """Can the device be opened that the host named?"""
+    from plugins.gpt2.model.compiler import NoCompiler
+    from plugins.gpt2.model.gpt2 import open_device
+
+    if settings.device is None:
+        return ()
+    try:
+        open_device(settings.device)
+    except NoCompiler:
+        return ()  # which has a line of its own
+    except RuntimeError as error:
+        cure = "Correct TOWNHALL_GPT2_DEVICE, or leave it empty for the best device there is."
+        return (Check("gpt2 device", False, str(error), cure),)
+    return (Check("gpt2 device", True, settings.device),)
+
+
+def _allowed_models(settings: GPT2Settings) -> Sequence[Check]:
+    """Are these names of models?"""
+    from plugins.gpt2.model.checkpoint import CheckpointError
+    from plugins.gpt2.model.model_names import locate
+
+    wrong = []
+    for name in settings.allowed_models:
+        try:
+            locate(name)
+        except CheckpointError as error:
+            wrong.append(str(error))
+    if not wrong:
+        return ()
+    return (Check("gpt2 allowed models", False, " ".join(wrong), "Correct TOWNHALL_GPT2_ALLOWED_MODELS."),)
 
 
 def _model(settings: GPT2Settings) -> Sequence[Check]:
     """Is the default model whole, and does memory hold it?"""
     from plugins.gpt2.model.checkpoint import CheckpointError, on_disk, open_checkpoint
-    from plugins.gpt2.model.gpt2 import memory_plan
+    from plugins.gpt2.model.model_names import HUB_CONFIGS
 
     name = settings.model
     try:
         if on_disk(name, allow_pickle=settings.allow_pickle) is None:
-            download = f"Run `townhall models download {name}`, or let the bot do it at its first start."
-            return (Check("gpt2 model", True, f"{name} is not on disk yet. {download}"),)
+            hint = f"Run `townhall models download {name}`, or let the bot do it at its first start."
+            absent = Check("gpt2 model", True, f"{name} is not on disk yet", hint)
+            return (absent, _memory(settings, HUB_CONFIGS[name])) if name in HUB_CONFIGS else (absent,)
         with open_checkpoint(name, allow_pickle=settings.allow_pickle, local_only=True) as checkpoint:
             checkpoint.tokenizer()
             config, folder = checkpoint.config, checkpoint.folder
     except CheckpointError as error:
         return (Check("gpt2 model", False, str(error), "Repair it as said, or set TOWNHALL_GPT2_MODEL to another."),)
-    need, free = memory_plan(config, settings.planned_weights, settings.rows), memory.available_bytes()
     whole = Check("gpt2 model", True, f"{name} ({parameters(config.parameters)} parameters) in {folder}")
+    return (whole, _memory(settings, config))
+
+
+def _memory(settings: GPT2Settings, config: GPT2Config) -> Check:
+    """Does the model fit into what is free, and into what the host gives to models?"""
+    from plugins.gpt2.model.gpt2 import memory_plan
+
+    name, need = settings.model, memory_plan(config, settings.planned_weights, settings.rows)
+    smaller = "Choose a smaller TOWNHALL_GPT2_MODEL, smaller TOWNHALL_GPT2_WEIGHTS"
+    budget, free = settings.memory_budget, memory.available_bytes()
+    if budget is not None and need > budget:
+        detail = f"{name} needs {size(need)}, TOWNHALL_GPT2_MEMORY_MB allows {size(budget)}"
+        return Check("gpt2 memory", False, detail, f"{smaller}, or raise TOWNHALL_GPT2_MEMORY_MB.")
     if free is None or not settings.on_cpu:
-        return (whole, Check("gpt2 memory", True, f"{name} needs {size(need)}; what is free is not known here"))
-    cure = "Choose a smaller TOWNHALL_GPT2_MODEL, smaller TOWNHALL_GPT2_WEIGHTS, or free memory."
-    fits = need <= free
+        return Check("gpt2 memory", True, f"{name} needs {size(need)}; what is free is not known here")
     detail = f"{name} needs {size(need)}, {size(free)} are free"
-    return (whole, Check("gpt2 memory", fits, detail, "" if fits else cure))
+    return Check("gpt2 memory", need <= free, detail, "" if need <= free else f"{smaller}, or free memory.")

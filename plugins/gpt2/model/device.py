@@ -73,6 +73,17 @@ def default_device() -> str:
     return str(Device.DEFAULT)
 
 
+def open_device(name: str) -> None:
+    """Open one of tinygrad's devices; raise RuntimeError with the cure where this machine has none of that name."""
+    try:
+        Device[name]
+    except Exception as error:  # a module, a library or a driver that is not there: each device fails in its own way
+        raise RuntimeError(
+            f"tinygrad cannot open the device {name!r}: {error}. Leave TOWNHALL_GPT2_DEVICE empty for the best there "
+            "is, or set it to CPU."
+        ) from error
+
+
 def captured(step: Callable[..., Tensor]) -> TinyJit[Tensor]:
     """Return ``step`` as a TinyJit that is captured at its first call, without a rehearsal run before."""
     jit: TinyJit[Tensor] = TinyJit(step)

@@ -198,9 +198,11 @@ def loading(
 
     ``weights`` None is int8 on a CPU and fp16 elsewhere; ``device`` None is tinygrad's choice; ``threads`` None is
     every core. The model is the generator's return value. Raises ``CheckpointError`` from a tensor that does not fit,
-    and ``compiler.NoCompiler``.
+    ``compiler.NoCompiler``, and RuntimeError from a device that this machine does not have.
     """
     compiler.use()
+    if device is not None:
+        open_device(device)
     from plugins.gpt2.model.build import build  # imports tinygrad, which reads the environment at once
 
     model = yield from build(checkpoint, weights=weights, rows=rows, device=device, threads=threads)
@@ -215,6 +217,14 @@ def default_device() -> str:
     from plugins.gpt2.model import device
 
     return device.default_device()
+
+
+def open_device(name: str) -> None:
+    """Open one of tinygrad's devices; raise RuntimeError with the cure where this machine has none of that name."""
+    compiler.use()
+    from plugins.gpt2.model import device
+
+    device.open_device(name)
 
 
 def load(

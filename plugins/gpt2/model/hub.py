@@ -88,12 +88,15 @@ def fetch(
     if folder is not None and not refresh:
         return folder
     if local_only or constants.HF_HUB_OFFLINE:
-        why = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else "downloads are not allowed here"
+        why, cure = "downloads are not allowed here", "Download it first where they are"
+        if constants.HF_HUB_OFFLINE:
+            why, cure = "HF_HUB_OFFLINE is set", "Unset that and download it"
         raise DownloadFailed(
             f"{repo} is not complete on this disk (looked in {constants.HF_HUB_CACHE}), and {why}. "
-            f"Download it first where the network is allowed: townhall models download {repo}"
+            f"{cure}: townhall models download {repo}"
         )
     logging.getLogger("huggingface_hub").handlers.clear()  # it brings one of its own: every line would be there twice
+    logging.getLogger("huggingface_hub.utils._http").setLevel("ERROR")  # it tells each of six tries in two lines
     with _in_words(repo):
         return _Download(repo, on_progress).run(allow_pickle=allow_pickle)
 
@@ -291,8 +294,11 @@ def _in_words(repo: str) -> Iterator[None]:
         ) from error
     except (errors.HfHubHTTPError, http_error) as error:
         status = getattr(getattr(error, "response", None), "status_code", None)
-        access = "Set HF_TOKEN to a token that may read it." if status in (401, 403) else "Try again later."
-        raise DownloadFailed(f"downloading {repo} from {hub} failed: {error}. {access}") from error
+        if status in (401, 403):
+            cure = "Set HF_TOKEN to a token that may read it."
+        else:
+            cure = "Try again later." if status else "Check the network and HF_ENDPOINT, then try again."
+        raise DownloadFailed(f"downloading {repo} from {hub} failed: {str(error).rstrip('.')}. {cure}") from error
     except OSError as error:
         raise DownloadFailed(
             f"downloading {repo} failed: {error}. Check that {constants.HF_HUB_CACHE} can be written, then try again."

@@ -35,13 +35,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the actions to ``townhall models``; without one it lists."""
     actions = parser.add_subparsers(dest="action", metavar="action")
     actions.add_parser("list", help="what is on this disk and what each model needs (the default)")
-    for name, text in (
-        ("download", "fetch a model from the hub, or the newest version of one that is here"),
-        ("remove", "free a model's place on the disk"),
-        ("verify", "read a model's every byte and say what is wrong with it"),
+    downloads = "an official size, or a hub id"
+    for name, text, which in (
+        ("download", "fetch a model from the hub, or the newest version of one that is here", downloads),
+        ("remove", "free a model's place on the disk", downloads),
+        ("verify", "read a model's every byte and say what is wrong with it", f"{downloads}, townhall-mini, a folder"),
     ):
-        action = actions.add_parser(name, help=text)
-        action.add_argument("model", help="an official size, a hub id; to verify also townhall-mini or a folder")
+        action = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        action.add_argument("model", help=which)
         if name != "remove":
             action.add_argument(
                 "--allow-pickle",
@@ -116,20 +117,14 @@ def _config(name: str) -> GPT2Config | None:
 
 
 def _download(model: str, *, allow_pickle: bool) -> int:
-    from tqdm import tqdm
+    from plugins.gpt2.model.download_bar import DownloadBar
 
     place = locate(model)
     if place.repo is None:
         print(f"{model} is on this disk already: {place.folder}")
         return 0
-    with tqdm(unit="B", unit_scale=True, unit_divisor=1000, desc=place.name) as bar:
-
-        def show(progress: hub.DownloadProgress) -> None:
-            bar.total = progress.total_bytes
-            bar.set_description(f"{place.name}: {progress.file}", refresh=False)
-            bar.update(progress.done_bytes - bar.n)
-
-        folder = hub.fetch(place.repo, allow_pickle=allow_pickle, refresh=True, on_progress=show)
+    with DownloadBar(place.name) as bar:
+        folder = hub.fetch(place.repo, allow_pickle=allow_pickle, refresh=True, on_progress=bar)
     print(f"{place.name} is on this disk: {folder}")
     return 0
 

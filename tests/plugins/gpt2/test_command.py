@@ -78,7 +78,7 @@ def test_an_empty_prompt_is_explained(capsys: Captured) -> None:
 
 def test_a_prompt_longer_than_the_context_is_explained(capsys: Captured) -> None:
     assert main(["--prompt", "word " * 900, "--count", "4"]) == 0
-    assert "this model reads 512, so I used the last 508" in capsys.readouterr().err
+    assert "this model reads 512 with the new text, so I used the last 508" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -96,6 +96,24 @@ def test_what_is_wrong_is_said_with_what_is_right(
     shown = capsys.readouterr()
     assert said in shown.err
     assert shown.out == ""
+
+
+def test_a_text_that_fills_the_context_says_why_it_ends(capsys: Captured) -> None:
+    assert main(["--prompt", "word " * 900, "--count", "3000", "--temperature", "0"]) == 0
+    assert "townhall-mini can hold no more: the text ends after " in capsys.readouterr().err
+
+
+def test_a_device_that_is_not_here_is_named_with_its_cure(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOWNHALL_GPT2_DEVICE", "TPU")
+    assert main(["--count", "1"]) == 1
+    assert "tinygrad cannot open the device 'TPU'" in capsys.readouterr().err
+
+
+def test_a_model_of_damaged_weights_is_to_be_verified(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    decode = gpt2.GPT2.decode
+    monkeypatch.setattr(gpt2.GPT2, "decode", lambda model, *given: decode(model, *given) * float("nan"))
+    assert main(["--count", "3"]) == 1
+    assert "`townhall models verify townhall-mini` tells whether" in capsys.readouterr().err
 
 
 def test_a_setting_that_is_wrong_stops_it_by_name(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:

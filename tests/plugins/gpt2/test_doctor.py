@@ -40,6 +40,29 @@ def test_without_a_compiler_the_cure_is_named(monkeypatch: pytest.MonkeyPatch) -
     assert lines(device="CUDA")["gpt2 compiler"].ok  # (which needs none)
 
 
+def test_a_compiler_that_cc_names_is_cured_by_unsetting_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> compiler.Compiler:
+        raise compiler.NoCompiler("CC=gcc does not compile Townhall's kernels")
+
+    monkeypatch.setattr(compiler, "choose", none)
+    assert lines()["gpt2 compiler"].cure.startswith("Unset CC")
+
+
+def test_a_device_that_is_not_here_is_named_with_its_cure() -> None:
+    failing = lines(device="TPU")["gpt2 device"]
+    assert not failing.ok
+    assert "'TPU'" in failing.detail
+    assert "TOWNHALL_GPT2_DEVICE" in failing.cure
+    assert lines(device="CPU")["gpt2 device"].ok
+
+
+def test_allowed_models_that_nobody_knows_are_named() -> None:
+    failing = lines(allowed_models="gpt2, gpt3, gpt2-large")["gpt2 allowed models"]
+    assert failing.detail.startswith("no model is called 'gpt3'. Did you mean gpt2?")
+    assert "TOWNHALL_GPT2_ALLOWED_MODELS" in failing.cure
+    assert "gpt2 allowed models" not in lines(allowed_models="gpt2,someone/else")
+
+
 def test_a_broken_model_folder_is_named_with_its_cure(tmp_path: Path) -> None:
     failing = lines(model=str(tmp_path))["gpt2 model"]
     assert not failing.ok
@@ -49,7 +72,26 @@ def test_a_broken_model_folder_is_named_with_its_cure(tmp_path: Path) -> None:
 
 def test_a_model_that_is_not_here_yet_can_be_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    assert "townhall models download gpt2" in lines(model="gpt2")["gpt2 model"].detail
+    absent = lines(model="gpt2")["gpt2 model"]
+    assert absent.ok
+    assert "townhall models download gpt2" in absent.cure
+    assert "gpt2 memory" not in lines(model="someone/else")  # nobody knows its size yet
+
+
+def test_too_little_memory_is_told_before_the_model_is_downloaded(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(memory, "available_bytes", lambda: 2_000_000_000)
+    failing = lines(model="gpt2-xl")["gpt2 memory"]
+    assert (failing.ok, failing.detail) == (False, "gpt2-xl needs 4.40 GB, 2.00 GB are free")
+
+
+def test_what_the_host_gives_to_models_must_hold_the_default_one() -> None:
+    failing = lines(memory_mb=1)["gpt2 memory"]
+    assert not failing.ok
+    assert "TOWNHALL_GPT2_MEMORY_MB allows 1 MB" in failing.detail
+    assert "raise TOWNHALL_GPT2_MEMORY_MB" in failing.cure
 
 
 def test_too_little_memory_is_told_with_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -120,7 +120,9 @@ def test_after_a_stopped_download_only_what_is_lacking_is_fetched(small_hub: Sma
 
 def test_a_hub_that_keeps_hanging_up_is_given_up_in_words(small_hub: SmallHub, no_waiting: None) -> None:
     small_hub.cuts.extend([0] * 20)
-    with pytest.raises(DownloadFailed, match=rf"downloading {REPO} from http://127.*failed: .*Try again later"):
+    with pytest.raises(
+        DownloadFailed, match=rf"downloading {REPO} from http://127.*failed: .*Check the network and HF_"
+    ):
         open_checkpoint(REPO)
     small_hub.cuts.clear()
     open_checkpoint(REPO).close()
@@ -133,7 +135,9 @@ def test_offline_what_is_on_disk_works_and_what_is_not_says_so(
     small_hub.requests.clear()
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     open_checkpoint(REPO).close()
-    with pytest.raises(DownloadFailed, match=r"people/other is not complete on this disk.*HF_HUB_OFFLINE is set"):
+    with pytest.raises(
+        DownloadFailed, match=r"people/other is not complete on this disk.*HF_HUB_OFFLINE is set\. Unset that"
+    ):
         open_checkpoint("people/other")
     assert small_hub.requests == []
 
@@ -142,6 +146,21 @@ def test_local_only_asks_nobody(small_hub: SmallHub) -> None:
     with pytest.raises(DownloadFailed, match=r"downloads are not allowed here.*townhall models download people/small"):
         open_checkpoint(REPO, local_only=True)
     assert small_hub.requests == []
+
+
+def test_an_address_that_is_none_is_told_as_such(small_hub: SmallHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", "nonsense/{repo_id}/{revision}/{filename}")
+    with pytest.raises(DownloadFailed, match=r"[^.]\. Check the network and HF_ENDPOINT"):
+        open_checkpoint(REPO)
+
+
+def test_a_hub_that_is_away_is_told_once_and_not_at_every_try(
+    small_hub: SmallHub, no_waiting: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    small_hub.cuts.extend([0] * 20)
+    with pytest.raises(DownloadFailed):
+        open_checkpoint(REPO)
+    assert caplog.text.count("Retrying") == 0
 
 
 def test_an_unknown_repository_is_an_unknown_model(small_hub: SmallHub) -> None:
