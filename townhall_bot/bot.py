@@ -22,6 +22,7 @@ from townhall_bot.plugin_host import LoadedPlugin
 from townhall_bot.plugin_set import PluginSet
 from townhall_bot.plugins import Plugin
 from townhall_bot.privacy import Privacy
+from townhall_bot.replies.refusal import told
 from townhall_bot.settings import ENV_FILE, Settings
 from townhall_bot.store import Store, StoreError
 
@@ -113,13 +114,14 @@ class Townhall(discord.Client):
 
     async def on_app_command_completion(self, interaction: discord.Interaction[Townhall], command: object) -> None:
         """Pass on that a command's callback returned."""
-        self.count_settled(interaction, "done")
-        self.dispatch("townhall_settled", interaction, None)
+        self.command_settled(interaction, None)
 
-    def count_settled(self, interaction: discord.Interaction[Townhall], outcome: str) -> None:
-        """Count a command that came to an end: done, refused or failed."""
+    def command_settled(self, interaction: discord.Interaction[Townhall], error: Exception | None) -> None:
+        """Count a command that came to an end (done, refused or failed), and tell who listens."""
         command = interaction.command
+        outcome = "done" if error is None else "failed" if told(error) is None else "refused"
         self.metrics.settled(command.qualified_name if command else "unknown", interaction.id, outcome)
+        self.dispatch("townhall_settled", interaction, error)
 
     async def on_connect(self) -> None:
         """Count a new session of the gateway."""

@@ -10,7 +10,6 @@ from discord import app_commands
 
 from townhall_bot.core_texts import TEXTS
 from townhall_bot.replies import Refusal, explain
-from townhall_bot.replies.refusal import told
 
 if TYPE_CHECKING:
     from townhall_bot.bot import Townhall
@@ -26,7 +25,7 @@ VALUE_TYPES: dict[discord.AppCommandOptionType, tuple[type, ...]] = {
 
 
 class Tree(app_commands.CommandTree["Townhall"]):
-    """The commands. Tells the client when one has settled, and the asker when it failed."""
+    """The commands. Tells the client when one has settled, and the asker why it was not done."""
 
     async def interaction_check(self, interaction: discord.Interaction[Townhall], /) -> bool:
         """Take nothing new while the bot is about to stop, nor what was meant for an older command; say so."""
@@ -39,8 +38,7 @@ class Tree(app_commands.CommandTree["Townhall"]):
             return True
         if interaction.type is discord.InteractionType.application_command:
             await explain(interaction, refusal)
-            self.client.count_settled(interaction, "refused")
-            self.client.dispatch("townhall_settled", interaction, refusal)
+            self.client.command_settled(interaction, refusal)
         return False
 
     async def on_error(self, interaction: discord.Interaction[Townhall], error: app_commands.AppCommandError) -> None:
@@ -50,8 +48,7 @@ class Tree(app_commands.CommandTree["Townhall"]):
             return
         await explain(interaction, error)
         cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
-        self.client.count_settled(interaction, "refused" if told(cause) is not None else "failed")
-        self.client.dispatch("townhall_settled", interaction, cause)
+        self.client.command_settled(interaction, cause)
 
 
 def misfit(interaction: discord.Interaction[Any], command: app_commands.Command[Any, ..., Any]) -> Exception | None:
