@@ -1,0 +1,44 @@
+"""What the bot says in a channel by its own right, over a connection that breaks."""
+
+from __future__ import annotations
+
+import io
+
+import aiohttp
+import discord
+import pytest
+
+from townhall_bot import patience
+from townhall_bot.loopback import LoopbackDiscord
+from townhall_bot.testkit import RunningTownhall
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "PAUSES", (0.0,) * 3)
+
+
+@pytest.fixture
+def channel(townhall: RunningTownhall) -> discord.TextChannel:
+    return next(iter(townhall.bot.guilds[0].text_channels))
+
+
+@pytest.mark.parametrize("after", [False, True])
+async def test_a_file_arrives_whole_and_once(
+    channel: discord.TextChannel, discord_server: LoopbackDiscord, after: bool
+) -> None:
+    discord_server.weather.cut("POST", "/channels/*/messages", times=2, after=after)
+    await channel.send("here", file=discord.File(io.BytesIO(b"the whole text"), "text.txt"))
+    [message] = discord_server.townhall().channels["general"].messages
+    [file] = message.attachments
+    assert file.text == "the whole text"
+
+
+async def test_what_discord_could_not_recognise_as_the_same_is_not_done_twice(
+    channel: discord.TextChannel, discord_server: LoopbackDiscord
+) -> None:
+    discord_server.weather.answer("POST", "/channels/*/typing", 503)
+    before = len(discord_server.requests)
+    with pytest.raises((discord.DiscordServerError, aiohttp.ClientError)):
+        await channel.typing()
+    assert [request.method for request in discord_server.requests[before:]] == ["POST"]
