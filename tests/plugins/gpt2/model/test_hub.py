@@ -157,7 +157,7 @@ def test_an_address_that_is_none_is_told_as_such(small_hub: SmallHub, monkeypatc
 def test_a_hub_that_is_away_is_told_once_and_not_at_every_try(
     small_hub: SmallHub, no_waiting: None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    small_hub.cuts.extend([0] * 20)
+    small_hub.broken.add(REPO)
     with pytest.raises(DownloadFailed):
         open_checkpoint(REPO)
     assert caplog.text.count("Retrying") == 0
