@@ -40,8 +40,8 @@ def _run(arguments: argparse.Namespace) -> int:
     warn_of_unknown(plugins)
     if settings.token is None:
         note(
-            "TOWNHALL_TOKEN is not set. Create a bot at https://discord.com/developers/applications, "
-            "copy its token (Bot → Reset Token) and put TOWNHALL_TOKEN=… into .env.\n"
+            f"TOWNHALL_TOKEN is set neither in the environment nor in {Path('.env').absolute()}. "
+            "`townhall setup` says where to get a token, and writes it there.\n"
             "To try Townhall without an account: townhall local"
         )
         return USAGE
@@ -66,7 +66,8 @@ def _run(arguments: argparse.Namespace) -> int:
     except discord.LoginFailure:
         note(
             "Discord does not accept TOWNHALL_TOKEN. Reset the token at "
-            "https://discord.com/developers/applications (your application → Bot) and put the new one into .env."
+            "https://discord.com/developers/applications (your application → Bot) and give the new one to "
+            "`townhall setup`."
         )
         return FAILED
     except (aiohttp.ClientConnectionError, discord.DiscordServerError, discord.GatewayNotFound) as error:
@@ -120,7 +121,11 @@ def _local(arguments: argparse.Namespace) -> int:
 def _doctor_options(parser: argparse.ArgumentParser) -> None:
     parser.description = "Check this machine and the settings. Exit status 1 where a line fails."
     asks = parser.add_mutually_exclusive_group()
-    asks.add_argument("--online", action="store_true", help="ask Discord even without a token (default: with one)")
+    asks.add_argument(
+        "--online",
+        action="store_true",
+        help="fail where there is no token to ask Discord with (default: ask where there is)",
+    )
     asks.add_argument("--offline", action="store_true", help="do not ask Discord")
 
 
@@ -189,7 +194,7 @@ def _backup(arguments: argparse.Namespace) -> int:
     from townhall_bot.store.backup import back_up
 
     size = back_up(load_settings(Settings).data_dir / "townhall.db", arguments.file)
-    print(f"{arguments.file}: {size / 1e6:.1f} MB, complete and checked")
+    print(f"{arguments.file}: {size / 1000:,.0f} kB, complete and checked")
     return OK
 
 
