@@ -78,8 +78,7 @@ def _name_character(character: str) -> bool:
 
 
 def _check_options(options: list[Payload], path: Path, form: FormErrors, *, depth: int) -> None:
-    if len(options) > 25:
-        form.add((*path, "options"), "BASE_TYPE_MAX_LENGTH", "Must be 25 or fewer in length.")
+    form.check_count((*path, "options"), options, 0, 25)
     names: set[str] = set()
     optional_seen = False
     kinds = {option.get("type") in SUB_COMMANDS for option in options}
@@ -116,8 +115,7 @@ def _check_options(options: list[Payload], path: Path, form: FormErrors, *, dept
 
 def _check_choices(option: Payload, path: Path, form: FormErrors) -> None:
     choices = option.get("choices") or []
-    if len(choices) > 25:
-        form.add((*path, "choices"), "BASE_TYPE_MAX_LENGTH", "Must be 25 or fewer in length.")
+    form.check_count((*path, "choices"), choices, 0, 25)
     if choices and option.get("autocomplete"):
         text = "Choices and autocomplete exclude each other"
         form.add((*path, "autocomplete"), "APPLICATION_COMMAND_OPTIONS_CHOICES_AUTOCOMPLETE_EXCLUSIVE", text)

@@ -26,8 +26,8 @@ LINK_STYLE, PREMIUM_STYLE = 5, 6
 def check_message(components: list[Payload], form: FormErrors, *, layout: bool) -> None:
     """Note what Discord refuses in a message's components; ``layout`` is the COMPONENTS_V2 flag."""
     top = LAYOUT_TOP if layout else (ComponentType.ACTION_ROW,)
-    if not layout and len(components) > 5:
-        form.add(("components",), "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 5 in length.")
+    if not layout and components:
+        form.check_count(("components",), components, 1, 5)
     if layout and sum(1 for _ in walk_components(components)) > 40:
         form.add(("components",), "COMPONENT_MAX_TOTAL", "The total number of components cannot exceed 40")
     for position, part in enumerate(components):
@@ -43,9 +43,8 @@ def check_modal(modal: Payload, form: FormErrors) -> None:
     """Note what Discord refuses in a modal: title, custom_id, up to five rows or labels with a field each."""
     form.check_length(("data", "title"), modal.get("title"), 1, 45)
     form.check_length(("data", "custom_id"), modal.get("custom_id"), 1, 100)
-    rows = modal.get("components")
-    if not isinstance(rows, list) or not 1 <= len(rows) <= 5:
-        form.add(("data", "components"), "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 5 in length.")
+    rows: Any = modal.get("components")
+    if not form.check_count(("data", "components"), rows, 1, 5):
         return
     for position, row in enumerate(rows):
         if row.get("type") not in MODAL_TOP:
@@ -89,10 +88,10 @@ def _check_one(part: Payload, path: tuple[str | int, ...], form: FormErrors, see
 
 
 def _check_row(row: Payload, path: tuple[str | int, ...], form: FormErrors) -> None:
-    inside = row.get("components")
-    if not isinstance(inside, list) or not 1 <= len(inside) <= 5:
-        form.add((*path, "components"), "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 5 in length.")
-    elif len(inside) > 1 and any(part.get("type") != ComponentType.BUTTON for part in inside):
+    inside: Any = row.get("components")
+    if not form.check_count((*path, "components"), inside, 1, 5):
+        return
+    if len(inside) > 1 and any(part.get("type") != ComponentType.BUTTON for part in inside):
         message = "The specified component exceeds the maximum width"
         form.add((*path, "components", 1), "COMPONENT_LAYOUT_WIDTH_EXCEEDED", message)
 
@@ -118,9 +117,8 @@ def _check_button(button: Payload, path: tuple[str | int, ...], form: FormErrors
 
 
 def _check_options(select: Payload, path: tuple[str | int, ...], form: FormErrors) -> None:
-    options = select.get("options")
-    if not isinstance(options, list) or not 1 <= len(options) <= 25:
-        form.add((*path, "options"), "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 25 in length.")
+    options: Any = select.get("options")
+    if not form.check_count((*path, "options"), options, 1, 25):
         return
     for position, option in enumerate(options):
         for key in ("label", "value"):

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-FIELD_TOO_LONG = "BASE_TYPE_MAX_LENGTH"
-FIELD_BAD_LENGTH = "BASE_TYPE_BAD_LENGTH"
-FIELD_REQUIRED = "BASE_TYPE_REQUIRED"
 FIELD_CHOICES = "BASE_TYPE_CHOICES"
 
 
@@ -49,14 +46,25 @@ class FormErrors:
         """Note a text that is shorter than ``least`` or longer than ``most`` characters."""
         if not isinstance(value, str):
             self.add(path, "BASE_TYPE_STRING", "Could not interpret value as string.")
-        elif least and not least <= len(value) <= most:
-            self.add(path, FIELD_BAD_LENGTH, f"Must be between {least} and {most} in length.")
-        elif len(value) > most:
-            self.add(path, FIELD_TOO_LONG, f"Must be {most} or fewer in length.")
+        elif not least <= len(value) <= most:
+            self._add_length(path, least, most)
+
+    def check_count(self, path: tuple[str | int, ...], items: object, least: int, most: int) -> bool:
+        """Note a list of fewer than ``least`` or more than ``most`` items, or what is no list; tell whether it fits."""
+        fits = isinstance(items, list) and least <= len(items) <= most
+        if not fits:
+            self._add_length(path, least, most)
+        return fits
+
+    def _add_length(self, path: tuple[str | int, ...], least: int, most: int) -> None:
+        if least:
+            self.add(path, "BASE_TYPE_BAD_LENGTH", f"Must be between {least} and {most} in length.")
+        else:
+            self.add(path, "BASE_TYPE_MAX_LENGTH", f"Must be {most} or fewer in length.")
 
     def require(self, path: tuple[str | int, ...]) -> None:
         """Note that a field is missing."""
-        self.add(path, FIELD_REQUIRED, "This field is required")
+        self.add(path, "BASE_TYPE_REQUIRED", "This field is required")
 
     def raise_if_any(self) -> None:
         """Raise 50035 with everything that was noted."""

@@ -28,8 +28,7 @@ def check_message(message: Message, root: tuple[str | int, ...] = ()) -> None:
     if layout and message.content:
         text = 'The "content" field cannot be used when using MessageFlags.IS_COMPONENTS_V2'
         form.add(("content",), "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2", text)
-    if len(message.attachments) > FILES_LIMIT:
-        form.add(("attachments",), "BASE_TYPE_MAX_LENGTH", f"Must be {FILES_LIMIT} or fewer in length.")
+    form.check_count(("attachments",), message.attachments, 0, FILES_LIMIT)
     form.raise_if_any()
     if not (message.content.strip() or message.embeds or message.attachments or message.components):
         raise empty_message()
@@ -45,8 +44,7 @@ def embed_length(embed: Payload) -> int:
 
 
 def _check_embeds(embeds: list[Payload], form: FormErrors) -> None:
-    if len(embeds) > EMBEDS_LIMIT:
-        form.add(("embeds",), "BASE_TYPE_MAX_LENGTH", f"Must be {EMBEDS_LIMIT} or fewer in length.")
+    form.check_count(("embeds",), embeds, 0, EMBEDS_LIMIT)
     for position, embed in enumerate(embeds):
         _check_embed(embed, ("embeds", position), form)
     if sum(map(embed_length, embeds)) > EMBED_TOTAL_LIMIT:
@@ -63,8 +61,7 @@ def _check_embed(embed: Payload, path: tuple[str | int, ...], form: FormErrors) 
     if embed.get("author"):
         form.check_length((*path, "author", "name"), embed["author"].get("name"), 1, 256)
     fields = embed.get("fields") or []
-    if len(fields) > 25:
-        form.add((*path, "fields"), "BASE_TYPE_MAX_LENGTH", "Must be 25 or fewer in length.")
+    form.check_count((*path, "fields"), fields, 0, 25)
     for position, field in enumerate(fields):
         for key, most in (("name", 256), ("value", 1024)):
             form.check_length((*path, "fields", position, key), field.get(key), 1, most)
