@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import textwrap
 from collections.abc import Iterable
@@ -15,11 +16,11 @@ from pydantic_settings import BaseSettings
 from townhall_bot.settings import default_text, env_names
 
 HEADER = """\
-# Townhall's settings, each with its default. Copy this file to .env and set what you want to change.
-# The environment wins over .env; an empty value counts as unset. `townhall doctor` checks them.
+# Townhall's settings, each with its default. Copy the lines that you want to change into .env, which `townhall setup`
+# makes, without the leading #. The environment wins over .env; an empty value counts as unset; `townhall doctor` checks.
 #
-# What other programs read may stand in .env too: CC (the C compiler tinygrad uses on a CPU), HF_HOME (where models
-# from the hub are kept), HF_ENDPOINT, HF_HUB_OFFLINE=1, HF_TOKEN.
+# What other programs read may stand in .env too: CC (a clang, 14 or later), HF_HOME (where models from the hub are
+# kept), HF_ENDPOINT, HF_HUB_OFFLINE=1, HF_TOKEN.
 """
 
 
@@ -45,6 +46,7 @@ def allowed(info: FieldInfo) -> str:
         return f"One of {', '.join(choices)}."
     bounds = [_bound(rule) for rule in info.metadata]
     words = " and ".join(word for word in bounds if word)
+    words = re.sub(r"^at least (\S+) and at most (\S+)$", r"\1 to \2", words)
     return f"Allowed: {words}." if words else ""
 
 

@@ -32,7 +32,7 @@ class GPT2Settings(PluginSettings):
     )
     weights: Weights | None = Field(
         None,
-        description="How weights are kept in memory: fp32, fp16, bf16 or int8. Empty: int8 on a CPU, fp16 on a GPU.",
+        description="How weights are kept in memory. Empty: int8 on a CPU, fp16 on a GPU.",
     )
     device: str | None = Field(None, description="tinygrad's device: CPU, CUDA, AMD, METAL. Empty: the best there is.")
     threads: int | None = Field(None, ge=1, le=512, description="CPU threads of the engine. Empty: every core.")
@@ -62,7 +62,11 @@ class GPT2Settings(PluginSettings):
     member_limit: int = Field(2, ge=1, le=1000, description="How many requests one member may have at a time.")
     guild_limit: int = Field(16, ge=1, le=1000, description="How many requests one server may have at a time.")
     deadline_s: float = Field(
-        600, gt=0, le=86400, description="Seconds after which a request ends, waiting included. Discord allows 900."
+        600,
+        gt=0,
+        le=86400,
+        description="Seconds after which a request ends, waiting included. After 900 Discord closes its command; "
+        "what is longer goes on as an ordinary message.",
     )
     keep_texts_days: int = Field(
         0,

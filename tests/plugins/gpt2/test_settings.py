@@ -42,7 +42,7 @@ def test_an_empty_value_counts_as_unset(clean_settings: Apply) -> None:
         ("MAX_COUNT", "5000", "1024"),
         ("TEMPERATURE", "9", "2"),
         ("DEADLINE_S", "-1", "0"),
-        ("THREADS", "many", "integer"),
+        ("THREADS", "many", "whole number"),
     ],
 )
 def test_a_wrong_value_is_refused_with_name_value_and_what_is_allowed(
