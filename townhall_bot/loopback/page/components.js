@@ -96,15 +96,17 @@ export function optionsOf(part) {
   const people = () => state.server.members.map((each) => ({ label: each.name, value: `<@${each.id}>`, user: each }));
   const roles = () => state.server.roles.map((each) => ({ label: `@${each.name}`, value: `<@&${each.id}>` }));
   const fitting = (channel) => !channel.direct && (!part.channel_types?.length || part.channel_types.includes(0));
+  const chosen = new Set((part.default_values ?? []).map((each) => each.id));
+  const marked = (options) => options.map((each) => ({ ...each, chosen: chosen.has(each.value.replace(/\D/g, "")) }));
   switch (part.type) {
     case 5:
-      return people();
+      return marked(people());
     case 6:
-      return roles();
+      return marked(roles());
     case 7:
-      return [...people(), ...roles()];
+      return marked([...people(), ...roles()]);
     case 8:
-      return state.server.channels.filter(fitting).map((each) => ({ label: `#${each.name}`, value: `<#${each.id}>` }));
+      return marked(state.server.channels.filter(fitting).map((each) => ({ label: `#${each.name}`, value: `<#${each.id}>` })));
     default:
       return (part.options ?? []).map((each) => ({
         label: each.label,

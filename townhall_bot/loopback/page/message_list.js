@@ -32,7 +32,7 @@ on("message", ({ message, isNew, before }) => {
     const view = new MessageView(message);
     views.set(message.id, view);
     view.node.classList.add("arriving");
-    list.insertBefore(view.node, list.querySelector(".pending"));
+    list.insertBefore(view.node, list.querySelector(".pending:not(.failed)"));
     group();
   } else {
     views.get(message.id)?.update(message);

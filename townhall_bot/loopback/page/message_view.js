@@ -51,7 +51,8 @@ export class MessageView {
     this.part("head", [author.name, message.at], () => head(author, message));
     this.part("content", [thinks(message), message.content, message.edited], () => content(message, author));
     this.part("embeds", message.embeds, () => stack("embeds", message.embeds.map(embedView)));
-    this.part("files", layout(message) ? [] : message.attachments, () => stack("files", layout(message) ? [] : message.attachments.map(fileView)));
+    const files = layout(message) ? [] : message.attachments.filter((file) => !inCard(file, message));
+    this.part("files", files, () => stack("files", files.map(fileView)));
     this.part("components", message.components, () => message.components.length > 0 && componentsView(message, (text) => this.complain(text)));
     this.part("reactions", message.reactions, () => stack("reactions", (message.reactions ?? []).map(reaction)));
     this.part("private", isEphemeral(message), () => isEphemeral(message) && privacy(message));
@@ -91,6 +92,11 @@ function layout(message) {
   return Boolean(message.flags & (1 << 15));
 }
 
+/** Tells whether a file is the picture of one of the message's cards, which show it. */
+function inCard(file, message) {
+  return message.embeds.some((embed) => [embed.image?.url, embed.thumbnail?.url].includes(file.url));
+}
+
 function stack(name, nodes) {
   return nodes.length > 0 && el("div", { class: name }, ...nodes);
 }
@@ -124,8 +130,14 @@ function origin(message) {
     { type: "button", class: "origin", "aria-label": `Go to the message of ${to.name} that this answers`, onclick: () => tell("jump", message.reply.id) },
     avatar(to, "tiny"),
     el("span", { class: "origin-name", text: to.name }),
-    el("span", { class: "origin-text", text: message.reply.text || "Click to see the message" }),
+    el("span", { class: "origin-text", text: inALine(message.reply.text) || "Click to see the message" }),
   );
+}
+
+/** Returns a message's text in one line and without its marks, those included whose other half was cut off. */
+function inALine(text) {
+  const lines = text.split("\n").map((line) => el("span", {}, markdown(line)).textContent);
+  return lines.join(" ").replaceAll("**", "").trim();
 }
 
 function content(message, author) {

@@ -68,7 +68,7 @@ export function choose(anchor, options, { name, least, most, done }) {
   const toggle = (option, item) => {
     if (!several) {
       mine.close();
-      done([option.value]);
+      done(option.chosen && !least ? [] : [option.value]);
       return;
     }
     if (!chosen.delete(option.value) && chosen.size < most) chosen.add(option.value);

@@ -107,4 +107,6 @@ def _numbered(components: list[dict[str, Any]]) -> list[dict[str, Any]]:
         part.setdefault("id", number)
         if isinstance(part.get("emoji"), dict):  # clients say that an emoji has no id; Discord leaves that out
             part["emoji"] = {key: value for key, value in part["emoji"].items() if value is not None}
+        for chosen in part.get("default_values") or []:
+            chosen["id"] = str(chosen["id"])  # clients say it as a number; in Discord's answers it is none
     return numbered
