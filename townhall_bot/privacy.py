@@ -13,7 +13,7 @@ from discord import app_commands
 from townhall_bot import plugin_host
 from townhall_bot.core_texts import TEXTS
 from townhall_bot.plugins import Plugin
-from townhall_bot.replies import explain, paging
+from townhall_bot.replies import paging
 from townhall_bot.texts import Texts, Words
 
 if TYPE_CHECKING:
@@ -40,11 +40,8 @@ class DeleteMyData(
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Ask every plugin to delete what it has of the presser, and tell how that went."""
-        try:
-            await interaction.response.defer(ephemeral=True, thinking=True)
-            await interaction.edit_original_response(content=await delete(interaction))
-        except Exception as error:
-            await explain(interaction, error)
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        await interaction.edit_original_response(content=await delete(interaction))
 
 
 class Privacy(Plugin):
