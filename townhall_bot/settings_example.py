@@ -17,7 +17,7 @@ from townhall_bot.settings import default_text, env_names
 
 HEADER = """\
 # Townhall's settings, each with its default. Copy the lines that you want to change into .env, which `townhall setup`
-# makes, without the leading #. The environment wins over .env; an empty value counts as unset; `townhall doctor` checks.
+# makes, without the leading #. The environment wins over .env; an empty value counts as unset.
 #
 # What other programs read may stand in .env too: CC (a clang, 14 or later), HF_HOME (where models from the hub are
 # kept), HF_ENDPOINT, HF_HUB_OFFLINE=1, HF_TOKEN.
