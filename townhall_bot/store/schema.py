@@ -133,4 +133,4 @@ def cure_of(error: OSError) -> str:
     """Return what to do about a data folder that cannot be written."""
     if error.errno == errno.ENOSPC:
         return "Free space on that disk, or set TOWNHALL_DATA_DIR to a folder on another."
-    return "Make it a folder that this user can write to, or set TOWNHALL_DATA_DIR to one that is."
+    return "Let this user write there, or set TOWNHALL_DATA_DIR to another folder."
