@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from townhall_bot.store import Record
 
 DAY_S = 86_400.0
+SPANS_H = (1, 3, 6, 12, 24)
 KIND = "request"
 """The kind of record that each request leaves."""
 
@@ -61,6 +62,12 @@ def sum_up(records: Sequence[Record], *, guild_id: int | None, now: float) -> Da
         median_first_token_s=_median(first),
         points=points,
     )
+
+
+def span_h(points: Sequence[Point]) -> int:
+    """Return how many hours a picture of ``points`` has to show: the least of :data:`SPANS_H` that holds them all."""
+    oldest = max((point.hours_ago for point in points), default=0.0)
+    return next((span for span in SPANS_H if oldest <= span), SPANS_H[-1])
 
 
 def hourly(values: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -9,13 +9,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from plugins.gpt2.statistics_of_day import Point, hourly
+from plugins.gpt2.statistics_of_day import Point, hourly, span_h
 from townhall_bot.texts import Words
 
 BACKGROUND, TEXT, GRID = "#2b2d31", "#f2f3f5", "#4e5058"
 SPEED, WAITING = "#5dade2", "#f5b041"
-SIZE_INCHES = (8.0, 5.0)
-DPI = 120
+SIZE_INCHES = (6.4, 4.0)
+DPI = 150
+"""Few inches of many dots: the letters are large enough to be read in a chat, where the picture is small."""
+TICKS = 6
+LEAST_WAITING_S = 1.0
+"""How much the axis of waiting shows at least: milliseconds are no waiting, and shall not look like it."""
 
 _one_at_a_time = threading.Lock()
 """matplotlib is not made for threads."""
@@ -35,13 +39,15 @@ def draw(points: Sequence[Point], words: Words, cache: Path) -> bytes:
         FigureCanvasAgg(figure)
         above, below = figure.subplots(2, 1, sharex=True)
         speeds = [(point.hours_ago, point.tokens_per_s) for point in points if point.tokens_per_s is not None]
+        waits = [(point.hours_ago, point.waited_s) for point in points]
         _plot(above, speeds, words("stats.plot_speed"), SPEED, words)
-        _plot(
-            below, [(point.hours_ago, point.waited_s) for point in points], words("stats.plot_waiting"), WAITING, words
-        )
-        below.set_xlabel(words("stats.plot_hours"), color=TEXT)
-        below.set_xlim(24, 0)
-        below.set_xticks(range(24, -1, -4))
+        _plot(below, waits, words("stats.plot_waiting"), WAITING, words)
+        below.set_ylim(0, max(LEAST_WAITING_S, below.get_ylim()[1]))
+        span = span_h(points)
+        below.set_xlim(span, 0)
+        ticks = [span * tick / TICKS for tick in range(TICKS, -1, -1)]
+        below.set_xticks(ticks, [f"{60 * tick:.0f}" if span == 1 else f"{tick:g}" for tick in ticks])
+        below.set_xlabel(words("stats.plot_minutes" if span == 1 else "stats.plot_hours"), color=TEXT)
         picture = io.BytesIO()
         figure.savefig(picture, format="png", facecolor=BACKGROUND)
         return picture.getvalue()
@@ -49,9 +55,10 @@ def draw(points: Sequence[Point], words: Words, cache: Path) -> bytes:
 
 def _plot(axes: Any, values: Sequence[tuple[float, float]], label: str, colour: str, words: Words) -> None:
     axes.set_facecolor(BACKGROUND)
-    axes.scatter(*zip(*values, strict=True) if values else ([], []), s=14, color=colour, alpha=0.6, linewidths=0)
+    dots = zip(*values, strict=True) if values else ([], [])
+    axes.scatter(*dots, s=36 if len(values) < 100 else 14, color=colour, alpha=0.6, linewidths=0, clip_on=False)
     medians = hourly(values)
-    if medians:
+    if len(medians) > 1:
         axes.plot(*zip(*medians, strict=True), color=colour, linewidth=2, label=words("stats.plot_median"))
         axes.legend(facecolor=BACKGROUND, edgecolor=GRID, labelcolor=TEXT)
     axes.set_ylim(bottom=0)

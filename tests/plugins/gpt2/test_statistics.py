@@ -16,7 +16,7 @@ from plugins.gpt2.plugin import GPT2Plugin
 from plugins.gpt2.service import GPT2Service
 from plugins.gpt2.settings import GPT2Settings
 from plugins.gpt2.spoken import TEXTS
-from plugins.gpt2.statistics_of_day import DAY_S, hourly, sum_up
+from plugins.gpt2.statistics_of_day import DAY_S, hourly, span_h, sum_up
 from plugins.gpt2.statistics_picture import draw
 from tests.plugins.gpt2.fake_source import FakeSource
 from townhall_bot.loopback import Person, Turn
@@ -71,6 +71,24 @@ def test_a_text_of_one_token_has_no_speed() -> None:
 
 def test_each_hour_has_its_median() -> None:
     assert hourly([(0.1, 4.0), (0.9, 6.0), (3.2, 1.0)]) == [(3.5, 1.0), (0.5, 5.0)]
+
+
+@pytest.mark.parametrize(("oldest", "hours"), [(0.01, 1), (1.0, 1), (1.1, 3), (5, 6), (11, 12), (13, 24), (24, 24)])
+def test_the_picture_shows_no_more_hours_than_there_is_to_show(oldest: float, hours: int) -> None:
+    assert span_h(sum_up([request(0), request(oldest)], guild_id=1, now=NOW).points) == hours
+
+
+def test_a_few_texts_of_just_now_are_seen(tmp_path: Path) -> None:
+    points = sum_up([request(minutes / 60, speed=30) for minutes in (5, 20, 40)], guild_id=1, now=NOW).points
+    (tmp_path / "picture.png").write_bytes(draw(points, TEXTS.of("en"), tmp_path))
+    picture = Image.open(tmp_path / "picture.png").convert("RGB")
+    columns = [x for x in range(picture.width) for y in range(300) if _is_blue(picture.getpixel((x, y)))]
+    assert max(columns) - min(columns) > picture.width / 3  # spread over the picture, not squeezed at its edge
+
+
+def _is_blue(pixel: Any) -> bool:
+    red, _, blue = pixel
+    return bool(blue > red + 60)
 
 
 @pytest.mark.parametrize("locale", TEXTS.locales)
