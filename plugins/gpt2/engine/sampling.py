@@ -50,7 +50,7 @@ def check_sampling(params: SamplingParams) -> None:
         if value is None and field == "seed":
             continue
         if not math.isfinite(value) or not low <= value <= high:
-            bounds = {"low": f"{low:g}", "high": f"{high:g}"}
+            bounds = {"low": f"{low:.16g}", "high": f"{high:.16g}"}
             raise InvalidRequest(say("invalid.number", field=field, given=value, **bounds))
     if len(params.stop) > MAX_STOPS:
         raise InvalidRequest(say("invalid.stops", given=len(params.stop), most=MAX_STOPS))

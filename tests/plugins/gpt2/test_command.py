@@ -86,7 +86,8 @@ def test_a_prompt_longer_than_the_context_is_explained(capsys: Captured) -> None
     [
         (["--model_size", "gpt5"], 1, "no model is called 'gpt5'. Did you mean gpt2? Known are townhall-mini"),
         (["--count", "0"], 2, "--count is 0; it must be 1 or more"),
-        (["--temperature", "-1"], 2, "temperature"),
+        (["--temperature", "-1"], 2, "temperature is -1.0; allowed is 0 to 2"),
+        (["--seed", "-1"], 2, "seed is -1; allowed is 0 to 9007199254740991"),
     ],
 )
 def test_what_is_wrong_is_said_with_what_is_right(
