@@ -40,7 +40,7 @@ DAY = 86_400
 
 
 class Townhall(discord.Client):
-    """The bot. No privileged intents, and nothing it sends mentions anyone.
+    """The bot. It hears of servers and interactions and nothing else, and nothing it sends mentions anyone.
 
     Dispatches two events of its own: ``townhall_ready`` once, when plugins run, commands are registered and the
     gateway is ready; ``townhall_settled(interaction, error)`` after each application command, press, choice and form,
@@ -64,7 +64,8 @@ class Townhall(discord.Client):
         self.metrics = Metrics()
         super().__init__(
             http_trace=self.metrics.trace(),
-            intents=discord.Intents.default(),
+            intents=discord.Intents(guilds=True),
+            max_messages=None,
             allowed_mentions=discord.AllowedMentions.none(),
             guild_ready_timeout=guild_ready_timeout,
         )

@@ -167,9 +167,9 @@ async def test_nothing_the_bot_sends_mentions_anyone(
         assert message.pings == []
 
 
-async def test_no_privileged_intent_is_asked_for(start_townhall: StartTownhall) -> None:
+async def test_of_the_gateway_it_hears_servers_alone(start_townhall: StartTownhall) -> None:
     intents = (await start_townhall()).bot.intents
-    assert [intents.message_content, intents.members, intents.presences] == [False, False, False]
+    assert [name for name, wanted in intents if wanted] == ["guilds"]
 
 
 class Echo(discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], template=r"echo:(?P<word>\w+)"):
