@@ -197,3 +197,25 @@ def test_compressed_truncated_and_older_files_are_refused(tmp_path: Path, save: 
         archive.writestr("archive/data.pkl", pickle.dumps([1, 2]))
     with pytest.raises(CheckpointError, match="holds a list, not tensors by name"):
         open_pickle(path)
+
+
+def test_a_description_that_unpacks_to_many_megabytes_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.bin"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", bytes(20_000_000))
+    assert path.stat().st_size < 100_000
+    with pytest.raises(CheckpointError, match=r"no data\.pkl of a sensible size"):
+        open_pickle(path)
+
+
+def test_a_directory_that_says_more_than_the_file_holds_is_refused(tmp_path: Path, save: Save) -> None:
+    def enlarge(arguments: list[Any]) -> None:
+        arguments[2], arguments[3] = (2**14, 2**14), (2**14, 1)
+
+    path = save(tmp_path / "a.bin", {"a": np.ones((2, 3))}, change=enlarge)
+    content = bytearray(path.read_bytes())
+    entry = content.rindex(b"PK\x01\x02", 0, content.rindex(b"archive/data/0"))  # the zip's own list of its files
+    content[entry + 20 : entry + 28] = 2 * (2**30).to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match="tensor a ends beyond the file"):
+        open_pickle(path)
