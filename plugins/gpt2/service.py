@@ -78,11 +78,16 @@ class GPT2Service:
         self._all_left = asyncio.Event()
         self._draining = False
         self._ended: Said | None = None
+        self._default_failed: ModelUnavailable | None = None
+        """Why the last try to load the default model failed."""
 
     @property
     def failure(self) -> str | None:
-        """Why nothing can be generated any more, None where all is well."""
-        return None if self._ended is None else str(self._ended)
+        """Why nothing can be generated, or not with the default model; None where all is well."""
+        if self._ended is not None:
+            return str(self._ended)
+        reason = self._default_failed or self._shelf.out_of_service(self.settings.model)
+        return None if reason is None else str(reason)
 
     async def start(self) -> None:
         """Start the engine thread and begin to load the default model; returns before it is there."""
@@ -248,6 +253,8 @@ class GPT2Service:
                     self._line.announce_loading(name)
                 case Loaded(name, info):
                     self._shelf.hear(notice)
+                    if name == self.settings.model:
+                        self._default_failed = None
                     if info.step_s is not None:
                         self._line.forecast.expect(name, info.step_s)
                 case NotLoaded(name):
@@ -273,12 +280,18 @@ class GPT2Service:
         try:
             await self._shelf.fetch(model)
         except ModelUnavailable as error:
-            self._line.send_away(error, model)
+            self._give_up(model, error)
         except Exception as error:
             log.exception("getting %s failed", model)
             said = say("unavailable.not_loaded", model=model, reason=type(error).__name__)
-            self._line.send_away(ModelUnavailable(said), model)
+            self._give_up(model, ModelUnavailable(said))
         self._dispatch()
+
+    def _give_up(self, model: str, error: ModelUnavailable) -> None:
+        """Send those away who wait for a model that could not be loaded; who asks again has it tried again."""
+        self._line.send_away(error, model)
+        if model == self.settings.model:
+            self._default_failed = error
 
     def _end(self, reason: Said) -> None:
         if self._ended is None:

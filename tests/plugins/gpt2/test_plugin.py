@@ -305,3 +305,23 @@ async def test_prompts_and_texts_are_never_logged(
     ours = [record.getMessage() + (record.exc_text or "") for record in caplog.records if "townhall" in record.name]
     assert ours
     assert not any("Hushhush" in line for line in ours)
+
+
+async def test_a_bot_whose_model_cannot_be_loaded_is_not_well_until_it_can(
+    start_townhall: StartTownhall, ada: Person
+) -> None:
+    missing = [True]
+
+    def open_file(name: str) -> None:
+        if missing:
+            raise OSError("the disk is not mounted")
+
+    townhall, plugin = await begin(start_townhall, FakeSource(before_open=open_file))
+    turn = await ada.type("/gpt2 prompt:Hello count:3")
+    assert isinstance(await townhall.settled(turn), Refusal)
+    health = await plugin.health()
+    assert (health.ok, health.summary) == (False, "fake could not be opened: the disk is not mounted.")
+    missing.clear()
+    turn = await ada.type("/gpt2 prompt:Hello count:3")
+    assert await townhall.settled(turn) is None
+    assert (await plugin.health()).ok
