@@ -47,3 +47,20 @@ async def test_a_member_may_not_choose_the_model_an_admin_may(open_tab: OpenTab,
     await admin.command("/gpt2-config ")
     await expect(admin.last.locator(".embed-title")).to_have_text("GPT-2 on this server", timeout=30_000)
     await expect(member.messages).to_have_count(0)
+
+
+async def test_a_german_reads_german(open_tab: OpenTab, townhall: RunningTownhall) -> None:
+    from playwright.async_api import expect
+
+    tab = await open_tab()
+    await tab.page.locator("#act-as").click()
+    await tab.page.get_by_role("menuitemradio", name="Deutsch").click()
+    await tab.command("/privacy ")
+    await expect(tab.last).to_contain_text("Was über dich gespeichert ist")
+    await tab.box.click()
+    await tab.page.keyboard.type("/gpt2 ")
+    await expect(tab.page.locator(".suggestions-title")).to_contain_text("Der Anfang eines Textes")
+    # It is theirs alone.
+    other = await open_tab("ben")
+    await other.command("/privacy ")
+    await expect(other.last).to_contain_text("What is stored about you")

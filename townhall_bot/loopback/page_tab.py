@@ -49,6 +49,7 @@ class Tab:
             "submit": self._submit,
             "say": self._say,
             "direct": self._direct,
+            "language": self._language,
             "inspect": self._inspect,
         }
 
@@ -205,6 +206,12 @@ class Tab:
         channel = self.person.direct_messages
         self._send_server()
         self._send("open", channel=str(channel.id))
+
+    async def _language(self, action: Payload) -> None:
+        if action["locale"] not in page_views.LANGUAGES:
+            raise CommandRefused(f"this page offers {', '.join(page_views.LANGUAGES)}")
+        self.person.user.locale = str(action["locale"])
+        self._send_server()
 
     async def _inspect(self, action: Payload) -> None:
         message = self._message(action)

@@ -15,6 +15,8 @@ from townhall_bot.loopback.people import Person
 from townhall_bot.loopback.state import Channel, Command, Interaction, Message, Payload
 from townhall_bot.loopback.world import World
 
+LANGUAGES = {"en-US": "English", "de": "Deutsch"}
+"""Discord's languages that a person can choose here; what bots say to them alone, and of commands, is then in it."""
 SHOWN_HISTORY = 200
 """Messages of a channel that a tab gets when it opens."""
 
@@ -105,7 +107,8 @@ def user(user_id: int, world: World) -> Payload:
 
 def person(of: Person, names: Iterable[str]) -> Payload:
     """Return the one who acts in a tab; ``names`` are the others one can act as."""
-    return {"id": str(of.id), "name": of.name, "people": list(names), "manages": _manages(of.guild, of.id)}
+    shown = {"id": str(of.id), "name": of.name, "people": list(names), "manages": _manages(of.guild, of.id)}
+    return {**shown, "language": of.user.locale, "languages": LANGUAGES}
 
 
 def _manages(guild: Guild, user_id: int) -> bool:
@@ -132,16 +135,26 @@ def _entries(command: Command, of: Channel, person: Person) -> list[Payload]:
     if command.type is not CommandType.CHAT:
         return [{**common, "path": [command.name], "description": "", "options": []}]
     return [
-        {**common, "path": list(leaf.path), "description": _description(command, leaf.path), "options": leaf.options}
+        {
+            **common,
+            "path": list(leaf.path),
+            "description": _described(_part(command, leaf.path), person),
+            "options": [{**option, "description": _described(option, person)} for option in leaf.options],
+        }
         for leaf in composer.leaves(command)
     ]
 
 
-def _description(command: Command, path: tuple[str, ...]) -> str:
+def _part(command: Command, path: tuple[str, ...]) -> Payload:
     part = command.definition
     for word in path[1:]:
         part = next(option for option in part["options"] if option["name"] == word)
-    return str(part.get("description", ""))
+    return part
+
+
+def _described(part: Payload, person: Person) -> str:
+    translated = (part.get("description_localizations") or {}).get(person.user.locale)
+    return str(translated or part.get("description", ""))
 
 
 def _typed(options: list[Payload]) -> list[str]:

@@ -76,6 +76,12 @@ export function openPeopleMenu(anchor) {
         checked: name === state.you.name,
         run: () => actAs(name),
       })),
+      { heading: "Language" },
+      ...Object.entries(state.you.languages).map(([locale, label]) => ({
+        label,
+        checked: locale === state.you.language,
+        run: () => send("language", { locale }),
+      })),
       { heading: "Two tabs are two people" },
       {
         label: "Open another tab",
