@@ -104,9 +104,9 @@ def _local(arguments: argparse.Namespace) -> int:
 
     settings, plugins = prepare()
     if "log_level" in settings.model_fields_set:
-        logs.set_up(settings.log_level)
-    else:
-        logs.set_up("WARNING", plugins="INFO")  # who tries a command wants its answer, and what a plugin is busy with
+        logs.set_up(settings.log_level, style=settings.log_format)
+    else:  # who tries a command wants its answer, and what a plugin is busy with
+        logs.set_up("WARNING", plugins="INFO", style=settings.log_format)
     warn_of_unknown(plugins)
     for loaded in plugins:
         if loaded.failure is not None:

@@ -1,5 +1,6 @@
 """``townhall local`` from a shell: one command and its answer, or a page until Ctrl-C."""
 
+import json
 import os
 import signal
 import urllib.request
@@ -20,6 +21,14 @@ def test_local_types_a_command_and_prints_the_answer_alone(capsys: Output) -> No
     assert shown.out.startswith("Pong.")
     assert len(shown.out.splitlines()) == 1
     assert "the bot is ready" in shown.err
+
+
+def test_local_logs_in_the_format_that_the_settings_say(capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOWNHALL_LOG_FORMAT", "json")
+    monkeypatch.setenv("TOWNHALL_LOG_LEVELL", "DEBUG")  # is logged as unknown
+    assert main(["local", "--say", "/ping"]) == 0
+    logged = [json.loads(line) for line in capsys.readouterr().err.splitlines() if not line.startswith("townhall: ")]
+    assert any("TOWNHALL_LOG_LEVELL" in line["message"] for line in logged)
 
 
 @pytest.mark.parametrize(
