@@ -15,7 +15,15 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import aiohttp
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 
 from townhall_bot import request_ids
 
@@ -24,6 +32,8 @@ if TYPE_CHECKING:
     from townhall_bot.plugin_host import LoadedPlugin
 
 log = logging.getLogger("townhall.metrics")
+
+disable_created_metrics()  # a second series beside each counter and histogram, which nobody reads; for plugins' too
 
 ACK_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
 """Seconds; Discord gives up after the last."""

@@ -101,6 +101,14 @@ async def test_every_name_follows_the_conventions(start_townhall: StartTownhall)
     await page.stop()
 
 
+async def test_no_series_tells_when_another_was_created(start_townhall: StartTownhall) -> None:
+    page = await serve(await start_townhall(Counting))
+    _, text = await get(page, "/metrics")
+    assert "townhall_counting_sheep_total" in text
+    assert "_created" not in text
+    await page.stop()
+
+
 class Counting(Plugin):
     name = "counting"
     broken = False
