@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import discord
+if TYPE_CHECKING:
+    import discord  # not when this runs: the log asks here too, and a shell command that needs no Discord starts sooner
 
 current: ContextVar[str | None] = ContextVar("townhall_request", default=None)
 """The interaction's id; None outside of a request. Tasks that a request starts inherit it."""
