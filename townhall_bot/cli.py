@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 
 from townhall_bot import logs, plugin_discovery
@@ -12,7 +15,7 @@ from townhall_bot.core_commands import CORE_COMMANDS
 from townhall_bot.plugins import CliCommand
 from townhall_bot.settings import Settings, SettingsError, export_other_variables, load_settings
 from townhall_bot.store import StoreError
-from townhall_bot.terminal import FAILED, INTERRUPTED, USAGE, note
+from townhall_bot.terminal import FAILED, INTERRUPTED, OK, USAGE, note
 
 EXAMPLES = """examples:
   townhall local --say '/gpt2 prompt:"My fellow citizens" count:40'
@@ -29,6 +32,16 @@ Settings are read from the environment and from .env; config.example.env documen
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status: 0, 1 for a failure, 2 for wrong usage or settings."""
+    try:
+        status = _obey(argv)
+        print(end="", flush=True)  # noqa: T201 - who went away is noticed here, not when the interpreter ends
+    except BrokenPipeError:  # as in `townhall doctor | head -2`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is flushed when the interpreter ends
+        return FAILED
+    return status
+
+
+def _obey(argv: Sequence[str] | None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     logs.set_up("CRITICAL")  # until the settings say otherwise; what fails before is said by this module
     try:
@@ -52,8 +65,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
-    except SystemExit as error:  # argparse's way out
-        return error.code if isinstance(error.code, int) else USAGE
+    except SystemExit as error:  # argparse's way out, and perhaps a plugin's, which may say why
+        if isinstance(error.code, str):
+            note(error.code)
+            return FAILED
+        return error.code or OK
 
 
 class _Parser(argparse.ArgumentParser):
@@ -81,14 +97,35 @@ class _Parser(argparse.ArgumentParser):
 def _add_plugin_commands(parser: _Parser) -> None:
     """Add what plugins bring. One that fails here is named, and the others' commands are there."""
     try:
-        plugins = plugin_discovery.find_plugins(load_settings(Settings))
+        settings = load_settings(Settings)
+        plugins = plugin_discovery.find_plugins(settings)
     except SettingsError:  # the command that needs the settings will say what is wrong with them
-        plugins = plugin_discovery.find_plugins(Settings.model_construct())
+        settings = Settings.model_construct()
+        plugins = plugin_discovery.find_plugins(settings)
     for loaded in plugins:
         try:
             for command in loaded.cls.cli_commands() if loaded.cls is not None else ():
-                parser.add(command)
+                parser.add(_failing_alone(loaded.name, command, debug=settings.log_level == "DEBUG"))
         except Exception as error:
             loaded.fail("cli_commands()", error)
         if loaded.failure is not None:
             note(f"plugin {loaded.name} {loaded.failure}. See: townhall doctor")
+
+
+def _failing_alone(plugin: str, command: CliCommand, *, debug: bool) -> CliCommand:
+    """Return the command of a plugin; what it raises is told in a line, with the traceback where ``debug``."""
+
+    def run(arguments: argparse.Namespace) -> int:
+        try:
+            return command.run(arguments)
+        except (SettingsError, StoreError, BrokenPipeError):  # which main knows
+            raise
+        except Exception as error:
+            if debug:
+                traceback.print_exc()
+            reason = " ".join(f"{type(error).__name__}: {error}".rstrip(": ").split())
+            more = "" if debug else " TOWNHALL_LOG_LEVEL=DEBUG shows where."
+            note(f"plugin {plugin} failed at `townhall {command.name}`: {reason}.{more}")
+            return FAILED
+
+    return replace(command, run=run)

@@ -1,6 +1,7 @@
 """The ``townhall`` command: what it offers, how it refuses, what it costs to ask for help, what plugins add."""
 
 import argparse
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -55,6 +56,33 @@ main(["run", "--help"])
     assert "[]\n" in done.stdout
 
 
+@pytest.mark.parametrize("command", ["run", "setup", "backup"])
+def test_the_cores_own_commands_are_there_without_loading_discord(command: str) -> None:
+    program = f"""
+import sys
+from townhall_bot.cli import main
+main([{command!r}, "--help"])
+print("discord" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("\nFalse\n")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["new-plugin", "dice"]])
+@pytest.mark.parametrize("buffered", [True, False])
+def test_who_stops_reading_is_not_shown_a_traceback(
+    arguments: list[str], buffered: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", "" if buffered else "1")
+    reading, writing = os.pipe()
+    os.close(reading)  # as `| head` has, when it has read enough
+    with os.fdopen(writing, "wb") as nobody:
+        command = [sys.executable, "-m", "townhall_bot", *arguments]
+        done = subprocess.run(command, stdout=nobody, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.stderr == ""
+    assert done.returncode in (0, 1)  # (argparse itself ignores it where nothing is buffered)
+
+
 class Tool(Plugin):
     name = "tool"
 
@@ -75,6 +103,23 @@ class Greedy(Tool):
     @classmethod
     def cli_commands(cls) -> Sequence[CliCommand]:
         return [CliCommand("run", "take over", lambda parser: None, lambda arguments: 0)]
+
+
+class Clumsy(Tool):
+    name = "clumsy"
+
+    @classmethod
+    def cli_commands(cls) -> Sequence[CliCommand]:
+        def stumble(arguments: argparse.Namespace) -> int:
+            raise LookupError("no such\nstair")
+
+        def leave(arguments: argparse.Namespace) -> int:
+            sys.exit("the stairs are closed")
+
+        return [
+            CliCommand("stumble", "fall", lambda parser: None, stumble),
+            CliCommand("leave", "go away", lambda parser: None, leave),
+        ]
 
 
 @pytest.fixture
@@ -101,6 +146,32 @@ def test_a_plugin_cannot_take_over_a_command_and_the_others_bring_theirs(
     installed(Greedy, Tool)
     assert main(["tool", "--status", "0"]) == 0
     assert "plugin greedy failed at cli_commands()" in capsys.readouterr().err
+
+
+def test_a_plugins_command_that_fails_is_named_in_one_line(installed: Callable[..., None], capsys: Output) -> None:
+    installed(Clumsy)
+    assert main(["stumble"]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("townhall: plugin clumsy failed at `townhall stumble`: LookupError: no such stair.")
+    assert len(told.splitlines()) == 1
+
+
+def test_the_host_may_see_where_a_plugins_command_failed(
+    installed: Callable[..., None], capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed(Clumsy)
+    monkeypatch.setenv("TOWNHALL_LOG_LEVEL", "DEBUG")
+    assert main(["stumble"]) == 1
+    told = capsys.readouterr().err
+    assert "Traceback" in told
+    assert "in stumble" in told
+    assert told.splitlines()[-1] == "townhall: plugin clumsy failed at `townhall stumble`: LookupError: no such stair."
+
+
+def test_a_plugins_command_may_exit_with_its_last_words(installed: Callable[..., None], capsys: Output) -> None:
+    installed(Clumsy)
+    assert main(["leave"]) == 1
+    assert capsys.readouterr().err == "townhall: the stairs are closed\n"
 
 
 def test_a_plugins_command_works_where_a_setting_of_another_part_is_wrong(
