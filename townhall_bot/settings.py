@@ -30,6 +30,14 @@ class SettingsError(Exception):
     """One or more settings cannot be used. The message names each, what was given and what is allowed."""
 
 
+def _user_data_folder() -> Path:
+    """Return the user's data folder. Where there is no home to hold it, checking the setting says so, not this."""
+    try:
+        return platformdirs.user_data_path("townhall", appauthor=False)
+    except RuntimeError:
+        return Path("~/townhall")
+
+
 class Settings(BaseSettings):
     """Townhall's own settings."""
 
@@ -49,7 +57,8 @@ class Settings(BaseSettings):
         description="Plugins to load, separated by commas. Empty: all. `gpt2`: only that. `-ping`: all but that.",
     )
     data_dir: Path = Field(
-        default_factory=lambda: platformdirs.user_data_path("townhall", appauthor=False),
+        default_factory=_user_data_folder,
+        validate_default=True,
         description="The folder for the database and what plugins keep. Empty: the user's data folder.",
     )
     keep_records_days: int = Field(
@@ -108,7 +117,12 @@ class Settings(BaseSettings):
     @field_validator("data_dir")
     @classmethod
     def _absolute(cls, path: Path) -> Path:
-        return path.expanduser().absolute()
+        try:
+            return path.expanduser().absolute()
+        except RuntimeError:
+            raise ValueError(
+                "this user has no home folder, so the data folder must be named in full, beginning with '/'"
+            ) from None
 
     def wants(self, plugin: str) -> bool:
         """Tell whether TOWNHALL_PLUGINS lets this plugin in."""
@@ -221,11 +235,13 @@ def _explain(model: type[BaseSettings], problem: Any, env_file: str | Path | Non
     name = env_name(model, field)
     if problem["type"] == "missing":
         return f"{name} is needed and not set. {info.description or ''}".strip()
-    given = given_settings(env_file).get(name, str(problem["input"]))
-    shown = "what was given (not shown, it is a secret)" if is_secret(info) else repr(given)
-    here = any(variable.upper() == name and value for variable, value in os.environ.items())
     reason = _REASONS.get(problem["type"]) or str(problem["msg"]).removeprefix("Value error, ")
     reason = reason.replace("Input should be", "it must be")
+    given = given_settings(env_file).get(name)
+    if given is None:  # the default does not suit this machine
+        return f"{name} is needed: {reason}. {info.description or ''}".rstrip()
+    shown = "what was given (not shown, it is a secret)" if is_secret(info) else repr(given)
+    here = any(variable.upper() == name and value for variable, value in os.environ.items())
     default = f" Default: {default_text(info)}." if default_text(info) else ""
     words = f"{name}: {shown} (from {'the environment' if here else env_file}) is not allowed: {reason}."
     return f"{words} {info.description or ''}{default}".rstrip()

@@ -8,6 +8,8 @@ from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from plugins.ping.plugin import PingSettings
+from townhall_bot.cli import main
+from townhall_bot.plugin_discovery import prepare
 from townhall_bot.plugins import PluginSettings
 from townhall_bot.settings import (
     Settings,
@@ -175,3 +177,34 @@ def test_what_other_programs_read_reaches_them_and_yields_to_the_environment(
     assert os.environ["HF_HOME"] == "/mine"
     assert os.environ["HF_ENDPOINT"] == "http://127.0.0.1:9"
     assert "TOWNHALL_GUILD" not in os.environ
+
+
+@pytest.fixture
+def homeless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user whom the system knows no home folder of, as in a container that was given a bare user id."""
+
+    def no_home(path: str) -> str:
+        return path
+
+    for name in ("HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os.path, "expanduser", no_home)
+
+
+@pytest.mark.usefixtures("homeless")
+def test_a_user_without_a_home_is_asked_for_a_folder_without_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["backup", "copy.db"]) == 2
+    said = capsys.readouterr().err
+    assert "TOWNHALL_DATA_DIR is needed: this user has no home folder" in said
+    monkeypatch.setenv("TOWNHALL_DATA_DIR", "~/data")
+    assert main(["run"]) == 2
+    assert "'~/data' (from the environment) is not allowed: this user has no home folder" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("homeless")
+def test_a_user_without_a_home_who_names_a_folder_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOWNHALL_DATA_DIR", str(tmp_path))
+    assert prepare(None)[0].data_dir == tmp_path
