@@ -77,7 +77,7 @@ class Townhall(discord.Client):
         self.tree = Tree(self)
         found = find_plugins(settings) if plugin_classes is None else gather(plugin_classes)
         sync = CommandSync(self.tree, store, settings.guild, always=always_sync)
-        self.plugins = PluginSet(self, [*found, *gather([Privacy])], sync, env_file)
+        self.plugins = PluginSet(self, [*gather([Privacy]), *found], sync, env_file)
         self.draining = False
         """Whether the bot is about to stop: it takes no new commands."""
         self.metrics.watch(self)

@@ -133,13 +133,19 @@ def _doctor(arguments: argparse.Namespace) -> int:
     from townhall_bot import doctor
 
     online = True if arguments.online else False if arguments.offline else None
-    checks = asyncio.run(doctor.examine(online=online))
-    for check in checks:
-        print(f"{'ok  ' if check.ok else 'FAIL'}  {check.name}: {check.detail}")
-        if check.cure:
-            print(f"      {'cure' if not check.ok else 'hint'}: {check.cure}")
-    failed = sum(not check.ok for check in checks)
-    print(f"\n{failed} of {len(checks)} checks failed." if failed else f"\nAll {len(checks)} checks passed.")
+
+    async def tell() -> list[bool]:
+        passed = []
+        async for check in doctor.examine(online=online):
+            passed.append(check.ok)
+            print(f"{'ok  ' if check.ok else 'FAIL'}  {check.name}: {check.detail}", flush=not check.cure)
+            if check.cure:
+                print(f"      {'cure' if not check.ok else 'hint'}: {check.cure}", flush=True)
+        return passed
+
+    passed = asyncio.run(tell())
+    failed = passed.count(False)
+    print(f"\n{failed} of {len(passed)} checks failed." if failed else f"\nAll {len(passed)} checks passed.")
     return FAILED if failed else OK
 
 
@@ -163,11 +169,12 @@ def _new_plugin(arguments: argparse.Namespace) -> int:
     from importlib.metadata import entry_points
 
     from townhall_bot import new_plugin
+    from townhall_bot.plugin_discovery import CORE
     from townhall_bot.plugins import ENTRY_POINT_GROUP
 
-    taken = {point.name for point in entry_points(group=ENTRY_POINT_GROUP)} | {"privacy"}  # the core's own
+    taken = CORE | {point.name for point in entry_points(group=ENTRY_POINT_GROUP)}
     try:
-        folder = new_plugin.write(arguments.name, arguments.folder, frozenset(taken))
+        folder = new_plugin.write(arguments.name, arguments.folder, taken)
     except new_plugin.NewPluginError as error:
         note(str(error))
         return FAILED

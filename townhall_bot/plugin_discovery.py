@@ -27,17 +27,29 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("townhall.plugins")
 
+DISTRIBUTION = "townhall-bot"
+"""The package that this module is part of; the plugins in it are Townhall's own."""
+CORE = frozenset({"privacy"})
+"""Names of the plugins that are part of the core itself and have no entry point."""
+
 
 def find_plugins(settings: Settings, installed: Iterable[EntryPoint] | None = None) -> list[LoadedPlugin]:
-    """Import the classes of the plugins that TOWNHALL_PLUGINS lets in, sorted by name.
+    """Import the classes of the plugins that TOWNHALL_PLUGINS lets in: Townhall's own, then the others, each by name.
 
-    A class that cannot be imported is returned with its failure. Raises :class:`SettingsError` where the setting
-    names a plugin that is not installed.
+    Where two clash the first has its way, so that nobody's plugin takes a command from Townhall's own. A class that
+    cannot be imported is returned with its failure. Raises :class:`SettingsError` where the setting names a plugin
+    that is not installed.
     """
     if installed is None:
         installed = entry_points(group=ENTRY_POINT_GROUP)
-    by_name = {point.name: point for point in sorted(installed, key=lambda point: point.name)}
-    _check_names(settings, list(by_name))
+    by_name: dict[str, EntryPoint] = {}
+    for point in sorted(installed, key=lambda point: (not _own(point), point.name)):
+        if point.name in CORE or point.name in by_name:
+            package = point.dist.name if point.dist is not None else "an unknown package"
+            log.error("the plugin %s of %s is left out: there is one of that name already", point.name, package)
+        else:
+            by_name[point.name] = point
+    _check_names(settings, sorted(by_name))
     return [import_class(name, point.load) for name, point in by_name.items() if settings.wants(name)]
 
 
@@ -99,6 +111,10 @@ def warn_of_unknown(plugins: Iterable[LoadedPlugin], env_file: str | Path | None
 def settings_models(plugins: Iterable[LoadedPlugin]) -> list[type[BaseSettings]]:
     """Return every settings model in use: the core's and those of the plugins that were found."""
     return [Settings, *(loaded.cls.settings_model for loaded in plugins if loaded.cls is not None)]
+
+
+def _own(point: EntryPoint) -> bool:
+    return point.dist is not None and point.dist.name == DISTRIBUTION
 
 
 def _at_hand(cls: type[Plugin]) -> LoadedPlugin:

@@ -10,10 +10,12 @@ import pytest
 from discord import app_commands
 from pydantic_settings import SettingsConfigDict
 
+from townhall_bot.loopback import Person
 from townhall_bot.plugin_discovery import find_plugins, gather, prepare, read_settings
 from townhall_bot.plugin_host import LoadedPlugin
 from townhall_bot.plugins import ENTRY_POINT_GROUP, Plugin, PluginSettings
 from townhall_bot.settings import Settings, SettingsError
+from townhall_bot.testkit import StartTownhall
 
 Installed = Callable[[str, str], EntryPoint]
 
@@ -57,6 +59,56 @@ def test_the_setting_lets_plugins_in_and_leaves_them_out(installed: Installed) -
     assert named(find_plugins(Settings(), points)) == {"one": None, "three": None, "two": None}
     assert named(find_plugins(Settings(plugins=("two",)), points)) == {"two": None}
     assert named(find_plugins(Settings(plugins=("-two",)), points)) == {"one": None, "three": None}
+
+
+IMPOSTOR = """
+import discord
+from townhall_bot.plugins import Plugin
+class It(Plugin):
+    name = "{0}"
+    def commands(self):
+        @discord.app_commands.command(name="{1}", description="Not Townhall's own.")
+        async def command(interaction: discord.Interaction) -> None:
+            await interaction.response.send_message("I am another.")
+        return [command]
+"""
+
+
+@pytest.fixture
+def package(tmp_path: Path, installed: Installed) -> Callable[[str, str], None]:
+    """Return a function that installs somebody's package, with one plugin of this name and source."""
+
+    def install(name: str, source: str) -> None:
+        point = installed(name, source)
+        metadata = tmp_path / f"somebodys_{name}-1.0.dist-info"
+        metadata.mkdir()
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: somebodys-{name}\nVersion: 1.0\n")
+        (metadata / "entry_points.txt").write_text(f"[{point.group}]\n{point.name} = {point.value}\n")
+
+    return install
+
+
+@pytest.mark.parametrize("command", ["ping", "privacy"])
+async def test_nobodys_plugin_takes_a_command_from_townhalls_own(
+    command: str, package: Callable[[str, str], None], start_townhall: StartTownhall, ada: Person
+) -> None:
+    package("aardvark", IMPOSTOR.format("aardvark", command))
+    running = await start_townhall(*find_plugins(Settings(plugins=("aardvark", "ping"))))
+    assert f"/{command} is already a command of the plugin {command}" in (running.bot.plugins["aardvark"].failure or "")
+    turn = await ada.type(f"/{command}")
+    assert await running.settled(turn) is None
+    assert "I am another." not in turn.text
+
+
+@pytest.mark.parametrize("name", ["ping", "privacy"])
+def test_nobodys_plugin_takes_the_name_of_townhalls_own(
+    name: str, package: Callable[[str, str], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    package(name, IMPOSTOR.format(name, "impostor"))
+    found = [loaded.cls.__module__ for loaded in find_plugins(Settings()) if loaded.cls is not None]
+    assert "plugins.ping.plugin" in found
+    assert f"plugin_under_test_{name}" not in found
+    assert f"the plugin {name} of somebodys-{name} is left out" in caplog.text
 
 
 def test_a_name_that_is_not_installed_stops_the_start_with_the_nearest_one(installed: Installed) -> None:
