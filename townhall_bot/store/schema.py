@@ -9,6 +9,8 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from townhall_bot.store.access import barrier
+
 APPLICATION_ID = 0x70776E68
 """Marks the file as Townhall's ("townhall" without its vowels, in part); ``file`` shows it."""
 
@@ -64,7 +66,7 @@ def connect(path: Path) -> sqlite3.Connection:
         with told_of(path):
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA secure_delete = ON")  # what a member had deleted is not left in free pages
-            _check_owner(path, connection)
+            check_owner(path, connection)
             connection.execute("PRAGMA journal_mode = WAL")
             # FULL syncs the log at every commit: a setting that was confirmed survives a power cut, not just a kill.
             connection.execute("PRAGMA synchronous = FULL")
@@ -75,7 +77,8 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _check_owner(path: Path, connection: sqlite3.Connection) -> None:
+def check_owner(path: Path, connection: sqlite3.Connection) -> None:
+    """Raise :class:`StoreError` where the file is another program's, or of a newer Townhall."""
     owner = connection.execute("PRAGMA application_id").fetchone()[0]
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if tables and owner != APPLICATION_ID:
@@ -111,11 +114,16 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def told_of(path: Path) -> Iterator[None]:
-    """Turn what SQLite and the file system raise into a :class:`StoreError` with a cure."""
+def told_of(path: Path, *, writes: bool = True) -> Iterator[None]:
+    """Turn what SQLite and the file system raise into a :class:`StoreError` with a cure.
+
+    ``writes`` says whether the file is to be written to, or only read.
+    """
     try:
         yield
     except sqlite3.OperationalError as error:
+        if in_the_way := barrier(path, writes=writes):
+            raise StoreError(*in_the_way) from error
         raise StoreError(
             f"{path} cannot be used: {error}",
             "Check that the folder is writable, the disk has room, and no other program holds the file.",
@@ -126,6 +134,8 @@ def told_of(path: Path) -> Iterator[None]:
             "Restore a backup, or move the file away to start with empty settings.",
         ) from error
     except OSError as error:
+        if isinstance(error, PermissionError) and (in_the_way := barrier(path, writes=writes)):
+            raise StoreError(*in_the_way) from error
         raise StoreError(f"{path.parent} cannot be used: {error.strerror}", cure_of(error)) from error
 
 
