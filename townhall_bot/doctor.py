@@ -1,18 +1,23 @@
-"""What ``townhall doctor`` looks at: this machine, the settings, the database, the token and each plugin."""
+"""What ``townhall doctor`` looks at: this machine, the settings, the database, the token and each plugin.
+
+It changes nothing. Each check is given out when it is made: one that compiles or asks Discord takes seconds.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import binascii
+import os
 import platform
 import shutil
 import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from townhall_bot import health, lock, plugin_discovery
 from townhall_bot.bot import Townhall
@@ -24,6 +29,7 @@ from townhall_bot.plugin_set import FAILURE_KEY, UNWELL_KEY
 from townhall_bot.plugins import Check
 from townhall_bot.settings import ENV_FILE, Settings, SettingsError, given_settings, load_settings, unknown_settings
 from townhall_bot.store import Store, StoreError
+from townhall_bot.store.look import look
 from townhall_bot.store.schema import cure_of
 
 OLDEST_PYTHON = (3, 11)
@@ -36,31 +42,40 @@ CORRECT_IT = "Correct it in the environment or in .env."
 
 async def examine(
     *, env_file: str | Path | None = ENV_FILE, online: bool | None = None, clock: Callable[[], float] = time.time
-) -> list[Check]:
+) -> AsyncIterator[Check]:
     """Make every check. ``online`` asks Discord too; None: where there is a token. May run beside a running bot."""
-    checks = [python_version()]
+    yield python_version()
     try:
         settings = load_settings(Settings, env_file)
         plugins = plugin_discovery.find_plugins(settings)
     except SettingsError as error:  # everything below depends on these
-        return [*checks, Check("settings", False, str(error), CORRECT_IT)]
+        yield Check("settings", False, str(error), CORRECT_IT)
+        return
     for loaded in plugins:
         plugin_discovery.read_settings(loaded, env_file)
-    checks += [
-        setting_names(plugins, env_file),
-        data_folder(settings.data_dir),
-        disk(settings.data_dir),
-        memory(),
-        running_bot(settings.data_dir),
-        health_page(settings),
-        token(settings),
-    ]
+    yield setting_names(plugins, env_file)
+    yield data_folder(settings.data_dir)
+    yield disk(settings.data_dir)
+    yield memory()
+    yield running_bot(settings.data_dir)
+    yield health_page(settings)
+    yield token(settings)
     if env_file is not None:
-        checks.append(env_file_permissions(Path(env_file)))
-    checks += await database_and_plugins(settings, plugins, env_file)
+        yield env_file_permissions(Path(env_file))
+    found, remembered = await asyncio.to_thread(database, settings.data_dir / "townhall.db")
+    yield found
+    try:
+        await try_on(settings, plugins, env_file)
+    except (OSError, StoreError) as error:
+        cure = "Let this user write to the folder for temporary files, or name another with TMPDIR."
+        yield Check("plugins", False, f"could not be tried: {error}", cure)
+    for loaded in plugins:
+        yield plugin(loaded, remembered.get(FAILURE_KEY + loaded.name), remembered.get(UNWELL_KEY + loaded.name))
+        for check in await own_checks(loaded, settings.data_dir):
+            yield check
     if online or (online is None and settings.token is not None):
-        checks += await discord_answers(settings, plugins, clock)
-    return checks
+        for check in await discord_answers(settings, plugins, clock):
+            yield check
 
 
 def python_version() -> Check:
@@ -83,19 +98,20 @@ def setting_names(plugins: Sequence[LoadedPlugin], env_file: str | Path | None) 
 
 
 def data_folder(folder: Path) -> Check:
-    """Can the bot write where it keeps its data?"""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as probe:
-            probe.write(b"townhall")
-    except OSError as error:
-        return Check("data folder", False, f"{folder}: {error.strerror}", cure_of(error))
-    return Check("data folder", True, str(folder))
+    """Can the bot write where it keeps its data, or make the folder where there is none yet?"""
+    place = _nearest(folder)
+    for written in (place, *(place.glob("plugins/*/") if place == folder else ())):
+        try:
+            with tempfile.TemporaryFile(dir=written) as probe:
+                probe.write(b"townhall")
+        except OSError as error:
+            return Check("data folder", False, f"{written}: {error.strerror}", cure_of(error))
+    return Check("data folder", True, str(folder) if place == folder else f"{folder}, which the first start makes")
 
 
 def disk(folder: Path) -> Check:
     """Is there room for what the bot writes?"""
-    place = next((path for path in (folder, *folder.parents) if path.exists()), Path("/"))
+    place = _nearest(folder)
     free = shutil.disk_usage(place).free
     ok = free >= MIN_FREE_DISK
     cure = f"Free at least {_size(MIN_FREE_DISK)} there, or set TOWNHALL_DATA_DIR to a folder on another disk."
@@ -141,34 +157,30 @@ def token(settings: Settings) -> Check:
     return Check("token", False, "TOWNHALL_TOKEN does not look like a bot's token", cure)
 
 
-async def database_and_plugins(
-    settings: Settings, plugins: Sequence[LoadedPlugin], env_file: str | Path | None
-) -> list[Check]:
-    """Open the database; create each plugin as the bot would, without starting it; make its own checks."""
-    path = settings.data_dir / "townhall.db"
+def database(path: Path) -> tuple[Check, dict[str, Any]]:
+    """Can the bot use its database? Returns the core's values in it too. Blocks."""
     try:
-        store = Store.open(path)
+        found = look(path)
     except StoreError as error:
-        return [_unusable(error), *(await _own_checks(plugins, settings.data_dir))]
-    bot = Townhall(settings, store, plugins, env_file=env_file)
-    try:
-        damage = await store.damage()
-        cure = f"Stop the bot and restore a backup of {path}." if damage else ""
-        checks = [Check("database", not damage, damage or str(path), cure)]
-        bot.plugins.construct()
-        failed, unwell = await store.values(FAILURE_KEY), await store.values(UNWELL_KEY)
-    except StoreError as error:
-        return [_unusable(error), *(await _own_checks(plugins, settings.data_dir))]
-    finally:
-        await bot.close()
-    for loaded in plugins:
-        line = plugin(loaded, failed.get(FAILURE_KEY + loaded.name), unwell.get(UNWELL_KEY + loaded.name))
-        checks += [line, *(await _own_checks([loaded], settings.data_dir))]
-    return checks
+        return Check("database", False, error.problem, f"{error.cure} Nothing was changed."), {}
+    if found.damage:
+        cure = "Stop the bot; `townhall restore FILE` goes back to a backup."
+        return Check("database", False, f"{path} is damaged: {found.damage}", cure), {}
+    return Check("database", True, f"{path}, {found.state}"), found.values
 
 
-def _unusable(error: StoreError) -> Check:
-    return Check("database", False, error.problem, f"{error.cure} Nothing was changed.")
+async def try_on(settings: Settings, plugins: Sequence[LoadedPlugin], env_file: str | Path | None) -> None:
+    """Create each plugin as the bot would, without starting it; what fails is noted on it.
+
+    In a folder for the moment: the bot's own, where it is still to be made, must not become this user's.
+    """
+    with tempfile.TemporaryDirectory(prefix="townhall-doctor-") as scratch:
+        store = Store.open(Path(scratch) / "townhall.db")
+        bot = Townhall(settings.model_copy(update={"data_dir": Path(scratch)}), store, plugins, env_file=env_file)
+        try:
+            bot.plugins.construct()
+        finally:
+            await bot.close()
 
 
 def plugin(loaded: LoadedPlugin, last_failure: str | None, unwell: str | None) -> Check:
@@ -190,21 +202,17 @@ def plugin(loaded: LoadedPlugin, last_failure: str | None, unwell: str | None) -
     return Check(name, True, commands or "no commands")
 
 
-async def _own_checks(plugins: Sequence[LoadedPlugin], data_dir: Path) -> list[Check]:
-    """Return what plugins themselves look at, also where something around them has failed."""
-    checks: list[Check] = []
-    for loaded in plugins:
-        if loaded.cls is None or loaded.settings is None:
-            continue
-        try:
-            folder = data_dir / "plugins" / loaded.name
-            # In a thread: a plugin's checks may compile or read for seconds.
-            checks += await asyncio.to_thread(loaded.cls.checks, loaded.settings, folder)
-        except Exception as error:
-            reason = f"its checks() failed: {type(error).__name__}: {error}"
-            cure = f"Report it to the plugin's author; TOWNHALL_PLUGINS=-{loaded.name} leaves it out."
-            checks.append(Check(f"plugin {loaded.name}", False, reason, cure))
-    return checks
+async def own_checks(loaded: LoadedPlugin, data_dir: Path) -> Sequence[Check]:
+    """Return what a plugin itself looks at, also where it has failed."""
+    if loaded.cls is None or loaded.settings is None:
+        return ()
+    try:
+        # In a thread: a plugin's checks may compile or read for seconds.
+        return await asyncio.to_thread(loaded.cls.checks, loaded.settings, data_dir / "plugins" / loaded.name)
+    except Exception as error:
+        reason = f"its checks() failed: {type(error).__name__}: {error}"
+        cure = f"Report it to the plugin's author; TOWNHALL_PLUGINS=-{loaded.name} leaves it out."
+        return (Check(f"plugin {loaded.name}", False, reason, cure),)
 
 
 def running_bot(data_dir: Path) -> Check:
@@ -236,6 +244,11 @@ def env_file_permissions(path: Path) -> Check:
     if readable_by_others(path):
         return Check("token file", False, f"others on this machine can read {path}", f"chmod 600 {path}")
     return Check("token file", True, f"{path}: for its owner alone" if path.exists() else f"no {path}")
+
+
+def _nearest(folder: Path) -> Path:
+    """Return the folder, or where it would be made."""
+    return next((path for path in (folder, *folder.parents) if os.path.exists(path)), Path("/"))  # noqa: PTH110 - Path.exists raises behind a folder that may not be entered
 
 
 def _size(count: int) -> str:
