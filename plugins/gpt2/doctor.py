@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -20,17 +21,20 @@ def checks(settings: GPT2Settings) -> Sequence[Check]:
 
 
 def _compiler(settings: GPT2Settings) -> Check:
-    from plugins.gpt2.model.compiler import NoCompiler, choose
+    from plugins.gpt2.model import compiler, gpt2
 
-    if not settings.on_cpu:
+    if settings.device is not None and not compiler.needed_for(settings.device):
         return Check("gpt2 compiler", True, f"not needed for {settings.device}")
     try:
-        compiler = choose()
-    except NoCompiler as error:
+        found = compiler.choose()
+    except compiler.NoCompiler as error:
+        if settings.device is None:
+            with contextlib.suppress(RuntimeError):  # no GPU either
+                return Check("gpt2 compiler", True, f"not needed for {gpt2.default_device()}")
         install = "Install clang (apt install clang), or pip install ziglang."
         cure = "Unset CC, in .env too, or point it at clang 14 or later." if str(error).startswith("CC=") else install
         return Check("gpt2 compiler", False, str(error), cure)
-    return Check("gpt2 compiler", True, f"{compiler.kind} ({compiler.path}), {compiler.version}")
+    return Check("gpt2 compiler", True, f"{found.kind} ({found.path}), {found.version}")
 
 
 def _device(settings: GPT2Settings) -> Sequence[Check]:

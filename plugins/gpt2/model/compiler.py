@@ -1,11 +1,13 @@
 """Which C compiler tinygrad's CPU device uses: what ``CC`` says, clang on PATH, or the one inside the ziglang wheel.
 
 tinygrad generates C for every kernel and has no interpreter, so that without a compiler there is no CPU device. The
-choice is made once, before tinygrad is imported, by a compiler that proved itself on a small kernel.
+choice is made once, before tinygrad is imported, by a compiler that proved itself on a small kernel. A GPU's driver
+brings a compiler of its own.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import importlib.util
@@ -17,6 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
+
+GPUS = frozenset(("METAL", "AMD", "NV", "CUDA", "CL"))
+"""tinygrad's devices that compile with their driver's libraries, and on which nothing of a model runs on the CPU."""
 
 ZIG_CLANG = Path(__file__).with_name("zig-clang")
 
@@ -136,15 +141,24 @@ def cache_folder() -> Path:
     return Path(platformdirs.user_cache_dir("townhall"))
 
 
-def use() -> Compiler:
-    """Choose, and set what tinygrad reads from the environment. Must run before tinygrad is imported."""
-    compiler = choose()
-    os.environ["CC"] = compiler.path
+def needed_for(device: str) -> bool:
+    """Return whether one of tinygrad's devices needs the compiler that :func:`choose` looks for."""
+    return device.split(":")[0].upper() not in GPUS
+
+
+def use() -> None:
+    """Set what tinygrad reads from the environment, the compiler too where there is one. Must run before its import.
+
+    A missing compiler is nothing to complain of before the device is known: see :func:`needed_for`.
+    """
+    version = "none"
+    with contextlib.suppress(NoCompiler):
+        compiler = choose()
+        os.environ["CC"], version = compiler.path, compiler.version
     os.environ["PARALLEL"] = "0"  # its compile workers are processes, which a bot full of threads must not spawn
     os.environ["JIT_BATCH_SIZE"] = "0"  # one graph for a whole step
     if not has_gpu():
         os.environ.setdefault("DEV", "CPU")  # else tinygrad imports half a second of drivers to find that out
     # tinygrad's own cache calls every processor "native": its kernels, copied to another one, would be illegal there.
-    kernels = hashlib.sha256(f"{processor()} {compiler.version}".encode()).hexdigest()[:12]
+    kernels = hashlib.sha256(f"{processor()} {version}".encode()).hexdigest()[:12]
     os.environ["CACHEDB"] = os.environ.get("CACHEDB") or str(cache_folder() / f"kernels-{kernels}.db")
-    return compiler

@@ -198,10 +198,11 @@ def loading(
 
     ``weights`` None is int8 on a CPU and fp16 elsewhere; ``device`` None is tinygrad's choice; ``threads`` None is
     every core. The model is the generator's return value. Raises ``CheckpointError`` from a tensor that does not fit,
-    ``compiler.NoCompiler``, and RuntimeError from a device that this machine does not have.
+    ``compiler.NoCompiler`` on a CPU, and RuntimeError from a device that this machine does not have.
     """
-    compiler.use()
-    if device is not None:
+    if device is None:
+        device = default_device()
+    else:
         open_device(device)
     from plugins.gpt2.model.build import build  # imports tinygrad, which reads the environment at once
 
@@ -212,16 +213,31 @@ def loading(
 
 
 def default_device() -> str:
-    """Return the device that tinygrad chooses here. Imports tinygrad, so it belongs to the engine's thread."""
+    """Return the device that tinygrad chooses here. Imports tinygrad, so it belongs to the engine's thread.
+
+    Raises ``compiler.NoCompiler`` where that needs a compiler and none works.
+    """
     compiler.use()
     from plugins.gpt2.model import device
 
-    return device.default_device()
+    try:
+        chosen = device.default_device()
+    except RuntimeError:  # no device at all: not even a CPU, where there is no compiler
+        compiler.choose()
+        raise
+    if compiler.needed_for(chosen):
+        compiler.choose()
+    return chosen
 
 
 def open_device(name: str) -> None:
-    """Open one of tinygrad's devices; raise RuntimeError with the cure where this machine has none of that name."""
+    """Open one of tinygrad's devices; raise RuntimeError with the cure where this machine has none of that name.
+
+    Raises ``compiler.NoCompiler`` where that needs a compiler and none works.
+    """
     compiler.use()
+    if compiler.needed_for(name):
+        compiler.choose()
     from plugins.gpt2.model import device
 
     device.open_device(name)

@@ -29,15 +29,29 @@ def test_with_the_embedded_model_everything_is_there() -> None:
     assert "townhall-mini (10M parameters)" in found["gpt2 model"].detail
 
 
-def test_without_a_compiler_the_cure_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def none() -> compiler.Compiler:
-        raise compiler.NoCompiler("no C compiler works")
+def no_compiler() -> compiler.Compiler:
+    raise compiler.NoCompiler("no C compiler works")
 
-    monkeypatch.setattr(compiler, "choose", none)
-    failing = lines()["gpt2 compiler"]
+
+def test_without_a_compiler_the_cure_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiler, "choose", no_compiler)
+    failing = lines(device="CPU")["gpt2 compiler"]
     assert not failing.ok
     assert "apt install clang" in failing.cure
-    assert lines(device="CUDA")["gpt2 compiler"].ok  # (which needs none)
+
+
+@pytest.mark.parametrize("device", ["CUDA", "cuda:1"])
+def test_a_gpu_that_is_named_needs_no_compiler(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiler, "choose", no_compiler)
+    assert lines(device=device)["gpt2 compiler"].detail == f"not needed for {device}"
+
+
+def test_a_gpu_that_tinygrad_finds_needs_no_compiler_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiler, "choose", no_compiler)
+    monkeypatch.setattr("plugins.gpt2.model.device.default_device", lambda: "CUDA")
+    assert lines()["gpt2 compiler"].detail == "not needed for CUDA"
+    monkeypatch.setattr("plugins.gpt2.model.device.default_device", lambda: "CPU")
+    assert not lines()["gpt2 compiler"].ok
 
 
 def test_a_compiler_that_cc_names_is_cured_by_unsetting_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,7 +59,7 @@ def test_a_compiler_that_cc_names_is_cured_by_unsetting_it(monkeypatch: pytest.M
         raise compiler.NoCompiler("CC=gcc does not compile Townhall's kernels")
 
     monkeypatch.setattr(compiler, "choose", none)
-    assert lines()["gpt2 compiler"].cure.startswith("Unset CC")
+    assert lines(device="CPU")["gpt2 compiler"].cure.startswith("Unset CC")
 
 
 def test_a_device_that_is_not_here_is_named_with_its_cure() -> None:

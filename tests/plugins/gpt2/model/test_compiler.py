@@ -112,6 +112,22 @@ def test_without_any_compiler_everything_that_was_tried_is_told(
     assert "Install clang (apt install clang), or pip install ziglang." in message
 
 
+def test_a_gpu_is_not_held_up_by_a_compiler_that_does_not_work(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("TOWNHALL_GPT2_DEVICE=CUDA:99\n")  # which no machine has: it is looked for
+    run = townhall(tmp_path, "gpt2", *GREEDY, path=os.environ["PATH"], cc="no-such-compiler")
+    assert run.returncode == 1
+    assert "tinygrad cannot open the device 'CUDA:99'" in run.stderr
+    assert "no-such-compiler" not in run.stderr
+
+
+@pytest.mark.skipif("GPT2_TEST_DEVICE" not in os.environ, reason="GPT2_TEST_DEVICE names no GPU (CUDA, CL, …)")
+def test_a_gpu_runs_the_model_without_a_compiler(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"TOWNHALL_GPT2_DEVICE={os.environ['GPT2_TEST_DEVICE']}\n")
+    run = townhall(tmp_path, "gpt2", *GREEDY, path=os.environ["PATH"], cc="no-such-compiler")
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.startswith("My fellow citizens")
+
+
 def test_cc_is_used_for_every_kernel(tmp_path: Path, no_clang: Path) -> None:
     real = compiler.choose()
     own = script(tmp_path / "my-clang", f'echo "$@" >> {tmp_path}/calls; exec {real.path} "$@"')
