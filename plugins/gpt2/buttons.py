@@ -20,7 +20,7 @@ from plugins.gpt2.display import SMALL_PRINT
 from plugins.gpt2.edit_form import EditForm
 from plugins.gpt2.phrases import Said, say
 from plugins.gpt2.wish import PACKED, Wish
-from townhall_bot.replies import Refusal, explain
+from townhall_bot.replies import Refusal
 
 TEMPLATE = re.compile(
     r"gpt2:(?P<action>stop|again|continue|edit|delete):(?P<asker>\d{1,20}):(?P<number>\d{1,20}):"
@@ -68,12 +68,9 @@ class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMP
         return cls(item, action, interaction.user.id, number, wish)
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        """Do what the button says; who may not, and what goes wrong, is told to whoever pressed it."""
-        try:
-            self._check_may(interaction)
-            await getattr(self, f"_{self.action}")(interaction)
-        except Exception as error:
-            await explain(interaction, error)
+        """Do what the button says. Raises Refusal where whoever pressed may not."""
+        self._check_may(interaction)
+        await getattr(self, f"_{self.action}")(interaction)
 
     def _check_may(self, interaction: discord.Interaction[Any]) -> None:
         if interaction.user.id == self.asker:

@@ -14,7 +14,7 @@ from plugins.gpt2.catalogue import Entry
 from plugins.gpt2.config_changes import NUMBERS, ConfigChanges
 from plugins.gpt2.server_rules import MAX_PLACES, Rules, ServerRules
 from plugins.gpt2.service import GPT2Service
-from townhall_bot.replies import Refusal, explain
+from townhall_bot.replies import Refusal
 from townhall_bot.texts import Words
 
 LIFETIME_S = 14 * 60.0
@@ -136,14 +136,9 @@ class Panel(discord.ui.View):
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
         """Let only those in who manage the server, still."""
-        if interaction.permissions.manage_guild:
-            return True
-        await explain(interaction, Refusal(spoken.to_asker(interaction)("config.change.permission")))
-        return False
-
-    async def on_error(self, interaction: discord.Interaction[Any], error: Exception, item: Any, /) -> None:
-        """Tell what went wrong."""
-        await explain(interaction, error)
+        if not interaction.permissions.manage_guild:
+            raise Refusal(spoken.to_asker(interaction)("config.change.permission"))
+        return True
 
     async def on_timeout(self) -> None:
         """Leave what is set, take away what would no longer answer."""
@@ -220,12 +215,6 @@ class NumbersForm(discord.ui.Modal):
                 name = words(f"config.name.{key}")
                 raise Refusal(words("config.change.number", name=name, given=field.value)) from None
         await self._panel.show(interaction, await self._panel.settings.changes.make(interaction, changes))
-
-    async def on_error(  # type: ignore[override]  # as in discord.py's own Modal: a form has no item that failed
-        self, interaction: discord.Interaction[Any], error: Exception, /
-    ) -> None:
-        """Tell what went wrong."""
-        await explain(interaction, error)
 
 
 def _ids(values: Any) -> list[int] | None:

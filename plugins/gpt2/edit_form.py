@@ -10,7 +10,6 @@ from plugins.gpt2 import spoken
 from plugins.gpt2.answer_text import Shown
 from plugins.gpt2.answers import Answers
 from plugins.gpt2.wish import Wish
-from townhall_bot.replies import explain
 
 MAX_CHARS = 4000
 """The most that a field of Discord's forms holds."""
@@ -52,12 +51,6 @@ class EditForm(discord.ui.Modal):
             return
         wish = Wish(int(given), self._wish.temperature, self._wish.top_k, self._wish.top_p, self._wish.timing)
         await self._answers.answer(interaction, self._prompt.value, wish)
-
-    async def on_error(  # type: ignore[override]  # as in discord.py's own Modal: a form has no item that failed
-        self, interaction: discord.Interaction[Any], error: Exception, /
-    ) -> None:
-        """Tell what went wrong."""
-        await explain(interaction, error)
 
 
 class _Back(discord.ui.View):
