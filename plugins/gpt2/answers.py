@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,11 +106,10 @@ class Answers:
             request_id=interaction.id,
             limits=rules.limits,
         )
-        with self._counted(interaction.id):
-            async with self._admitted(interaction, request) as events:
-                await interaction.response.defer(thinking=True)
-                self.long_prompts.keep(interaction.id, interaction.user.id, request.prompt)
-                await self._show(interaction, request, events, wish, notice)
+        with self._counted(interaction.id), self._admitted(interaction, request) as events:
+            await interaction.response.defer(thinking=True)
+            self.long_prompts.keep(interaction.id, interaction.user.id, request.prompt)
+            await self._show(interaction, request, events, wish, notice)
 
     async def finish(self, seconds: float) -> None:
         """Wait until everyone has got the last word, at most ``seconds``."""
@@ -128,24 +127,17 @@ class Answers:
             del self._under_way[request_id]
             self._ended.append(request_id)
 
-    @contextlib.asynccontextmanager
-    async def _admitted(
+    @contextlib.contextmanager
+    def _admitted(
         self, interaction: discord.Interaction[Any], request: GenerationRequest
-    ) -> AsyncIterator[AsyncIterator[Event]]:
-        """Give the request its place before the channel sees anything: who gets none is told alone, by a Refusal."""
-        async with contextlib.aclosing(self.service.generate(request)) as events:
-            first = asyncio.ensure_future(anext(events))
+    ) -> Iterator[AsyncIterator[Event]]:
+        """Give the request its place before the channel sees anything: who gets none is told alone."""
+        with contextlib.ExitStack() as leaving:
             try:
-                await asyncio.sleep(0)  # its first step admits the request, or raises
-                if first.done():
-                    first.result()
-                async with contextlib.aclosing(_from(first, events)) as all_events:
-                    yield all_events
+                events = leaving.enter_context(self.service.admitted(request))
             except GenerationError as error:
                 raise Refusal(error.said.by(spoken.to_asker(interaction))) from error
-            finally:
-                first.cancel()
-                await asyncio.gather(first, return_exceptions=True)
+            yield events
 
     async def _show(
         self,
@@ -179,7 +171,7 @@ class Answers:
                             await self._end(interaction, reply, request, text, note, wish)
             except GenerationError as error:
                 if not (text and isinstance(error, EngineFailed | DeadlineExceeded)):
-                    raise
+                    raise Refusal(error.said.by(spoken.to_asker(interaction))) from error
                 said = error.said.by(words)
                 await self._end(interaction, reply, request, text, said, wish)
                 raise Refusal(said, shown=True) from error
@@ -203,9 +195,3 @@ class Answers:
         view = self.buttons.finished(interaction, first, wish) if self.buttons else None
         if not await reply.finish(shown, note=note, plain=request.prompt + text, view=view):
             raise Refusal(spoken.to_asker(interaction)("answer.lost"), shown=True)
-
-
-async def _from(first: Awaitable[Event], rest: AsyncIterator[Event]) -> AsyncGenerator[Event]:
-    yield await first
-    async for event in rest:
-        yield event

@@ -8,10 +8,11 @@ row for.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 
 from plugins.gpt2 import memory
 from plugins.gpt2.admission import check_request
@@ -98,20 +99,19 @@ class GPT2Service:
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Event]:
         """Yield events until Finished; see ``TextGenerator``. Closing the iterator cancels."""
+        with self.admitted(request) as events:
+            async for event in events:
+                yield event
+
+    @contextlib.contextmanager
+    def admitted(self, request: GenerationRequest) -> Iterator[AsyncIterator[Event]]:
+        """Give a request its place at once, and its events as they come; leaving the block cancels.
+
+        Raises the :class:`GenerationError` that says why it gets none.
+        """
         ticket = self._admit(request)
         try:
-            while True:
-                left = max(0.0, ticket.submitted + self.settings.deadline_s - self._clock())
-                try:
-                    event = await ticket.get(within=left if ticket.begun else min(left, QUEUE_NEWS_S))
-                except TimeoutError:
-                    if left <= QUEUE_NEWS_S:
-                        raise self._too_late(ticket) from None
-                    self._line.announce(again=True)
-                    continue
-                yield event
-                if isinstance(event, Finished):
-                    return
+            yield self._events(ticket)
         finally:
             self._leave(ticket)
 
@@ -215,6 +215,19 @@ class GPT2Service:
             self._fetch_soon(request.model)
         self._dispatch()
         return ticket
+
+    async def _events(self, ticket: Ticket) -> AsyncIterator[Event]:
+        event: Event | None = None
+        while not isinstance(event, Finished):
+            left = max(0.0, ticket.submitted + self.settings.deadline_s - self._clock())
+            try:
+                event = await ticket.get(within=left if ticket.begun else min(left, QUEUE_NEWS_S))
+            except TimeoutError:
+                if left <= QUEUE_NEWS_S:
+                    raise self._too_late(ticket) from None
+                self._line.announce(again=True)
+                continue
+            yield event
 
     def _leave(self, ticket: Ticket) -> None:
         """The listener is gone, whether the text is done or not."""

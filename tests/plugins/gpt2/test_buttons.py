@@ -159,6 +159,8 @@ async def test_the_prompt_can_be_edited_before_asking_again(start_townhall: Star
     answer = await finished(await ada.submit(form, prompt="Goodbye", count="12"))
     assert answer.text == f"**Goodbye**{greedy_text('Goodbye', 12)}"
     # What the form cannot use is explained.
+    form = await ada.press(turn.message, "Edit…")
+    await form.until(lambda turn: turn.modal)
     wrong = await ada.submit(form, prompt="Goodbye", count="many")
     await wrong.until(lambda turn: turn.messages)
     assert wrong.text == "Tokens to write at most must be a number from 1 to 300, not “many”."
