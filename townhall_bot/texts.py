@@ -21,6 +21,7 @@ command: Discord is told its translations too.
 
 from __future__ import annotations
 
+import string
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,10 +29,28 @@ from typing import Any
 
 ENGLISH = "en"
 FOLDER = "locale"
+DECIMAL_COMMA = frozenset({"da", "de", "el", "es-ES", "hr", "id", "it", "nl", "pt-BR", "ro", "tr", "vi"})
+"""Locales of Discord's in which one writes 1.500,5 for 1,500.5 (Unicode's CLDR, ``numbers/symbols``)."""
 
 
 class TextsError(ValueError):
     """A file of texts cannot be used. The message names the file and what is wrong with it."""
+
+
+class _Numbers(string.Formatter):
+    """Puts values into a text, numbers with the marks of its language."""
+
+    def __init__(self, marks: dict[int, str]) -> None:
+        self._marks = marks
+
+    def format_field(self, value: Any, format_spec: str) -> Any:
+        """Return a value as text."""
+        text = super().format_field(value, format_spec)
+        return text.translate(self._marks) if isinstance(value, int | float) else text
+
+
+_ENGLISH_NUMBERS = _Numbers({})
+_COMMA_NUMBERS = _Numbers({ord(","): ".", ord("."): ","})
 
 
 class Words:
@@ -49,7 +68,10 @@ class Words:
         """
         if name not in self._english and "count" in values:
             name = f"{name}.{'one' if values['count'] == 1 else 'other'}"
-        return self._chosen.get(name, self._english[name]).format_map(values)
+        chosen = self._chosen.get(name)
+        if chosen is None:
+            return _ENGLISH_NUMBERS.vformat(self._english[name], (), values)
+        return (_COMMA_NUMBERS if self.locale in DECIMAL_COMMA else _ENGLISH_NUMBERS).vformat(chosen, (), values)
 
 
 class Texts:

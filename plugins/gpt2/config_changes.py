@@ -11,6 +11,7 @@ from plugins.gpt2 import spoken
 from plugins.gpt2.engine.sampling import BOUNDS
 from plugins.gpt2.server_rules import MAX_PLACES, ServerRules
 from plugins.gpt2.settings import GPT2Settings
+from plugins.gpt2.words import Amount, without_folders
 from townhall_bot.replies import Refusal
 from townhall_bot.replies.paging import split
 from townhall_bot.store import AuditEntry
@@ -147,7 +148,7 @@ def _audit_line(words: Words, entry: AuditEntry) -> str:
     return words("config.audit.line", when=when, actor=f"<@{entry.actor_id}>", line=line)
 
 
-def _value(words: Words, key: str, value: Any) -> str:
+def _value(words: Words, key: str, value: Any) -> object:
     if value is None:
         return words(NONE.get(key, "config.change.default"))
     match key:
@@ -157,4 +158,6 @@ def _value(words: Words, key: str, value: Any) -> str:
             return " ".join(f"<@&{each}>" for each in value)
         case "audit_channel":
             return f"<#{value}>"
-    return discord.utils.escape_markdown(f"{value:g}" if isinstance(value, float) else str(value))
+    if isinstance(value, float):
+        return Amount(value, f"{value:g}")
+    return discord.utils.escape_markdown(without_folders(str(value)))

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from plugins.gpt2.phrases import Said
 from plugins.gpt2.protocol import FinishReason, Timing
-from plugins.gpt2.words import duration
+from plugins.gpt2.words import Amount, duration
 from townhall_bot.texts import Words
 
 _MARKUP = re.compile(
@@ -106,10 +106,10 @@ def measured(words: Words, timing: Timing) -> str:
     return " · ".join(parts)
 
 
-def seconds(ms: float) -> str:
+def seconds(ms: float) -> Amount:
     """Return milliseconds as a person reads them: 12 ms, 1.2 s."""
-    return f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s"
+    return Amount(ms, f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s")
 
 
-def _rate(tokens_per_second: float) -> str:
-    return f"{tokens_per_second:.{0 if tokens_per_second >= 100 else 1}f}"
+def _rate(tokens_per_second: float) -> Amount:
+    return Amount(tokens_per_second, f"{tokens_per_second:.{0 if tokens_per_second >= 100 else 1}f}")

@@ -17,6 +17,7 @@ from plugins.gpt2.display import seconds
 from plugins.gpt2.service import GPT2Service
 from plugins.gpt2.statistics_of_day import DAY_S, KIND, Day, sum_up
 from plugins.gpt2.statistics_picture import draw
+from plugins.gpt2.words import Amount
 from townhall_bot.store import Records
 from townhall_bot.texts import Words
 
@@ -78,11 +79,12 @@ class StatisticsCommand:
         return embed.add_field(name=words("stats.uptime"), value=_uptime(uptime_s))
 
 
-def _rate(tokens_per_s: float | None) -> str:
-    return f"{tokens_per_s or 0:,.0f}" if (tokens_per_s or 0) >= 100 else f"{tokens_per_s or 0:.1f}"
+def _rate(tokens_per_s: float | None) -> Amount:
+    rate = tokens_per_s or 0
+    return Amount(rate, f"{rate:,.0f}" if rate >= 100 else f"{rate:.1f}")
 
 
-def _time(of_s: float | None) -> str:
+def _time(of_s: float | None) -> Amount:
     return seconds(1000 * (of_s or 0))
 
 

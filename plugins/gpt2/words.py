@@ -7,16 +7,32 @@ import re
 _PATH = re.compile(r"(?<![\w.:/~-])~?(?:/[^\s/:;,'\"()]+)+/?")
 
 
-def size(count: int) -> str:
+class Amount(float):
+    """A number with a form of its own. As it stays a number, texts put it into the marks of their language."""
+
+    _form: str
+
+    def __new__(cls, value: float, form: str) -> Amount:
+        """Return ``value``, read as ``form``, which is English."""
+        made = super().__new__(cls, value)
+        made._form = form
+        return made
+
+    def __str__(self) -> str:
+        return self._form
+
+    def __format__(self, spec: str, /) -> str:
+        return format(self._form, spec)
+
+
+def size(count: int) -> Amount:
     """Return bytes in decimal units, as file managers show them: 548 MB, 1.52 GB."""
-    if count < 999_500_000:
-        return f"{count / 1e6:.0f} MB"
-    return f"{count / 1e9:.2f} GB"
+    return Amount(count, f"{count / 1e6:.0f} MB" if count < 999_500_000 else f"{count / 1e9:.2f} GB")
 
 
-def parameters(count: int) -> str:
+def parameters(count: int) -> Amount:
     """Return a count of parameters: 10M, 124M, 1.6B."""
-    return f"{count / 1e6:.0f}M" if count < 999_500_000 else f"{count / 1e9:.1f}B"
+    return Amount(count, f"{count / 1e6:.0f}M" if count < 999_500_000 else f"{count / 1e9:.1f}B")
 
 
 def without_folders(text: str) -> str:

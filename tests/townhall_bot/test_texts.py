@@ -80,3 +80,10 @@ def test_a_file_that_cannot_be_read_is_named(broken: str | bytes, module: Path) 
 def test_a_package_without_english_texts_is_told_so(tmp_path: Path) -> None:
     with pytest.raises(TextsError, match="missing"):
         Texts.beside(str(tmp_path / "plugin.py"))
+
+
+def test_numbers_have_the_marks_of_the_language_and_words_stay_as_they_are() -> None:
+    texts = Texts({"en": {"a": "{n:,} of {m:.1f}, {word}"}, "de": {"a": "{n:,} von {m:.1f}, {word}"}, "ja": {}})
+    values = {"n": 1500, "m": 2.5, "word": "v1.2, 3"}
+    assert texts.of("de")("a", **values) == "1.500 von 2,5, v1.2, 3"
+    assert texts.of("en-GB")("a", **values) == texts.of("ja")("a", **values) == "1,500 of 2.5, v1.2, 3"

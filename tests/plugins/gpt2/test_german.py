@@ -108,7 +108,7 @@ async def test_everything_there_is_to_say_of_a_text_fits_below_it(
     townhall = await begin(start_townhall, FakeSource(context=100), MODEL=name)
     turn = await answered(townhall, ada, f"/gpt2 prompt:{'x' * 1500} count:80 seed:9007199254740991 timing:True")
     cut, context, timing = small_print(turn.message)
-    assert cut.startswith("Dein Prompt hat 1,500 Tokens; dieses Modell liest 100 samt dem neuen Text,")
+    assert cut.startswith("Dein Prompt hat 1.500 Tokens; dieses Modell liest 100 samt dem neuen Text,")
     assert context == "Der Text endet hier, weil das Modell nicht mehr auf einmal liest."
     assert timing.endswith(f"Startwert 9007199254740991 · {name} auf FAKE, fp32")
 
@@ -175,7 +175,7 @@ async def test_an_admin_chooses_models_that_do_not_work(
     )
     source.memory_bytes = 3 * MEMORY
     assert (await refused(townhall, admin, "/gpt2-config model:other")).startswith(
-        "other braucht 3.00 GB Arbeitsspeicher, und 1.00 GB sind frei. Wähle ein kleineres Modell, oder bitte den "
+        "other braucht 3,00 GB Arbeitsspeicher, und 1,00 GB sind frei. Wähle ein kleineres Modell, oder bitte den "
     )
 
 
