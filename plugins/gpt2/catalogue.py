@@ -12,7 +12,7 @@ from plugins.gpt2.model.gpt2 import memory_plan
 from plugins.gpt2.phrases import Said, say
 from plugins.gpt2.protocol import ModelUnavailable
 from plugins.gpt2.settings import GPT2Settings
-from plugins.gpt2.words import parameters, size
+from plugins.gpt2.words import parameters, size, without_folders
 from townhall_bot.texts import Words
 
 SHARE_OF_MEMORY = 0.8
@@ -38,7 +38,7 @@ class Entry:
         """Return one line for a choice: name, parameters, memory need, and whether it has to be downloaded."""
         place = words("config.label.on_disk" if self.on_disk else "config.label.absent")
         facts = ", ".join(fact for fact in (self.facts(words), place) if fact)
-        return f"{self.name} · {facts}"[:100]
+        return f"{without_folders(self.name)} · {facts}"[:100]
 
 
 class Catalogue:

@@ -14,6 +14,7 @@ from plugins.gpt2.catalogue import Entry
 from plugins.gpt2.config_changes import NUMBERS, ConfigChanges
 from plugins.gpt2.server_rules import MAX_PLACES, Rules, ServerRules
 from plugins.gpt2.service import GPT2Service
+from plugins.gpt2.words import without_folders
 from townhall_bot.replies import Refusal
 from townhall_bot.texts import Words
 
@@ -51,13 +52,13 @@ class Settings:
     async def _embed(self, words: Words, rules: Rules, entries: list[Entry]) -> discord.Embed:
         status = await self.service.status()
         entry = next(entry for entry in entries if entry.name == rules.model)
-        facts = [f"**{discord.utils.escape_markdown(rules.model)}**"]
+        facts = [f"**{discord.utils.escape_markdown(without_folders(rules.model))}**"]
         if (needs := entry.facts(words)) is not None:
             facts.append(needs)
         place = "in_memory" if rules.model in status.models else "on_disk" if entry.on_disk else "absent"
         facts.append(words(f"config.show.{place}"))
         if rules.chosen_model != rules.model:
-            old = discord.utils.escape_markdown(rules.chosen_model)
+            old = discord.utils.escape_markdown(without_folders(rules.chosen_model))
             facts.append(words("config.show.not_offered", model=old))
         embed = discord.Embed(title=words("config.show.title"), description="\n".join(facts))
         counts = words("config.show.counts", default=rules.default_count, most=rules.max_count)

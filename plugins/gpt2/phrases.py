@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from plugins.gpt2.words import without_folders
 from townhall_bot.texts import Texts, Words
 
 TEXTS = Texts.beside(__file__)
@@ -20,7 +21,8 @@ ENGLISH = TEXTS.of("en")
 class Said:
     """A sentence in no language yet; :func:`say` makes one. ``str()`` of it is English, for logs and the command line.
 
-    A value may be a :class:`Said` too, a part of the sentence that has words of its own.
+    A value may be a :class:`Said` too, a part of the sentence that has words of its own. Of a path, such as the name
+    of a model in a folder of the host's, only the last part is said.
     """
 
     name: str
@@ -28,11 +30,16 @@ class Said:
 
     def by(self, words: Words) -> str:
         """Return it in the language of ``words``. Raises KeyError as those do."""
-        parts = {key: value.by(words) if isinstance(value, Said) else value for key, value in self.values.items()}
-        return words(self.name, **parts)
+        return words(self.name, **{key: _part(value, words) for key, value in self.values.items()})
 
     def __str__(self) -> str:
         return self.by(ENGLISH)
+
+
+def _part(value: object, words: Words) -> object:
+    if isinstance(value, Said):
+        return value.by(words)
+    return without_folders(value) if isinstance(value, str) else value
 
 
 def say(name: str, /, **values: object) -> Said:

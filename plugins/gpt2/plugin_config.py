@@ -15,7 +15,7 @@ from plugins.gpt2.display import WAITING
 from plugins.gpt2.protocol import GenerationError
 from plugins.gpt2.server_rules import ServerRules
 from plugins.gpt2.service import GPT2Service
-from plugins.gpt2.words import parameters
+from plugins.gpt2.words import parameters, without_folders
 from townhall_bot.replies import LiveReply, Refusal
 from townhall_bot.texts import Words
 
@@ -118,7 +118,7 @@ class ConfigCommand:
                 info = await self._service.ensure_model(model, lambda said: reply.show(WAITING + said.by(words)))
             except GenerationError as error:
                 await reply.stop()
-                failed = words("config.change.model_failed", old=old)
+                failed = words("config.change.model_failed", old=without_folders(old))
                 raise Refusal("\n".join([*said, error.said.by(words), failed])) from error
             changed = await self._changes.make(interaction, {"model": model})
             facts = words(
@@ -127,7 +127,11 @@ class ConfigCommand:
                 device=info.device,
                 dtype=info.dtype,
             )
-            before = words("config.change.model_before", old=old) if old != model else words("config.change.model_same")
+            before = (
+                words("config.change.model_before", old=without_folders(old))
+                if old != model
+                else words("config.change.model_same")
+            )
             unposted = "\n".join(changed[1:])  # the first line says what the text says
-            text = "\n".join([*said, words("config.change.model", model=model)])
+            text = "\n".join([*said, words("config.change.model", model=without_folders(model))])
             await reply.finish(text, note=f"{facts} {before}\n{unposted}")

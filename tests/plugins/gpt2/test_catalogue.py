@@ -69,7 +69,7 @@ def test_a_folder_is_described_by_its_own_config(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_can_still_be_listed(tmp_path: Path) -> None:
     [_, entry] = catalogue(allowed_models=str(tmp_path / "missing")).entries()
     assert not entry.on_disk
-    assert entry.label(ENGLISH).startswith(str(tmp_path / "missing")[:90])
+    assert entry.label(ENGLISH).startswith("missing ")  # where the host's folders are is not for admins
 
 
 def test_weights_that_take_more_memory_are_counted_as_such() -> None:
