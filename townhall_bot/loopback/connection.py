@@ -28,6 +28,8 @@ log = logging.getLogger("townhall.loopback")
 REPLAY_LIMIT = 2000
 """Events kept for a resume; a client that missed more identifies anew."""
 SENDS_PER_MINUTE = 120
+NETWORK_SECONDS = 0.03
+"""How long an answer to a heartbeat is on its way, as to a Discord that is somewhere else."""
 AFTER_IDENTIFY = (
     Opcode.PRESENCE_UPDATE,
     Opcode.VOICE_STATE_UPDATE,
@@ -181,7 +183,9 @@ class Connection:
 
     def _handle(self, op: int, data: Any) -> None:
         if op == Opcode.HEARTBEAT:
-            self.send({"op": Opcode.HEARTBEAT_ACK, "d": None})
+            # discord.py notes when it sent the beat after it has sent it: an answer that is faster than any network
+            # meets the time of the beat before, and the client believes itself 41 seconds away.
+            asyncio.get_running_loop().call_later(NETWORK_SECONDS, self.send, {"op": Opcode.HEARTBEAT_ACK, "d": None})
         elif op == Opcode.IDENTIFY:
             self._identify(data)
         elif op == Opcode.RESUME:

@@ -31,6 +31,17 @@ def attachment(of: Attachment, channel_id: int, base_url: str) -> Payload:
     }
 
 
+def embed(shown: Payload, of: Message, base_url: str) -> Payload:
+    """Return an embed of a message; where it shows one of the message's own files, with that file's address."""
+    pictures: Payload = {}
+    for key in ("image", "thumbnail"):
+        address = str((shown.get(key) or {}).get("url", ""))
+        for file in of.attachments:
+            if address == f"attachment://{file.filename}":
+                pictures[key] = {**shown[key], "url": attachment(file, of.channel.id, base_url)["url"]}
+    return {**shown, **pictures}
+
+
 def message(of: Message, base_url: str, *, with_content: bool = True, with_reference: bool = True) -> Payload:
     """Return a message object; ``with_content`` False is what a bot without the message content intent gets."""
     guild_of = of.channel.guild
@@ -40,7 +51,7 @@ def message(of: Message, base_url: str, *, with_content: bool = True, with_refer
         "channel_id": str(of.channel.id),
         "author": payloads.user(of.author),
         "content": of.content if with_content else "",
-        "embeds": of.embeds if with_content else [],
+        "embeds": [embed(each, of, base_url) for each in of.embeds] if with_content else [],
         "components": of.components if with_content else [],
         "attachments": [attachment(a, of.channel.id, base_url) for a in of.attachments] if with_content else [],
         "timestamp": iso(of.created_at),

@@ -49,7 +49,7 @@ def message(of: Message, person: Person) -> Payload:
     """Return Discord's message object, its files' addresses on the page's own server, and who used what for it."""
     world = person.guild.world
     shown = message_payloads.message(of, "")
-    shown["embeds"] = [_local(embed, world.base_url) for embed in of.embeds]
+    shown["embeds"] = [_local(embed, world.base_url) for embed in shown["embeds"]]
     by_command = of.type in (MessageType.CHAT_COMMAND, MessageType.MENU_COMMAND)
     shown["used"] = used(of.interaction) if by_command and of.interaction else None
     shown["at"] = of.created_at * 1000

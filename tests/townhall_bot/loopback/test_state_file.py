@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
 import discord
 import pytest
 
@@ -66,6 +68,22 @@ async def test_messages_files_and_buttons_are_there_the_next_day(tmp_path: Path)
         # What is new has a larger id than everything old.
         assert (await ada.say("good morning")).id > choice.id
         assert server.world.people[ada.id] is ada
+
+
+async def test_a_picture_in_a_card_is_found_the_next_day_too(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    async with a_day(path) as (_, world, bot):
+        there = world.channels["general"].id
+        channel = bot.get_partial_messageable(there)
+        card = discord.Embed(title="A day").set_image(url="attachment://day.png")
+        sent = await channel.send(embed=card, file=discord.File(io.BytesIO(b"a picture"), "day.png"))
+    async with a_day(path) as (server, _, bot):
+        message = await bot.get_partial_messageable(there).fetch_message(sent.id)
+        address = message.embeds[0].image.url
+        assert address is not None
+        assert address.startswith(server.world.base_url)
+        async with aiohttp.ClientSession() as session, session.get(address) as response:
+            assert await response.read() == b"a picture"
 
 
 async def test_people_and_places_that_were_added_are_there_too(tmp_path: Path) -> None:

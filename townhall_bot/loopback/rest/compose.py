@@ -44,7 +44,6 @@ def write(call: Call, message: Message, body: Payload, *, creating: bool, root: 
     draft.flags = (draft.flags | message.flags & MessageFlag.COMPONENTS_V2) & ~MessageFlag.LOADING
     draft.attachments = _attachments(call, draft, body)
     validation.check_message(draft, root)
-    draft.embeds = [_with_files(embed, draft, call) for embed in draft.embeds]
     mentions.resolve(draft, body.get("allowed_mentions"), call.world)
     for name in COMPOSED:
         setattr(message, name, getattr(draft, name))
@@ -88,17 +87,6 @@ def _received(call: Call, upload: Upload, note: Payload) -> Attachment:
     if kind.startswith("text/") and "charset" not in kind:
         kind += "; charset=utf-8"
     return Attachment(call.world.ids.next(), filename, kind, upload.data, note.get("description"))
-
-
-def _with_files(embed: Payload, message: Message, call: Call) -> Payload:
-    shown = dict(embed)
-    for key in ("image", "thumbnail"):
-        url = str((embed.get(key) or {}).get("url", ""))
-        for attachment in message.attachments:
-            if url == f"attachment://{attachment.filename}":
-                place = f"{call.world.base_url}/attachments/{message.channel.id}/{attachment.id}"
-                shown[key] = {**embed[key], "url": f"{place}/{attachment.filename}"}
-    return shown
 
 
 def _numbered(components: list[dict[str, Any]]) -> list[dict[str, Any]]:
