@@ -101,8 +101,11 @@ async def delete(interaction: discord.Interaction[Any]) -> str:
         if loaded.plugin is not None
     }
     failed = [name for name, count in results.items() if count is None]
-    lines = [words("privacy.deleted", count=sum(count or 0 for count in results.values()))]
+    deleted = sum(count or 0 for count in results.values())
+    lines = [words("privacy.deleted", count=deleted)] if deleted else []
     if failed:
         lines.append(words("privacy.failed", count=len(failed), names=", ".join(failed), request=interaction.id))
+    if not lines:
+        lines.append(words("privacy.nothing_to_delete"))
     log.info("a member's data were deleted; failed: %s", ", ".join(failed) or "none")
     return "\n".join(lines)

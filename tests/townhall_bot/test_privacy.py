@@ -56,7 +56,7 @@ async def test_a_german_member_reads_it_in_german(start_townhall: StartTownhall,
     await running.settled(turn)
     assert "Was über dich gespeichert ist" in turn.text
     pressed = await ada.press(turn.message, "Meine Daten löschen")
-    await pressed.until(lambda pressed: "0 Einträge über dich wurden gelöscht" in pressed.text, 5)
+    await pressed.until(lambda pressed: "Es gab nichts über dich zu löschen." in pressed.text, 5)
 
 
 async def test_delete_my_data_deletes_mine_alone_and_says_how_much_also_after_a_restart(
