@@ -75,6 +75,7 @@ def default_device() -> str:
 
 def open_device(name: str) -> None:
     """Open one of tinygrad's devices; raise RuntimeError with the cure where this machine has none of that name."""
+    share_kernel_cache()  # opening the CPU compiles
     try:
         Device[name]
     except Exception as error:  # a module, a library or a driver that is not there: each device fails in its own way
