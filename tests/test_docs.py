@@ -57,6 +57,13 @@ def test_the_rooms_in_the_architecture_are_there() -> None:
     assert not missing
 
 
+def test_every_module_has_its_place_in_the_architecture() -> None:
+    rooms = (CHECKOUT / "docs" / "architecture.md").read_text().split("```")[1]
+    folders = ("townhall_bot", "plugins/ping", "plugins/gpt2", "plugins/gpt2/engine", "plugins/gpt2/model")
+    modules = {path.name for folder in folders for path in (CHECKOUT / folder).glob("*.py")} - {"__init__.py"}
+    assert not sorted(modules - set(re.findall(r"\w+\.py", rooms)))
+
+
 def test_every_dependency_has_its_reasons() -> None:
     project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
     page = (CHECKOUT / "docs" / "decisions.md").read_text().replace("-", "_")
