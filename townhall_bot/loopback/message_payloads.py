@@ -128,7 +128,7 @@ def command(of: Command, application_id: int) -> Payload:
     return {
         "id": str(of.id),
         "application_id": str(application_id),
-        "version": str(of.id),
+        "version": str(of.version),
         "type": int(of.type),
         "description": "",
         "default_member_permissions": None,

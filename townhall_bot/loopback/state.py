@@ -204,6 +204,8 @@ class Command:
     id: int
     guild_id: int | None
     definition: Payload
+    version: int = 0
+    """Another one after each change of the definition."""
 
     @property
     def name(self) -> str:

@@ -64,9 +64,9 @@ async def replace_commands(call: Call) -> Any:
     """Put a list in place of all commands there, keeping the ids of those whose names stay."""
     guild_id = _guild_id(call)
     command_rules.check_all(call.forms)
-    before = {(command.type, command.name): command.id for command in call.world.registered(guild_id)}
-    for command_id in before.values():
-        del call.world.commands[command_id]
+    before = {(command.type, command.name): command for command in call.world.registered(guild_id)}
+    for command in before.values():
+        del call.world.commands[command.id]
     commands = []
     for definition in call.forms:
         known = before.get((definition.get("type", 1), definition["name"]))
@@ -81,7 +81,7 @@ async def create_command(call: Call) -> Any:
     _check(call.form)
     key = (call.form.get("type", 1), call.form["name"])
     same = next((c for c in call.world.registered(guild_id) if (c.type, c.name) == key), None)
-    command = _register(call, guild_id, call.form, same.id if same else None)
+    command = _register(call, guild_id, call.form, same)
     call.world.publish(Change("commands_registered"))
     return _shown(call, [command])[0]
 
@@ -96,7 +96,8 @@ async def edit_command(call: Call) -> Any:
     command = _command(call)
     changed = {**command.definition, **call.form}
     _check(changed)
-    command.definition = copy.deepcopy(changed)
+    if changed != command.definition:
+        command.definition, command.version = copy.deepcopy(changed), call.world.ids.next()
     call.world.publish(Change("commands_registered"))
     return _shown(call, [command])[0]
 
@@ -113,9 +114,10 @@ def _check(definition: Payload) -> None:
     form.raise_if_any()
 
 
-def _register(call: Call, guild_id: int | None, definition: Payload, known_id: int | None) -> Command:
+def _register(call: Call, guild_id: int | None, definition: Payload, known: Command | None) -> Command:
     world = call.world
-    command = Command(known_id or world.ids.next(), guild_id, copy.deepcopy(definition))
+    version = known.version if known and known.definition == definition else world.ids.next()
+    command = Command(known.id if known else world.ids.next(), guild_id, copy.deepcopy(definition), version)
     world.commands[command.id] = command
     return command
 
