@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 from townhall_bot import logs
@@ -190,8 +192,7 @@ def _new_plugin(arguments: argparse.Namespace) -> int:
 
 def _backup_options(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Copy settings, audit trail and statistics to a file. The bot may run meanwhile. docs/operating.md tells how "
-        "to go back to a backup."
+        "Copy settings, audit trail and statistics to a file. The bot may run meanwhile. `townhall restore` goes back."
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="where to; an older backup there is replaced")
 
@@ -205,6 +206,31 @@ def _backup(arguments: argparse.Namespace) -> int:
     return OK
 
 
+def _restore_options(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Go back to a backup. Stop the bot before. The present database is kept beside the restored one."
+    )
+    parser.add_argument("file", metavar="FILE", help="what `townhall backup` wrote; - reads it from standard input")
+
+
+def _restore(arguments: argparse.Namespace) -> int:
+    from townhall_bot import lock
+    from townhall_bot.settings import Settings, load_settings
+    from townhall_bot.store.restore import restore, spooled
+
+    database = load_settings(Settings).data_dir / "townhall.db"
+    try:
+        with spooled(sys.stdin.buffer) if arguments.file == "-" else nullcontext(Path(arguments.file)) as backup:
+            done = restore(backup, database)
+    except lock.Held as error:
+        note(str(error))
+        return FAILED
+    print(f"{database}: restored, {done.state}")
+    if done.kept is not None:
+        print(f"The one from before is kept as {done.kept}; remove it when all is well.")
+    return OK
+
+
 CORE_COMMANDS = (
     CliCommand("run", "serve on Discord", _run_options, _run),
     CliCommand("local", "a Discord on this machine, with the bot connected to it", _local_options, _local),
@@ -212,4 +238,5 @@ CORE_COMMANDS = (
     CliCommand("setup", "take a bot's token, check it, write .env, show the invitation", _setup_options, _setup),
     CliCommand("new-plugin", "write a working plugin with its test", _new_plugin_options, _new_plugin),
     CliCommand("backup", "copy the database to a file, while the bot runs", _backup_options, _backup),
+    CliCommand("restore", "put a backup in the database's place", _restore_options, _restore),
 )

@@ -6,6 +6,8 @@ import contextlib
 import os
 import sqlite3
 import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from townhall_bot.store.schema import APPLICATION_ID, StoreError, told_of
@@ -26,38 +28,48 @@ def back_up(database: Path, target: Path) -> int:
         raise StoreError(f"{target} is the database itself", "Choose another name for the backup.")
     if target.exists() and not is_townhalls(target):
         raise StoreError(f"{target} is there and is no backup of Townhall's", "Choose another name.")
+    with whole_copy(_in_use(database), database, target) as part:
+        part.replace(target)
+        sync(target.parent)
+    return target.stat().st_size
+
+
+@contextlib.contextmanager
+def whole_copy(source: AbstractContextManager[sqlite3.Connection], database: Path, target: Path) -> Iterator[Path]:
+    """Yield a copy of what ``source`` opens, the file ``database``: whole, checked, on the disk beside ``target``.
+
+    It is for its owner alone, and goes where it is not moved away. Raises :class:`StoreError`.
+    """
     try:
         descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")  # nobody else's to read
     except OSError as error:
         raise StoreError(
-            f"{target.parent} takes no backup: {error.strerror}", "Choose a folder that is there and can be written to."
+            f"{target.parent} takes no copy: {error.strerror}", "Choose a folder that is there and can be written to."
         ) from error
     os.close(descriptor)
     part = Path(name)
     try:
-        with (
-            told_of(database),
-            contextlib.closing(sqlite3.connect(database, timeout=10)) as source,
-            contextlib.closing(sqlite3.connect(part)) as copy,
-        ):
+        with source as original, contextlib.closing(sqlite3.connect(part)) as copy:
             try:
-                source.backup(copy)
+                original.backup(copy)
+                copy.execute("PRAGMA journal_mode = DELETE")  # one file, without a log beside it
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
                     raise
-                raise StoreError(
-                    f"the disk is full at {target.parent}", "Free space, or name another folder."
-                ) from None
-            copy.execute("PRAGMA journal_mode = DELETE")  # one file, without a log beside it
+                raise StoreError(f"the disk is full at {target.parent}", "Free space there.") from None
             found = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
-            raise StoreError(f"{database} is damaged: {found}", "Keep an older backup; nothing was written.")
-        _sync(part)
-        part.replace(target)
-        _sync(target.parent)
+            raise StoreError(f"{database} is damaged: {found}", "Keep to an older backup; nothing was written.")
+        sync(part)
+        yield part
     finally:
         part.unlink(missing_ok=True)
-    return target.stat().st_size
+
+
+@contextlib.contextmanager
+def _in_use(database: Path) -> Iterator[sqlite3.Connection]:
+    with told_of(database), contextlib.closing(sqlite3.connect(database, timeout=10)) as connection:
+        yield connection
 
 
 def is_townhalls(path: Path) -> bool:
@@ -67,7 +79,7 @@ def is_townhalls(path: Path) -> bool:
     return header.startswith(b"SQLite format 3\0") and header[68:72] == APPLICATION_ID.to_bytes(4, "big")
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Wait until a file, or a folder's list of names, is on the disk: a power cut must not leave an empty backup."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -119,7 +119,7 @@ async def test_the_database_of_a_running_bot_is_never_replaced_by_its_own_copy(d
 
 async def test_a_place_that_takes_no_backup_is_named(database: Path, tmp_path: Path) -> None:
     await Store.open(database).close()
-    with pytest.raises(StoreError, match=r"not takes no backup: No such file or directory\. Choose a folder"):
+    with pytest.raises(StoreError, match=r"not takes no copy: No such file or directory\. Choose a folder"):
         back_up(database, tmp_path / "not" / "backup")
     with pytest.raises(StoreError, match="is a folder"):
         back_up(database, tmp_path)
