@@ -14,6 +14,7 @@ from discord import app_commands
 
 from townhall_bot.plugin_host import LoadedPlugin, PluginError
 from townhall_bot.store import Store
+from townhall_bot.store.guild_settings import Json
 
 log = logging.getLogger("townhall.commands")
 
@@ -25,7 +26,10 @@ Payload = list[dict[str, Any]]
 class CommandSync:
     """Keeps Discord's list of this bot's commands up to date in one place: everywhere, or in one server (``guild``).
 
-    What was registered is remembered in the store as a hash per application and place. ``always`` registers anyway.
+    The store remembers, per application and place, a hash of what was sent and which version of each command Discord
+    made of it. At each start Discord is asked what it has: the store may be an older backup, and somebody else may
+    have changed the commands. (Comparing definitions instead would not do: Discord fills in what was left out.)
+    ``always`` registers anyway.
     """
 
     def __init__(self, tree: app_commands.CommandTree[Any], store: Store, guild: int | None, *, always: bool) -> None:
@@ -44,11 +48,12 @@ class CommandSync:
             remembered = await self._remembered(prefix)
             await self._clear_other_places(remembered, prefix)
             payload = await self._payload(plugins)
-            if not self._always and remembered.get(prefix + self._place) == _digest(payload):
+            if not self._always and await self._unchanged(remembered.get(prefix + self._place), payload):
                 log.info("commands unchanged")
                 return
-            payload = await self._register(plugins, payload)
-            await self._store.set_value(prefix + self._place, _digest(payload))
+            payload, registered = await self._register(plugins, payload)
+            note = {"sent": _digest(payload), "registered": _versions(registered)}
+            await self._store.set_value(prefix + self._place, note)
             log.info("%d command(s) registered: %s", len(payload), self._place)
         except discord.Forbidden as error:
             cure = "Invite the bot with the scope applications.commands, and check TOWNHALL_GUILD."
@@ -56,7 +61,15 @@ class CommandSync:
         except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
             log.error("the commands could not be registered (%s): %s", self._place, error)
 
-    async def _remembered(self, prefix: str) -> dict[str, str]:
+    async def _unchanged(self, note: Json, payload: Payload) -> bool:
+        """Tell whether the same was sent before, and Discord still has what it made of that."""
+        if not isinstance(note, dict) or note.get("sent") != _digest(
+            payload
+        ):  # (a released version noted a hash alone)
+            return False
+        return bool(note.get("registered") == _versions(await self._listed()))
+
+    async def _remembered(self, prefix: str) -> dict[str, Json]:
         """Return what this application registered where; forget what was noted for another one."""
         notes = await self._store.values(KEY)
         for key in notes:
@@ -64,7 +77,7 @@ class CommandSync:
                 await self._store.set_value(key, None)
         return {key: note for key, note in notes.items() if key.startswith(prefix)}
 
-    async def _clear_other_places(self, remembered: dict[str, str], prefix: str) -> None:
+    async def _clear_other_places(self, remembered: dict[str, Json], prefix: str) -> None:
         """Remove commands from where they were registered before, or one server would list each of them twice."""
         for key in remembered:
             place = key.removeprefix(prefix)
@@ -73,15 +86,16 @@ class CommandSync:
                 await self._store.set_value(key, None)
                 log.info("commands removed: %s", place)
 
-    async def _register(self, plugins: Sequence[LoadedPlugin], payload: Payload) -> Payload:
-        """Send everything at once; where Discord refuses that, find out whose commands it refuses."""
+    async def _register(self, plugins: Sequence[LoadedPlugin], payload: Payload) -> tuple[Payload, Payload]:
+        """Send everything at once; where Discord refuses that, find out whose commands it refuses.
+
+        Returns what it took, and its answer.
+        """
         try:
-            await self._put(self._place, payload)
+            return payload, await self._put(self._place, payload)
         except discord.HTTPException as error:
             if error.status != 400:
                 raise
-        else:
-            return payload
         accepted: Payload = []
         for loaded in plugins:
             mine = await self._payload([loaded])
@@ -93,8 +107,7 @@ class CommandSync:
                     raise
                 loaded.fail("registration", PluginError(f"Discord refuses its commands: {error}"))
         # The last attempt may have been a refused one, and there may be no plugin left to send for.
-        await self._put(self._place, accepted)
-        return accepted
+        return accepted, await self._put(self._place, accepted)
 
     async def _payload(self, plugins: Sequence[LoadedPlugin]) -> Payload:
         """Return what Discord is told of the commands of the plugins that run."""
@@ -114,14 +127,34 @@ class CommandSync:
                 loaded.fail("registration", error)
         return payload
 
-    async def _put(self, place: str, payload: Payload) -> None:
-        http, application = self._tree.client.http, self._tree.client.application_id
-        assert application is not None  # known since the login
+    async def _put(self, place: str, payload: Payload) -> Payload:
+        http, application = self._http()
+        answer: Payload
         if place == EVERYWHERE:
-            await http.bulk_upsert_global_commands(application, payload)
+            answer = await http.bulk_upsert_global_commands(application, payload)
         else:
-            await http.bulk_upsert_guild_commands(application, int(place), payload)
+            answer = await http.bulk_upsert_guild_commands(application, int(place), payload)
+        return answer
+
+    async def _listed(self) -> Payload:
+        http, application = self._http()
+        answer: Payload
+        if self._place == EVERYWHERE:
+            answer = await http.get_global_commands(application)
+        else:
+            answer = await http.get_guild_commands(application, int(self._place))
+        return answer
+
+    def _http(self) -> tuple[Any, int]:
+        application: int | None = self._tree.client.application_id
+        assert application is not None  # known since the login
+        return self._tree.client.http, application
 
 
 def _digest(payload: Payload) -> str:
     return hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()
+
+
+def _versions(registered: Payload) -> dict[str, str]:
+    """Return each registered command's version by its id; Discord gives another with every change."""
+    return {str(command["id"]): str(command["version"]) for command in registered}
