@@ -88,7 +88,7 @@ class PluginSet(Mapping[str, LoadedPlugin]):
                 return f"{new.failure}. {'The old one goes on.' if old.running else ''}".rstrip()
             self._withdraw(old)
             await plugin_host.stop(old)
-            old.plugin, old.cls, old.commands = None, None, ()
+            old.plugin, old.cls, old.commands, old.dynamic_items = None, None, (), ()  # the bot's watch may hold it yet
             reimport.forget()
             gc.collect()  # what the old one held is free before the new one takes as much
             self._plugins[name] = new
