@@ -54,20 +54,6 @@ async def test_a_backup_made_in_the_middle_of_writes_is_whole(database: Path, tm
     assert all(later == earlier + 1 for later, earlier in pairwise(trail))
 
 
-async def test_the_host_goes_back_to_a_backup_as_the_manual_says(database: Path, tmp_path: Path) -> None:
-    store = Store.open(database)
-    await store.guild_settings("gpt2").change(GUILD, "model", "gpt2", actor_id=ADA)
-    assert await asyncio.to_thread(main, ["backup", "townhall-backup.db"]) == 0
-    await store.guild_settings("gpt2").change(GUILD, "model", "townhall-mini", actor_id=ADA)
-    await store.close()
-    for rest in database.parent.glob("townhall.db-*"):
-        rest.unlink()
-    (tmp_path / "townhall-backup.db").replace(database)
-    store = Store.open(database)
-    assert await store.guild_settings("gpt2").get(GUILD, "model") == "gpt2"
-    await store.close()
-
-
 async def test_only_the_host_can_read_a_backup_and_nothing_else_is_left(database: Path, tmp_path: Path) -> None:
     await Store.open(database).close()
     back_up(database, tmp_path / "backup")
