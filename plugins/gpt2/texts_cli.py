@@ -8,8 +8,8 @@ import json
 import sys
 
 from plugins.gpt2.kept_texts import KIND
-from townhall_bot.settings import ENV_FILE, Settings, SettingsError, load_settings
-from townhall_bot.store import Entry, Store, StoreError
+from townhall_bot.settings import ENV_FILE, Settings, load_settings
+from townhall_bot.store import Entry, Store
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -19,14 +19,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print them, oldest first; return the exit status."""
-    try:
-        settings = load_settings(Settings, ENV_FILE)
-        path = settings.data_dir / "townhall.db"
-        entries = asyncio.run(_kept(Store.open(path), arguments)) if path.exists() else []
-    except (SettingsError, StoreError) as error:
-        print(error, file=sys.stderr)
-        return 1
+    """Print them, oldest first; return the exit status. Raises SettingsError and StoreError, which ``townhall`` tells."""
+    path = load_settings(Settings, ENV_FILE).data_dir / "townhall.db"
+    entries = asyncio.run(_kept(Store.open(path), arguments)) if path.exists() else []
     for entry in entries:
         facts = {"at": entry.at.isoformat(timespec="seconds"), "server": entry.guild_id, "member": entry.user_id}
         print(json.dumps(facts | entry.values, ensure_ascii=False))
