@@ -19,7 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print them, oldest first; return the exit status. Raises SettingsError and StoreError, which ``townhall`` tells."""
+    """Print them, oldest first; return the exit status. Raises SettingsError and StoreError."""
     path = load_settings(Settings, ENV_FILE).data_dir / "townhall.db"
     entries = asyncio.run(_kept(Store.open(path), arguments)) if path.exists() else []
     for entry in entries:
