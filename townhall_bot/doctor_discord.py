@@ -53,7 +53,7 @@ def registration(account: Account, plugins: Sequence[LoadedPlugin]) -> Check:
         return Check("commands", True, "none registered yet", "`townhall run` registers them.")
     missing = ", ".join(sorted(f"/{name}" for name in mine - account.commands))
     if missing:
-        cure = "Start the bot again with `townhall run --sync`, and reload Discord (Ctrl+R)."
+        cure = "Start the bot again, which registers them, and reload Discord (Ctrl+R)."
         return Check("commands", False, f"not registered with Discord: {missing}", cure)
     return Check("commands", True, f"{len(account.commands)} registered")
 
