@@ -29,6 +29,7 @@ from townhall_bot.plugin_set import FAILURE_KEY, UNWELL_KEY
 from townhall_bot.plugins import Check
 from townhall_bot.settings import ENV_FILE, Settings, SettingsError, given_settings, load_settings, unknown_settings
 from townhall_bot.store import Store, StoreError
+from townhall_bot.store.access import barrier
 from townhall_bot.store.look import look
 from townhall_bot.store.schema import cure_of
 
@@ -37,6 +38,7 @@ MIN_FREE_DISK = 500_000_000
 """Bytes: the database, its log and a plugin's small files. What a model needs is for its plugin to check."""
 MIN_FREE_MEMORY = 300_000_000
 """Bytes: the bot without any model."""
+DATABASE = "townhall.db"
 CORRECT_IT = "Correct it in the environment or in .env."
 
 
@@ -62,7 +64,7 @@ async def examine(
     yield token(settings)
     if env_file is not None:
         yield env_file_permissions(Path(env_file))
-    found, remembered = await asyncio.to_thread(database, settings.data_dir / "townhall.db")
+    found, remembered = await asyncio.to_thread(database, settings.data_dir / DATABASE)
     yield found
     try:
         await try_on(settings, plugins, env_file)
@@ -105,7 +107,8 @@ def data_folder(folder: Path) -> Check:
             with tempfile.TemporaryFile(dir=written) as probe:
                 probe.write(b"townhall")
         except OSError as error:
-            return Check("data folder", False, f"{written}: {error.strerror}", cure_of(error))
+            whose = barrier(written / DATABASE) if isinstance(error, PermissionError) else None
+            return Check("data folder", False, *(whose or (f"{written}: {error.strerror}", cure_of(error))))
     return Check("data folder", True, str(folder) if place == folder else f"{folder}, which the first start makes")
 
 
@@ -175,7 +178,7 @@ async def try_on(settings: Settings, plugins: Sequence[LoadedPlugin], env_file: 
     In a folder for the moment: the bot's own, where it is still to be made, must not become this user's.
     """
     with tempfile.TemporaryDirectory(prefix="townhall-doctor-") as scratch:
-        store = Store.open(Path(scratch) / "townhall.db")
+        store = Store.open(Path(scratch) / DATABASE)
         bot = Townhall(settings.model_copy(update={"data_dir": Path(scratch)}), store, plugins, env_file=env_file)
         try:
             bot.plugins.construct()

@@ -20,14 +20,18 @@ def back_up(database: Path, target: Path) -> int:
     older backup there is replaced. Raises :class:`StoreError` where there is no database, or ``target`` is a file of
     another kind. Blocks.
     """
-    if not database.is_file():
-        raise StoreError(f"there is no database at {database} yet", "Check TOWNHALL_DATA_DIR, or start the bot once.")
-    if target.is_dir():
-        raise StoreError(f"{target} is a folder", "Name a file for the backup.")
-    if target.exists() and target.samefile(database):  # a running bot would go on writing to the file replaced here
-        raise StoreError(f"{target} is the database itself", "Choose another name for the backup.")
-    if target.exists() and not is_townhalls(target):
-        raise StoreError(f"{target} is there and is no backup of Townhall's", "Choose another name.")
+    with told_of(database, writes=False):
+        if not database.is_file():
+            raise StoreError(
+                f"there is no database at {database} yet", "Check TOWNHALL_DATA_DIR, or start the bot once."
+            )
+    with told_of(target, writes=False):
+        if target.is_dir():
+            raise StoreError(f"{target} is a folder", "Name a file for the backup.")
+        if target.exists() and target.samefile(database):  # a running bot would go on writing to the file replaced here
+            raise StoreError(f"{target} is the database itself", "Choose another name for the backup.")
+        if target.exists() and not is_townhalls(target):
+            raise StoreError(f"{target} is there and is no backup of Townhall's", "Choose another name.")
     with whole_copy(_in_use(database), database, target) as part:
         part.replace(target)
         sync(target.parent)

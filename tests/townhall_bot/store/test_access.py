@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from townhall_bot import lock
+from townhall_bot import doctor, lock
 from townhall_bot.store import Store, StoreError
+from townhall_bot.store.backup import back_up
 from townhall_bot.store.look import look
 
 NOBODY = 65534
@@ -91,6 +92,18 @@ def test_a_folder_of_another_user_is_named_where_the_bot_takes_its_lock(data_dir
     with another_user() as name, pytest.raises(StoreError) as caught, lock.held(data_dir, 0):
         pass
     assert caught.value.cure == f"Run `chown -R {name} {data_dir}` as root, or run this as root."
+
+
+def test_a_closed_folder_is_named_to_who_looks_and_to_who_backs_up(data_dir: Path) -> None:
+    path = data_dir / "townhall.db"
+    made(path)
+    data_dir.chmod(0o700)
+    with another_user() as name:
+        for use in (look, lambda path: back_up(path, data_dir.parent / "backup.db")):
+            with pytest.raises(StoreError, match=r"data belongs to root \(mode 0700\)"):
+                use(path)
+        check = doctor.data_folder(data_dir)
+        assert (check.ok, check.cure) == (False, f"Run `chown -R {name} {data_dir}` as root, or run this as root.")
 
 
 def test_a_user_that_the_system_has_no_name_for_is_told_by_number(
