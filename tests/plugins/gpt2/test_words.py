@@ -26,7 +26,7 @@ def test_an_exception_is_told_as_a_part_of_a_sentence() -> None:
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("looked in /root/.cache/hub), and", "looked in hub), and"),
+        ("looked in /home/poet/.cache/hub), and", "looked in hub), and"),
         ("/srv/poet/model.safetensors: tensor wte", "model.safetensors: tensor wte"),
         ("~/models/poet is empty", "poet is empty"),
         ("openai-community/gpt2 at https://huggingface.co/a/b", "openai-community/gpt2 at https://huggingface.co/a/b"),
