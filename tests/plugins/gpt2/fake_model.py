@@ -51,7 +51,7 @@ class FakeModel:
         self.prefill_slice = prefill_slice
         self.draft_slots = draft_slots
         self.before_step = before_step
-        self.closed = False
+        self.closed = threading.Event()
         self.steps: list[tuple[str, int]] = []
         """What ran: ("prefill", tokens), ("decode", rows) or ("extend", tokens)."""
         self.threads: set[int] = set()
@@ -87,10 +87,10 @@ class FakeModel:
         return np.stack([self.next_logits(self._read(row, start + n + 1)) for n in range(len(tokens))])
 
     def close(self) -> None:
-        self.closed = True
+        self.closed.set()
 
     def _begin(self, kind: str, size: int) -> None:
-        assert not self.closed
+        assert not self.closed.is_set()
         self.threads.add(threading.get_ident())
         self.steps.append((kind, size))
         self.before_step(kind)

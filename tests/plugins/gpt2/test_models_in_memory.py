@@ -8,9 +8,7 @@ import threading
 import pytest
 
 from plugins.gpt2.phrases import Said
-from plugins.gpt2.protocol import (
-    ModelUnavailable,
-)
+from plugins.gpt2.protocol import ModelUnavailable
 from tests.plugins.gpt2.fake_model import greedy_text, request
 from tests.plugins.gpt2.fake_source import Asker, FakeSource, Start, settings
 
@@ -126,9 +124,9 @@ async def test_a_model_that_nobody_uses_leaves_and_comes_back_when_it_is_asked_f
     source = FakeSource()
     service = await start(source, settings(idle_s=0.05))
     await service.ensure_model("fake")
-    async with asyncio.timeout(10):
-        while (await service.status()).models:  # noqa: ASYNC110 - the service's own timer is what is waited for
-            await asyncio.sleep(0.01)
+    [model] = source.models
+    assert await asyncio.to_thread(model.closed.wait, 20)
+    assert (await service.status()).models == ()
     asker = await Asker(service, request("Hello", count=5)).done()
     assert asker.text == greedy_text("Hello", 5)
     assert source.opened == ["fake", "fake"]

@@ -297,11 +297,19 @@ async def test_closing_tells_those_who_wait_and_those_who_run(start: Start) -> N
 
 
 async def test_closing_does_not_wait_for_a_download(start: Start) -> None:
-    may_open = threading.Event()
-    service = await start(FakeSource(before_open=lambda name: may_open.wait(20)))
-    async with asyncio.timeout(5):
-        await service.close()
-    may_open.set()
+    begun, may_end, ended = (threading.Event() for _ in range(3))
+
+    def download(name: str) -> None:
+        begun.set()
+        may_end.wait(20)
+        ended.set()
+
+    service = await start(FakeSource(before_open=download))
+    assert await asyncio.to_thread(begun.wait, 20)
+    await service.close()
+    assert not ended.is_set()
+    assert service.failure == "The bot is stopping."
+    may_end.set()
 
 
 async def test_everything_of_one_member_can_be_ended(start: Start) -> None:

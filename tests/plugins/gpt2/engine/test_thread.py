@@ -117,7 +117,7 @@ async def test_after_a_failing_step_the_model_is_rebuilt_and_serves_the_next_one
     assert isinstance(error, EngineFailed)
     assert error.partial_text == greedy_text("Hello", 1)
     await listener.until(lambda: len(listener.of(Loaded)) == 2)
-    assert broken.closed
+    assert broken.closed.is_set()
     listener.engine.submit(2, request("Hello", count=5), 0.0)
     await listener.until(lambda: listener.finished(2))
     assert listener.text(2) == greedy_text("Hello", 5)
@@ -174,7 +174,7 @@ async def test_unloading_frees_the_memory_and_tells_who_still_ran(listener: List
     may_go_on.set()
     await listener.until(lambda: listener.error(1))
     assert isinstance(listener.error(1), ModelUnavailable)
-    assert model.closed
+    assert model.closed.is_set()
 
 
 async def test_when_the_thread_dies_nobody_is_left_waiting() -> None:
