@@ -26,3 +26,11 @@ def test_a_bot_that_has_stopped_or_failed_lets_go_at_once(tmp_path: Path) -> Non
     with lock.held(tmp_path, 0):
         assert lock.holder(tmp_path) is not None
     assert lock.holder(tmp_path) is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act for another user")
+def test_root_leaves_the_lock_to_whom_the_folder_belongs(tmp_path: Path) -> None:
+    os.chown(tmp_path, 4321, 4321)
+    with lock.held(tmp_path, 0):
+        pass
+    assert (tmp_path / lock.FILE).stat().st_uid == 4321

@@ -56,8 +56,7 @@ def restore(backup: Path, database: Path, *, now: Callable[[], datetime] = _now)
     with lock.held(database.parent, 0), whole_copy(reading(backup), backup, database) as part, told_of(database):
         if os.geteuid() == 0:  # root restores for the bot's own user, who must be able to write there
             owner = (database if database.exists() else database.parent).stat()
-            for made in (part, database.with_name(lock.FILE)):
-                os.chown(made, owner.st_uid, owner.st_gid)
+            os.chown(part, owner.st_uid, owner.st_gid)
         kept = _keep(database, now())
         part.replace(database)
         sync(database.parent)
