@@ -1,4 +1,4 @@
-"""Models are tested with a cache of weights of the test run's own; compiled kernels are shared with other runs."""
+"""Services, a Discord on a clock, and a cache of weights of the test run's own; kernels are shared with other runs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from plugins.gpt2.model import compiler
 from plugins.gpt2.service import GPT2Service
 from plugins.gpt2.settings import GPT2Settings
 from tests.plugins.gpt2.fake_source import FakeSource, Start, settings
+from townhall_bot.loopback import LoopbackDiscord, ManualClock, point_discord_at
+from townhall_bot.testkit import RATE_SCALE, undescribed
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -37,3 +39,17 @@ async def start() -> AsyncIterator[Start]:
     yield make
     for service in services:
         await service.close()
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+async def discord_on_a_clock(clock: ManualClock) -> AsyncIterator[LoopbackDiscord]:
+    """A local Discord whose 15 minutes for an answer pass when the test moves the clock."""
+    async with LoopbackDiscord(rate_scale=RATE_SCALE, clock=clock) as server:
+        with point_discord_at(server):
+            yield server
+        assert undescribed(server) == []

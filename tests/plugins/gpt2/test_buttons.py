@@ -2,59 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
-from plugins.gpt2.plugin import GPT2Plugin
-from plugins.gpt2.service import GPT2Service
-from plugins.gpt2.settings import GPT2Settings
 from tests.plugins.gpt2.fake_model import greedy_text
+from tests.plugins.gpt2.fake_plugin import FINISHED, answered, begin, finished, half_written, interrupted, labels
 from tests.plugins.gpt2.fake_source import FakeSource, Gate
-from townhall_bot.loopback import CommandRefused, Message, Person, Turn
-from townhall_bot.testkit import RunningTownhall, StartTownhall
-
-HOST = {
-    "TOWNHALL_GPT2_MODEL": "fake",
-    "TOWNHALL_GPT2_ALLOWED_MODELS": "fake",
-    "TOWNHALL_GPT2_TEMPERATURE": "0",
-    "TOWNHALL_GPT2_REPETITION_PENALTY": "1",
-}
-FINISHED = ["Again", "Continue", "Edit…", "Delete"]
-
-
-async def begin(start_townhall: StartTownhall, source: FakeSource | None = None, **settings: str) -> RunningTownhall:
-    models = source or FakeSource()
-
-    class WithFakeModels(GPT2Plugin):
-        def make_service(self, settings: GPT2Settings) -> GPT2Service:
-            return GPT2Service(settings, models, available_memory=lambda: None)
-
-    host = HOST | {f"TOWNHALL_GPT2_{name}": value for name, value in settings.items()}
-    return await start_townhall(WithFakeModels, settings=host)
-
-
-def labels(message: Message) -> list[str]:
-    return [str(button["label"]) for button in message.buttons]
-
-
-async def asked(townhall: RunningTownhall, person: Person, command: str = "/gpt2 prompt:Hello count:20") -> Turn:
-    turn = await person.type(command)
-    assert await townhall.settled(turn) is None
-    return turn
-
-
-async def finished(turn: Turn) -> Turn:
-    return await turn.until(lambda turn: turn.messages and labels(turn.messages[-1]) == FINISHED)
+from townhall_bot.loopback import CommandRefused, Person
+from townhall_bot.testkit import StartTownhall
 
 
 async def test_a_running_text_can_be_stopped_and_keeps_what_was_written(
     start_townhall: StartTownhall, ada: Person
 ) -> None:
-    gate = Gate(after=6)
-    townhall = await begin(start_townhall, FakeSource(before_step=gate))
-    turn = await ada.type("/gpt2 prompt:Hello count:30 timing:True")
-    await turn.until(lambda turn: "Writing" in turn.text)
+    townhall, turn, gate = await half_written(start_townhall, ada, "/gpt2 prompt:Hello count:30 timing:True")
     assert labels(turn.message) == ["Stop"]
     press = await ada.press(turn.message, "Stop")
     await press.acknowledged(timeout=3)
@@ -103,10 +63,7 @@ async def test_stop_is_there_from_the_first_second_even_while_the_model_loads(
 async def test_a_stranger_may_not_stop_or_delete_but_a_moderator_may(
     start_townhall: StartTownhall, ada: Person, ben: Person, admin: Person
 ) -> None:
-    gate = Gate(after=6)
-    townhall = await begin(start_townhall, FakeSource(before_step=gate))
-    turn = await ada.type("/gpt2 prompt:Hello count:30")
-    await turn.until(lambda turn: "Writing" in turn.text)
+    townhall, turn, gate = await half_written(start_townhall, ada)
     refused = await ben.press(turn.message, "Stop")
     await refused.until(lambda turn: turn.messages)
     assert refused.message.ephemeral
@@ -132,7 +89,9 @@ async def test_a_stranger_may_not_stop_or_delete_but_a_moderator_may(
 
 async def test_again_writes_another_text_with_a_new_seed(start_townhall: StartTownhall, ada: Person) -> None:
     townhall = await begin(start_townhall)
-    turn = await asked(townhall, ada, "/gpt2 prompt:Hello there count:30 temperature:1.5 top_k:20 seed:5 timing:True")
+    turn = await answered(
+        townhall, ada, "/gpt2 prompt:Hello there count:30 temperature:1.5 top_k:20 seed:5 timing:True"
+    )
     again = await finished(await ada.press(turn.message, "Again"))
     assert again.text.startswith("**Hello there**")
     assert "30 tokens in" in again.text
@@ -143,7 +102,7 @@ async def test_again_writes_another_text_with_a_new_seed(start_townhall: StartTo
 
 async def test_continue_goes_on_from_the_text(start_townhall: StartTownhall, ada: Person) -> None:
     townhall = await begin(start_townhall)
-    turn = await asked(townhall, ada)
+    turn = await answered(townhall, ada)
     more = await finished(await ada.press(turn.message, "Continue"))
     whole = "Hello" + greedy_text("Hello", 40)
     assert more.text.replace("**", "") == whole
@@ -153,7 +112,7 @@ async def test_continue_goes_on_from_the_text(start_townhall: StartTownhall, ada
 
 async def test_the_prompt_can_be_edited_before_asking_again(start_townhall: StartTownhall, ada: Person) -> None:
     townhall = await begin(start_townhall)
-    turn = await asked(townhall, ada)
+    turn = await answered(townhall, ada)
     form = await ada.press(turn.message, "Edit…")
     await form.until(lambda turn: turn.modal)
     answer = await finished(await ada.submit(form, prompt="Goodbye", count="12"))
@@ -174,7 +133,7 @@ async def test_the_prompt_can_be_edited_before_asking_again(start_townhall: Star
 
 async def test_delete_takes_the_text_away(start_townhall: StartTownhall, ada: Person) -> None:
     townhall = await begin(start_townhall)
-    turn = await asked(townhall, ada)
+    turn = await answered(townhall, ada)
     message = turn.message
     await ada.press(message, "Delete")
     await turn.until(lambda turn: message.deleted)
@@ -183,7 +142,7 @@ async def test_delete_takes_the_text_away(start_townhall: StartTownhall, ada: Pe
 
 async def test_buttons_work_after_a_restart(start_townhall: StartTownhall, ada: Person, ben: Person) -> None:
     townhall = await begin(start_townhall)
-    turn = await asked(townhall, ada)
+    turn = await answered(townhall, ada)
     await townhall.stop()
     townhall = await begin(start_townhall)
     again = await finished(await ada.press(turn.message, "Again"))
@@ -201,17 +160,7 @@ async def test_buttons_work_after_a_restart(start_townhall: StartTownhall, ada: 
 async def test_a_text_that_a_crash_interrupted_gets_its_buttons_from_stop(
     start_townhall: StartTownhall, ada: Person
 ) -> None:
-    gate = Gate(after=6)
-    townhall = await begin(start_townhall, FakeSource(before_step=gate))
-    turn = await ada.type("/gpt2 prompt:Hello count:30")
-    await turn.until(lambda turn: "Writing" in turn.text)
-    before = turn.message.content, list(turn.message.components)
-    stopping = asyncio.create_task(townhall.stop())
-    await turn.until(lambda turn: "stopping" in turn.text)
-    gate.open()
-    await stopping
-    turn.message.content, turn.message.components = before  # as a process that was killed leaves it
-    await begin(start_townhall)
+    turn = await interrupted(start_townhall, ada)
     await ada.press(turn.message, "Stop")
     await finished(turn)
     assert turn.text == f"**Hello**{greedy_text('Hello', 6)}\n-# The bot was restarted while this was written."
@@ -226,7 +175,7 @@ async def test_a_text_of_several_messages_is_continued_asked_again_and_deleted_a
     townhall = await begin(
         start_townhall, FakeSource(context=4000, script=script), MAX_COUNT="1024", DEFAULT_COUNT="1000"
     )
-    turn = await asked(townhall, ada, "/gpt2 prompt:Once count:1024 timing:True")
+    turn = await answered(townhall, ada, "/gpt2 prompt:Once count:1024 timing:True")
     assert len(turn.messages) > 1
     assert [labels(message) for message in turn.messages] == [[]] * (len(turn.messages) - 1) + [FINISHED]
     last = turn.messages[-1]
@@ -253,7 +202,7 @@ async def test_any_message_can_be_continued_from_its_menu(
     assert turn.text == f"**Once upon a time**{greedy_text('Once upon a time', 60)}"
     assert labels(turn.message) == FINISHED
     # A text of the bot's own is taken as it was written, without asterisks and small print.
-    short = await asked(townhall, ada, "/gpt2 prompt:Hello count:5 timing:True")
+    short = await answered(townhall, ada, "/gpt2 prompt:Hello count:5 timing:True")
     more = await ben.use_menu("Continue with GPT-2", short.message)
     assert await townhall.settled(more) is None
     assert more.text.replace("**", "") == "Hello" + greedy_text("Hello", 65)

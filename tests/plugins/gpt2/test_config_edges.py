@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from plugins.gpt2.plugin import GPT2Plugin
-from plugins.gpt2.service import GPT2Service
-from plugins.gpt2.settings import GPT2Settings
-from tests.plugins.gpt2.fake_source import FakeSource
+from tests.plugins.gpt2.fake_plugin import begin
 from townhall_bot.loopback import CommandRefused, Person
 from townhall_bot.replies import Refusal
 from townhall_bot.testkit import RunningTownhall, StartTownhall
 
-HOST = {"TOWNHALL_GPT2_MODEL": "fake", "TOWNHALL_GPT2_ALLOWED_MODELS": "fake,other,bad"}
-
 
 @pytest.fixture
 async def townhall(start_townhall: StartTownhall) -> RunningTownhall:
-    class WithFakeModels(GPT2Plugin):
-        def make_service(self, settings: GPT2Settings) -> GPT2Service:
-            return GPT2Service(settings, FakeSource(), available_memory=lambda: None)
-
-    return await start_townhall(WithFakeModels, settings=HOST)
+    return await begin(start_townhall)
 
 
 async def test_there_is_nothing_to_configure_in_direct_messages(townhall: RunningTownhall, admin: Person) -> None:

@@ -4,68 +4,39 @@ from __future__ import annotations
 
 import pytest
 
-from plugins.gpt2.plugin import GPT2Plugin
-from plugins.gpt2.service import GPT2Service
-from plugins.gpt2.settings import GPT2Settings
 from tests.plugins.gpt2.fake_model import greedy_text
+from tests.plugins.gpt2.fake_plugin import answered, begin, menu, refused
 from tests.plugins.gpt2.fake_source import FakeSource, Gate
-from townhall_bot.loopback import Guild, Message, Person, Turn
+from townhall_bot.loopback import Channel, Guild, Person
 from townhall_bot.replies import Refusal
 from townhall_bot.testkit import RunningTownhall, StartTownhall
 
-HOST = {
-    "TOWNHALL_GPT2_MODEL": "fake",
-    "TOWNHALL_GPT2_ALLOWED_MODELS": "fake,other,bad",
-    "TOWNHALL_GPT2_TEMPERATURE": "0",
-    "TOWNHALL_GPT2_REPETITION_PENALTY": "1",
-}
 MODEL, CHANNELS, ROLES, AUDIT = range(4)
 
 
-async def begin(start_townhall: StartTownhall, source: FakeSource | None = None, **settings: str) -> RunningTownhall:
-    models = source or FakeSource()
-
-    class WithFakeModels(GPT2Plugin):
-        def make_service(self, settings: GPT2Settings) -> GPT2Service:
-            return GPT2Service(settings, models, available_memory=lambda: None)
-
-    host = HOST | {f"TOWNHALL_GPT2_{name}": value for name, value in settings.items()}
-    return await start_townhall(WithFakeModels, settings=host)
-
-
-async def done(townhall: RunningTownhall, person: Person, command: str) -> Turn:
-    turn = await person.type(command)
-    assert await townhall.settled(turn) is None
-    return turn
-
-
-async def refused(townhall: RunningTownhall, person: Person, command: str) -> str:
-    turn = await person.type(command)
-    assert isinstance(await townhall.settled(turn), Refusal)
-    return turn.text
-
-
-def menu(message: Message, row: int) -> str:
-    """Return the id of the menu in a row of the panel."""
-    return str(message.components[row]["components"][0]["custom_id"])
+async def channel_of_changes(townhall: RunningTownhall, admin: Person) -> Channel:
+    """Have changes posted to a channel of their own."""
+    log = admin.guild.add_channel("log")
+    await answered(townhall, admin, "/gpt2-config audit_channel:#log")
+    return log
 
 
 async def test_numbers_change_by_options_and_hold_for_members(
     start_townhall: StartTownhall, admin: Person, ada: Person
 ) -> None:
     townhall = await begin(start_townhall)
-    turn = await done(townhall, admin, "/gpt2-config default_count:5 max_count:20 member_limit:1")
+    turn = await answered(townhall, admin, "/gpt2-config default_count:5 max_count:20 member_limit:1")
     assert turn.message.ephemeral
     assert turn.text.splitlines() == [
         "Default count: the host's default → 5",
         "Maximum count: the host's default → 20",
         "Texts a member may have at a time: the host's default → 1",
     ]
-    assert (await done(townhall, ada, "/gpt2 prompt:Hello")).text == f"**Hello**{greedy_text('Hello', 5)}"
+    assert (await answered(townhall, ada, "/gpt2 prompt:Hello")).text == f"**Hello**{greedy_text('Hello', 5)}"
     assert await refused(townhall, ada, "/gpt2 prompt:Hello count:21") == (
         "count is 21; on this server at most 20 tokens may be asked for."
     )
-    shown = await done(townhall, admin, "/gpt2-config")
+    shown = await answered(townhall, admin, "/gpt2-config")
     assert "A request: 5 tokens, at most 20" in shown.text
     assert "At a time: 1 a member, 16 a server" in shown.text
 
@@ -75,7 +46,7 @@ async def test_a_servers_own_limit_is_told_when_it_is_reached(
 ) -> None:
     gate = Gate()
     townhall = await begin(start_townhall, FakeSource(before_step=gate))
-    await done(townhall, admin, "/gpt2-config member_limit:1")
+    await answered(townhall, admin, "/gpt2-config member_limit:1")
     first = await ada.type("/gpt2 prompt:Hello count:3")
     await first.until(lambda turn: "Reading" in turn.text)
     assert "You have 1 text on the way" in await refused(townhall, ada, "/gpt2 prompt:Again count:3")
@@ -106,10 +77,10 @@ async def test_a_host_that_lowers_its_bounds_is_obeyed_at_once(
     start_townhall: StartTownhall, admin: Person, ada: Person
 ) -> None:
     townhall = await begin(start_townhall)
-    await done(townhall, admin, "/gpt2-config max_count:200 default_count:100")
+    await answered(townhall, admin, "/gpt2-config max_count:200 default_count:100")
     await townhall.stop()
     townhall = await begin(start_townhall, MAX_COUNT="10", DEFAULT_COUNT="10")
-    assert (await done(townhall, ada, "/gpt2 prompt:Hello")).text == f"**Hello**{greedy_text('Hello', 10)}"
+    assert (await answered(townhall, ada, "/gpt2 prompt:Hello")).text == f"**Hello**{greedy_text('Hello', 10)}"
 
 
 async def test_members_may_ask_in_allowed_channels_only(
@@ -117,14 +88,14 @@ async def test_members_may_ask_in_allowed_channels_only(
 ) -> None:
     townhall = await begin(start_townhall)
     general, gpt2 = guild.channel("general"), guild.channel("gpt2")
-    await done(townhall, admin, "/gpt2-config allow_channel:#gpt2")
+    await answered(townhall, admin, "/gpt2-config allow_channel:#gpt2")
     turn = await ada.type("/gpt2 prompt:Hello count:3", channel=general)
     assert isinstance(await townhall.settled(turn), Refusal)
     assert turn.text == f"GPT-2 may not be used in this channel. It may in: <#{gpt2.id}>."
     assert turn.message.ephemeral
     turn = await ada.type("/gpt2 prompt:Hello count:3", channel=gpt2)
     assert await townhall.settled(turn) is None
-    await done(townhall, admin, "/gpt2-config remove_channel:#gpt2")
+    await answered(townhall, admin, "/gpt2-config remove_channel:#gpt2")
     turn = await ada.type("/gpt2 prompt:Hello count:3", channel=general)
     assert await townhall.settled(turn) is None
 
@@ -132,8 +103,8 @@ async def test_members_may_ask_in_allowed_channels_only(
 async def test_a_role_can_be_asked_for(start_townhall: StartTownhall, admin: Person, ada: Person, ben: Person) -> None:
     townhall = await begin(start_townhall)
     # In the local Discord each person has a role by their name.
-    await done(townhall, admin, f"/gpt2-config allow_role:@{ada.name}")
-    await done(townhall, ada, "/gpt2 prompt:Hello count:3")
+    await answered(townhall, admin, f"/gpt2-config allow_role:@{ada.name}")
+    await answered(townhall, ada, "/gpt2 prompt:Hello count:3")
     assert "Only members with one of these roles" in await refused(townhall, ben, "/gpt2 prompt:Hello count:3")
     message = await ben.say("Once upon a time")
     turn = await ben.use_menu("Continue with GPT-2", message)
@@ -144,12 +115,12 @@ async def test_the_audit_trail_tells_who_changed_what_and_when(
     start_townhall: StartTownhall, admin: Person, guild: Guild
 ) -> None:
     townhall = await begin(start_townhall)
-    empty = await done(townhall, admin, "/gpt2-config audit:True")
+    empty = await answered(townhall, admin, "/gpt2-config audit:True")
     assert "Nobody has changed anything yet." in empty.text
-    await done(townhall, admin, "/gpt2-config max_count:20")
-    await done(townhall, admin, "/gpt2-config model:other")
-    await done(townhall, admin, "/gpt2-config reset:True")
-    turn = await done(townhall, admin, "/gpt2-config audit:True")
+    await answered(townhall, admin, "/gpt2-config max_count:20")
+    await answered(townhall, admin, "/gpt2-config model:other")
+    await answered(townhall, admin, "/gpt2-config reset:True")
+    turn = await answered(townhall, admin, "/gpt2-config audit:True")
     lines = turn.text.splitlines()[1:]
     assert [line.split(f"<@{admin.id}> ")[1] for line in lines] == [
         "Model: other → the host's default",
@@ -165,10 +136,9 @@ async def test_changes_are_posted_to_the_channel_of_choice_and_ping_nobody(
     start_townhall: StartTownhall, admin: Person, guild: Guild
 ) -> None:
     townhall = await begin(start_townhall)
-    log = guild.add_channel("log")
-    await done(townhall, admin, "/gpt2-config audit_channel:#log")
-    await done(townhall, admin, "/gpt2-config model:other")
-    await done(townhall, admin, "/gpt2-config reset:True")
+    log = await channel_of_changes(townhall, admin)
+    await answered(townhall, admin, "/gpt2-config model:other")
+    await answered(townhall, admin, "/gpt2-config reset:True")
     assert [message.text for message in log.messages] == [
         f"🛠️ <@{admin.id}> changed GPT-2's settings: Changes are posted to: nowhere → <#{log.id}>",
         f"🛠️ <@{admin.id}> changed GPT-2's settings: Model: the host's default → other",
@@ -183,9 +153,8 @@ async def test_that_changes_are_posted_no_longer_is_the_last_thing_posted(
     start_townhall: StartTownhall, admin: Person, guild: Guild
 ) -> None:
     townhall = await begin(start_townhall)
-    log = guild.add_channel("log")
-    await done(townhall, admin, "/gpt2-config audit_channel:#log")
-    panel = (await done(townhall, admin, "/gpt2-config")).message
+    log = await channel_of_changes(townhall, admin)
+    panel = (await answered(townhall, admin, "/gpt2-config")).message
     chosen = await admin.select(panel, custom_id=menu(panel, AUDIT))
     await chosen.until(lambda turn: f"Changes are posted to: <#{log.id}> → nowhere" in panel.text)
     assert log.messages[-1].text.endswith(f"Changes are posted to: <#{log.id}> → nowhere")
@@ -195,11 +164,10 @@ async def test_an_admin_hears_where_a_change_could_not_be_posted(
     start_townhall: StartTownhall, admin: Person, guild: Guild
 ) -> None:
     townhall = await begin(start_townhall)
-    log = guild.add_channel("log")
-    await done(townhall, admin, "/gpt2-config audit_channel:#log")
+    log = await channel_of_changes(townhall, admin)
     guild.channels.remove(log)
     del guild.world.channels[log.id]
-    turn = await done(townhall, admin, "/gpt2-config max_count:20")
+    turn = await answered(townhall, admin, "/gpt2-config max_count:20")
     assert f"I could not post this to <#{log.id}>." in turn.text
 
 
@@ -207,7 +175,7 @@ async def test_the_panel_changes_the_model_places_and_numbers(
     start_townhall: StartTownhall, admin: Person, guild: Guild
 ) -> None:
     townhall = await begin(start_townhall)
-    panel = (await done(townhall, admin, "/gpt2-config")).message
+    panel = (await answered(townhall, admin, "/gpt2-config")).message
     assert panel.ephemeral
 
     chosen = await admin.select(panel, "other", custom_id=menu(panel, MODEL))
@@ -243,7 +211,7 @@ async def test_the_panel_refuses_who_no_longer_manages_the_server(
     start_townhall: StartTownhall, admin: Person, guild: Guild, ada: Person
 ) -> None:
     townhall = await begin(start_townhall)
-    panel = (await done(townhall, admin, "/gpt2-config")).message
+    panel = (await answered(townhall, admin, "/gpt2-config")).message
     guild.members[admin.id].role_ids = list(guild.members[ada.id].role_ids)
     press = await admin.press(panel, "Reset")
     await press.until(lambda turn: turn.messages)
@@ -255,7 +223,7 @@ async def test_a_panel_that_no_longer_answers_says_so_and_has_no_menus(
 ) -> None:
     monkeypatch.setattr("plugins.gpt2.config_panel.LIFETIME_S", 0.05)
     townhall = await begin(start_townhall)
-    turn = await done(townhall, admin, "/gpt2-config")
+    turn = await answered(townhall, admin, "/gpt2-config")
     await turn.until(lambda turn: not turn.message.components)
     assert "This panel is closed. /gpt2-config opens a new one." in turn.text
     assert "GPT-2 on this server" in turn.text  # what was set stays to be read

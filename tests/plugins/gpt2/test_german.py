@@ -7,12 +7,9 @@ import re
 
 import pytest
 
-from plugins.gpt2.plugin import GPT2Plugin
-from plugins.gpt2.service import GPT2Service
-from plugins.gpt2.settings import GPT2Settings
+from tests.plugins.gpt2.fake_plugin import answered, host_settings, plugin_with, refused
 from tests.plugins.gpt2.fake_source import FakeSource, Gate
-from townhall_bot.loopback import Guild, Message, Person, Turn
-from townhall_bot.replies import Refusal
+from townhall_bot.loopback import Guild, Message, Person
 from townhall_bot.testkit import RunningTownhall, StartTownhall
 
 MEMORY = 10**9
@@ -20,28 +17,9 @@ MEMORY = 10**9
 
 
 async def begin(start_townhall: StartTownhall, source: FakeSource | None = None, **settings: str) -> RunningTownhall:
-    models = source or FakeSource()
-
-    class WithFakeModels(GPT2Plugin):
-        def make_service(self, settings: GPT2Settings) -> GPT2Service:
-            return GPT2Service(settings, models, available_memory=lambda: MEMORY)
-
-    host = {"MODEL": "fake", "ALLOWED_MODELS": "fake,other,bad,townhall-mini", "MEMBER_LIMIT": "1"} | settings
-    return await start_townhall(
-        WithFakeModels, settings={f"TOWNHALL_GPT2_{name}": value for name, value in host.items()}
-    )
-
-
-async def answered(townhall: RunningTownhall, person: Person, command: str) -> Turn:
-    turn = await person.type(command)
-    assert await townhall.settled(turn) is None
-    return turn
-
-
-async def refused(townhall: RunningTownhall, person: Person, command: str) -> str:
-    turn = await person.type(command)
-    assert isinstance(await townhall.settled(turn), Refusal)
-    return turn.text
+    models = plugin_with(source or FakeSource(), available_memory=lambda: MEMORY)
+    host = {"ALLOWED_MODELS": "fake,other,bad,townhall-mini", "MEMBER_LIMIT": "1"} | settings
+    return await start_townhall(models, settings=host_settings(**host))
 
 
 def small_print(message: Message) -> list[str]:

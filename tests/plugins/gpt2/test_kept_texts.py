@@ -12,25 +12,11 @@ import pytest
 
 from plugins.gpt2 import texts_cli
 from plugins.gpt2.kept_texts import KIND, KeptTexts
-from plugins.gpt2.plugin import GPT2Plugin
-from plugins.gpt2.service import GPT2Service
-from plugins.gpt2.settings import GPT2Settings
 from tests.plugins.gpt2.fake_model import request
-from tests.plugins.gpt2.fake_source import FakeSource
+from tests.plugins.gpt2.fake_plugin import answered, begin
 from townhall_bot.loopback import Person
 from townhall_bot.store import Store
-from townhall_bot.testkit import RunningTownhall, StartTownhall
-
-HOST = {"TOWNHALL_GPT2_MODEL": "fake", "TOWNHALL_GPT2_ALLOWED_MODELS": "fake"}
-
-
-class WithFakeModels(GPT2Plugin):
-    def make_service(self, settings: GPT2Settings) -> GPT2Service:
-        return GPT2Service(settings, FakeSource(), available_memory=lambda: None)
-
-
-async def ask(townhall: RunningTownhall, person: Person, prompt: str) -> None:
-    assert await townhall.settled(await person.type(f"/gpt2 prompt:{prompt} count:5")) is None
+from townhall_bot.testkit import StartTownhall
 
 
 def printed(capsys: pytest.CaptureFixture[str], **chosen: int) -> list[dict[str, object]]:
@@ -40,26 +26,24 @@ def printed(capsys: pytest.CaptureFixture[str], **chosen: int) -> list[dict[str,
 
 
 async def test_by_default_nothing_is_kept(start_townhall: StartTownhall, ada: Person) -> None:
-    townhall = await start_townhall(WithFakeModels, settings=HOST)
-    await ask(townhall, ada, "Hush")
+    townhall = await begin(start_townhall)
+    await answered(townhall, ada, "/gpt2 prompt:Hush count:5")
     assert await townhall.bot.store.entries("gpt2").of(KIND) == []
-    turn = await ada.type("/privacy")
-    await townhall.settled(turn)
+    turn = await answered(townhall, ada, "/privacy")
     assert "Keeps no prompts and no texts" in turn.text
 
 
 async def test_where_the_host_keeps_texts_members_are_told_and_can_delete_theirs(
     start_townhall: StartTownhall, ada: Person, ben: Person
 ) -> None:
-    townhall = await start_townhall(WithFakeModels, settings=HOST | {"TOWNHALL_GPT2_KEEP_TEXTS_DAYS": "30"})
-    await ask(townhall, ada, "Adasprompt")
-    await ask(townhall, ben, "Bensprompt")
+    townhall = await begin(start_townhall, KEEP_TEXTS_DAYS="30")
+    await answered(townhall, ada, "/gpt2 prompt:Adasprompt count:5")
+    await answered(townhall, ben, "/gpt2 prompt:Bensprompt count:5")
     first, second = await townhall.bot.store.entries("gpt2").of(KIND)
     assert (first.user_id, first.guild_id, first.values["prompt"]) == (ada.id, ada.guild.id, "Adasprompt")
     assert (second.user_id, second.values["model"]) == (ben.id, "fake")
     assert len(str(first.values["text"])) == 5
-    turn = await ada.type("/privacy")
-    await townhall.settled(turn)
+    turn = await answered(townhall, ada, "/privacy")
     assert "keeps prompts and texts, with who asked for them, for 30 days" in turn.text
     pressed = await ada.press(turn.message, "Delete my data")
     await pressed.until(lambda pressed: "1 record about you was deleted" in pressed.text, 5)
@@ -77,9 +61,9 @@ async def test_the_host_reads_them_while_the_bot_runs(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    townhall = await start_townhall(WithFakeModels, settings=HOST | {"TOWNHALL_GPT2_KEEP_TEXTS_DAYS": "1"})
-    await ask(townhall, ada, "Hello")
-    await ask(townhall, ben, "Grüße")
+    townhall = await begin(start_townhall, KEEP_TEXTS_DAYS="1")
+    await answered(townhall, ada, "/gpt2 prompt:Hello count:5")
+    await answered(townhall, ben, "/gpt2 prompt:Grüße count:5")
     monkeypatch.setenv("TOWNHALL_DATA_DIR", str(townhall.bot.store.path.parent))
     everything = await asyncio.to_thread(printed, capsys)
     assert [line["prompt"] for line in everything] == ["Hello", "Grüße"]
@@ -113,10 +97,9 @@ async def test_what_was_kept_for_long_enough_goes_and_all_of_it_once_the_host_tu
 async def test_a_text_that_cannot_be_kept_still_reaches_the_member(
     start_townhall: StartTownhall, ada: Person, caplog: pytest.LogCaptureFixture
 ) -> None:
-    townhall = await start_townhall(WithFakeModels, settings=HOST | {"TOWNHALL_GPT2_KEEP_TEXTS_DAYS": "1"})
+    townhall = await begin(start_townhall, KEEP_TEXTS_DAYS="1")
     await townhall.bot.store._run(lambda db: db.execute("DROP TABLE entry"))
-    turn = await ada.type("/gpt2 prompt:Hello count:5 timing:True")
-    assert await townhall.settled(turn) is None
+    turn = await answered(townhall, ada, "/gpt2 prompt:Hello count:5 timing:True")
     assert turn.text.startswith("**Hello**")
     assert "a text could not be kept" in caplog.text
     assert "Hello" not in caplog.text

@@ -6,36 +6,23 @@ import pytest
 
 from plugins.gpt2.display import LONG_PROMPT
 from plugins.gpt2.long_prompts import KEPT
-from plugins.gpt2.plugin import GPT2Plugin
-from plugins.gpt2.service import GPT2Service
-from plugins.gpt2.settings import GPT2Settings
+from tests.plugins.gpt2 import fake_plugin
 from tests.plugins.gpt2.fake_model import greedy_text
+from tests.plugins.gpt2.fake_plugin import answered
 from tests.plugins.gpt2.fake_source import FakeSource
 from townhall_bot.loopback import Message, Person, Turn
 from townhall_bot.testkit import RunningTownhall, StartTownhall
 
-HOST = {
-    "TOWNHALL_GPT2_MODEL": "fake",
-    "TOWNHALL_GPT2_ALLOWED_MODELS": "fake",
-    "TOWNHALL_GPT2_TEMPERATURE": "0",
-    "TOWNHALL_GPT2_REPETITION_PENALTY": "1",
-}
 STORY = " ".join(f"word{number}" for number in range(110))
 ONLY_THE_END = "Of the long prompt only the end was still there to use."
 
 
 async def begin(start_townhall: StartTownhall) -> RunningTownhall:
-    class WithFakeModels(GPT2Plugin):
-        def make_service(self, settings: GPT2Settings) -> GPT2Service:
-            return GPT2Service(settings, FakeSource(context=8000), available_memory=lambda: None)
-
-    return await start_townhall(WithFakeModels, settings=HOST)
+    return await fake_plugin.begin(start_townhall, FakeSource(context=8000))
 
 
 async def asked(townhall: RunningTownhall, person: Person, prompt: str = STORY) -> Turn:
-    turn = await person.type(f"/gpt2 prompt:{prompt} count:20 timing:True")
-    assert await townhall.settled(turn) is None
-    return turn
+    return await answered(townhall, person, f"/gpt2 prompt:{prompt} count:20 timing:True")
 
 
 async def pressed(townhall: RunningTownhall, person: Person, message: Message, label: str) -> Turn:
@@ -106,8 +93,7 @@ async def test_delete_my_data_forgets_the_asker_s_long_prompts_only(
 ) -> None:
     townhall = await begin(start_townhall)
     hers, his = await asked(townhall, ada), await asked(townhall, ben)
-    privacy = await ada.type("/privacy")
-    assert await townhall.settled(privacy) is None
+    privacy = await answered(townhall, ada, "/privacy")
     assert f"the newest {KEPT} prompts of more than {LONG_PROMPT} characters stay in memory" in privacy.text
     done = await ada.press(privacy.message, "Delete my data")
     await done.until(lambda turn: "Done: 1 record about you" in turn.text)

@@ -3,50 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 
 import pytest
 
 from plugins.gpt2.plugin import GPT2Plugin
 from plugins.gpt2.protocol import GenerationError
-from plugins.gpt2.service import GPT2Service
-from plugins.gpt2.settings import GPT2Settings
 from tests.plugins.gpt2.fake_model import greedy_text
+from tests.plugins.gpt2.fake_plugin import answered, begin, half_written
 from tests.plugins.gpt2.fake_source import FakeSource, Gate
 from townhall_bot.loopback import CommandRefused, LoopbackDiscord, Person
 from townhall_bot.replies import Refusal
-from townhall_bot.testkit import RunningTownhall, StartTownhall
-
-HOST = {
-    "TOWNHALL_GPT2_MODEL": "fake",
-    "TOWNHALL_GPT2_ALLOWED_MODELS": "fake,other,bad",
-    "TOWNHALL_GPT2_TEMPERATURE": "0",
-    "TOWNHALL_GPT2_REPETITION_PENALTY": "1",
-}
-
-
-def plugin_with(source: FakeSource) -> type[GPT2Plugin]:
-    class WithFakeModels(GPT2Plugin):
-        def make_service(self, settings: GPT2Settings) -> GPT2Service:
-            return GPT2Service(settings, source, available_memory=lambda: None)
-
-    return WithFakeModels
-
-
-async def begin(
-    start_townhall: StartTownhall, source: FakeSource | None = None, **settings: str
-) -> tuple[RunningTownhall, GPT2Plugin]:
-    host: Mapping[str, str] = HOST | {f"TOWNHALL_GPT2_{name}": value for name, value in settings.items()}
-    townhall = await start_townhall(plugin_with(source or FakeSource()), settings=host)
-    plugin = townhall.bot.plugins["gpt2"].plugin
-    assert isinstance(plugin, GPT2Plugin)
-    return townhall, plugin
+from townhall_bot.testkit import StartTownhall
 
 
 async def test_the_text_goes_on_behind_the_prompt(start_townhall: StartTownhall, ada: Person) -> None:
-    townhall, _ = await begin(start_townhall)
-    turn = await ada.type("/gpt2 prompt:Hello count:30")
-    assert await townhall.settled(turn) is None
+    townhall = await begin(start_townhall)
+    turn = await answered(townhall, ada, "/gpt2 prompt:Hello count:30")
     assert turn.text == f"**Hello**{greedy_text('Hello', 30)}"
     assert not turn.message.ephemeral
 
@@ -55,7 +27,7 @@ async def test_the_answer_is_acknowledged_at_once_and_grows_by_edits(
     start_townhall: StartTownhall, ada: Person, ben: Person
 ) -> None:
     gate = Gate()
-    townhall, _ = await begin(start_townhall, FakeSource(rows=1, before_step=gate))
+    townhall = await begin(start_townhall, FakeSource(rows=1, before_step=gate))
     first = await ada.type("/gpt2 prompt:Hello count:30")
     await first.acknowledged(timeout=3)
     await first.until(lambda turn: "Reading the prompt" in turn.text)
@@ -72,7 +44,7 @@ async def test_the_answer_is_acknowledged_at_once_and_grows_by_edits(
 
 async def test_while_the_model_loads_its_progress_is_shown(start_townhall: StartTownhall, ada: Person) -> None:
     gate = Gate()
-    townhall, _ = await begin(start_townhall, FakeSource(before_open=lambda name: gate("open")))
+    townhall = await begin(start_townhall, FakeSource(before_open=lambda name: gate("open")))
     turn = await ada.type("/gpt2 prompt:Hello count:3")
     await turn.until(lambda turn: "fake: downloading, 1 MB of 2 MB" in turn.text)
     gate.open()
@@ -81,9 +53,8 @@ async def test_while_the_model_loads_its_progress_is_shown(start_townhall: Start
 
 
 async def test_timing_is_shown_to_who_asks_for_it(start_townhall: StartTownhall, ada: Person) -> None:
-    townhall, _ = await begin(start_townhall)
-    turn = await ada.type("/gpt2 prompt:Hello count:3 timing:True")
-    assert await townhall.settled(turn) is None
+    townhall = await begin(start_townhall)
+    turn = await answered(townhall, ada, "/gpt2 prompt:Hello count:3 timing:True")
     text, line = turn.text.split("\n")
     assert text == f"**Hello**{greedy_text('Hello', 3)}"
     assert line.startswith("-# queue ")
@@ -92,7 +63,7 @@ async def test_timing_is_shown_to_who_asks_for_it(start_townhall: StartTownhall,
 
 
 async def test_the_same_seed_gives_the_same_text(start_townhall: StartTownhall, ada: Person) -> None:
-    townhall, _ = await begin(start_townhall)
+    townhall = await begin(start_townhall)
     texts = []
     for seed in (5, 5, 6):
         turn = await ada.type(f"/gpt2 prompt:Hello count:30 temperature:1 top_k:20 top_p:0.9 seed:{seed}")
@@ -113,11 +84,10 @@ async def test_discord_itself_refuses_what_is_out_of_range(
 
 
 async def test_ranges_follow_the_hosts_settings(start_townhall: StartTownhall, ada: Person) -> None:
-    townhall, _ = await begin(start_townhall, MAX_COUNT="5", DEFAULT_COUNT="4")
+    townhall = await begin(start_townhall, MAX_COUNT="5", DEFAULT_COUNT="4")
     with pytest.raises(CommandRefused):
         await ada.type("/gpt2 prompt:Hello count:6")
-    turn = await ada.type("/gpt2 prompt:Hello")
-    assert await townhall.settled(turn) is None
+    turn = await answered(townhall, ada, "/gpt2 prompt:Hello")
     assert turn.text == f"**Hello**{greedy_text('Hello', 4)}"
 
 
@@ -125,7 +95,7 @@ async def test_one_member_too_many_requests_is_told_so_and_why(
     start_townhall: StartTownhall, ada: Person, ben: Person
 ) -> None:
     gate = Gate()
-    townhall, _ = await begin(start_townhall, FakeSource(before_step=gate), MEMBER_LIMIT="1")
+    townhall = await begin(start_townhall, FakeSource(before_step=gate), MEMBER_LIMIT="1")
     first = await ada.type("/gpt2 prompt:Hello count:3")
     await first.until(lambda turn: "Reading" in turn.text)
     second = await ada.type("/gpt2 prompt:Again count:3")
@@ -138,9 +108,8 @@ async def test_one_member_too_many_requests_is_told_so_and_why(
 
 
 async def test_a_prompt_beyond_the_context_is_explained(start_townhall: StartTownhall, ada: Person) -> None:
-    townhall, _ = await begin(start_townhall, FakeSource(context=100))
-    turn = await ada.type(f"/gpt2 prompt:{'x' * 150} count:20")
-    assert await townhall.settled(turn) is None
+    townhall = await begin(start_townhall, FakeSource(context=100))
+    turn = await answered(townhall, ada, f"/gpt2 prompt:{'x' * 150} count:20")
     assert "-# Your prompt has 150 tokens; this model reads 100 with the new text, so I used the last 80." in turn.text
 
 
@@ -148,9 +117,8 @@ async def test_what_the_model_writes_is_shown_verbatim_and_pings_nobody(
     start_townhall: StartTownhall, ada: Person, discord_server: LoopbackDiscord
 ) -> None:
     script = "@everyone <@1> **loud** \n# big "
-    townhall, _ = await begin(start_townhall, FakeSource(script=script))
-    turn = await ada.type(f"/gpt2 prompt:@here count:{2 * len(script)}")
-    assert await townhall.settled(turn) is None
+    townhall = await begin(start_townhall, FakeSource(script=script))
+    turn = await answered(townhall, ada, f"/gpt2 prompt:@here count:{2 * len(script)}")
     assert r"@everyone \<@1> \*\*loud\*\*" in turn.text
     assert "\n\\# big" in turn.text
     assert not turn.message.pings_everyone
@@ -162,11 +130,10 @@ async def test_what_the_model_writes_is_shown_verbatim_and_pings_nobody(
 
 async def test_a_text_longer_than_a_message_becomes_several(start_townhall: StartTownhall, ada: Person) -> None:
     script = "_under_score *stars* "
-    townhall, _ = await begin(
+    townhall = await begin(
         start_townhall, FakeSource(context=2000, script=script), MAX_COUNT="1024", DEFAULT_COUNT="1000"
     )
-    turn = await ada.type("/gpt2 prompt:Once count:1024")
-    assert await townhall.settled(turn) is None
+    turn = await answered(townhall, ada, "/gpt2 prompt:Once count:1024")
     whole = [message.content for message in turn.messages]
     assert all(0 < len(content) <= 2000 for content in whole)
     words = "".join(whole).removeprefix("**Once**").replace("\\", "").split()
@@ -182,20 +149,19 @@ async def test_when_a_step_fails_what_was_written_stays_with_the_reason(
         if next(steps, "ok") == "fail":
             raise RuntimeError("device lost")
 
-    townhall, _ = await begin(start_townhall, FakeSource(before_step=before_step))
+    townhall = await begin(start_townhall, FakeSource(before_step=before_step))
     turn = await ada.type("/gpt2 prompt:Hello count:30")
     assert isinstance(await townhall.settled(turn), Refusal)
     text, note = turn.text.split("\n")
     assert text == f"**Hello**{greedy_text('Hello', 6)}"
     assert note.startswith("-# The engine failed on this request")
-    again = await ada.type("/gpt2 prompt:Hello count:30")
-    assert await townhall.settled(again) is None
+    again = await answered(townhall, ada, "/gpt2 prompt:Hello count:30")
     assert again.text == f"**Hello**{greedy_text('Hello', 30)}"
 
 
 async def test_a_deadline_keeps_what_was_written(start_townhall: StartTownhall, ada: Person) -> None:
     gate = Gate()
-    townhall, _ = await begin(start_townhall, FakeSource(before_step=gate), DEADLINE_S="0.3")
+    townhall = await begin(start_townhall, FakeSource(before_step=gate), DEADLINE_S="0.3")
     turn = await ada.type("/gpt2 prompt:Hello count:30")
     assert isinstance(await townhall.settled(turn), Refusal)
     assert "the most that this host allows" in turn.text
@@ -203,7 +169,7 @@ async def test_a_deadline_keeps_what_was_written(start_townhall: StartTownhall, 
 
 
 async def test_a_default_model_that_cannot_be_loaded_is_explained(start_townhall: StartTownhall, ada: Person) -> None:
-    townhall, _ = await begin(start_townhall, MODEL="bad")
+    townhall = await begin(start_townhall, MODEL="bad")
     turn = await ada.type("/gpt2 prompt:Hello")
     assert isinstance(await townhall.settled(turn), Refusal)
     assert turn.text == "bad could not be opened: bad: config.json is not there. Copy it again."
@@ -213,7 +179,7 @@ async def test_stopping_the_bot_leaves_nobody_with_a_thinking_message(
     start_townhall: StartTownhall, ada: Person, ben: Person
 ) -> None:
     gate = Gate(after=6)
-    townhall, _ = await begin(start_townhall, FakeSource(rows=1, before_step=gate))
+    townhall = await begin(start_townhall, FakeSource(rows=1, before_step=gate))
     running = await ada.type("/gpt2 prompt:Hello count:30")
     await running.until(lambda turn: "Writing" in turn.text)
     waiting = await ben.type("/gpt2 prompt:Me too")
@@ -231,10 +197,9 @@ async def test_before_a_restart_texts_end_the_queue_is_told_and_buttons_start_no
     start_townhall: StartTownhall, ada: Person, ben: Person
 ) -> None:
     gate = Gate()
-    townhall, _ = await begin(start_townhall, FakeSource(rows=1, before_step=gate), MEMBER_LIMIT="3")
+    townhall = await begin(start_townhall, FakeSource(rows=1, before_step=gate), MEMBER_LIMIT="3")
     gate.open()
-    done = await ada.type("/gpt2 prompt:Hello count:3")
-    assert await townhall.settled(done) is None
+    done = await answered(townhall, ada, "/gpt2 prompt:Hello count:3")
     gate.close()
     running = await ada.type("/gpt2 prompt:Hello count:30")
     await running.until(lambda turn: "Reading" in turn.text)
@@ -254,10 +219,7 @@ async def test_before_a_restart_texts_end_the_queue_is_told_and_buttons_start_no
 async def test_a_text_that_takes_longer_than_the_drain_can_still_be_stopped_by_its_asker(
     start_townhall: StartTownhall, ada: Person
 ) -> None:
-    gate = Gate(after=6)
-    townhall, _ = await begin(start_townhall, FakeSource(before_step=gate))
-    turn = await ada.type("/gpt2 prompt:Hello count:30")
-    await turn.until(lambda turn: "Writing" in turn.text)
+    townhall, turn, gate = await half_written(start_townhall, ada)
     draining = asyncio.create_task(townhall.bot.drain(30))
     await (await ada.press(turn.message, "Stop")).acknowledged()
     gate.open()
@@ -266,9 +228,9 @@ async def test_a_text_that_takes_longer_than_the_drain_can_still_be_stopped_by_i
 
 
 async def test_health_says_what_is_loaded_and_what_is_wrong(start_townhall: StartTownhall, ada: Person) -> None:
-    townhall, plugin = await begin(start_townhall)
-    turn = await ada.type("/gpt2 prompt:Hello count:3")
-    assert await townhall.settled(turn) is None
+    townhall = await begin(start_townhall)
+    plugin = townhall.plugin(GPT2Plugin)
+    await answered(townhall, ada, "/gpt2 prompt:Hello count:3")
     health = await plugin.health()
     assert health.ok
     assert health.summary == "fake on FAKE (fp32); 0 running, 0 waiting"
@@ -282,7 +244,8 @@ async def test_deleting_a_members_data_ends_their_requests_and_finds_nothing_sto
     start_townhall: StartTownhall, ada: Person
 ) -> None:
     gate = Gate()
-    townhall, plugin = await begin(start_townhall, FakeSource(before_step=gate))
+    townhall = await begin(start_townhall, FakeSource(before_step=gate))
+    plugin = townhall.plugin(GPT2Plugin)
     turn = await ada.type("/gpt2 prompt:Hello count:30")
     await turn.until(lambda turn: "Reading" in turn.text)
     assert await plugin.delete_member_data(ada.id) == 0
@@ -299,7 +262,7 @@ async def test_prompts_and_texts_are_never_logged(
             raise RuntimeError("device lost")
 
     with caplog.at_level("DEBUG", logger="townhall"):
-        townhall, _ = await begin(start_townhall, FakeSource(before_step=before_step))
+        townhall = await begin(start_townhall, FakeSource(before_step=before_step))
         turn = await ada.type("/gpt2 prompt:Hushhush count:30")
         assert isinstance(await townhall.settled(turn), GenerationError | Refusal)
     ours = [record.getMessage() + (record.exc_text or "") for record in caplog.records if "townhall" in record.name]
@@ -316,12 +279,12 @@ async def test_a_bot_whose_model_cannot_be_loaded_is_not_well_until_it_can(
         if missing:
             raise OSError("the disk is not mounted")
 
-    townhall, plugin = await begin(start_townhall, FakeSource(before_open=open_file))
+    townhall = await begin(start_townhall, FakeSource(before_open=open_file))
+    plugin = townhall.plugin(GPT2Plugin)
     turn = await ada.type("/gpt2 prompt:Hello count:3")
     assert isinstance(await townhall.settled(turn), Refusal)
     health = await plugin.health()
     assert (health.ok, health.summary) == (False, "fake could not be opened: the disk is not mounted.")
     missing.clear()
-    turn = await ada.type("/gpt2 prompt:Hello count:3")
-    assert await townhall.settled(turn) is None
+    turn = await answered(townhall, ada, "/gpt2 prompt:Hello count:3")
     assert (await plugin.health()).ok

@@ -4,31 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from plugins.gpt2.plugin import GPT2Plugin
-from plugins.gpt2.service import GPT2Service
-from plugins.gpt2.settings import GPT2Settings
+from tests.plugins.gpt2.fake_plugin import answered, begin
 from tests.plugins.gpt2.fake_source import FakeSource, Gate
 from townhall_bot.loopback import CommandRefused, LoopbackDiscord, Person
 from townhall_bot.replies import Refusal
 from townhall_bot.testkit import RunningTownhall, StartTownhall
 
-HOST = {"TOWNHALL_GPT2_MODEL": "fake", "TOWNHALL_GPT2_ALLOWED_MODELS": "fake,other,bad"}
-
-
-async def begin(start_townhall: StartTownhall, source: FakeSource | None = None, **settings: str) -> RunningTownhall:
-    models = source or FakeSource()
-
-    class WithFakeModels(GPT2Plugin):
-        def make_service(self, settings: GPT2Settings) -> GPT2Service:
-            return GPT2Service(settings, models, available_memory=lambda: None)
-
-    given = HOST | {f"TOWNHALL_GPT2_{name}": value for name, value in settings.items()}
-    return await start_townhall(WithFakeModels, settings=given)
-
 
 async def model_used(townhall: RunningTownhall, person: Person) -> str:
-    turn = await person.type("/gpt2 prompt:Hello count:2 timing:True")
-    assert await townhall.settled(turn) is None
+    turn = await answered(townhall, person, "/gpt2 prompt:Hello count:2 timing:True")
     return turn.text.rsplit("· ", 1)[1].split(" on ")[0]
 
 
@@ -36,8 +20,7 @@ async def test_without_options_it_shows_what_is_set_to_the_asker_alone(
     start_townhall: StartTownhall, admin: Person
 ) -> None:
     townhall = await begin(start_townhall)
-    turn = await admin.type("/gpt2-config")
-    assert await townhall.settled(turn) is None
+    turn = await answered(townhall, admin, "/gpt2-config")
     assert turn.message.ephemeral
     assert "**fake**" in turn.text
     assert "60 tokens, at most 300" in turn.text
@@ -49,8 +32,7 @@ async def test_a_change_is_told_used_and_remembered_after_a_restart(
 ) -> None:
     townhall = await begin(start_townhall)
     assert await model_used(townhall, ada) == "fake"
-    turn = await admin.type("/gpt2-config model:other")
-    assert await townhall.settled(turn) is None
+    turn = await answered(townhall, admin, "/gpt2-config model:other")
     assert turn.text.startswith("This server now uses **other**.")
     assert "It was fake before" in turn.text
     assert await model_used(townhall, ada) == "other"
@@ -62,7 +44,7 @@ async def test_a_change_is_told_used_and_remembered_after_a_restart(
 
 async def test_who_changed_what_is_on_the_audit_trail(start_townhall: StartTownhall, admin: Person) -> None:
     townhall = await begin(start_townhall)
-    assert await townhall.settled(await admin.type("/gpt2-config model:other")) is None
+    await answered(townhall, admin, "/gpt2-config model:other")
     [entry] = await townhall.bot.store.guild_settings("gpt2").audit(admin.guild.id)
     assert (entry.actor_id, entry.key, entry.old, entry.new) == (admin.id, "model", None, "other")
 
@@ -74,7 +56,7 @@ async def test_another_server_keeps_its_own_model(
     elsewhere.add_channel("general")
     eve = elsewhere.add_member("eve")
     townhall = await begin(start_townhall)
-    assert await townhall.settled(await admin.type("/gpt2-config model:other")) is None
+    await answered(townhall, admin, "/gpt2-config model:other")
     assert await model_used(townhall, eve) == "fake"
     assert await model_used(townhall, admin) == "other"
 
@@ -137,12 +119,11 @@ async def test_a_choice_that_the_host_no_longer_offers_gives_way_to_the_default(
     start_townhall: StartTownhall, admin: Person, ada: Person
 ) -> None:
     townhall = await begin(start_townhall)
-    assert await townhall.settled(await admin.type("/gpt2-config model:other")) is None
+    await answered(townhall, admin, "/gpt2-config model:other")
     await townhall.stop()
     townhall = await begin(start_townhall, ALLOWED_MODELS="fake")
     assert await model_used(townhall, ada) == "fake"
-    turn = await admin.type("/gpt2-config")
-    assert await townhall.settled(turn) is None
+    turn = await answered(townhall, admin, "/gpt2-config")
     assert "no longer offers other" in turn.text
 
 

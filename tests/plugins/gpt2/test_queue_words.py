@@ -8,20 +8,11 @@ import threading
 import pytest
 
 from plugins.gpt2 import service
-from plugins.gpt2.plugin import GPT2Plugin
-from plugins.gpt2.service import GPT2Service
-from plugins.gpt2.settings import GPT2Settings
+from tests.plugins.gpt2.fake_plugin import answered, host_settings, plugin_with
 from tests.plugins.gpt2.fake_source import FakeSource
 from townhall_bot.loopback import Guild, Person, Turn
 from townhall_bot.replies import Refusal
 from townhall_bot.testkit import RunningTownhall, StartTownhall
-
-HOST = {
-    "TOWNHALL_GPT2_MODEL": "fake",
-    "TOWNHALL_GPT2_ALLOWED_MODELS": "fake",
-    "TOWNHALL_GPT2_TEMPERATURE": "0",
-    "TOWNHALL_GPT2_REPETITION_PENALTY": "1",
-}
 
 
 class SlowEngine:
@@ -54,18 +45,8 @@ def engine() -> SlowEngine:
 
 
 async def begin(start_townhall: StartTownhall, engine: SlowEngine, **settings: str) -> RunningTownhall:
-    class WithFakeModels(GPT2Plugin):
-        def make_service(self, settings: GPT2Settings) -> GPT2Service:
-            models = FakeSource(rows=1, before_step=engine.step, step_s=engine.measured_s)
-            return GPT2Service(settings, models, clock=engine, available_memory=lambda: None)
-
-    host = HOST | {f"TOWNHALL_GPT2_{name}": value for name, value in settings.items()}
-    return await start_townhall(WithFakeModels, settings=host)
-
-
-async def measured(townhall: RunningTownhall, person: Person) -> None:
-    """Let one text be written, so that the speed is known: about a second a token."""
-    assert await townhall.settled(await person.type("/gpt2 prompt:Hello count:20")) is None
+    models = FakeSource(rows=1, before_step=engine.step, step_s=engine.measured_s)
+    return await start_townhall(plugin_with(models, clock=engine), settings=host_settings(**settings))
 
 
 async def held(engine: SlowEngine, person: Person, count: int) -> Turn:
@@ -91,7 +72,7 @@ async def test_who_waits_sees_the_place_and_the_wait_and_both_are_live(
 ) -> None:
     monkeypatch.setattr(service, "QUEUE_NEWS_S", 0.05)
     townhall = await begin(start_townhall, engine)
-    await measured(townhall, ada)
+    await answered(townhall, ada)  # the speed is known from now on: about a second a token
     running = await held(engine, ada, 30)
     second = await ben.type("/gpt2 prompt:Me too count:20")
     await second.until(lambda turn: "You are next, in about" in turn.text)
@@ -150,7 +131,7 @@ async def test_a_refusal_says_which_limit_it_is_and_until_when(
     start_townhall: StartTownhall, engine: SlowEngine, ada: Person, setting: str, words: str
 ) -> None:
     townhall = await begin(start_townhall, engine, **{setting: "1"})
-    await measured(townhall, ada)
+    await answered(townhall, ada)  # the speed is known from now on: about a second a token
     running = await held(engine, ada, 30)
     refused = await ada.type("/gpt2 prompt:More count:3")
     assert isinstance(await townhall.settled(refused), Refusal)
@@ -165,7 +146,7 @@ async def test_a_full_queue_says_so_and_when_to_try_again(
     start_townhall: StartTownhall, engine: SlowEngine, guild: Guild, ada: Person, ben: Person
 ) -> None:
     townhall = await begin(start_townhall, engine, QUEUE_LIMIT="1")
-    await measured(townhall, ada)
+    await answered(townhall, ada)  # the speed is known from now on: about a second a token
     running = await held(engine, ada, 30)
     waiting = await ben.type("/gpt2 prompt:Me too count:3")
     await waiting.until(lambda turn: "You are next" in turn.text)

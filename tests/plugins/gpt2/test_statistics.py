@@ -13,36 +13,16 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from plugins.gpt2 import statistics_command
 from plugins.gpt2.plugin import GPT2Plugin
-from plugins.gpt2.service import GPT2Service
-from plugins.gpt2.settings import GPT2Settings
 from plugins.gpt2.spoken import TEXTS
 from plugins.gpt2.statistics_of_day import DAY_S, hourly, span_h, sum_up
 from plugins.gpt2.statistics_picture import draw
-from tests.plugins.gpt2.fake_source import FakeSource
-from townhall_bot.loopback import Person, Turn
+from tests.plugins.gpt2.fake_plugin import answered, begin
+from townhall_bot.loopback import Person
 from townhall_bot.store import Record
-from townhall_bot.testkit import RunningTownhall, StartTownhall
+from townhall_bot.testkit import StartTownhall
 
-HOST = {"TOWNHALL_GPT2_MODEL": "fake", "TOWNHALL_GPT2_ALLOWED_MODELS": "fake"}
 NOW = 1_800_000_000.0
 WORDS = TEXTS.of("en-US")
-
-
-async def begin(start_townhall: StartTownhall) -> tuple[RunningTownhall, GPT2Plugin]:
-    class WithFakeModels(GPT2Plugin):
-        def make_service(self, settings: GPT2Settings) -> GPT2Service:
-            return GPT2Service(settings, FakeSource(), available_memory=lambda: None)
-
-    townhall = await start_townhall(WithFakeModels, settings=HOST)
-    plugin = townhall.bot.plugins["gpt2"].plugin
-    assert isinstance(plugin, GPT2Plugin)
-    return townhall, plugin
-
-
-async def done(townhall: RunningTownhall, person: Person, command: str) -> Turn:
-    turn = await person.type(command)
-    assert await townhall.settled(turn) is None
-    return turn
 
 
 def request(hours_ago: float, *, speed: float = 50.0, wait: float = 1.0, guild: int | None = 1) -> Record:
@@ -107,7 +87,8 @@ def test_the_picture_brings_its_own_background_and_strong_contrast(tmp_path: Pat
 async def test_members_see_the_day_in_numbers_and_as_a_picture_drawn_beside_the_event_loop(
     start_townhall: StartTownhall, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    townhall, plugin = await begin(start_townhall)
+    townhall = await begin(start_townhall)
+    plugin = townhall.plugin(GPT2Plugin)
     threads: list[int] = []
 
     def watched(*args: Any) -> bytes:
@@ -116,8 +97,8 @@ async def test_members_see_the_day_in_numbers_and_as_a_picture_drawn_beside_the_
 
     monkeypatch.setattr(statistics_command, "draw", watched)
     for _ in range(3):
-        await done(townhall, ada, "/gpt2 prompt:Hello count:30")
-    turn = await done(townhall, ada, "/gpt2-stats")
+        await answered(townhall, ada, "/gpt2 prompt:Hello count:30")
+    turn = await answered(townhall, ada, "/gpt2-stats")
     assert "Texts: 3 on this server, 3 in all, 90 tokens" in turn.text
     assert "Model: fake on FAKE, fp32" in turn.text
     assert "Now: 0 running, 0 waiting" in turn.text
@@ -132,14 +113,14 @@ async def test_members_see_the_day_in_numbers_and_as_a_picture_drawn_beside_the_
     records = await plugin.context.records.since("request", DAY_S)
     assert {record.user_id for record in records} == {None}
     await townhall.stop()
-    townhall, _ = await begin(start_townhall)
-    again = await done(townhall, ada, "/gpt2-stats")
+    townhall = await begin(start_townhall)
+    again = await answered(townhall, ada, "/gpt2-stats")
     assert "3 in all, 90 tokens" in again.text
 
 
 async def test_before_the_first_text_there_is_nothing_to_draw(start_townhall: StartTownhall, ada: Person) -> None:
-    townhall, _ = await begin(start_townhall)
-    turn = await done(townhall, ada, "/gpt2-stats")
+    townhall = await begin(start_townhall)
+    turn = await answered(townhall, ada, "/gpt2-stats")
     assert "Texts: Nothing was written yet." in turn.text
     assert turn.message.attachments == []
 
@@ -147,10 +128,11 @@ async def test_before_the_first_text_there_is_nothing_to_draw(start_townhall: St
 async def test_prometheus_reads_tokens_requests_queue_and_first_tokens(
     start_townhall: StartTownhall, ada: Person
 ) -> None:
-    townhall, plugin = await begin(start_townhall)
+    townhall = await begin(start_townhall)
+    plugin = townhall.plugin(GPT2Plugin)
     registry = CollectorRegistry()
     plugin.metrics(registry)
-    await done(townhall, ada, "/gpt2 prompt:Hello count:30")
+    await answered(townhall, ada, "/gpt2 prompt:Hello count:30")
     lines = generate_latest(registry).decode().splitlines()
     assert "townhall_gpt2_tokens_total 30.0" in lines
     assert 'townhall_gpt2_requests_total{reason="length"} 1.0' in lines
@@ -160,9 +142,10 @@ async def test_prometheus_reads_tokens_requests_queue_and_first_tokens(
 
 
 async def test_privacy_says_what_is_kept_and_the_database_agrees(start_townhall: StartTownhall, ada: Person) -> None:
-    townhall, plugin = await begin(start_townhall)
+    townhall = await begin(start_townhall)
+    plugin = townhall.plugin(GPT2Plugin)
     assert "Keeps no prompts and no texts" in plugin.privacy(WORDS)
-    await done(townhall, ada, "/gpt2 prompt:Hushhush count:30")
+    await answered(townhall, ada, "/gpt2 prompt:Hushhush count:30")
     assert await plugin.delete_member_data(ada.id) == 0
     kept = list(plugin.context.data_dir.parent.parent.glob("townhall.db*"))
     await townhall.stop()
