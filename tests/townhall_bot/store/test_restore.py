@@ -321,7 +321,8 @@ def test_two_restores_within_a_second_keep_both(database: Path, backup: Path) ->
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root restores for another user")
 def test_what_root_restores_belongs_to_the_bots_user(database: Path, backup: Path) -> None:
-    os.chown(database, 65534, 65534)
+    for theirs in (database.parent, database):
+        os.chown(theirs, 65534, 65534)
     restore(backup, database)
     for made in (database, database.with_name(lock.FILE)):
         assert (made.stat().st_uid, made.stat().st_gid) == (65534, 65534)
