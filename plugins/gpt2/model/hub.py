@@ -12,7 +12,7 @@ import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -110,15 +110,14 @@ def remove(repo: str) -> int:
         cache = scan_cache_dir(constants.HF_HUB_CACHE)
     except CacheNotFound:
         return 0
-    revisions = [
-        revision.commit_hash
-        for found in cache.repos
-        if found.repo_type == "model" and found.repo_id == repo
-        for revision in found.revisions
-    ]
-    strategy = cache.delete_revisions(*revisions)
+    theirs = frozenset(found for found in cache.repos if found.repo_type == "model" and found.repo_id == repo)
+    revisions = [revision.commit_hash for found in theirs for revision in found.revisions]
+    if not revisions:
+        return 0
+    # Of this repository alone: a copy of it under another name has the same commits.
+    strategy = replace(cache, repos=theirs).delete_revisions(*revisions)
     strategy.execute()
-    return strategy.expected_freed_size if revisions else 0
+    return strategy.expected_freed_size
 
 
 def cached_repos() -> dict[str, int]:

@@ -39,14 +39,14 @@ def test_all_files_come_from_the_version_that_was_there_when_the_download_began(
     assert {path.partition("/")[0] for path in asked if not path.endswith("config.json")} == {small_hub.commit}
 
 
-def test_removing_a_model_leaves_the_others(small_hub: SmallHub) -> None:
-    small_hub.repos["people/other"] = small_hub.repos[REPO]
+@pytest.mark.parametrize("name", ["people/other", "a/copy", "z/copy"])
+def test_removing_a_model_leaves_the_others_even_its_copies(small_hub: SmallHub, name: str) -> None:
+    small_hub.repos[name] = small_hub.repos[REPO]  # with the same commit
     hub.fetch(REPO)
-    small_hub.commit = small_hub.commit[::-1]
-    hub.fetch("people/other")
+    hub.fetch(name)
     assert hub.remove(REPO) > 0
     assert on_disk(REPO) is None
-    assert on_disk("people/other") is not None
+    assert on_disk(name) is not None
 
 
 def test_a_config_of_many_megabytes_is_refused_unread(tmp_path: Path) -> None:
