@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import discord
 import pytest
 from discord import app_commands
 
+from tests.townhall_bot.installed import Installed
 from townhall_bot.loopback import LoopbackDiscord, point_discord_at
 from townhall_bot.plugins import Plugin
 
@@ -54,6 +56,24 @@ def plugin_doing() -> PluginDoing:
         return Stage
 
     return make
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Installed]:
+    """Return a function that makes the folder of a package that can be imported for the length of a test."""
+    packages = []
+
+    def make(package: str) -> Path:
+        packages.append(package)
+        folder = tmp_path / "installed" / package
+        folder.mkdir(parents=True)
+        (folder / "__init__.py").write_text("")
+        monkeypatch.syspath_prepend(folder.parent)
+        return folder
+
+    yield make
+    for name in [name for name in sys.modules if name.split(".")[0] in packages]:
+        del sys.modules[name]
 
 
 @pytest.fixture

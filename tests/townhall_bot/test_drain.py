@@ -11,7 +11,7 @@ import pytest
 
 from plugins.ping.plugin import PingPlugin
 from townhall_bot.bot import Townhall
-from townhall_bot.loopback import LoopbackDiscord, Person
+from townhall_bot.loopback import LoopbackDiscord, Person, Turn
 from townhall_bot.plugins import Plugin
 from townhall_bot.serving import serve_until_stopped
 from townhall_bot.settings import Settings
@@ -53,15 +53,20 @@ class Stage:
         self.bot = Townhall(settings, store, [Working, PingPlugin], guild_ready_timeout=guilds_s)
         self.running = asyncio.create_task(serve_until_stopped(self.bot, server.token))
 
+    async def told_to_stop_while_answering(self, person: Person) -> Turn:
+        """Have a person ask, and send SIGTERM when the answer is being worked on."""
+        await self.bot.started.wait()
+        turn = await person.type("/act")
+        await self.begun.wait()
+        os.kill(os.getpid(), signal.SIGTERM)
+        return turn
+
 
 async def test_a_running_answer_finishes_before_the_bot_stops(
     discord_server: LoopbackDiscord, ada: Person, tmp_path: Path, plugin_doing: PluginDoing
 ) -> None:
     stage = Stage(discord_server, tmp_path, plugin_doing, drain_s=30)
-    await stage.bot.started.wait()
-    turn = await ada.type("/act")
-    await stage.begun.wait()
-    os.kill(os.getpid(), signal.SIGTERM)
+    turn = await stage.told_to_stop_while_answering(ada)
     await stage.told.wait()
     stage.go_on.set()
     await stage.running
@@ -75,10 +80,7 @@ async def test_meanwhile_nothing_new_is_taken_and_each_is_told_in_their_language
 ) -> None:
     ben.user.locale = "de"
     stage = Stage(discord_server, tmp_path, plugin_doing, drain_s=30)
-    await stage.bot.started.wait()
-    await ada.type("/act")
-    await stage.begun.wait()
-    os.kill(os.getpid(), signal.SIGTERM)
+    await stage.told_to_stop_while_answering(ada)
     await stage.told.wait()
     refused = await ada.type("/ping")
     await refused.until(lambda turn: "takes nothing new" in turn.text, 5)
@@ -97,10 +99,7 @@ async def test_an_answer_that_takes_too_long_does_not_hold_the_stop_up(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     stage = Stage(discord_server, tmp_path, plugin_doing, drain_s=0.05)
-    await stage.bot.started.wait()
-    await ada.type("/act")
-    await stage.begun.wait()
-    os.kill(os.getpid(), signal.SIGTERM)
+    await stage.told_to_stop_while_answering(ada)
     await stage.running
     assert stage.notes == ["asked to drain within 0.05 s", "stopped"]
     assert "plugin stage was still busy" in caplog.text
@@ -111,10 +110,7 @@ async def test_a_second_signal_ends_the_draining(
     discord_server: LoopbackDiscord, ada: Person, tmp_path: Path, plugin_doing: PluginDoing
 ) -> None:
     stage = Stage(discord_server, tmp_path, plugin_doing, drain_s=600)
-    await stage.bot.started.wait()
-    await ada.type("/act")
-    await stage.begun.wait()
-    os.kill(os.getpid(), signal.SIGTERM)
+    await stage.told_to_stop_while_answering(ada)
     await stage.told.wait()
     os.kill(os.getpid(), signal.SIGTERM)
     await stage.running

@@ -6,12 +6,13 @@ import importlib
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from plugins.gpt2.plugin import GPT2Plugin
+from tests.townhall_bot.installed import Installed, said
 from townhall_bot.loopback import LoopbackDiscord, Person
 from townhall_bot.plugin_reload import watch
 from townhall_bot.plugin_set import FAILURE_KEY
@@ -40,32 +41,21 @@ Write = Callable[..., None]
 
 
 @pytest.fixture
-def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
+def write(installed: Installed) -> Write:
     """Return a function that writes the plugin's package as a test wants it."""
-    folder = tmp_path / "installed" / "parrot_under_test"
-    folder.mkdir(parents=True)
-    (folder / "__init__.py").write_text("")
-    monkeypatch.syspath_prepend(folder.parent)
+    folder = installed("parrot_under_test")
 
     def written(word: str = '"hello"', command: str = "say", start: str = "pass") -> None:
         (folder / "words.py").write_text(f"WORD = {word}\n")
         (folder / "plugin.py").write_text(PLUGIN.replace("COMMAND", command).replace("START", start))
 
     written()
-    yield written
-    for name in [name for name in sys.modules if name.startswith("parrot_under_test")]:
-        del sys.modules[name]
+    return written
 
 
 @pytest.fixture
 async def townhall(write: Write, start_townhall: StartTownhall) -> RunningTownhall:
     return await start_townhall(importlib.import_module("parrot_under_test.plugin").Parrot)
-
-
-async def said(townhall: RunningTownhall, ada: Person, command: str = "/say") -> str:
-    turn = await ada.type(command)
-    await townhall.settled(turn)
-    return turn.text
 
 
 async def test_a_change_in_any_of_its_files_is_there_after_a_reload(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
+from tests.townhall_bot.installed import Installed, said
 from townhall_bot.loopback import Person
 from townhall_bot.testkit import RunningTownhall, StartTownhall
 
@@ -36,32 +35,21 @@ Write = Callable[[str, str], None]
 
 
 @pytest.fixture
-def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
+def write(installed: Installed) -> Write:
     """Return a function that writes the plugin's two modules."""
-    folder = tmp_path / "installed" / "owl_under_test"
-    folder.mkdir(parents=True)
-    (folder / "__init__.py").write_text("")
-    monkeypatch.syspath_prepend(folder.parent)
+    folder = installed("owl_under_test")
 
     def written(word: str, plugin: str = PLUGIN) -> None:
         (folder / "words.py").write_text(f"WORD = {word!r}\n")
         (folder / "plugin.py").write_text(plugin)
 
     written("hoo")
-    yield written
-    for name in [name for name in sys.modules if name.startswith("owl_under_test")]:
-        del sys.modules[name]
+    return written
 
 
 @pytest.fixture
 async def townhall(write: Write, start_townhall: StartTownhall) -> RunningTownhall:
     return await start_townhall(importlib.import_module("owl_under_test.plugin").Owl)
-
-
-async def said(townhall: RunningTownhall, ada: Person) -> str:
-    turn = await ada.type("/say")
-    await townhall.settled(turn)
-    return turn.text
 
 
 async def test_an_old_plugin_that_goes_on_keeps_to_its_own_modules(

@@ -2,49 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 
 import discord
 import pytest
 
-from townhall_bot.loopback import Guild, LoopbackDiscord, Message, Person, Turn
-from townhall_bot.plugins import Plugin
+from tests.townhall_bot.replies.growing import ANSWER, Perform, an_edit, the_answer
+from townhall_bot.loopback import Guild, LoopbackDiscord, Person
 from townhall_bot.replies import LiveReply
 from townhall_bot.replies.paging import MESSAGE_LIMIT
-from townhall_bot.testkit import StartTownhall
-
-Act = Callable[[discord.Interaction], Awaitable[None]]
-PluginDoing = Callable[..., type[Plugin]]
-Perform = Callable[[Act], Awaitable[Turn]]
-
-ANSWER = "/webhooks/*/messages/@original"
 
 
 def words(count: int) -> str:
     return " ".join(f"word{number}" for number in range(count))
-
-
-async def an_edit(server: LoopbackDiscord) -> None:
-    await server.world.until(lambda: the_answer(server).edits, 5)
-
-
-def the_answer(server: LoopbackDiscord) -> Message:
-    return next(iter(server.townhall().channels["general"].history.values()))
-
-
-@pytest.fixture
-def perform(start_townhall: StartTownhall, plugin_doing: PluginDoing, ada: Person) -> Perform:
-    """Return a function that has Ada type a command that does ``act``, and waits for its end."""
-
-    async def typed(act: Act) -> Turn:
-        running = await start_townhall(plugin_doing(act))
-        turn = await ada.type("/act")
-        error = await running.settled(turn)
-        if error is not None:
-            raise error
-        return turn
-
-    return typed
 
 
 async def test_the_text_grows_and_ends_complete(perform: Perform, discord_server: LoopbackDiscord) -> None:
