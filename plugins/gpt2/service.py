@@ -20,6 +20,7 @@ from plugins.gpt2.catalogue import Catalogue
 from plugins.gpt2.engine.interface import ModelInfo
 from plugins.gpt2.engine.notices import Died, Failed, Happened, Loaded, Loading, Notice, NotLoaded
 from plugins.gpt2.engine.thread import EngineThread
+from plugins.gpt2.fetching import Fetching
 from plugins.gpt2.line import Line
 from plugins.gpt2.phrases import Said, say
 from plugins.gpt2.protocol import (
@@ -74,26 +75,24 @@ class GPT2Service:
         self._keys = itertools.count(1)
         self._line = Line(settings, clock, self._rows_of)
         self._open: dict[int, Ticket] = {}
-        self._fetching: set[asyncio.Task[None]] = set()
+        self._fetching = Fetching(self._shelf, self._line, settings.model, self._dispatch)
         self._idling: asyncio.Task[None] | None = None
         self._all_left = asyncio.Event()
         self._draining = False
         self._ended: Said | None = None
-        self._default_failed: ModelUnavailable | None = None
-        """Why the last try to load the default model failed."""
 
     @property
     def failure(self) -> str | None:
         """Why nothing can be generated, or not with the default model; None where all is well."""
         if self._ended is not None:
             return str(self._ended)
-        reason = self._default_failed or self._shelf.out_of_service(self.settings.model)
+        reason = self._fetching.default_failed or self._shelf.out_of_service(self.settings.model)
         return None if reason is None else str(reason)
 
     async def start(self) -> None:
         """Start the engine thread and begin to load the default model; returns before it is there."""
         self._engine.start(asyncio.get_running_loop())
-        self._fetch_soon(self.settings.model)
+        self._fetching.soon(self.settings.model)
         if self.settings.idle_s:
             self._idling = asyncio.create_task(self._watch_idle(), name="gpt2-idle")
 
@@ -192,10 +191,9 @@ class GPT2Service:
         """Cancel what runs, stop the thread, free the memory."""
         if self._ended is None:
             self._end(say("failed.stopping"))
-        tasks = [*self._fetching, *([self._idling] if self._idling else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._idling is not None:
+            self._idling.cancel()
+        await self._fetching.close()
         await self._shelf.close()
         self._engine.stop()
         if not await asyncio.to_thread(self._engine.join, STOP_SECONDS):
@@ -212,7 +210,7 @@ class GPT2Service:
         self._open[ticket.key] = ticket
         self._line.join(ticket)
         if self._shelf.use(request.model) is None:
-            self._fetch_soon(request.model)
+            self._fetching.soon(request.model)
         self._dispatch()
         return ticket
 
@@ -266,8 +264,7 @@ class GPT2Service:
                     self._line.announce_loading(name)
                 case Loaded(name, info):
                     self._shelf.hear(notice)
-                    if name == self.settings.model:
-                        self._default_failed = None
+                    self._fetching.came(name)
                     if info.step_s is not None:
                         self._line.forecast.expect(name, info.step_s)
                 case NotLoaded(name):
@@ -283,28 +280,6 @@ class GPT2Service:
         while True:
             await asyncio.sleep(min(IDLE_CHECK_S, max(self.settings.idle_s, 0.05)))
             self._shelf.leave_idle(self.settings.idle_s)
-
-    def _fetch_soon(self, model: str) -> None:
-        task = asyncio.create_task(self._fetch(model), name=f"gpt2-fetch-{model}")
-        self._fetching.add(task)
-        task.add_done_callback(self._fetching.discard)
-
-    async def _fetch(self, model: str) -> None:
-        try:
-            await self._shelf.fetch(model)
-        except ModelUnavailable as error:
-            self._give_up(model, error)
-        except Exception as error:
-            log.exception("getting %s failed", model)
-            said = say("unavailable.not_loaded", model=model, reason=type(error).__name__)
-            self._give_up(model, ModelUnavailable(said))
-        self._dispatch()
-
-    def _give_up(self, model: str, error: ModelUnavailable) -> None:
-        """Send those away who wait for a model that could not be loaded; who asks again has it tried again."""
-        self._line.send_away(error, model)
-        if model == self.settings.model:
-            self._default_failed = error
 
     def _end(self, reason: Said) -> None:
         if self._ended is None:
