@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import plugins
 from plugins.gpt2.plugin import GPT2Plugin
 from tests.townhall_bot.installed import Installed, said
 from townhall_bot.loopback import LoopbackDiscord, Person
@@ -180,4 +181,5 @@ async def test_gpt2_comes_back_with_one_engine_and_writes_on(start_townhall: Sta
         await townhall.stop()
         for name in [name for name in sys.modules if name.startswith("plugins.gpt2")]:
             del sys.modules[name]
-        sys.modules.update(modules)  # other tests hold these classes
+        sys.modules.update(modules)  # other tests hold these classes, and find them by way of the package
+        plugins.gpt2 = modules["plugins.gpt2"]
