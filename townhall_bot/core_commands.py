@@ -47,18 +47,21 @@ def _run(arguments: argparse.Namespace) -> int:
             "To try Townhall without an account: townhall local"
         )
         return USAGE
+    import signal
+
     import aiohttp
     import discord
 
     from townhall_bot import lock
     from townhall_bot.bot import Townhall
-    from townhall_bot.serving import serve_until_stopped
+    from townhall_bot.serving import RELOAD, serve_until_stopped
     from townhall_bot.store import Store
 
     async def serve(token: str) -> None:
         bot = Townhall(settings, Store.open(settings.data_dir / "townhall.db"), plugins, always_sync=arguments.sync)
         await serve_until_stopped(bot, token)
 
+    signal.signal(RELOAD, signal.SIG_IGN)  # by default it would end a bot that has only just started
     try:
         with lock.held(settings.data_dir, settings.lock_wait_s):
             asyncio.run(serve(settings.token.get_secret_value()))
@@ -75,6 +78,34 @@ def _run(arguments: argparse.Namespace) -> int:
     except (aiohttp.ClientConnectionError, discord.DiscordServerError, discord.GatewayNotFound) as error:
         note(f"Discord cannot be reached: {error}. Check the network and try again.")
         return FAILED
+    return OK
+
+
+def _reload_options(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Have the running bot bring those plugins up anew whose files or settings have changed, or that failed; "
+        "the others go on."
+    )
+
+
+def _reload(arguments: argparse.Namespace) -> int:
+    import os
+
+    from townhall_bot import lock
+    from townhall_bot.serving import RELOAD
+    from townhall_bot.settings import Settings, load_settings
+
+    data_dir = load_settings(Settings).data_dir
+    pid = lock.holders_pid(data_dir)
+    if pid is None:
+        note(f"no bot runs with {data_dir}. TOWNHALL_DATA_DIR says where another one keeps its data.")
+        return FAILED
+    try:
+        os.kill(pid, RELOAD)
+    except (ProcessLookupError, PermissionError) as error:
+        note(f"process {pid} cannot be told: {error.strerror}. Do it as the user that runs the bot.")
+        return FAILED
+    print(f"The bot (process {pid}) looks at its plugins now; its log says which it reloads.")
     return OK
 
 
@@ -233,6 +264,7 @@ def _restore(arguments: argparse.Namespace) -> int:
 
 CORE_COMMANDS = (
     CliCommand("run", "serve on Discord", _run_options, _run),
+    CliCommand("reload", "have the running bot reload plugins that changed", _reload_options, _reload),
     CliCommand("local", "a Discord on this machine, with the bot connected to it", _local_options, _local),
     CliCommand("doctor", "check this machine and the settings; name each cure", _doctor_options, _doctor),
     CliCommand("setup", "take a bot's token, check it, write .env, show the invitation", _setup_options, _setup),

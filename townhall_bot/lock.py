@@ -66,6 +66,20 @@ def holder(data_dir: Path) -> str | None:
         os.close(descriptor)
 
 
+def holders_pid(data_dir: Path) -> int | None:
+    """Return the process id of the bot that holds the lock; None where nobody does, or it has just started."""
+    try:
+        descriptor = os.open(data_dir / FILE, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return None if _try(descriptor) else _note(descriptor)[0]
+    except (ValueError, KeyError, TypeError):
+        return None
+    finally:
+        os.close(descriptor)
+
+
 def _acquire(
     descriptor: int, path: Path, wait_s: float, clock: Callable[[], float], sleep: Callable[[float], None]
 ) -> None:
@@ -93,7 +107,12 @@ def _try(descriptor: int) -> bool:
 
 def _who(descriptor: int) -> str:
     try:
-        note = json.loads(os.pread(descriptor, 1000, 0))
-        return f"process {int(note['pid'])}, running since {note['since']}"
+        pid, since = _note(descriptor)
+        return f"process {pid}, running since {since}"
     except (ValueError, KeyError, TypeError):
         return "a process that has just started"
+
+
+def _note(descriptor: int) -> tuple[int, str]:
+    note = json.loads(os.pread(descriptor, 1000, 0))
+    return int(note["pid"]), str(note["since"])

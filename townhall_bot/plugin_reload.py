@@ -80,6 +80,37 @@ class Reimport:
         return name == self.package or name.startswith(f"{self.package}.")
 
 
+class Changes:
+    """Which plugins are no longer what the bot brought up: other files, other settings, or failed when it did."""
+
+    def __init__(self, bot: Townhall) -> None:
+        self._bot = bot
+        self._stamps = _all_stamps(bot)
+
+    def take(self) -> list[str]:
+        """Return their names. The next call counts from how the files are now. Reads files, so it blocks."""
+        now = _all_stamps(self._bot)
+        plugins = self._bot.plugins
+        changed = [
+            name
+            for name, stamps in now.items()
+            if stamps != self._stamps.get(name) or plugins[name].failure is not None or plugins.settings_changed(name)
+        ]
+        self._stamps = now
+        return changed
+
+
+async def reload_changed(bot: Townhall, changes: Changes) -> None:
+    """Bring the plugins up anew that changed; the log says how each went."""
+    names = await asyncio.to_thread(changes.take)
+    if not names:
+        log.info("nothing to reload: the plugins' files and settings are as they were")
+    for name in names:
+        failure = await bot.plugins.reload(name)
+        if failure is not None:
+            log.error("plugin %s %s", name, failure)
+
+
 async def _half_a_second() -> None:
     await asyncio.sleep(0.5)
 

@@ -17,6 +17,7 @@ from townhall_bot.core_texts import TEXTS
 from townhall_bot.plugin_discovery import read_settings
 from townhall_bot.plugin_host import LoadedPlugin
 from townhall_bot.plugin_reload import Reimport
+from townhall_bot.settings import SettingsError, load_settings
 from townhall_bot.translation import CommandTranslator
 
 if TYPE_CHECKING:
@@ -98,6 +99,16 @@ class PluginSet(Mapping[str, LoadedPlugin]):
             await self._serve(new)
             log.info("plugin %s reloaded", name)
             return new.failure
+
+    def settings_changed(self, name: str) -> bool:
+        """Tell whether the plugin's settings would be read differently now, or could not be. Reads a file."""
+        loaded = self[name]
+        if loaded.cls is None or loaded.settings is None:
+            return False
+        try:
+            return load_settings(loaded.cls.settings_model, self._env_file) != loaded.settings
+        except SettingsError:
+            return True
 
     async def look_after(self, loaded: LoadedPlugin) -> None:
         """Ask a running plugin how it is; log and keep the answer where it became unwell or well again."""

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 from townhall_bot.health import HealthPage
+from townhall_bot.plugin_reload import Changes, reload_changed
 
 if TYPE_CHECKING:
     from townhall_bot.bot import Townhall
@@ -17,14 +18,18 @@ if TYPE_CHECKING:
 log = logging.getLogger("townhall.bot")
 
 
+RELOAD = signal.SIGUSR1
+"""Asks a bot that serves to bring its changed plugins up anew. Not SIGHUP: a terminal that closes sends that."""
+
+
 async def serve_until_stopped(bot: Townhall, token: str) -> None:
     """Serve until SIGINT or SIGTERM, then drain and stop cleanly; a second signal cuts the draining short.
 
-    Raises what the bot's ``start`` raises.
+    :data:`RELOAD` reloads what changed. Raises what the bot's ``start`` raises.
     """
     page = HealthPage(bot, bot.settings.health_host, bot.settings.health_port)
     try:
-        with _signals() as signals:
+        with _signals() as signals, _reloading(bot):
             if bot.settings.health_port:
                 await page.start()
             serving = asyncio.create_task(bot.start(token), name="townhall-serve")
@@ -72,6 +77,27 @@ def _signals() -> Iterator[asyncio.Queue[int]]:
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)
+
+
+@contextmanager
+def _reloading(bot: Townhall) -> Iterator[None]:
+    """Reload changed plugins whenever :data:`RELOAD` comes, until the block ends."""
+    loop, changes, under_way = asyncio.get_running_loop(), Changes(bot), set[asyncio.Task[None]]()
+
+    def begin() -> None:
+        if bot.plugins_up and not bot.draining:
+            task = loop.create_task(reload_changed(bot, changes), name="townhall-reload")
+            under_way.add(task)
+            task.add_done_callback(under_way.discard)
+
+    loop.add_signal_handler(RELOAD, begin)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(RELOAD)
+        signal.signal(RELOAD, signal.SIG_IGN)  # by default it would end a bot that is stopping
+        for task in under_way:
+            task.cancel()
 
 
 async def _until_stopped(bot: Townhall, serving: asyncio.Task[None], signals: asyncio.Queue[int]) -> None:
