@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from townhall_bot.store.schema import told_of
 
@@ -18,6 +19,8 @@ log = logging.getLogger("townhall.lock")
 
 FILE = "townhall.lock"
 LOOK_AGAIN_S = 0.1
+
+T = TypeVar("T")
 
 
 class Held(Exception):
@@ -56,26 +59,22 @@ def held(
 
 def holder(data_dir: Path) -> str | None:
     """Return who holds the lock, in words; None where nobody does."""
-    try:
-        descriptor = os.open(data_dir / FILE, os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        return None if _try(descriptor) else _who(descriptor)
-    finally:
-        os.close(descriptor)
+    return _of_holder(data_dir, _who)
 
 
 def holders_pid(data_dir: Path) -> int | None:
     """Return the process id of the bot that holds the lock; None where nobody does, or it has just started."""
+    return _of_holder(data_dir, _pid)
+
+
+def _of_holder(data_dir: Path, tell: Callable[[int], T | None]) -> T | None:
+    """Return what ``tell`` reads out of the lock's file; None where nobody holds the lock."""
     try:
         descriptor = os.open(data_dir / FILE, os.O_RDWR | os.O_CLOEXEC)
     except OSError:
         return None
     try:
-        return None if _try(descriptor) else _note(descriptor)[0]
-    except (ValueError, KeyError, TypeError):
-        return None
+        return None if _try(descriptor) else tell(descriptor)
     finally:
         os.close(descriptor)
 
@@ -106,13 +105,19 @@ def _try(descriptor: int) -> bool:
 
 
 def _who(descriptor: int) -> str:
+    note = _note(descriptor)
+    return "a process that has just started" if note is None else "process {}, running since {}".format(*note)
+
+
+def _pid(descriptor: int) -> int | None:
+    note = _note(descriptor)
+    return None if note is None else note[0]
+
+
+def _note(descriptor: int) -> tuple[int, str] | None:
+    """Return the holder's process id and since when it runs, None before it has written them."""
     try:
-        pid, since = _note(descriptor)
-        return f"process {pid}, running since {since}"
+        note = json.loads(os.pread(descriptor, 1000, 0))
+        return int(note["pid"]), str(note["since"])
     except (ValueError, KeyError, TypeError):
-        return "a process that has just started"
-
-
-def _note(descriptor: int) -> tuple[int, str]:
-    note = json.loads(os.pread(descriptor, 1000, 0))
-    return int(note["pid"]), str(note["since"])
+        return None

@@ -31,3 +31,5 @@ async def test_a_panel_that_is_used_shows_what_is_set_beyond_15_minutes(
     chosen = await admin.select(panel, "other", custom_id=menu(panel, MODEL))
     await chosen.until(lambda chosen: "This server now uses **other**." in chosen.text)
     await turn.until(lambda turn: "**other**" in panel.text)
+    assert "closed" not in panel.text
+    assert menu(panel, MODEL)
