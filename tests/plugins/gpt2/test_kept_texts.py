@@ -103,3 +103,12 @@ async def test_a_text_that_cannot_be_kept_still_reaches_the_member(
     assert turn.text.startswith("**Hello**")
     assert "a text could not be kept" in caplog.text
     assert "Hello" not in caplog.text
+
+
+async def test_where_nothing_is_kept_nothing_is_written_even_for_a_moment(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "townhall.db")
+    kept = KeptTexts(store.entries("gpt2"), 0)
+    before = await store._run(lambda db: db.total_changes)
+    await kept.keep(request("Hush", user=2), "…")
+    assert await store._run(lambda db: db.total_changes) == before
+    await store.close()
