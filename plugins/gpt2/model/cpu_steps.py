@@ -5,7 +5,7 @@ a region is an array of the model (weights, keys, values), the step's input or o
 kernels' compiled code, is all a later start needs.
 
 The file holds machine code, as tinygrad's own kernel cache does: whoever may write to the cache folder may run code as
-the bot. Its name is a hash of everything the code depends on, this package's source included.
+the bot. Its name is a hash of everything the code depends on, the network's and the kernels' source included.
 """
 
 from __future__ import annotations
@@ -37,6 +37,16 @@ from plugins.gpt2.model.transformer import Transformer
 log = logging.getLogger("townhall.gpt2.model")
 
 INPUTS, WANTED, LOGITS = "inputs", "wanted", "logits"
+SOURCES = (
+    *("transformer.py", "transformer_block.py", "attention.py", "feed_forward.py", "layer_norm.py", "linear.py"),
+    *("launch.py", "launch_c.py", "c_kernels.py", "c_attention.py", "c_source.py", "kernels.py", "layout.py"),
+    *("packing.py", "build.py", "steps.py", "device.py", "compiler.py", "constants.py", "pages.py"),
+    *("cpu_graph.py", "cpu_team.py", "cpu_steps.py"),
+)
+"""What a captured step depends on, beside this file: the network, its kernels, how they are compiled and replayed.
+
+A file that shapes no step (the hub, a tokenizer) is not among them: editing it costs nobody a capture.
+"""
 Array = npt.NDArray[Any]
 
 
@@ -190,10 +200,10 @@ class TableStep:
 
 
 def cache_key(*facts: object) -> str:
-    """Return a name for a step that depends on ``facts``, on this package's source and on tinygrad's version."""
+    """Return a name for a step that depends on ``facts``, on the :data:`SOURCES` and on tinygrad's version."""
     digest = hashlib.sha256(repr((device.TINYGRAD_VERSION, *facts)).encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
+    for name in SOURCES:
+        digest.update(Path(__file__).parent.joinpath(name).read_bytes())
     return digest.hexdigest()[:24]
 
 

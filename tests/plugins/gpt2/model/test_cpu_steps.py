@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
 from pathlib import Path
 
@@ -108,3 +109,22 @@ def test_a_recording_for_another_model_is_refused(load_model: Load) -> None:
     with pytest.raises(ValueError, match=r"uses h\.9\.mlp\.c_fc\.weight, which this model does not have"):
         cpu_steps.TableStep(recording, {}, 1, 1, team_of(1))
     assert model.token_cost.kernels == 2 * 7 + 3
+
+
+WITHOUT_EFFECT = {"gpt2", "utils", "weights_cache", "sweeping", "checkpoint"}
+"""What the network imports and no captured step depends on."""
+
+
+def test_a_step_is_named_after_every_file_that_shapes_it_and_no_other() -> None:
+    here = Path(cpu_steps.__file__).parent
+    package = cpu_steps.__name__.removesuffix("cpu_steps")
+    reached, to_read = set[str](), ["build", "cpu_steps"]
+    while to_read:
+        if (module := to_read.pop()) in reached | WITHOUT_EFFECT:
+            continue
+        reached.add(module)
+        for node in ast.walk(ast.parse((here / f"{module}.py").read_text())):
+            if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith(package):
+                inner = f"{node.module}.".removeprefix(package)
+                to_read += [inner.rstrip(".")] if inner else [alias.name for alias in node.names]
+    assert {name.removesuffix(".py") for name in cpu_steps.SOURCES} == reached
