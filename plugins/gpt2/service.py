@@ -14,7 +14,6 @@ import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 
-from plugins.gpt2 import memory
 from plugins.gpt2.admission import check_request
 from plugins.gpt2.catalogue import Catalogue
 from plugins.gpt2.engine.interface import ModelInfo
@@ -38,6 +37,7 @@ from plugins.gpt2.shelf import Listener, Shelf
 from plugins.gpt2.source import CheckpointSource, ModelSource
 from plugins.gpt2.ticket import Ticket
 from plugins.gpt2.words import duration
+from townhall_bot import memory
 
 log = logging.getLogger("townhall.gpt2.service")
 

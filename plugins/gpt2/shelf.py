@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from plugins.gpt2 import memory
 from plugins.gpt2.catalogue import over_budget
 from plugins.gpt2.daemon import in_daemon_thread
 from plugins.gpt2.engine.interface import ModelInfo
@@ -23,6 +22,7 @@ from plugins.gpt2.phrases import Said, say
 from plugins.gpt2.protocol import ModelUnavailable
 from plugins.gpt2.source import ModelSource, Opened
 from plugins.gpt2.words import detail, size
+from townhall_bot import memory
 
 log = logging.getLogger("townhall.gpt2.models")
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from plugins.gpt2 import memory
 from plugins.gpt2.doctor import checks
 from plugins.gpt2.model import compiler
 from plugins.gpt2.settings import GPT2Settings
+from townhall_bot import memory
 from townhall_bot.plugins import Check
 
 CLANG = compiler.Compiler("/usr/bin/clang", "clang", "clang version 17")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from plugins.gpt2 import memory
+from townhall_bot import memory
 
 GIGABYTE = 1_000_000_000
 
