@@ -27,8 +27,8 @@ from unittest import mock
 from pydantic import SecretStr
 
 from bench import machine
-from plugins.gpt2.model.checkpoint import open_checkpoint
-from plugins.gpt2.model.checkpoint_errors import CheckpointError
+from plugins.gpt2.checkpoint.checkpoint import open_checkpoint
+from plugins.gpt2.checkpoint.errors import CheckpointError
 from plugins.gpt2.plugin import GPT2Plugin
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.bot import Townhall

@@ -23,7 +23,7 @@ from bench.figures import busy_table
 from bench.job import Job
 from bench.models import random_folder
 from bench.peers import PeerFailed, Workplace, chosen
-from plugins.gpt2.model.config_file import CONFIG_NAME, read_config
+from plugins.gpt2.checkpoint.config_file import CONFIG_NAME, read_config
 from plugins.gpt2.model.constants import OFFICIAL_CONFIGS
 
 COUNT_FOREVER = "n = 0\nwhile True: n += 1"

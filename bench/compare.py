@@ -22,7 +22,7 @@ from bench.figures import medians, tables
 from bench.job import PARTS, Job, Outcome
 from bench.models import random_folder
 from bench.peers import OTHERS, OURS, Peer, PeerFailed, Workplace, chosen
-from plugins.gpt2.model.config_file import CONFIG_NAME, read_config
+from plugins.gpt2.checkpoint.config_file import CONFIG_NAME, read_config
 from plugins.gpt2.model.constants import OFFICIAL_CONFIGS
 
 DEFAULT_CACHE = Path(tempfile.gettempdir()) / "townhall-bench"

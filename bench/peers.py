@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.job import Job, Outcome
-from plugins.gpt2.model.checkpoint_files import WEIGHTS_NAME
+from plugins.gpt2.checkpoint.files import WEIGHTS_NAME
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS = "townhall"

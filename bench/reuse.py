@@ -14,8 +14,8 @@ from statistics import median
 from typing import Any
 
 from bench import machine
+from plugins.gpt2.checkpoint.checkpoint import open_checkpoint
 from plugins.gpt2.engine.scheduler import Scheduler
-from plugins.gpt2.model.checkpoint import open_checkpoint
 from plugins.gpt2.model.constants import EMBEDDED_MODEL
 from plugins.gpt2.model.gpt2 import GPT2, load
 from plugins.gpt2.protocol import Finished, GenerationRequest, SamplingParams, Timing

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from plugins.gpt2.model.tokenizer import BYTE_ALPHABET, END_OF_TEXT, MERGES_NAME, VOCAB_NAME, BPETokenizer
+from plugins.gpt2.checkpoint.tokenizer import BYTE_ALPHABET, END_OF_TEXT, MERGES_NAME, VOCAB_NAME, BPETokenizer
 
 Tokens = npt.NDArray[np.uint16]
 HELD_OUT = 40

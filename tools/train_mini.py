@@ -30,11 +30,11 @@ from typing import Any
 
 import numpy as np
 
-from plugins.gpt2.model.checkpoint import expected_shapes, open_checkpoint
-from plugins.gpt2.model.checkpoint_files import WEIGHTS_NAME
-from plugins.gpt2.model.config_file import CONFIG_NAME, to_json
+from plugins.gpt2.checkpoint.checkpoint import expected_shapes, open_checkpoint
+from plugins.gpt2.checkpoint.config_file import CONFIG_NAME, to_json
+from plugins.gpt2.checkpoint.files import WEIGHTS_NAME
+from plugins.gpt2.checkpoint.tokenizer import BPETokenizer
 from plugins.gpt2.model.constants import GPT2Config
-from plugins.gpt2.model.tokenizer import BPETokenizer
 from tools.mini_corpus import Corpus, Tokens, read_documents, tokenise, train_vocabulary, write_vocabulary
 from tools.random_checkpoint import safetensors_bytes
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from bench.job import Job
 from bench.runners.harness import Prompts, Stepwise, run
-from plugins.gpt2.model.checkpoint import open_checkpoint
+from plugins.gpt2.checkpoint.checkpoint import open_checkpoint
 from plugins.gpt2.model.constants import WEIGHT_NAMES
 from plugins.gpt2.model.gpt2 import load
 

@@ -97,7 +97,7 @@ def over_budget(name: str, need: int, budget: int) -> Said:
 
 
 def _folder_of(name: str, *, allow_pickle: bool) -> Path | None:
-    from plugins.gpt2.model.checkpoint import CheckpointError, on_disk
+    from plugins.gpt2.checkpoint.checkpoint import CheckpointError, on_disk
 
     try:
         return on_disk(name, allow_pickle=allow_pickle)
@@ -106,8 +106,8 @@ def _folder_of(name: str, *, allow_pickle: bool) -> Path | None:
 
 
 def _config_in(folder: Path) -> GPT2Config | None:
-    from plugins.gpt2.model.checkpoint_errors import CheckpointError
-    from plugins.gpt2.model.config_file import CONFIG_NAME, read_config
+    from plugins.gpt2.checkpoint.config_file import CONFIG_NAME, read_config
+    from plugins.gpt2.checkpoint.errors import CheckpointError
 
     try:
         return read_config(folder / CONFIG_NAME)

@@ -56,8 +56,8 @@ def _device(settings: GPT2Settings) -> Sequence[Check]:
 
 def _allowed_models(settings: GPT2Settings) -> Sequence[Check]:
     """Are these names of models?"""
-    from plugins.gpt2.model.checkpoint import CheckpointError
-    from plugins.gpt2.model.model_names import locate
+    from plugins.gpt2.checkpoint.checkpoint import CheckpointError
+    from plugins.gpt2.checkpoint.model_names import locate
 
     wrong = []
     for name in settings.allowed_models:
@@ -72,8 +72,8 @@ def _allowed_models(settings: GPT2Settings) -> Sequence[Check]:
 
 def _model(settings: GPT2Settings) -> Sequence[Check]:
     """Is the default model whole, and does memory hold it?"""
-    from plugins.gpt2.model.checkpoint import CheckpointError, on_disk, open_checkpoint
-    from plugins.gpt2.model.model_names import HUB_CONFIGS
+    from plugins.gpt2.checkpoint.checkpoint import CheckpointError, on_disk, open_checkpoint
+    from plugins.gpt2.checkpoint.model_names import HUB_CONFIGS
 
     name = settings.model
     try:

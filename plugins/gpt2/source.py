@@ -15,8 +15,8 @@ from plugins.gpt2.settings import GPT2Settings
 from plugins.gpt2.words import size
 
 if TYPE_CHECKING:
-    from plugins.gpt2.model.checkpoint import Checkpoint
-    from plugins.gpt2.model.hub import DownloadProgress
+    from plugins.gpt2.checkpoint.checkpoint import Checkpoint
+    from plugins.gpt2.checkpoint.hub import DownloadProgress
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class ModelSource(Protocol):
 
 def check_disk(name: str, needed: int, budget: int) -> None:
     """Raise ModelUnavailable where ``needed`` more bytes would exceed the host's budget for all downloaded models."""
-    from plugins.gpt2.model.hub import cached_repos
+    from plugins.gpt2.checkpoint.hub import cached_repos
 
     taken = sum(cached_repos().values())
     if taken + needed > budget:
@@ -57,7 +57,7 @@ class CheckpointSource:
 
     def open(self, name: str, on_progress: Callable[[Said], None]) -> Opened:
         """Open or download ``name``. Raises ``CheckpointError``, a ValueError whose message names the cure."""
-        from plugins.gpt2.model.checkpoint import open_checkpoint
+        from plugins.gpt2.checkpoint.checkpoint import open_checkpoint
         from plugins.gpt2.model.gpt2 import memory_plan
 
         budget, checked = self._settings.disk_budget, False

@@ -7,7 +7,7 @@ import pytest
 
 from bench.formats.gguf_file import gguf_name, read_tensors
 from bench.models import random_folder, vocabulary
-from plugins.gpt2.model.checkpoint import open_checkpoint
+from plugins.gpt2.checkpoint.checkpoint import open_checkpoint
 from plugins.gpt2.model.constants import GPT2Config
 
 SMALL = GPT2Config(2, 2, 32, 64, 400, 128, end_of_text=399)

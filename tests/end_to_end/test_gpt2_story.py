@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from plugins.gpt2.model.checkpoint import on_disk
+from plugins.gpt2.checkpoint.checkpoint import on_disk
 from plugins.gpt2.plugin import GPT2Plugin
 from townhall_bot.loopback import CommandRefused, LoopbackDiscord, Person, Turn
 from townhall_bot.testkit import RunningTownhall, StartTownhall

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from plugins.gpt2.model.tokenizer import BPETokenizer, load_tokenizer
+from plugins.gpt2.checkpoint.tokenizer import BPETokenizer, load_tokenizer
 from tools.mini_corpus import HELD_OUT, read_documents, tokenise, write_vocabulary
 from tools.random_checkpoint import small_vocabulary
 from tools.train_mini import learning_rate

@@ -33,7 +33,7 @@ from plugins.gpt2.model.transformer_block import TransformerBlock
 from plugins.gpt2.model.weights_cache import PackedWeights, open_or_convert
 
 if TYPE_CHECKING:
-    from plugins.gpt2.model.checkpoint import Checkpoint
+    from plugins.gpt2.checkpoint.checkpoint import Checkpoint
 
 log = logging.getLogger("townhall.gpt2.model")
 

@@ -19,9 +19,9 @@ from plugins.gpt2.model.constants import GPT2Config, Weights
 from plugins.gpt2.model.utils import bucket_for
 
 if TYPE_CHECKING:
-    from plugins.gpt2.model.checkpoint import Checkpoint
+    from plugins.gpt2.checkpoint.checkpoint import Checkpoint
+    from plugins.gpt2.checkpoint.tokenizer import BPETokenizer
     from plugins.gpt2.model.steps import Step
-    from plugins.gpt2.model.tokenizer import BPETokenizer
     from plugins.gpt2.model.transformer import Transformer
     from plugins.gpt2.model.weights_cache import PackedWeights
 

@@ -9,15 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from plugins.gpt2.model import hub
-from plugins.gpt2.model.checkpoint import on_disk
-from plugins.gpt2.model.checkpoint_errors import CheckpointError
-from plugins.gpt2.model.checkpoint_files import CONFIG_NAME
-from plugins.gpt2.model.config_file import read_config
+from plugins.gpt2.checkpoint import hub
+from plugins.gpt2.checkpoint.checkpoint import on_disk
+from plugins.gpt2.checkpoint.config_file import read_config
+from plugins.gpt2.checkpoint.errors import CheckpointError
+from plugins.gpt2.checkpoint.files import CONFIG_NAME
+from plugins.gpt2.checkpoint.model_names import HUB_CONFIGS, HUB_NAMES, known_models, locate
+from plugins.gpt2.checkpoint.verify import verify
 from plugins.gpt2.model.constants import EMBEDDED_MODEL, GPT2Config
 from plugins.gpt2.model.gpt2 import memory_plan
-from plugins.gpt2.model.model_names import HUB_CONFIGS, HUB_NAMES, known_models, locate
-from plugins.gpt2.model.verify import verify
 
 ROWS = 8
 """Texts at a time that the memory need is given for: the engine's default."""

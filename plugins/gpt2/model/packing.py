@@ -17,7 +17,7 @@ from plugins.gpt2.model.constants import GPT2Config, Weights
 from plugins.gpt2.model.layout import Layout
 
 if TYPE_CHECKING:
-    from plugins.gpt2.model.checkpoint import Checkpoint
+    from plugins.gpt2.checkpoint.checkpoint import Checkpoint
 
 Array = npt.NDArray[Any]
 

@@ -28,7 +28,7 @@ from plugins.gpt2.model.packing import STORED, Part, pack, parts
 from plugins.gpt2.model.sweeping import TEMPORARY, sweep, used
 
 if TYPE_CHECKING:
-    from plugins.gpt2.model.checkpoint import Checkpoint
+    from plugins.gpt2.checkpoint.checkpoint import Checkpoint
 
 log = logging.getLogger("townhall.gpt2.model")
 

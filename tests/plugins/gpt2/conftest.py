@@ -1,16 +1,22 @@
-"""Services, a Discord on a clock, and a cache of weights of the test run's own; kernels are shared with other runs."""
+"""Services, a Discord on a clock, a small hub, and caches of the test run's own; compiled kernels are shared with other runs."""
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
+import huggingface_hub
 import pytest
+from huggingface_hub import constants
 
 from plugins.gpt2.model import compiler
 from plugins.gpt2.service import GPT2Service
 from plugins.gpt2.settings import GPT2Settings
+from tests.plugins.gpt2.checkpoint.small_hub import CONFIG, REPO, SmallHub
 from tests.plugins.gpt2.fake_source import FakeSource, Start, settings
+from tools.random_checkpoint import write_checkpoint
 from townhall_bot.loopback import LoopbackDiscord, ManualClock, point_discord_at
 from townhall_bot.testkit import RATE_SCALE, undescribed
 
@@ -53,3 +59,24 @@ async def discord_on_a_clock(clock: ManualClock) -> AsyncIterator[LoopbackDiscor
         with point_discord_at(server):
             yield server
         assert undescribed(server) == []
+
+
+@pytest.fixture
+def small_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallHub]:
+    """A hub with one model, ``REPO`` of shape ``CONFIG`` and seed 1, instead of the real one."""
+    with SmallHub({REPO: write_checkpoint(tmp_path / "small", CONFIG, seed=1)}) as server:
+        template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, server.url)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr(constants, "ENDPOINT", server.url)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_IMPLICIT_TOKEN", True)
+        monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 16384)
+        yield server
+        huggingface_hub.close_session()
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare the second and more that ``huggingface_hub`` waits before it tries again."""
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)

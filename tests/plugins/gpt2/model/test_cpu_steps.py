@@ -13,8 +13,8 @@ from plugins.gpt2.model import compiler
 
 compiler.use()
 
+from plugins.gpt2.checkpoint.checkpoint import open_checkpoint  # noqa: E402 - as above
 from plugins.gpt2.model import cpu_steps, device  # noqa: E402 - tinygrad reads the environment that use() sets
-from plugins.gpt2.model.checkpoint import open_checkpoint  # noqa: E402 - as above
 from plugins.gpt2.model.cpu_graph import team_of  # noqa: E402 - as above
 from plugins.gpt2.model.gpt2 import GPT2, load  # noqa: E402 - as above
 from plugins.gpt2.model.steps import JitStep  # noqa: E402 - as above

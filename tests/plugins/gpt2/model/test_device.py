@@ -7,7 +7,7 @@ import sys
 
 SCRIPT = """
 import threading
-from plugins.gpt2.model.checkpoint import open_checkpoint
+from plugins.gpt2.checkpoint.checkpoint import open_checkpoint
 from plugins.gpt2.model.constants import EMBEDDED_MODEL
 from plugins.gpt2.model.gpt2 import load, open_device
 

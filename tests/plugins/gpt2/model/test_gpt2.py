@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from plugins.gpt2.checkpoint.checkpoint import open_checkpoint
 from plugins.gpt2.model import c_kernels
-from plugins.gpt2.model.checkpoint import open_checkpoint
 from plugins.gpt2.model.constants import EMBEDDED_MODEL, OFFICIAL_CONFIGS, Weights
 from plugins.gpt2.model.gpt2 import GPT2, LoadProgress, load, memory_plan, prefill_slices
 from tools.random_checkpoint import RECIPES, write_checkpoint

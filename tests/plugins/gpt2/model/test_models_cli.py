@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from huggingface_hub import constants
 
-from plugins.gpt2.model import hub, models_cli
-from plugins.gpt2.model.verify import KNOWN_SHA256
-from tests.plugins.gpt2.model.small_hub import CONFIG, REPO, SmallHub
+from plugins.gpt2.checkpoint import hub
+from plugins.gpt2.checkpoint.verify import KNOWN_SHA256
+from plugins.gpt2.model import models_cli
+from tests.plugins.gpt2.checkpoint.small_hub import CONFIG, REPO, SmallHub
 from tools.random_checkpoint import random_weights, safetensors_bytes, write_checkpoint
 
 Models = Callable[..., tuple[int, str, str]]

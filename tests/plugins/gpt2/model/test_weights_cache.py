@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import safetensors
 
+from plugins.gpt2.checkpoint.checkpoint import Checkpoint, open_checkpoint
 from plugins.gpt2.model import weights_cache
-from plugins.gpt2.model.checkpoint import Checkpoint, open_checkpoint
 from plugins.gpt2.model.constants import WEIGHT_NAMES, Weights
 from plugins.gpt2.model.layout import NATIVE
 from plugins.gpt2.model.packing import pack

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from plugins.gpt2.model.checkpoint import on_disk
+from plugins.gpt2.checkpoint.checkpoint import on_disk
 from plugins.gpt2.protocol import ModelUnavailable
 from plugins.gpt2.settings import GPT2Settings
 from plugins.gpt2.source import CheckpointSource
-from tests.plugins.gpt2.model.small_hub import REPO, SmallHub
+from tests.plugins.gpt2.checkpoint.small_hub import REPO, SmallHub
 
 
 def source(monkeypatch: pytest.MonkeyPatch, budget: int) -> CheckpointSource:

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from plugins.gpt2.model.checkpoint_errors import CheckpointError
-from plugins.gpt2.model.safetensors_file import ITEM_SIZES
-from plugins.gpt2.model.tensor_file import TensorFile, TensorRef
+from plugins.gpt2.checkpoint.errors import CheckpointError
+from plugins.gpt2.checkpoint.safetensors_file import ITEM_SIZES
+from plugins.gpt2.checkpoint.tensor_file import TensorFile, TensorRef
 
 PICKLE_LIMIT = 16_000_000
 """Longest ``data.pkl`` in bytes; that of gpt2-xl has less than 100,000."""

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from plugins.gpt2.model.checkpoint_errors import CheckpointError
-from plugins.gpt2.model.tensor_file import TensorFile, TensorRef
+from plugins.gpt2.checkpoint.errors import CheckpointError
+from plugins.gpt2.checkpoint.tensor_file import TensorFile, TensorRef
 
 HEADER_LIMIT = 100_000_000
 """Longest header in bytes; the bound of the safetensors library itself."""

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from huggingface_hub import constants
 
-from plugins.gpt2.model import hub
-from plugins.gpt2.model.checkpoint import (
+from plugins.gpt2.checkpoint import hub
+from plugins.gpt2.checkpoint.checkpoint import (
     Checkpoint,
     CheckpointError,
     DownloadFailed,
@@ -23,7 +23,7 @@ from plugins.gpt2.model.checkpoint import (
     on_disk,
     open_checkpoint,
 )
-from tests.plugins.gpt2.model.small_hub import CONFIG, REPO, SmallHub
+from tests.plugins.gpt2.checkpoint.small_hub import CONFIG, REPO, SmallHub
 from tools.random_checkpoint import random_weights, write_checkpoint
 
 
@@ -218,7 +218,7 @@ def test_a_full_disk_is_found_out_before_the_download(small_hub: SmallHub, monke
     class Usage:
         free = 100_000
 
-    monkeypatch.setattr("plugins.gpt2.model.hub.shutil.disk_usage", lambda path: Usage)
+    monkeypatch.setattr("plugins.gpt2.checkpoint.hub.shutil.disk_usage", lambda path: Usage)
     with pytest.raises(DownloadFailed, match=r"needs 0 MB, but only 0 MB are free at \S+cache.*HF_HOME"):
         open_checkpoint(REPO)
     assert small_hub.gets(".safetensors") == []
@@ -247,7 +247,7 @@ def test_removing_frees_the_disk(small_hub: SmallHub) -> None:
 
 def test_the_environment_says_where_the_hub_and_the_cache_are(small_hub: SmallHub, tmp_path: Path) -> None:
     """Variables are read when ``huggingface_hub`` is imported, so this needs processes of its own."""
-    program = f"from plugins.gpt2.model.checkpoint import open_checkpoint; print(open_checkpoint({REPO!r}).folder)"
+    program = f"from plugins.gpt2.checkpoint.checkpoint import open_checkpoint; print(open_checkpoint({REPO!r}).folder)"
     environment = {"PATH": os.environ["PATH"], "HF_HOME": str(tmp_path / "home"), "HF_ENDPOINT": small_hub.url}
 
     def run(**more: str) -> subprocess.CompletedProcess[str]:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from plugins.gpt2.model.checkpoint import Checkpoint
-from plugins.gpt2.model.checkpoint_errors import CheckpointError
-from plugins.gpt2.model.checkpoint_files import WEIGHTS_NAME
-from plugins.gpt2.model.model_names import HUB_NAMES
+from plugins.gpt2.checkpoint.checkpoint import Checkpoint
+from plugins.gpt2.checkpoint.errors import CheckpointError
+from plugins.gpt2.checkpoint.files import WEIGHTS_NAME
+from plugins.gpt2.checkpoint.model_names import HUB_NAMES
 
 KNOWN_SHA256: dict[tuple[str, str], str] = {
     (HUB_NAMES["gpt2"], WEIGHTS_NAME): "248dfc3911869ec493c76e65bf2fcf7f615828b0254c12b473182f0f81d3a707",

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from plugins.gpt2.model.checkpoint_errors import CheckpointError
+from plugins.gpt2.checkpoint.errors import CheckpointError
 
 READABLE = ("F32", "F16", "BF16")
 """The types that :meth:`TensorRef.numpy` reads, under safetensors' names."""

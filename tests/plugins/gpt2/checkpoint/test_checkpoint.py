@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from plugins.gpt2.model.checkpoint import Checkpoint, CheckpointError, UnknownModel, on_disk, open_checkpoint
+from plugins.gpt2.checkpoint.checkpoint import Checkpoint, CheckpointError, UnknownModel, on_disk, open_checkpoint
 from plugins.gpt2.model.constants import GPT2Config
 from tools.random_checkpoint import random_weights, safetensors_bytes, write_checkpoint
 

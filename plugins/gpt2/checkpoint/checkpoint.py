@@ -13,9 +13,10 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from plugins.gpt2.model import hub
-from plugins.gpt2.model.checkpoint_errors import CheckpointError, DownloadFailed, UnknownModel
-from plugins.gpt2.model.checkpoint_files import (
+from plugins.gpt2.checkpoint import hub
+from plugins.gpt2.checkpoint.config_file import read_config
+from plugins.gpt2.checkpoint.errors import CheckpointError, DownloadFailed, UnknownModel
+from plugins.gpt2.checkpoint.files import (
     CONFIG_NAME,
     INDEX_NAME,
     MERGES_NAME,
@@ -26,14 +27,13 @@ from plugins.gpt2.model.checkpoint_files import (
     pickle_refused,
     weight_map,
 )
-from plugins.gpt2.model.config_file import read_config
+from plugins.gpt2.checkpoint.hub import DownloadProgress, OnProgress
+from plugins.gpt2.checkpoint.model_names import locate
+from plugins.gpt2.checkpoint.pickle_file import open_pickle
+from plugins.gpt2.checkpoint.safetensors_file import open_safetensors
+from plugins.gpt2.checkpoint.tensor_file import READABLE, TensorFile, TensorRef
+from plugins.gpt2.checkpoint.tokenizer import BPETokenizer, load_tokenizer
 from plugins.gpt2.model.constants import GPT2Config
-from plugins.gpt2.model.hub import DownloadProgress, OnProgress
-from plugins.gpt2.model.model_names import locate
-from plugins.gpt2.model.pickle_file import open_pickle
-from plugins.gpt2.model.safetensors_file import open_safetensors
-from plugins.gpt2.model.tensor_file import READABLE, TensorFile, TensorRef
-from plugins.gpt2.model.tokenizer import BPETokenizer, load_tokenizer
 
 __all__ = [
     "Checkpoint",

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from plugins.gpt2.model.checkpoint_errors import CheckpointError
-from plugins.gpt2.model.config_file import read_json_object
+from plugins.gpt2.checkpoint.config_file import read_json_object
+from plugins.gpt2.checkpoint.errors import CheckpointError
 
 TOKENIZER_NAME = "tokenizer.json"
 

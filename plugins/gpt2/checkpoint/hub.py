@@ -16,8 +16,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from plugins.gpt2.model.checkpoint_errors import CheckpointError, DownloadFailed, UnknownModel
-from plugins.gpt2.model.checkpoint_files import (
+from plugins.gpt2.checkpoint.config_file import read_config
+from plugins.gpt2.checkpoint.errors import CheckpointError, DownloadFailed, UnknownModel
+from plugins.gpt2.checkpoint.files import (
     CONFIG_NAME,
     INDEX_NAME,
     MERGES_NAME,
@@ -29,7 +30,6 @@ from plugins.gpt2.model.checkpoint_files import (
     pickle_refused,
     weight_map,
 )
-from plugins.gpt2.model.config_file import read_config
 
 if TYPE_CHECKING:
     from huggingface_hub import DryRunFileInfo

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import tiktoken
 
-from plugins.gpt2.model.checkpoint import CheckpointError
-from plugins.gpt2.model.model_names import MINI_FOLDER
-from plugins.gpt2.model.tokenizer import BYTE_ALPHABET, END_OF_TEXT, BPETokenizer, load_tokenizer, read_merges
+from plugins.gpt2.checkpoint.checkpoint import CheckpointError
+from plugins.gpt2.checkpoint.model_names import MINI_FOLDER
+from plugins.gpt2.checkpoint.tokenizer import BYTE_ALPHABET, END_OF_TEXT, BPETokenizer, load_tokenizer, read_merges
 from tools.random_checkpoint import small_vocabulary
 
 OFFICIAL = Path(__file__).parents[5] / "shared/data"

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from plugins.gpt2.model.checkpoint_errors import UnknownModel
+from plugins.gpt2.checkpoint.errors import UnknownModel
 from plugins.gpt2.model.constants import EMBEDDED_MODEL, OFFICIAL_CONFIGS, OFFICIAL_MODELS, GPT2Config
 
 MINI_FOLDER = Path(__file__).resolve().parent.parent / "mini"

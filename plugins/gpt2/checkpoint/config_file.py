@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from plugins.gpt2.model.checkpoint_errors import CheckpointError
+from plugins.gpt2.checkpoint.errors import CheckpointError
 from plugins.gpt2.model.constants import Activation, GPT2Config
 
 CONFIG_NAME = "config.json"

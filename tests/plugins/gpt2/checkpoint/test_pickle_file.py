@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from plugins.gpt2.model.checkpoint import CheckpointError, open_checkpoint
+from plugins.gpt2.checkpoint.checkpoint import CheckpointError, open_checkpoint
+from plugins.gpt2.checkpoint.pickle_file import open_pickle
 from plugins.gpt2.model.constants import GPT2Config
-from plugins.gpt2.model.pickle_file import open_pickle
-from tests.plugins.gpt2.model.small_hub import REPO, SmallHub
+from tests.plugins.gpt2.checkpoint.small_hub import REPO, SmallHub
 from tools.random_checkpoint import encode_as, random_weights, write_checkpoint
 
 CONFIG = GPT2Config(1, 1, 4, 5, 257, 16, end_of_text=256)

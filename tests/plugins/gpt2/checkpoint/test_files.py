@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from plugins.gpt2.model import hub
-from plugins.gpt2.model.checkpoint import CheckpointError, on_disk, open_checkpoint
-from plugins.gpt2.model.checkpoint_files import lacking_files
-from plugins.gpt2.model.config_file import read_config
-from tests.plugins.gpt2.model.small_hub import CONFIG, REPO, SmallHub
+from plugins.gpt2.checkpoint import hub
+from plugins.gpt2.checkpoint.checkpoint import CheckpointError, on_disk, open_checkpoint
+from plugins.gpt2.checkpoint.config_file import read_config
+from plugins.gpt2.checkpoint.files import lacking_files
+from tests.plugins.gpt2.checkpoint.small_hub import CONFIG, REPO, SmallHub
 from tools.random_checkpoint import write_checkpoint
 
 

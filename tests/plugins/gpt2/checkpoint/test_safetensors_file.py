@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from plugins.gpt2.model.checkpoint_errors import CheckpointError
-from plugins.gpt2.model.safetensors_file import open_safetensors
+from plugins.gpt2.checkpoint.errors import CheckpointError
+from plugins.gpt2.checkpoint.safetensors_file import open_safetensors
 from tools.random_checkpoint import safetensors_bytes
 
 

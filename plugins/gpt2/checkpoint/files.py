@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from plugins.gpt2.model.checkpoint_errors import CheckpointError
-from plugins.gpt2.model.config_file import CONFIG_NAME, read_json_object
-from plugins.gpt2.model.tokenizer import MERGES_NAME, VOCAB_NAME
-from plugins.gpt2.model.tokenizer_json import TOKENIZER_NAME
+from plugins.gpt2.checkpoint.config_file import CONFIG_NAME, read_json_object
+from plugins.gpt2.checkpoint.errors import CheckpointError
+from plugins.gpt2.checkpoint.tokenizer import MERGES_NAME, VOCAB_NAME
+from plugins.gpt2.checkpoint.tokenizer_json import TOKENIZER_NAME
 
 __all__ = [
     "CONFIG_NAME",

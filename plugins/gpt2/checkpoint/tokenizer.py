@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import tiktoken
 
-from plugins.gpt2.model.checkpoint_errors import CheckpointError
-from plugins.gpt2.model.config_file import read_json_object
-from plugins.gpt2.model.tokenizer_json import TOKENIZER_NAME, read_tokenizer_json
+from plugins.gpt2.checkpoint.config_file import read_json_object
+from plugins.gpt2.checkpoint.errors import CheckpointError
+from plugins.gpt2.checkpoint.tokenizer_json import TOKENIZER_NAME, read_tokenizer_json
 
 VOCAB_NAME = "vocab.json"
 MERGES_NAME = "merges.txt"
