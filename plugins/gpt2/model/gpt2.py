@@ -264,13 +264,7 @@ def load(
             on_progress(progress)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line of ``townhall gpt2``; return its exit status."""
-    from plugins.gpt2.command import main as run
-
-    status: int = run(arguments)
-    return status
-
-
 if __name__ == "__main__":
+    from plugins.gpt2.cli.generate import main
+
     sys.exit(main())

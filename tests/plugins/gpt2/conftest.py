@@ -1,4 +1,4 @@
-"""Services, a Discord on a clock, a small hub, and caches of the test run's own; compiled kernels are shared with other runs."""
+"""Services, a Discord on a clock, a small hub, and caches of this run; compiled kernels are shared with other runs."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from plugins.gpt2 import texts_cli
+from plugins.gpt2.cli import transcripts
 from plugins.gpt2.kept_texts import KIND, KeptTexts
 from tests.plugins.gpt2.fake_model import request
 from tests.plugins.gpt2.fake_plugin import answered, begin
@@ -21,7 +21,7 @@ from townhall_bot.testkit import StartTownhall
 
 def printed(capsys: pytest.CaptureFixture[str], **chosen: int) -> list[dict[str, object]]:
     """Run ``townhall texts`` in this folder; return what it prints."""
-    assert texts_cli.run(argparse.Namespace(**{"server": None, "member": None} | chosen)) == 0
+    assert transcripts.run(argparse.Namespace(**{"server": None, "member": None} | chosen)) == 0
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
@@ -76,7 +76,7 @@ def test_where_nothing_is_kept_the_host_is_told_what_turns_it_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("TOWNHALL_DATA_DIR", str(tmp_path))
-    assert texts_cli.run(argparse.Namespace(server=None, member=None)) == 0
+    assert transcripts.run(argparse.Namespace(server=None, member=None)) == 0
     assert "TOWNHALL_GPT2_KEEP_TEXTS_DAYS" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 

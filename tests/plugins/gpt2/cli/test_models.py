@@ -12,7 +12,7 @@ from huggingface_hub import constants
 
 from plugins.gpt2.checkpoint import hub
 from plugins.gpt2.checkpoint.verify import KNOWN_SHA256
-from plugins.gpt2.model import models_cli
+from plugins.gpt2.cli import models as models_command
 from tests.plugins.gpt2.checkpoint.small_hub import CONFIG, REPO, SmallHub
 from tools.random_checkpoint import random_weights, safetensors_bytes, write_checkpoint
 
@@ -25,10 +25,10 @@ pytestmark = pytest.mark.usefixtures("small_hub")
 def models(capsys: pytest.CaptureFixture[str]) -> Models:
     """Run ``townhall models`` with these words; return exit status, what was printed, what was complained of."""
     parser = argparse.ArgumentParser()
-    models_cli.configure(parser)
+    models_command.configure(parser)
 
     def run(*words: str) -> tuple[int, str, str]:
-        status = models_cli.run(parser.parse_args(words))
+        status = models_command.run(parser.parse_args(words))
         output = capsys.readouterr()
         return status, output.out, output.err
 

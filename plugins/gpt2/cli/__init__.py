@@ -15,31 +15,31 @@ def _configure_gpt2(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_gpt2(arguments: argparse.Namespace) -> int:
-    from plugins.gpt2.model.gpt2 import main
+    from plugins.gpt2.cli.generate import main
 
     return main(arguments.arguments)
 
 
 def _run_models(arguments: argparse.Namespace) -> int:
-    from plugins.gpt2.model.models_cli import run
+    from plugins.gpt2.cli.models import run
 
     return run(arguments)
 
 
 def _configure_models(parser: argparse.ArgumentParser) -> None:
-    from plugins.gpt2.model.models_cli import configure
+    from plugins.gpt2.cli.models import configure
 
     configure(parser)
 
 
 def _run_texts(arguments: argparse.Namespace) -> int:
-    from plugins.gpt2.texts_cli import run
+    from plugins.gpt2.cli.transcripts import run
 
     return run(arguments)
 
 
 def _configure_texts(parser: argparse.ArgumentParser) -> None:
-    from plugins.gpt2.texts_cli import configure
+    from plugins.gpt2.cli.transcripts import configure
 
     configure(parser)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from plugins.gpt2.command import main
+from plugins.gpt2.cli.generate import main
 from plugins.gpt2.engine.interface import Logits
 from plugins.gpt2.model import gpt2
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from plugins.gpt2.model import gpt2
+from plugins.gpt2.cli import generate
 from plugins.gpt2.plugin import GPT2Plugin
 
 
@@ -32,7 +32,7 @@ def test_every_argument_reaches_the_models_own_command_line(monkeypatch: pytest.
         reached.extend(arguments)
         return 3
 
-    monkeypatch.setattr(gpt2, "main", main)
+    monkeypatch.setattr(generate, "main", main)
     given = ["--prompt", "Hello there, --count", "--count", "5", "--timing", "--help"]
     assert run("gpt2", *given) == 3
     assert reached == given

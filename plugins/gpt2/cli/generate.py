@@ -127,7 +127,7 @@ def _complain(message: str, status: int) -> int:
 def _load(name: str, weights: Any, settings: GPT2Settings) -> tuple[GPT2, float]:
     """Return the model and the milliseconds that its weights took, telling what goes on."""
     from plugins.gpt2.checkpoint.checkpoint import on_disk, open_checkpoint
-    from plugins.gpt2.model.download_bar import DownloadBar
+    from plugins.gpt2.cli.download_bar import DownloadBar
     from plugins.gpt2.model.gpt2 import default_device, load
 
     device = settings.device or default_device()

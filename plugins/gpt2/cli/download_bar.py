@@ -18,7 +18,7 @@ class DownloadBar(AbstractContextManager["DownloadBar"]):
     def __init__(self, name: str) -> None:
         self.name = name
         self.bar: Any = None
-        print(  # noqa: T201 - a part of the command line
+        print(
             f"looking for {name} on the hub; one that does not answer is asked again for half a minute",
             file=sys.stderr,
             flush=True,

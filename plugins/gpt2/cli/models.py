@@ -1,5 +1,4 @@
 """``townhall models``: what is on this disk, what it needs, and how it comes and goes."""
-# ruff: noqa: T201 - this is a command line: it talks by printing
 
 from __future__ import annotations
 
@@ -117,7 +116,7 @@ def _config(name: str) -> GPT2Config | None:
 
 
 def _download(model: str, *, allow_pickle: bool) -> int:
-    from plugins.gpt2.model.download_bar import DownloadBar
+    from plugins.gpt2.cli.download_bar import DownloadBar
 
     place = locate(model)
     if place.repo is None:
