@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from bench import machine
 from plugins.gpt2.checkpoint.checkpoint import open_checkpoint
-from plugins.gpt2.engine.interface import LanguageModel, Logits
+from plugins.gpt2.language_model import LanguageModel, Logits
 from plugins.gpt2.model.constants import EMBEDDED_MODEL, WEIGHT_NAMES, Weights
 from plugins.gpt2.model.gpt2 import load
 from tools.mini_corpus import HELD_OUT, read_documents

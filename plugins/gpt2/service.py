@@ -16,10 +16,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, S
 
 from plugins.gpt2.admission import check_request
 from plugins.gpt2.catalogue import Catalogue
-from plugins.gpt2.engine.interface import ModelInfo
+from plugins.gpt2.engine.engine_thread import EngineThread
 from plugins.gpt2.engine.notices import Died, Failed, Happened, Loaded, Loading, Notice, NotLoaded
-from plugins.gpt2.engine.thread import EngineThread
 from plugins.gpt2.fetching import Fetching
+from plugins.gpt2.language_model import ModelInfo
 from plugins.gpt2.line import Line
 from plugins.gpt2.phrases import Said, say
 from plugins.gpt2.protocol import (

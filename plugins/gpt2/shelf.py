@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 
 from plugins.gpt2.catalogue import over_budget
 from plugins.gpt2.daemon import in_daemon_thread
-from plugins.gpt2.engine.interface import ModelInfo
+from plugins.gpt2.engine.engine_thread import EngineThread
 from plugins.gpt2.engine.notices import Loaded, Loading, NotLoaded, Progress
-from plugins.gpt2.engine.thread import EngineThread
+from plugins.gpt2.language_model import ModelInfo
 from plugins.gpt2.phrases import Said, say
 from plugins.gpt2.protocol import ModelUnavailable
 from plugins.gpt2.source import ModelSource, Opened

@@ -6,9 +6,9 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from plugins.gpt2.engine.interface import LanguageModel
+from plugins.gpt2.engine.model_host import Build
 from plugins.gpt2.engine.notices import Progress
-from plugins.gpt2.engine.slot import Build
+from plugins.gpt2.language_model import LanguageModel
 from plugins.gpt2.phrases import Said, say
 from plugins.gpt2.protocol import ModelUnavailable
 from plugins.gpt2.settings import GPT2Settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from plugins.gpt2.engine.interface import ModelInfo
+from plugins.gpt2.language_model import ModelInfo
 from plugins.gpt2.protocol import Event, Finished, GenerationError, GenerationRequest, Queued, Text, Timing
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from plugins.gpt2.engine.interface import ModelInfo
+from plugins.gpt2.language_model import ModelInfo
 from plugins.gpt2.phrases import Said
 from plugins.gpt2.protocol import Event, GenerationError, Text
 

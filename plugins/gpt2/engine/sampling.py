@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from plugins.gpt2.engine.interface import Logits
+from plugins.gpt2.language_model import Logits
 from plugins.gpt2.phrases import say
 from plugins.gpt2.protocol import InvalidRequest, SamplingParams
 

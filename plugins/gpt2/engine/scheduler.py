@@ -11,10 +11,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from plugins.gpt2.engine.interface import LanguageModel, Logits
-from plugins.gpt2.engine.job import Job, begin
-from plugins.gpt2.engine.rows import Rows
-from plugins.gpt2.engine.stats import RequestStats
+from plugins.gpt2.engine.request_stats import RequestStats
+from plugins.gpt2.engine.row_allocator import Rows
+from plugins.gpt2.engine.sequence import Job, begin
+from plugins.gpt2.language_model import LanguageModel, Logits
 from plugins.gpt2.phrases import say
 from plugins.gpt2.protocol import (
     EngineFailed,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tinygrad import Tensor
 
-from plugins.gpt2.engine.interface import ModelInfo
+from plugins.gpt2.language_model import ModelInfo
 from plugins.gpt2.model import compiler
 from plugins.gpt2.model import device as tiny
 from plugins.gpt2.model.attention import Attention, KVCache

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from plugins.gpt2.engine.interface import Logits, ModelInfo
+from plugins.gpt2.language_model import Logits, ModelInfo
 from plugins.gpt2.model import compiler
 from plugins.gpt2.model.constants import GPT2Config, Weights
 from plugins.gpt2.model.utils import bucket_for

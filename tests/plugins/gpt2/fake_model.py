@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from plugins.gpt2.engine.interface import LanguageModel, Logits, ModelInfo, Tokenizer
+from plugins.gpt2.language_model import LanguageModel, Logits, ModelInfo, Tokenizer
 from plugins.gpt2.protocol import GenerationRequest, SamplingParams
 
 END_OF_TEXT = 256

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from plugins.gpt2.cli.generate import main
-from plugins.gpt2.engine.interface import Logits
+from plugins.gpt2.language_model import Logits
 from plugins.gpt2.model import gpt2
 
 Captured = pytest.CaptureFixture[str]

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from plugins.gpt2.engine.interface import Logits
 from plugins.gpt2.engine.sampling import Sampler
+from plugins.gpt2.language_model import Logits
 from plugins.gpt2.protocol import InvalidRequest, SamplingParams
 
 PLAIN = SamplingParams(temperature=1.0, top_k=0, top_p=1.0, min_p=0.0, repetition_penalty=1.0, seed=7)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from plugins.gpt2.engine.interface import ModelInfo
+from plugins.gpt2.language_model import ModelInfo
 from plugins.gpt2.protocol import Timing
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plugins.gpt2.engine.lookup import PATIENCE, Lookup
+from plugins.gpt2.engine.prompt_lookup import PATIENCE, Lookup
 
 
 def test_the_last_time_the_same_ending_came_up_counts() -> None:

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from plugins.gpt2.engine.text_stream import TextStream
+from plugins.gpt2.engine.detokenizer import TextStream
 from tests.plugins.gpt2.fake_model import ByteTokenizer
 
 

@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from plugins.gpt2.engine.model_host import Build, ModelSlot
 from plugins.gpt2.engine.notices import Died, Failed, Notice, Outbox
-from plugins.gpt2.engine.slot import Build, ModelSlot
 from plugins.gpt2.phrases import say
 from plugins.gpt2.protocol import EngineFailed, GenerationRequest, ModelUnavailable
 from plugins.gpt2.words import detail

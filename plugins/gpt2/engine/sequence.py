@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from plugins.gpt2.engine.interface import LanguageModel, ModelInfo
-from plugins.gpt2.engine.lookup import Lookup
-from plugins.gpt2.engine.rows import Rows
+from plugins.gpt2.engine.detokenizer import TextStream
+from plugins.gpt2.engine.prompt_lookup import Lookup
+from plugins.gpt2.engine.request_stats import RequestStats
+from plugins.gpt2.engine.row_allocator import Rows
 from plugins.gpt2.engine.sampling import Sampler
-from plugins.gpt2.engine.stats import RequestStats
-from plugins.gpt2.engine.text_stream import TextStream
+from plugins.gpt2.language_model import LanguageModel, ModelInfo
 from plugins.gpt2.phrases import Said, say
 from plugins.gpt2.protocol import FinishReason, GenerationRequest, InvalidRequest, Timing
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
+from plugins.gpt2.engine.model_host import ModelSlot
 from plugins.gpt2.engine.notices import Failed, Happened, Notice
-from plugins.gpt2.engine.slot import ModelSlot
 from plugins.gpt2.protocol import Finished
 from tests.plugins.gpt2.fake_model import FakeModel, loading, request
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Sequence
 
-from plugins.gpt2.engine.interface import Tokenizer
+from plugins.gpt2.language_model import Tokenizer
 
 
 class TextStream:
