@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench import machine
-from plugins.gpt2.model.bandwidth import read_rate
+from plugins.gpt2.model.cpu.bandwidth import read_rate
 
 ROUNDS = 20
 SIZES = (128, 1024)

@@ -228,8 +228,8 @@ def _summary(timing: Timing) -> str:
 
 def _share(timing: Timing, model: GPT2) -> str:
     """Say how near to this machine's limit the decoding came: every token reads all weights once."""
-    from plugins.gpt2.model.bandwidth import read_rate
     from plugins.gpt2.model.build import usable_cores
+    from plugins.gpt2.model.cpu.bandwidth import read_rate
 
     cost = model.token_cost
     launches = "" if cost.kernels is None else f"{cost.kernels} kernels and "

@@ -14,23 +14,25 @@ from tinygrad import Tensor
 from plugins.gpt2.language_model import ModelInfo
 from plugins.gpt2.model import compiler
 from plugins.gpt2.model import device as tiny
-from plugins.gpt2.model.attention import Attention, KVCache
-from plugins.gpt2.model.c_kernels import layer_norm
+from plugins.gpt2.model.attention import Attention
+from plugins.gpt2.model.cache.weights_cache import PackedWeights, open_or_convert
 from plugins.gpt2.model.constants import GPT2Config, Weights
-from plugins.gpt2.model.cpu_graph import team_of, use_graph
-from plugins.gpt2.model.cpu_steps import StepFactory
+from plugins.gpt2.model.cpu.graph import team_of, use_graph
+from plugins.gpt2.model.cpu.kernels import layer_norm
+from plugins.gpt2.model.cpu.launcher import CLauncher
+from plugins.gpt2.model.cpu.step_cache import StepFactory
 from plugins.gpt2.model.feed_forward import FeedForward
 from plugins.gpt2.model.gpt2 import GPT2, LoadProgress
 from plugins.gpt2.model.kernels import Epilogue
-from plugins.gpt2.model.launch import Launcher, UOpLauncher
-from plugins.gpt2.model.launch_c import CLauncher
+from plugins.gpt2.model.kv_cache import KVCache
+from plugins.gpt2.model.launch_uop import UOpLauncher
+from plugins.gpt2.model.launcher import Launcher
 from plugins.gpt2.model.layer_norm import LayerNorm
 from plugins.gpt2.model.layout import GPU, PORTABLE_CPU
 from plugins.gpt2.model.linear import Linear
 from plugins.gpt2.model.steps import JitStep, Step
 from plugins.gpt2.model.transformer import Transformer
 from plugins.gpt2.model.transformer_block import TransformerBlock
-from plugins.gpt2.model.weights_cache import PackedWeights, open_or_convert
 
 if TYPE_CHECKING:
     from plugins.gpt2.checkpoint.checkpoint import Checkpoint

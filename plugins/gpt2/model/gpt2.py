@@ -21,9 +21,9 @@ from plugins.gpt2.model.utils import bucket_for
 if TYPE_CHECKING:
     from plugins.gpt2.checkpoint.checkpoint import Checkpoint
     from plugins.gpt2.checkpoint.tokenizer import BPETokenizer
+    from plugins.gpt2.model.cache.weights_cache import PackedWeights
     from plugins.gpt2.model.steps import Step
     from plugins.gpt2.model.transformer import Transformer
-    from plugins.gpt2.model.weights_cache import PackedWeights
 
 SHORT_SLICES = (4, 16)
 """A short prompt, and a long one's tail, run in the smallest step that holds them."""

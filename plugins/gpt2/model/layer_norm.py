@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tinygrad import Tensor
 
-from plugins.gpt2.model.launch import Launcher
+from plugins.gpt2.model.launcher import Launcher
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from tinygrad import Tensor
 
 from plugins.gpt2.model import kernels
 from plugins.gpt2.model.constants import Weights
-from plugins.gpt2.model.launch import Launcher
+from plugins.gpt2.model.launcher import Launcher
 
 
 @dataclass(frozen=True, slots=True)

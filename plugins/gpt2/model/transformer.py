@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tinygrad import Tensor
 
-from plugins.gpt2.model.launch import Launcher
+from plugins.gpt2.model.launcher import Launcher
 from plugins.gpt2.model.layer_norm import LayerNorm
 from plugins.gpt2.model.linear import Linear
 from plugins.gpt2.model.transformer_block import TransformerBlock

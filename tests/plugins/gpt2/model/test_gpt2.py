@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pytest
 
 from plugins.gpt2.checkpoint.checkpoint import open_checkpoint
-from plugins.gpt2.model import c_kernels
 from plugins.gpt2.model.constants import EMBEDDED_MODEL, OFFICIAL_CONFIGS, Weights
+from plugins.gpt2.model.cpu import kernels
 from plugins.gpt2.model.gpt2 import GPT2, LoadProgress, load, memory_plan, prefill_slices
 from tools.random_checkpoint import RECIPES, write_checkpoint
 
@@ -136,7 +136,7 @@ def test_logits_do_not_depend_on_the_company(opened: Opener) -> None:
 def test_without_c_kernels_tinygrads_own_give_the_same(
     opened: Opener, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(c_kernels, "PRELUDE", "#error no vector types here\n")
+    monkeypatch.setattr(kernels, "PRELUDE", "#error no vector types here\n")
     expected, model = reference("three-heads"), opened("three-heads", rows=1)
     assert "the C kernels cannot run here" in caplog.text
     tokens = expected["tokens"].tolist()

@@ -15,11 +15,13 @@ compiler.use()
 
 from tinygrad import Tensor  # noqa: E402 - tinygrad reads the environment that use() sets
 
-from plugins.gpt2.model import c_kernels, device  # noqa: E402 - as above
-from plugins.gpt2.model.attention import KVCache  # noqa: E402 - as above
+from plugins.gpt2.model import device  # noqa: E402 - as above
 from plugins.gpt2.model.constants import WEIGHT_NAMES, Activation, Weights  # noqa: E402 - as above
-from plugins.gpt2.model.launch import Launcher, UOpLauncher  # noqa: E402 - as above
-from plugins.gpt2.model.launch_c import CLauncher  # noqa: E402 - as above
+from plugins.gpt2.model.cpu import kernels  # noqa: E402 - as above
+from plugins.gpt2.model.cpu.launcher import CLauncher  # noqa: E402 - as above
+from plugins.gpt2.model.kv_cache import KVCache  # noqa: E402 - as above
+from plugins.gpt2.model.launch_uop import UOpLauncher  # noqa: E402 - as above
+from plugins.gpt2.model.launcher import Launcher  # noqa: E402 - as above
 from plugins.gpt2.model.layer_norm import LayerNorm  # noqa: E402 - as above
 from plugins.gpt2.model.layout import GPU, PORTABLE_CPU, Layout  # noqa: E402 - as above
 from plugins.gpt2.model.linear import Linear  # noqa: E402 - as above
@@ -158,4 +160,4 @@ def attend(launcher: Launcher, cache: KVCache, qkv: Array, inputs: Array) -> Arr
 @pytest.mark.parametrize("bits", [128, 256, 512])
 @pytest.mark.parametrize("slots", range(1, 33))
 def test_a_tile_never_reaches_past_the_last_slot(slots: int, bits: int) -> None:
-    assert slots % c_kernels.tile_for(slots, bits).slots == 0
+    assert slots % kernels.tile_for(slots, bits).slots == 0

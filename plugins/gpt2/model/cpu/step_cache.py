@@ -27,23 +27,25 @@ import numpy as np
 import numpy.typing as npt
 
 from plugins.gpt2.model import device
-from plugins.gpt2.model.cpu_graph import CPUGraph
-from plugins.gpt2.model.cpu_team import COMMAND_WORDS, HEADER, Team
-from plugins.gpt2.model.pages import zeros
+from plugins.gpt2.model.cache.cache_dir import TEMPORARY, sweep, used
+from plugins.gpt2.model.cpu.graph import CPUGraph
+from plugins.gpt2.model.cpu.team import COMMAND_WORDS, HEADER, Team
+from plugins.gpt2.model.page_memory import zeros
 from plugins.gpt2.model.steps import Floats, Ints, JitStep, Step
-from plugins.gpt2.model.sweeping import TEMPORARY, sweep, used
 from plugins.gpt2.model.transformer import Transformer
 
 log = logging.getLogger("townhall.gpt2.model")
 
 INPUTS, WANTED, LOGITS = "inputs", "wanted", "logits"
+FOLDER = Path(__file__).resolve().parents[1]
 SOURCES = (
     *("transformer.py", "transformer_block.py", "attention.py", "feed_forward.py", "layer_norm.py", "linear.py"),
-    *("launch.py", "launch_c.py", "c_kernels.py", "c_attention.py", "c_source.py", "kernels.py", "layout.py"),
-    *("packing.py", "build.py", "steps.py", "device.py", "compiler.py", "constants.py", "pages.py"),
-    *("cpu_graph.py", "cpu_team.py", "cpu_steps.py"),
+    *("kv_cache.py", "launcher.py", "launch_uop.py", "kernels.py", "layout.py", "packing.py", "build.py", "steps.py"),
+    *("device.py", "compiler.py", "constants.py", "page_memory.py"),
+    *("cpu/launcher.py", "cpu/kernels.py", "cpu/attention.py", "cpu/prelude.py"),
+    *("cpu/graph.py", "cpu/team.py", "cpu/step_cache.py"),
 )
-"""What a captured step depends on, beside this file: the network, its kernels, how they are compiled and replayed.
+"""What a captured step depends on, this file included: the network, its kernels, how they are compiled and replayed.
 
 A file that shapes no step (the hub, a tokenizer) is not among them: editing it costs nobody a capture.
 """
@@ -54,7 +56,7 @@ Array = npt.NDArray[Any]
 class Recording:
     """A step without addresses.
 
-    ``regions`` are (name, bytes); ``commands`` is a table as ``cpu_team`` runs it, except that a function is an index
+    ``regions`` are (name, bytes); ``commands`` is a table as ``team`` runs it, except that a function is an index
     into ``programs`` and an argument an offset into the region that ``places`` (count, arguments) names, -1 for none.
     """
 
@@ -203,7 +205,7 @@ def cache_key(*facts: object) -> str:
     """Return a name for a step that depends on ``facts``, on the :data:`SOURCES` and on tinygrad's version."""
     digest = hashlib.sha256(repr((device.TINYGRAD_VERSION, *facts)).encode())
     for name in SOURCES:
-        digest.update(Path(__file__).parent.joinpath(name).read_bytes())
+        digest.update(FOLDER.joinpath(name).read_bytes())
     return digest.hexdigest()[:24]
 
 

@@ -1,48 +1,13 @@
-"""What the network asks of a device: four launches, whatever kernels are behind them.
-
-``UOpLauncher`` uses the kernels of ``kernels.py`` on any device of tinygrad; ``launch_c.CLauncher`` those of
-``c_kernels.py`` and ``c_attention.py`` on a CPU.
-"""
+"""Launches the UOp kernels of ``kernels.py``, on any device of tinygrad."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING, Protocol
 
 from tinygrad import Tensor, UOp, dtypes
 
 from plugins.gpt2.model import device, kernels
+from plugins.gpt2.model.kv_cache import KVCache
+from plugins.gpt2.model.launcher import Matrix, Norm
 from plugins.gpt2.model.layout import Layout
-
-if TYPE_CHECKING:
-    from plugins.gpt2.model.attention import KVCache
-    from plugins.gpt2.model.layer_norm import LayerNorm
-    from plugins.gpt2.model.linear import Linear
-
-
-class Launcher(Protocol):
-    """Sizes as in ``kernels.py``: B slots, O wanted ones, E width; inputs int32 (3, B): tokens, positions, rows."""
-
-    layout: Layout
-
-    def embed(self, wte: Linear, wpe: Tensor, inputs: Tensor) -> Tensor:
-        """Return token plus position embeddings (B, padded E)."""
-        ...
-
-    def layer_norm(self, norm: LayerNorm, x: Tensor, wanted: Tensor | None) -> Tensor:
-        """Return x (B, ≥E) normalised to (B, E), or only the ``wanted`` slots, (O, E)."""
-        ...
-
-    def linear(self, linear: Linear, x: Tensor, residual: Tensor | None) -> Tensor:
-        """Return ``activation(x @ W + bias) + residual``, (B, padded N)."""
-        ...
-
-    def attention(self, cache: KVCache, qkv: Tensor, inputs: Tensor) -> Tensor:
-        """Write the slots' keys and values, return what each slot reads of its row, (B, E)."""
-        ...
-
-    def attended(self, cache: KVCache, last: int) -> UOp:
-        """Return what a step is called with when ``last`` is the highest position in it."""
-        ...
 
 
 class UOpLauncher:
@@ -54,23 +19,23 @@ class UOpLauncher:
     def _empty(self, *shape: int) -> Tensor:
         return Tensor.empty(*shape, dtype=dtypes.float32, device=self.where)
 
-    def embed(self, wte: Linear, wpe: Tensor, inputs: Tensor) -> Tensor:
-        """See :class:`Launcher`."""
+    def embed(self, wte: Matrix, wpe: Tensor, inputs: Tensor) -> Tensor:
+        """See :class:`~plugins.gpt2.model.launcher.Launcher`."""
         positions, width = (int(size) for size in wpe.shape)
         scale = () if wte.scale is None else (wte.scale,)
         kernel = kernels.embed(width, positions, self.layout, scaled=bool(scale))
         out = self._empty(int(inputs.shape[1]), self.layout.padded(width))
         return device.run_kernel(out, inputs, wte.weight, wpe, *scale, kernel=kernel)
 
-    def layer_norm(self, norm: LayerNorm, x: Tensor, wanted: Tensor | None) -> Tensor:
-        """See :class:`Launcher`."""
+    def layer_norm(self, norm: Norm, x: Tensor, wanted: Tensor | None) -> Tensor:
+        """See :class:`~plugins.gpt2.model.launcher.Launcher`."""
         kernel = kernels.layer_norm(norm.width, norm.epsilon, self.layout, gathered=wanted is not None)
         picked = () if wanted is None else (wanted,)
         count = int(x.shape[0] if wanted is None else wanted.shape[0])
         return device.run_kernel(self._empty(count, norm.width), x, norm.weight, norm.bias, *picked, kernel=kernel)
 
-    def linear(self, linear: Linear, x: Tensor, residual: Tensor | None) -> Tensor:
-        """See :class:`Launcher`."""
+    def linear(self, linear: Matrix, x: Tensor, residual: Tensor | None) -> Tensor:
+        """See :class:`~plugins.gpt2.model.launcher.Launcher`."""
         slots = int(x.shape[0])
         shape = (slots, linear.blocks, self.layout.lanes)
         kernel = kernels.matmul(
@@ -87,7 +52,7 @@ class UOpLauncher:
         return out.reshape(slots, linear.blocks * self.layout.lanes)
 
     def attention(self, cache: KVCache, qkv: Tensor, inputs: Tensor) -> Tensor:
-        """See :class:`Launcher`."""
+        """See :class:`~plugins.gpt2.model.launcher.Launcher`."""
         heads, size, layout = cache.heads, cache.size, self.layout
         blocks = kernels.attended_blocks(layout.positions, cache.blocks)
         keys = device.run_kernel(cache.keys, qkv, inputs, kernel=kernels.write_keys(heads, size, layout))
@@ -101,5 +66,5 @@ class UOpLauncher:
         return device.run_kernel(self._empty(slots, heads * size), weights, values, inputs, kernel=mixing)
 
     def attended(self, cache: KVCache, last: int) -> UOp:
-        """See :class:`Launcher`."""
+        """See :class:`~plugins.gpt2.model.launcher.Launcher`."""
         return kernels.attended_blocks(self.layout.positions, cache.blocks, last // self.layout.positions + 1)

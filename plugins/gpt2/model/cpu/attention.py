@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 
-from plugins.gpt2.model.c_source import C_TYPES, LANES, LOADERS, PRELUDE
 from plugins.gpt2.model.constants import Weights
+from plugins.gpt2.model.cpu.prelude import C_TYPES, LANES, LOADERS, PRELUDE
 
 
 def attention(*, slots: int, stride: int, heads: int, size: int, blocks: int, cache: Weights) -> str:

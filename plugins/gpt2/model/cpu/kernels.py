@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from plugins.gpt2.model.c_source import C_TYPES, LANES, LOADERS, PRELUDE
 from plugins.gpt2.model.constants import Activation, Weights
+from plugins.gpt2.model.cpu.prelude import C_TYPES, LANES, LOADERS, PRELUDE
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad import Device, UOp
 from tinygrad.engine.jit import GraphRunner
 
-from plugins.gpt2.model.cpu_team import COMMAND_WORDS, HEADER, MOST_ARGUMENTS, NO_SLICE, Team
+from plugins.gpt2.model.cpu.team import COMMAND_WORDS, HEADER, MOST_ARGUMENTS, NO_SLICE, Team
 
 
 class CPUGraph(GraphRunner):  # type: ignore[misc] # tinygrad's classes are untyped here, see pyproject.toml

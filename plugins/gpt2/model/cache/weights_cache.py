@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from plugins.gpt2.model.cache.cache_dir import TEMPORARY, sweep, used
 from plugins.gpt2.model.constants import Weights
 from plugins.gpt2.model.layout import Layout
 from plugins.gpt2.model.packing import STORED, Part, pack, parts
-from plugins.gpt2.model.sweeping import TEMPORARY, sweep, used
 
 if TYPE_CHECKING:
     from plugins.gpt2.checkpoint.checkpoint import Checkpoint

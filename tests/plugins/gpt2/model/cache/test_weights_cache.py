@@ -12,11 +12,11 @@ import pytest
 import safetensors
 
 from plugins.gpt2.checkpoint.checkpoint import Checkpoint, open_checkpoint
-from plugins.gpt2.model import weights_cache
+from plugins.gpt2.model.cache import weights_cache
+from plugins.gpt2.model.cache.weights_cache import PackedWeights, cached, open_or_convert
 from plugins.gpt2.model.constants import WEIGHT_NAMES, Weights
 from plugins.gpt2.model.layout import NATIVE
 from plugins.gpt2.model.packing import pack
-from plugins.gpt2.model.weights_cache import PackedWeights, cached, open_or_convert
 from tools.random_checkpoint import RECIPES, write_checkpoint
 
 Convert = Callable[..., tuple[PackedWeights, int]]

@@ -14,8 +14,9 @@ from plugins.gpt2.model import compiler
 compiler.use()
 
 from plugins.gpt2.checkpoint.checkpoint import open_checkpoint  # noqa: E402 - as above
-from plugins.gpt2.model import cpu_steps, device  # noqa: E402 - tinygrad reads the environment that use() sets
-from plugins.gpt2.model.cpu_graph import team_of  # noqa: E402 - as above
+from plugins.gpt2.model import device  # noqa: E402 - as above
+from plugins.gpt2.model.cpu import step_cache  # noqa: E402 - as above
+from plugins.gpt2.model.cpu.graph import team_of  # noqa: E402 - as above
 from plugins.gpt2.model.gpt2 import GPT2, load  # noqa: E402 - as above
 from plugins.gpt2.model.steps import JitStep  # noqa: E402 - as above
 from tools.random_checkpoint import RECIPES, write_checkpoint  # noqa: E402 - as above
@@ -103,28 +104,29 @@ def test_a_cache_that_cannot_be_written_costs_time_only(
 
 def test_a_recording_for_another_model_is_refused(load_model: Load) -> None:
     model = load_model()
-    recording = cpu_steps.Recording(
+    recording = step_cache.Recording(
         (), (("h.9.mlp.c_fc.weight", 10),), np.zeros((0, 18), np.uint64), np.zeros((0, 12), np.int32)
     )
     with pytest.raises(ValueError, match=r"uses h\.9\.mlp\.c_fc\.weight, which this model does not have"):
-        cpu_steps.TableStep(recording, {}, 1, 1, team_of(1))
+        step_cache.TableStep(recording, {}, 1, 1, team_of(1))
     assert model.token_cost.kernels == 2 * 7 + 3
 
 
-WITHOUT_EFFECT = {"gpt2", "utils", "weights_cache", "sweeping", "checkpoint"}
-"""What the network imports and no captured step depends on."""
+WITHOUT_EFFECT = {"gpt2", "utils", "checkpoint"}
+"""What the network imports and no captured step depends on; and what lies in ``cache/``."""
 
 
 def test_a_step_is_named_after_every_file_that_shapes_it_and_no_other() -> None:
-    here = Path(cpu_steps.__file__).parent
-    package = cpu_steps.__name__.removesuffix("cpu_steps")
-    reached, to_read = set[str](), ["build", "cpu_steps"]
+    package = "plugins.gpt2.model."
+    reached, to_read = set[str](), ["build", "cpu.step_cache"]
     while to_read:
-        if (module := to_read.pop()) in reached | WITHOUT_EFFECT:
+        module = to_read.pop()
+        path = step_cache.FOLDER / (module.replace(".", "/") + ".py")
+        if module in reached | WITHOUT_EFFECT or module.startswith("cache.") or not path.exists():
             continue
         reached.add(module)
-        for node in ast.walk(ast.parse((here / f"{module}.py").read_text())):
+        for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith(package):
                 inner = f"{node.module}.".removeprefix(package)
-                to_read += [inner.rstrip(".")] if inner else [alias.name for alias in node.names]
-    assert {name.removesuffix(".py") for name in cpu_steps.SOURCES} == reached
+                to_read += [inner.rstrip("."), *(inner + alias.name for alias in node.names)]
+    assert {name.removesuffix(".py").replace("/", ".") for name in step_cache.SOURCES} == reached
