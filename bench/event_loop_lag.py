@@ -21,7 +21,7 @@ from bench.compare import DEFAULT_CACHE
 from bench.models import random_folder
 from plugins.gpt2.model.constants import OFFICIAL_CONFIGS, WEIGHT_NAMES
 from plugins.gpt2.protocol import Finished, GenerationRequest, SamplingParams
-from plugins.gpt2.service import GPT2Service
+from plugins.gpt2.service.service import GPT2Service
 from plugins.gpt2.settings import GPT2Settings
 
 INTERVAL_S = 0.002

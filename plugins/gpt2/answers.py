@@ -26,7 +26,7 @@ from plugins.gpt2.protocol import (
     Text,
 )
 from plugins.gpt2.server_rules import ServerRules
-from plugins.gpt2.service import GPT2Service
+from plugins.gpt2.service.service import GPT2Service
 from plugins.gpt2.wish import Wish
 from townhall_bot.replies import LiveReply, Refusal
 from townhall_bot.replies.disarm import disarm

@@ -13,12 +13,12 @@ from typing import Any, ClassVar, Self
 import discord
 
 from plugins.gpt2 import answer_text, spoken
-from plugins.gpt2.admission import MAX_PROMPT_CHARS
 from plugins.gpt2.answer_text import Shown
 from plugins.gpt2.answers import Answers, Buttons
 from plugins.gpt2.display import SMALL_PRINT
 from plugins.gpt2.edit_form import EditForm
 from plugins.gpt2.phrases import Said, say
+from plugins.gpt2.service.admission import MAX_PROMPT_CHARS
 from plugins.gpt2.wish import PACKED, Wish
 from townhall_bot.replies import Refusal
 

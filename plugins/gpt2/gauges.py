@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from plugins.gpt2.protocol import Finished
-from plugins.gpt2.service import GPT2Service
+from plugins.gpt2.service.service import GPT2Service
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry, Counter, Histogram

@@ -8,11 +8,11 @@ import discord
 from discord import app_commands
 
 from plugins.gpt2 import spoken
-from plugins.gpt2.admission import MAX_PROMPT_CHARS
 from plugins.gpt2.answer_text import GAP, Shown
 from plugins.gpt2.answers import Answers
 from plugins.gpt2.buttons import attached_text, cut_before
 from plugins.gpt2.engine.sampling import BOUNDS
+from plugins.gpt2.service.admission import MAX_PROMPT_CHARS
 from townhall_bot.replies import Refusal
 
 OPTIONS = ("prompt", "count", "temperature", "timing", "top_k", "top_p", "seed")

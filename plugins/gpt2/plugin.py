@@ -20,7 +20,7 @@ from plugins.gpt2.long_prompts import KEPT
 from plugins.gpt2.plugin_config import ConfigCommand
 from plugins.gpt2.protocol import Finished, GenerationRequest
 from plugins.gpt2.server_rules import ServerRules
-from plugins.gpt2.service import GPT2Service
+from plugins.gpt2.service.service import GPT2Service
 from plugins.gpt2.settings import GPT2Settings
 from plugins.gpt2.statistics_command import StatisticsCommand
 from plugins.gpt2.statistics_of_day import KIND

@@ -14,7 +14,7 @@ from plugins.gpt2.config_panel import MAX_CHOICE, MAX_CHOICES, Settings
 from plugins.gpt2.display import WAITING
 from plugins.gpt2.protocol import GenerationError
 from plugins.gpt2.server_rules import ServerRules
-from plugins.gpt2.service import GPT2Service
+from plugins.gpt2.service.service import GPT2Service
 from plugins.gpt2.words import parameters, without_folders
 from townhall_bot.replies import LiveReply, Refusal
 from townhall_bot.texts import Words

@@ -8,8 +8,8 @@ from typing import Any
 import discord
 
 from plugins.gpt2 import spoken
-from plugins.gpt2.catalogue import Catalogue
 from plugins.gpt2.protocol import Limits
+from plugins.gpt2.service.model_catalog import Catalogue
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.replies import Refusal
 from townhall_bot.store import GuildSettings

@@ -12,7 +12,7 @@ import pytest
 from huggingface_hub import constants
 
 from plugins.gpt2.model import compiler
-from plugins.gpt2.service import GPT2Service
+from plugins.gpt2.service.service import GPT2Service
 from plugins.gpt2.settings import GPT2Settings
 from tests.plugins.gpt2.checkpoint.small_hub import CONFIG, REPO, SmallHub
 from tests.plugins.gpt2.fake_source import FakeSource, Start, settings

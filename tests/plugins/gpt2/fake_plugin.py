@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple, TypedDict, Unpack
 
 from plugins.gpt2.plugin import GPT2Plugin
-from plugins.gpt2.service import GPT2Service
+from plugins.gpt2.service.service import GPT2Service
 from plugins.gpt2.settings import GPT2Settings
 from tests.plugins.gpt2.fake_source import FakeSource, Gate
 from townhall_bot.loopback import Message, Person, Turn

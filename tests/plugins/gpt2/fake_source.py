@@ -17,9 +17,9 @@ from plugins.gpt2.protocol import (
     Started,
     Text,
 )
-from plugins.gpt2.service import GPT2Service
+from plugins.gpt2.service.model_source import Opened
+from plugins.gpt2.service.service import GPT2Service
 from plugins.gpt2.settings import GPT2Settings
-from plugins.gpt2.source import Opened
 from tests.plugins.gpt2.fake_model import FakeModel, ScriptedModel, loading
 
 Start = Callable[..., Awaitable[GPT2Service]]

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from plugins.gpt2 import service
+from plugins.gpt2.service import service
 from tests.plugins.gpt2.fake_plugin import answered, host_settings, plugin_with
 from tests.plugins.gpt2.fake_source import FakeSource
 from townhall_bot.loopback import Guild, Person, Turn

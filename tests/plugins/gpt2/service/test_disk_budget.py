@@ -6,8 +6,8 @@ import pytest
 
 from plugins.gpt2.checkpoint.checkpoint import on_disk
 from plugins.gpt2.protocol import ModelUnavailable
+from plugins.gpt2.service.model_source import CheckpointSource
 from plugins.gpt2.settings import GPT2Settings
-from plugins.gpt2.source import CheckpointSource
 from tests.plugins.gpt2.checkpoint.small_hub import REPO, SmallHub
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
-from plugins.gpt2.admission import Queue, check_share
-from plugins.gpt2.fair_queue import FairQueue
-from plugins.gpt2.forecast import Forecast
 from plugins.gpt2.protocol import GenerationError, GenerationRequest, Queued
+from plugins.gpt2.service.admission import Queue, check_share
+from plugins.gpt2.service.fair_queue import FairQueue
+from plugins.gpt2.service.request_state import Ticket
+from plugins.gpt2.service.wait_estimate import Forecast
 from plugins.gpt2.settings import GPT2Settings
-from plugins.gpt2.ticket import Ticket
 
 
 class Line:

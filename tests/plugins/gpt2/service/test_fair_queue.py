@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from plugins.gpt2.fair_queue import FairQueue
+from plugins.gpt2.service.fair_queue import FairQueue
 
 
 def filled(*entries: tuple[str, str, str]) -> FairQueue[str]:

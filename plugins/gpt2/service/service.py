@@ -14,13 +14,9 @@ import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 
-from plugins.gpt2.admission import check_request
-from plugins.gpt2.catalogue import Catalogue
 from plugins.gpt2.engine.engine_thread import EngineThread
 from plugins.gpt2.engine.notices import Died, Failed, Happened, Loaded, Loading, Notice, NotLoaded
-from plugins.gpt2.fetching import Fetching
 from plugins.gpt2.language_model import ModelInfo
-from plugins.gpt2.line import Line
 from plugins.gpt2.phrases import Said, say
 from plugins.gpt2.protocol import (
     DeadlineExceeded,
@@ -32,10 +28,14 @@ from plugins.gpt2.protocol import (
     GenerationRequest,
     ModelUnavailable,
 )
+from plugins.gpt2.service.admission import check_request
+from plugins.gpt2.service.fetching import Fetching
+from plugins.gpt2.service.model_catalog import Catalogue
+from plugins.gpt2.service.model_pool import Listener, Shelf
+from plugins.gpt2.service.model_source import CheckpointSource, ModelSource
+from plugins.gpt2.service.request_queue import Line
+from plugins.gpt2.service.request_state import Ticket
 from plugins.gpt2.settings import GPT2Settings
-from plugins.gpt2.shelf import Listener, Shelf
-from plugins.gpt2.source import CheckpointSource, ModelSource
-from plugins.gpt2.ticket import Ticket
 from plugins.gpt2.words import duration
 from townhall_bot import memory
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from plugins.gpt2.pace import FIRST_GUESS_S, Pace, Work
+from plugins.gpt2.service.pace import FIRST_GUESS_S, Pace, Work
 
 
 def test_before_anything_was_measured_it_is_a_guess_and_says_so() -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from plugins.gpt2.protocol import DeadlineExceeded, InvalidRequest, SamplingParams
-from plugins.gpt2.service import GPT2Service
+from plugins.gpt2.service.service import GPT2Service
 from tests.plugins.gpt2.fake_model import request
 from tests.plugins.gpt2.fake_source import Asker, FakeSource, settings
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from plugins.gpt2.pace import Pace, Work
 from plugins.gpt2.protocol import Timing
-from plugins.gpt2.ticket import Ticket
+from plugins.gpt2.service.pace import Pace, Work
+from plugins.gpt2.service.request_state import Ticket
 
 
 class Forecast:

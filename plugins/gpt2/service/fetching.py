@@ -6,10 +6,10 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from plugins.gpt2.line import Line
 from plugins.gpt2.phrases import say
 from plugins.gpt2.protocol import ModelUnavailable
-from plugins.gpt2.shelf import Shelf
+from plugins.gpt2.service.model_pool import Shelf
+from plugins.gpt2.service.request_queue import Line
 
 log = logging.getLogger("townhall.gpt2.models")
 
