@@ -23,7 +23,7 @@ from typing import Any
 from bench import machine
 from bench.bot_process import bot_beside, memory_mb
 from bench.event_loop_lag import percentile
-from plugins.gpt2.display import WAITING
+from plugins.gpt2.chat.message_format import WAITING
 from townhall_bot.loopback import CommandRefused, LoopbackDiscord, Message, Person, ResponseType, Turn
 from townhall_bot.loopback.permissions import ADMIN
 from townhall_bot.loopback.weather_presets import PRESETS

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 import discord
 from discord import app_commands
 
-from plugins.gpt2 import buttons, spoken
-from plugins.gpt2.answers import Answers
-from plugins.gpt2.display import LONG_PROMPT
+from plugins.gpt2 import spoken
+from plugins.gpt2.chat import buttons
+from plugins.gpt2.chat.generate_command import continue_menu, generate_command
+from plugins.gpt2.chat.message_format import LONG_PROMPT
+from plugins.gpt2.chat.prompt_cache import KEPT
+from plugins.gpt2.chat.responder import Answers
+from plugins.gpt2.chat.transcripts import KeptTexts
 from plugins.gpt2.doctor import checks
 from plugins.gpt2.gauges import Gauges
-from plugins.gpt2.generate_command import continue_menu, generate_command
-from plugins.gpt2.kept_texts import KeptTexts
-from plugins.gpt2.long_prompts import KEPT
 from plugins.gpt2.plugin_config import ConfigCommand
 from plugins.gpt2.protocol import Finished, GenerationRequest
 from plugins.gpt2.server_rules import ServerRules

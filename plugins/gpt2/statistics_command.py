@@ -13,7 +13,7 @@ import discord
 from discord import app_commands
 
 from plugins.gpt2 import spoken
-from plugins.gpt2.display import seconds
+from plugins.gpt2.chat.message_format import seconds
 from plugins.gpt2.service.service import GPT2Service
 from plugins.gpt2.statistics_of_day import DAY_S, KIND, Day, sum_up
 from plugins.gpt2.statistics_picture import draw

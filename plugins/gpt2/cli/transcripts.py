@@ -7,7 +7,7 @@ import asyncio
 import json
 import sys
 
-from plugins.gpt2.kept_texts import KIND
+from plugins.gpt2.chat.transcripts import KIND
 from townhall_bot.settings import ENV_FILE, Settings, load_settings
 from townhall_bot.store import Entry, Store
 

@@ -8,9 +8,9 @@ import discord
 from discord import app_commands
 
 from plugins.gpt2 import spoken
-from plugins.gpt2.answer_text import GAP, Shown
-from plugins.gpt2.answers import Answers
-from plugins.gpt2.buttons import attached_text, cut_before
+from plugins.gpt2.chat.buttons import attached_text, cut_before
+from plugins.gpt2.chat.message_format import GAP, Shown
+from plugins.gpt2.chat.responder import Answers
 from plugins.gpt2.engine.sampling import BOUNDS
 from plugins.gpt2.service.admission import MAX_PROMPT_CHARS
 from townhall_bot.replies import Refusal

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from plugins.gpt2.display import LONG_PROMPT, continued, ending, measured, verbatim, waiting
+from plugins.gpt2.chat.message_format import LONG_PROMPT, ending, measured, render, verbatim, waiting
 from plugins.gpt2.phrases import say
 from plugins.gpt2.protocol import Timing
 from plugins.gpt2.spoken import TEXTS
@@ -43,23 +43,23 @@ def test_text_is_shown_as_it_is(text: str, shown: str) -> None:
 
 
 def test_the_text_goes_on_right_behind_the_prompt() -> None:
-    assert continued("My fellow", " citizens") == "**My fellow** citizens"
-    assert continued("under_score", "s") == r"**under\_score**s"
+    assert render("My fellow", " citizens") == "**My fellow** citizens"
+    assert render("under_score", "s") == r"**under\_score**s"
 
 
 def test_white_space_stays_outside_of_the_bold() -> None:
-    assert continued("  Title: ", "text") == "**Title:** text"
-    assert continued("one\n\n two\n", "three") == "**one**\n\n**two**\nthree"
+    assert render("  Title: ", "text") == "**Title:** text"
+    assert render("one\n\n two\n", "three") == "**one**\n\n**two**\nthree"
 
 
 def test_without_a_prompt_there_is_only_the_text() -> None:
-    assert continued("", "Once") == "Once"
-    assert continued(" \n", "Once") == "Once"
+    assert render("", "Once") == "Once"
+    assert render(" \n", "Once") == "Once"
 
 
 def test_of_a_very_long_prompt_the_end_is_shown_from_a_whole_word_on() -> None:
     prompt = " ".join(f"word{i}" for i in range(LONG_PROMPT))
-    shown = continued(prompt, " and on")
+    shown = render(prompt, " and on")
     assert shown.startswith("**… word")
     assert shown.endswith(f"word{LONG_PROMPT - 1}** and on")
     assert len(shown) < LONG_PROMPT

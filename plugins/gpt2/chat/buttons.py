@@ -12,14 +12,14 @@ from typing import Any, ClassVar, Self
 
 import discord
 
-from plugins.gpt2 import answer_text, spoken
-from plugins.gpt2.answer_text import Shown
-from plugins.gpt2.answers import Answers, Buttons
-from plugins.gpt2.display import SMALL_PRINT
-from plugins.gpt2.edit_form import EditForm
+from plugins.gpt2 import spoken
+from plugins.gpt2.chat import message_format
+from plugins.gpt2.chat.edit_form import EditForm
+from plugins.gpt2.chat.generation_options import PACKED, Wish
+from plugins.gpt2.chat.message_format import SMALL_PRINT, Shown
+from plugins.gpt2.chat.responder import Answers, Buttons
 from plugins.gpt2.phrases import Said, say
 from plugins.gpt2.service.admission import MAX_PROMPT_CHARS
-from plugins.gpt2.wish import PACKED, Wish
 from townhall_bot.replies import Refusal
 
 TEMPLATE = re.compile(
@@ -136,7 +136,7 @@ class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMP
         if (file := await attached_text(begin)) is not None:
             return Shown("", file)
         shown = self.answers.long_prompts.read(begin)
-        texts = [shown.whole, *(answer_text.read(page.content).whole for page in rest)]
+        texts = [shown.whole, *(message_format.parse(page.content).whole for page in rest)]
         return Shown("", " ".join(texts), shown.cut)
 
 

@@ -1,13 +1,18 @@
-"""What a member sees of a text: prompt and continuation as one piece, and the small print below."""
+"""What a member sees of a text, and the same read back: prompt and continuation as one piece, small print below.
+
+Buttons live on messages, and prompts are stored nowhere else: :func:`parse` reads from a message what a button needs.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from plugins.gpt2.phrases import Said
 from plugins.gpt2.protocol import FinishReason, Timing
 from plugins.gpt2.words import Amount, duration
+from townhall_bot.replies.live import NO_TEXT
 from townhall_bot.texts import Words
 
 _MARKUP = re.compile(
@@ -27,6 +32,11 @@ CUT = "… "
 LONG_PROMPT = 600
 SHOWN_OF_LONG_PROMPT = 400
 """Characters: who pasted pages knows them, and the channel wants to see the text."""
+
+_BOLD = re.compile(r"\\.|\*\*")
+_ESCAPED = re.compile(r"(?P<link>https?://\S+)|\\(?P<char>.)", re.DOTALL)
+GAP = "\u200b"
+"""What :func:`townhall_bot.replies.disarm.disarm` breaks links and invites with."""
 
 _SAID_REASONS = ("context", "end_of_text", "cancelled")
 """The ends that are not the one asked for: they are told."""
@@ -51,7 +61,7 @@ def is_long(prompt: str) -> bool:
     return len(prompt.strip()) > LONG_PROMPT
 
 
-def continued(prompt: str, text: str) -> str:
+def render(prompt: str, text: str) -> str:
     """Return the prompt in bold (of a long one the end), and what follows it."""
     bare = prompt.strip()
     if not bare:
@@ -113,3 +123,52 @@ def seconds(ms: float) -> Amount:
 
 def _rate(tokens_per_second: float) -> Amount:
     return Amount(tokens_per_second, f"{tokens_per_second:.{0 if tokens_per_second >= 100 else 1}f}")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a message shows. ``cut`` says that of a long prompt only the end is there."""
+
+    prompt: str
+    text: str
+    cut: bool = False
+
+    @property
+    def whole(self) -> str:
+        """Prompt and text as one piece."""
+        return self.prompt + self.text
+
+
+def parse(content: str) -> Shown:
+    """Return what an answer's first message shows; nothing where it still says that it waits."""
+    lines = content.split("\n")
+    while lines and lines[-1].startswith(SMALL_PRINT):
+        lines.pop()
+    if not lines or lines[0].startswith(WAITING) or (len(lines) == 1 and lines[0] in NO_TEXT):
+        return Shown("", "")
+    prompt: list[str] = []
+    rest = lines
+    for number, line in enumerate(lines):
+        if line.startswith("**") and (end := _closing(line)) is not None:
+            prompt += [""] * (number - len(prompt))  # blank lines between its paragraphs
+            prompt.append(plain(line[2:end]))
+            behind = line[end + 2 :]
+            rest = [behind, *lines[number + 1 :]]
+            if behind.strip():
+                break
+        elif line.strip():
+            break
+    bare = "\n".join(prompt)
+    cut = bare.startswith(CUT) and len(bare) > SHOWN_OF_LONG_PROMPT // 2  # a short one was written so
+    return Shown(bare.removeprefix(CUT) if cut else bare, plain("\n".join(rest)), cut)
+
+
+def plain(text: str) -> str:
+    """Return text as it was before :func:`verbatim` and ``disarm`` made it safe to show."""
+    return _ESCAPED.sub(lambda match: match.group("link") or match.group("char"), text.replace(GAP, ""))
+
+
+def _closing(line: str) -> int | None:
+    """Return where the bold part of ``line``, which begins with asterisks, ends."""
+    found = (match.start() for match in _BOLD.finditer(line, 2) if match.group() == "**")
+    return next(found, None)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from plugins.gpt2.chat.transcripts import KIND, KeptTexts
 from plugins.gpt2.cli import transcripts
-from plugins.gpt2.kept_texts import KIND, KeptTexts
 from tests.plugins.gpt2.fake_model import request
 from tests.plugins.gpt2.fake_plugin import answered, begin
 from townhall_bot.loopback import Person

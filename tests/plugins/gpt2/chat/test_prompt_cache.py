@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from plugins.gpt2.display import LONG_PROMPT
-from plugins.gpt2.long_prompts import KEPT
+from plugins.gpt2.chat.message_format import LONG_PROMPT
+from plugins.gpt2.chat.prompt_cache import KEPT
 from tests.plugins.gpt2 import fake_plugin
 from tests.plugins.gpt2.fake_model import greedy_text
 from tests.plugins.gpt2.fake_plugin import answered
@@ -102,7 +102,7 @@ async def test_delete_my_data_forgets_the_asker_s_long_prompts_only(
 
 
 async def test_the_newest_are_kept(start_townhall: StartTownhall, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plugins.gpt2.long_prompts.KEPT", 2)
+    monkeypatch.setattr("plugins.gpt2.chat.prompt_cache.KEPT", 2)
     townhall = await begin(start_townhall)
     oldest, _, newest = [await asked(townhall, ada, f"{STORY} {number}") for number in range(3)]
     assert ONLY_THE_END not in (await pressed(townhall, ada, newest.message, "Again")).text

@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import discord
 
-from plugins.gpt2 import answer_text
-from plugins.gpt2.answer_text import Shown
-from plugins.gpt2.display import is_long
+from plugins.gpt2.chat import message_format
+from plugins.gpt2.chat.message_format import Shown, is_long
 
 KEPT = 200
 """How many are kept, the newest. Of 6,000 characters each they take a few megabytes."""
@@ -29,7 +28,7 @@ class LongPrompts:
 
     def read(self, message: discord.Message) -> Shown:
         """Return what the message that begins a text shows, with the whole of its prompt where that is kept."""
-        shown, origin = answer_text.read(message.content), message.interaction_metadata
+        shown, origin = message_format.parse(message.content), message.interaction_metadata
         if not shown.cut or origin is None or origin.id not in self._kept:
             return shown
         _, prompt = self._kept[origin.id]

@@ -11,8 +11,10 @@ from typing import Any
 
 import discord
 
-from plugins.gpt2 import display, spoken
-from plugins.gpt2.long_prompts import LongPrompts
+from plugins.gpt2 import spoken
+from plugins.gpt2.chat import message_format
+from plugins.gpt2.chat.generation_options import Wish
+from plugins.gpt2.chat.prompt_cache import LongPrompts
 from plugins.gpt2.phrases import Said
 from plugins.gpt2.protocol import (
     DeadlineExceeded,
@@ -27,7 +29,6 @@ from plugins.gpt2.protocol import (
 )
 from plugins.gpt2.server_rules import ServerRules
 from plugins.gpt2.service.service import GPT2Service
-from plugins.gpt2.wish import Wish
 from townhall_bot.replies import LiveReply, Refusal
 from townhall_bot.replies.disarm import disarm
 from townhall_bot.replies.paging import MESSAGE_LIMIT, length
@@ -153,21 +154,23 @@ class Answers:
         notices = [] if notice is None else [notice]
         text = ""
         async with LiveReply(interaction, view=growing) as reply:
-            reply.show(display.WAITING + words("answer.begins"))
+            reply.show(message_format.WAITING + words("answer.begins"))
             try:
                 async for event in events:
                     match event:
                         case Queued(ahead, wait_s):
-                            reply.show(display.waiting(words, ahead, wait_s, self.service.progress(request.model)))
+                            reply.show(
+                                message_format.waiting(words, ahead, wait_s, self.service.progress(request.model))
+                            )
                         case Started(adjusted):
                             notices += [] if adjusted is None else [adjusted]
-                            reply.show(display.continued(request.prompt, text), note=words("answer.reading"))
+                            reply.show(message_format.render(request.prompt, text), note=words("answer.reading"))
                         case Text(piece):
                             text += piece
-                            reply.show(display.continued(request.prompt, text), note=words("answer.writing"))
+                            reply.show(message_format.render(request.prompt, text), note=words("answer.writing"))
                         case Finished(reason, measured):
                             await self._on_finished(request, event)
-                            note = display.ending(words, reason, notices, measured if wish.timing else None)
+                            note = message_format.ending(words, reason, notices, measured if wish.timing else None)
                             await self._end(interaction, reply, request, text, note, wish)
             except GenerationError as error:
                 if not (text and isinstance(error, EngineFailed | DeadlineExceeded)):
@@ -187,7 +190,7 @@ class Answers:
     ) -> None:
         await reply.stop()
         await self._keep(request, text)
-        shown = display.continued(request.prompt, text)
+        shown = message_format.render(request.prompt, text)
         first = 0  # the buttons' own message
         if length(disarm(shown)) + length(note) > ONE_MESSAGE:  # the prompt is in the first of several
             with contextlib.suppress(discord.HTTPException):

@@ -7,9 +7,9 @@ from typing import Any
 import discord
 
 from plugins.gpt2 import spoken
-from plugins.gpt2.answer_text import Shown
-from plugins.gpt2.answers import Answers
-from plugins.gpt2.wish import Wish
+from plugins.gpt2.chat.generation_options import Wish
+from plugins.gpt2.chat.message_format import Shown
+from plugins.gpt2.chat.responder import Answers
 
 MAX_CHARS = 4000
 """The most that a field of Discord's forms holds."""
