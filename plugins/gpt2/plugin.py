@@ -10,6 +10,7 @@ import discord
 from discord import app_commands
 
 from plugins.gpt2 import spoken
+from plugins.gpt2.admin.config_command import ConfigCommand
 from plugins.gpt2.chat import buttons
 from plugins.gpt2.chat.generate_command import continue_menu, generate_command
 from plugins.gpt2.chat.message_format import LONG_PROMPT
@@ -18,13 +19,12 @@ from plugins.gpt2.chat.responder import Answers
 from plugins.gpt2.chat.transcripts import KeptTexts
 from plugins.gpt2.doctor import checks
 from plugins.gpt2.gauges import Gauges
-from plugins.gpt2.plugin_config import ConfigCommand
 from plugins.gpt2.protocol import Finished, GenerationRequest
 from plugins.gpt2.server_rules import ServerRules
 from plugins.gpt2.service.service import GPT2Service
 from plugins.gpt2.settings import GPT2Settings
-from plugins.gpt2.statistics_command import StatisticsCommand
-from plugins.gpt2.statistics_of_day import KIND
+from plugins.gpt2.stats.stats_command import StatisticsCommand
+from plugins.gpt2.stats.summary import KIND
 from townhall_bot.plugins import Check, CliCommand, Health, Plugin, PluginContext
 from townhall_bot.texts import Words
 

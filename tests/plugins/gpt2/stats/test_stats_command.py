@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 from prometheus_client import CollectorRegistry, generate_latest
 
-from plugins.gpt2 import statistics_command
 from plugins.gpt2.plugin import GPT2Plugin
 from plugins.gpt2.spoken import TEXTS
-from plugins.gpt2.statistics_of_day import DAY_S, hourly, span_h, sum_up
-from plugins.gpt2.statistics_picture import draw
+from plugins.gpt2.stats import stats_command
+from plugins.gpt2.stats.chart import draw
+from plugins.gpt2.stats.summary import DAY_S, hourly, span_h, sum_up
 from tests.plugins.gpt2.fake_plugin import answered, begin
 from townhall_bot.loopback import Person
 from townhall_bot.store import Record
@@ -95,7 +95,7 @@ async def test_members_see_the_day_in_numbers_and_as_a_picture_drawn_beside_the_
         threads.append(threading.get_ident())
         return draw(*args)
 
-    monkeypatch.setattr(statistics_command, "draw", watched)
+    monkeypatch.setattr(stats_command, "draw", watched)
     for _ in range(3):
         await answered(townhall, ada, "/gpt2 prompt:Hello count:30")
     turn = await answered(townhall, ada, "/gpt2-stats")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from plugins.gpt2.statistics_of_day import Point, hourly, span_h
+from plugins.gpt2.stats.summary import Point, hourly, span_h
 from townhall_bot.texts import Words
 
 BACKGROUND, TEXT, GRID = "#2b2d31", "#f2f3f5", "#4e5058"

@@ -10,7 +10,7 @@ from typing import Any
 import discord
 
 from plugins.gpt2 import spoken
-from plugins.gpt2.config_changes import NUMBERS, ConfigChanges
+from plugins.gpt2.admin.config_changes import NUMBERS, ConfigChanges
 from plugins.gpt2.server_rules import MAX_PLACES, Rules, ServerRules
 from plugins.gpt2.service.model_catalog import Entry
 from plugins.gpt2.service.service import GPT2Service

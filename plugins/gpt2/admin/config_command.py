@@ -9,9 +9,9 @@ import discord
 from discord import app_commands
 
 from plugins.gpt2 import spoken
+from plugins.gpt2.admin.config_changes import NUMBERS, ConfigChanges
+from plugins.gpt2.admin.config_panel import MAX_CHOICE, MAX_CHOICES, Settings
 from plugins.gpt2.chat.message_format import WAITING
-from plugins.gpt2.config_changes import NUMBERS, ConfigChanges
-from plugins.gpt2.config_panel import MAX_CHOICE, MAX_CHOICES, Settings
 from plugins.gpt2.protocol import GenerationError
 from plugins.gpt2.server_rules import ServerRules
 from plugins.gpt2.service.service import GPT2Service

@@ -1,0 +1,1 @@
+"""``/gpt2-config``: what those who manage a server decide, within what the host allows."""
