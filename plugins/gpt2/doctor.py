@@ -6,8 +6,8 @@ import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from plugins.gpt2.formatting import parameters, size
 from plugins.gpt2.settings import GPT2Settings
-from plugins.gpt2.words import parameters, size
 from townhall_bot import memory
 from townhall_bot.plugins import Check
 

@@ -18,9 +18,9 @@ from plugins.gpt2.chat.prompt_cache import KEPT
 from plugins.gpt2.chat.responder import Answers
 from plugins.gpt2.chat.transcripts import KeptTexts
 from plugins.gpt2.doctor import checks
-from plugins.gpt2.gauges import Gauges
+from plugins.gpt2.guild_rules import ServerRules
+from plugins.gpt2.metrics import Gauges
 from plugins.gpt2.protocol import Finished, GenerationRequest
-from plugins.gpt2.server_rules import ServerRules
 from plugins.gpt2.service.service import GPT2Service
 from plugins.gpt2.settings import GPT2Settings
 from plugins.gpt2.stats.stats_command import StatisticsCommand

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from plugins.gpt2.phrases import Said
+from plugins.gpt2.messages import Said
 
 FinishReason = Literal["length", "stop", "context", "end_of_text", "cancelled"]
 """Why a text ended: the count was reached, a stop string appeared, the context is full, the model ended it

@@ -6,7 +6,7 @@ from typing import Any
 
 import discord
 
-from plugins.gpt2.phrases import TEXTS
+from plugins.gpt2.messages import TEXTS
 from townhall_bot.texts import Words
 
 __all__ = ["TEXTS", "to_asker", "to_channel"]

@@ -9,9 +9,9 @@ import discord
 
 from plugins.gpt2 import spoken
 from plugins.gpt2.engine.sampling import BOUNDS
-from plugins.gpt2.server_rules import MAX_PLACES, ServerRules
+from plugins.gpt2.formatting import Amount, without_folders
+from plugins.gpt2.guild_rules import MAX_PLACES, ServerRules
 from plugins.gpt2.settings import GPT2Settings
-from plugins.gpt2.words import Amount, without_folders
 from townhall_bot.replies import Refusal
 from townhall_bot.replies.paging import split
 from townhall_bot.store import AuditEntry

@@ -12,10 +12,10 @@ from plugins.gpt2 import spoken
 from plugins.gpt2.admin.config_changes import NUMBERS, ConfigChanges
 from plugins.gpt2.admin.config_panel import MAX_CHOICE, MAX_CHOICES, Settings
 from plugins.gpt2.chat.message_format import WAITING
+from plugins.gpt2.formatting import parameters, without_folders
+from plugins.gpt2.guild_rules import ServerRules
 from plugins.gpt2.protocol import GenerationError
-from plugins.gpt2.server_rules import ServerRules
 from plugins.gpt2.service.service import GPT2Service
-from plugins.gpt2.words import parameters, without_folders
 from townhall_bot.replies import LiveReply, Refusal
 from townhall_bot.texts import Words
 

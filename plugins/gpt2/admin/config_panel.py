@@ -11,10 +11,10 @@ import discord
 
 from plugins.gpt2 import spoken
 from plugins.gpt2.admin.config_changes import NUMBERS, ConfigChanges
-from plugins.gpt2.server_rules import MAX_PLACES, Rules, ServerRules
+from plugins.gpt2.formatting import without_folders
+from plugins.gpt2.guild_rules import MAX_PLACES, Rules, ServerRules
 from plugins.gpt2.service.model_catalog import Entry
 from plugins.gpt2.service.service import GPT2Service
-from plugins.gpt2.words import without_folders
 from townhall_bot.replies import Refusal
 from townhall_bot.texts import Words
 

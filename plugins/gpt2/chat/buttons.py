@@ -18,7 +18,7 @@ from plugins.gpt2.chat.edit_form import EditForm
 from plugins.gpt2.chat.generation_options import PACKED, Wish
 from plugins.gpt2.chat.message_format import SMALL_PRINT, Shown
 from plugins.gpt2.chat.responder import Answers, Buttons
-from plugins.gpt2.phrases import Said, say
+from plugins.gpt2.messages import Said, say
 from plugins.gpt2.service.admission import MAX_PROMPT_CHARS
 from townhall_bot.replies import Refusal
 

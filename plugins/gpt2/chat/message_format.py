@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from plugins.gpt2.phrases import Said
+from plugins.gpt2.formatting import Amount, duration
+from plugins.gpt2.messages import Said
 from plugins.gpt2.protocol import FinishReason, Timing
-from plugins.gpt2.words import Amount, duration
 from townhall_bot.replies.live import NO_TEXT
 from townhall_bot.texts import Words
 

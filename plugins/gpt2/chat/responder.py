@@ -15,7 +15,8 @@ from plugins.gpt2 import spoken
 from plugins.gpt2.chat import message_format
 from plugins.gpt2.chat.generation_options import Wish
 from plugins.gpt2.chat.prompt_cache import LongPrompts
-from plugins.gpt2.phrases import Said
+from plugins.gpt2.guild_rules import ServerRules
+from plugins.gpt2.messages import Said
 from plugins.gpt2.protocol import (
     DeadlineExceeded,
     EngineFailed,
@@ -27,7 +28,6 @@ from plugins.gpt2.protocol import (
     Started,
     Text,
 )
-from plugins.gpt2.server_rules import ServerRules
 from plugins.gpt2.service.service import GPT2Service
 from townhall_bot.replies import LiveReply, Refusal
 from townhall_bot.replies.disarm import disarm

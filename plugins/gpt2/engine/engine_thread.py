@@ -17,9 +17,9 @@ from dataclasses import dataclass
 
 from plugins.gpt2.engine.model_host import Build, ModelSlot
 from plugins.gpt2.engine.notices import Died, Failed, Notice, Outbox
-from plugins.gpt2.phrases import say
+from plugins.gpt2.formatting import detail
+from plugins.gpt2.messages import say
 from plugins.gpt2.protocol import EngineFailed, GenerationRequest, ModelUnavailable
-from plugins.gpt2.words import detail
 
 log = logging.getLogger("townhall.gpt2.engine")
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Generator
 
 from plugins.gpt2.engine.notices import Failed, Happened, Loaded, Loading, Notice, NotLoaded, Progress
 from plugins.gpt2.engine.scheduler import Scheduler, Step
+from plugins.gpt2.formatting import detail
 from plugins.gpt2.language_model import LanguageModel
-from plugins.gpt2.phrases import Said, say
+from plugins.gpt2.messages import Said, say
 from plugins.gpt2.protocol import Finished, GenerationError, GenerationRequest, ModelUnavailable
-from plugins.gpt2.words import detail
 
 log = logging.getLogger("townhall.gpt2.engine")
 

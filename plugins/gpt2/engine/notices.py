@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from plugins.gpt2.language_model import ModelInfo
-from plugins.gpt2.phrases import Said
+from plugins.gpt2.messages import Said
 from plugins.gpt2.protocol import Event, GenerationError, Text
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plugins.gpt2.language_model import Logits
-from plugins.gpt2.phrases import say
+from plugins.gpt2.messages import say
 from plugins.gpt2.protocol import InvalidRequest, SamplingParams
 
 

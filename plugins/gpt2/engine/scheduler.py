@@ -15,7 +15,7 @@ from plugins.gpt2.engine.request_stats import RequestStats
 from plugins.gpt2.engine.row_allocator import Rows
 from plugins.gpt2.engine.sequence import Job, begin
 from plugins.gpt2.language_model import LanguageModel, Logits
-from plugins.gpt2.phrases import say
+from plugins.gpt2.messages import say
 from plugins.gpt2.protocol import (
     EngineFailed,
     Event,

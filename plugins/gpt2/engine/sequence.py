@@ -10,7 +10,7 @@ from plugins.gpt2.engine.request_stats import RequestStats
 from plugins.gpt2.engine.row_allocator import Rows
 from plugins.gpt2.engine.sampling import Sampler
 from plugins.gpt2.language_model import LanguageModel, ModelInfo
-from plugins.gpt2.phrases import Said, say
+from plugins.gpt2.messages import Said, say
 from plugins.gpt2.protocol import FinishReason, GenerationRequest, InvalidRequest, Timing
 
 

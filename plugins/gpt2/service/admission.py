@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from plugins.gpt2.engine.sampling import check_sampling
-from plugins.gpt2.phrases import say
+from plugins.gpt2.formatting import duration
+from plugins.gpt2.messages import say
 from plugins.gpt2.protocol import Busy, GenerationRequest, InvalidRequest
 from plugins.gpt2.settings import GPT2Settings
-from plugins.gpt2.words import duration
 
 MAX_PROMPT_CHARS = 6000
 """The most that Discord sends as one option."""

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from plugins.gpt2.phrases import say
+from plugins.gpt2.messages import say
 from plugins.gpt2.protocol import ModelUnavailable
 from plugins.gpt2.service.model_pool import Shelf
 from plugins.gpt2.service.request_queue import Line

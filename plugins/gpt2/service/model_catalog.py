@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from plugins.gpt2.formatting import parameters, size, without_folders
+from plugins.gpt2.messages import Said, say
 from plugins.gpt2.model.constants import EMBEDDED_MODEL, OFFICIAL_CONFIGS, GPT2Config
 from plugins.gpt2.model.gpt2 import memory_plan
-from plugins.gpt2.phrases import Said, say
 from plugins.gpt2.protocol import ModelUnavailable
 from plugins.gpt2.settings import GPT2Settings
-from plugins.gpt2.words import parameters, size, without_folders
 from townhall_bot import memory
 from townhall_bot.texts import Words
 

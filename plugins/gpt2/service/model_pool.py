@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 
 from plugins.gpt2.engine.engine_thread import EngineThread
 from plugins.gpt2.engine.notices import Loaded, Loading, NotLoaded, Progress
+from plugins.gpt2.formatting import detail, size
 from plugins.gpt2.language_model import ModelInfo
-from plugins.gpt2.phrases import Said, say
+from plugins.gpt2.messages import Said, say
 from plugins.gpt2.protocol import ModelUnavailable
 from plugins.gpt2.service.daemon_thread import in_daemon_thread
 from plugins.gpt2.service.model_catalog import over_budget
 from plugins.gpt2.service.model_source import ModelSource, Opened
-from plugins.gpt2.words import detail, size
 from townhall_bot import memory
 
 log = logging.getLogger("townhall.gpt2.models")

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from plugins.gpt2.engine.model_host import Build
 from plugins.gpt2.engine.notices import Progress
+from plugins.gpt2.formatting import size
 from plugins.gpt2.language_model import LanguageModel
-from plugins.gpt2.phrases import Said, say
+from plugins.gpt2.messages import Said, say
 from plugins.gpt2.protocol import ModelUnavailable
 from plugins.gpt2.settings import GPT2Settings
-from plugins.gpt2.words import size
 
 if TYPE_CHECKING:
     from plugins.gpt2.checkpoint.checkpoint import Checkpoint

@@ -16,8 +16,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, S
 
 from plugins.gpt2.engine.engine_thread import EngineThread
 from plugins.gpt2.engine.notices import Died, Failed, Happened, Loaded, Loading, Notice, NotLoaded
+from plugins.gpt2.formatting import duration
 from plugins.gpt2.language_model import ModelInfo
-from plugins.gpt2.phrases import Said, say
+from plugins.gpt2.messages import Said, say
 from plugins.gpt2.protocol import (
     DeadlineExceeded,
     EngineFailed,
@@ -36,7 +37,6 @@ from plugins.gpt2.service.model_source import CheckpointSource, ModelSource
 from plugins.gpt2.service.request_queue import Line
 from plugins.gpt2.service.request_state import Ticket
 from plugins.gpt2.settings import GPT2Settings
-from plugins.gpt2.words import duration
 from townhall_bot import memory
 
 log = logging.getLogger("townhall.gpt2.service")

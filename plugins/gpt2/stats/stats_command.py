@@ -14,10 +14,10 @@ from discord import app_commands
 
 from plugins.gpt2 import spoken
 from plugins.gpt2.chat.message_format import seconds
+from plugins.gpt2.formatting import Amount
 from plugins.gpt2.service.service import GPT2Service
 from plugins.gpt2.stats.chart import draw
 from plugins.gpt2.stats.summary import DAY_S, KIND, Day, sum_up
-from plugins.gpt2.words import Amount
 from townhall_bot.store import Records
 from townhall_bot.texts import Words
 

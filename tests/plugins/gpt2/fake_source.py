@@ -7,7 +7,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from plugins.gpt2.phrases import Said, say
+from plugins.gpt2.messages import Said, say
 from plugins.gpt2.protocol import (
     Event,
     Finished,

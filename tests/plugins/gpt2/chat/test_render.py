@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from plugins.gpt2.chat.message_format import LONG_PROMPT, ending, measured, render, verbatim, waiting
-from plugins.gpt2.phrases import say
+from plugins.gpt2.messages import say
 from plugins.gpt2.protocol import Timing
 from plugins.gpt2.spoken import TEXTS
 

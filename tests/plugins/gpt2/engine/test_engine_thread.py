@@ -9,7 +9,7 @@ import pytest
 from plugins.gpt2.engine.engine_thread import EngineThread
 from plugins.gpt2.engine.model_host import Build
 from plugins.gpt2.engine.notices import Died, Failed, Happened, Loaded, Loading, Notice, NotLoaded, Outbox, coalesce
-from plugins.gpt2.phrases import say
+from plugins.gpt2.messages import say
 from plugins.gpt2.protocol import EngineFailed, Finished, ModelUnavailable, Started, Text
 from tests.plugins.gpt2.fake_model import FakeModel, greedy_text, loading, request
 

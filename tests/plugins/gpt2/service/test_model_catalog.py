@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from plugins.gpt2.checkpoint.checkpoint import on_disk
-from plugins.gpt2.phrases import ENGLISH
+from plugins.gpt2.messages import ENGLISH
 from plugins.gpt2.protocol import ModelUnavailable
 from plugins.gpt2.service.model_catalog import Catalogue
 from plugins.gpt2.settings import GPT2Settings

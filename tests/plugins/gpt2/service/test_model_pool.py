@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from plugins.gpt2.phrases import Said
+from plugins.gpt2.messages import Said
 from plugins.gpt2.protocol import ModelUnavailable
 from tests.plugins.gpt2.fake_model import greedy_text, request
 from tests.plugins.gpt2.fake_source import Asker, FakeSource, Start, settings

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from plugins.gpt2.phrases import say
+from plugins.gpt2.messages import say
 from plugins.gpt2.protocol import EngineFailed, Queued, Started, Text
 from plugins.gpt2.service.request_state import Ticket
 from tests.plugins.gpt2.fake_model import request

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from plugins.gpt2.words import without_folders
+from plugins.gpt2.formatting import without_folders
 from townhall_bot.texts import Texts, Words
 
 TEXTS = Texts.beside(__file__)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from plugins.gpt2.words import detail, duration, parameters, size, without_folders
+from plugins.gpt2.formatting import detail, duration, parameters, size, without_folders
 
 
 def test_numbers_read_as_people_write_them() -> None:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from plugins.gpt2 import phrases
-from plugins.gpt2.phrases import TEXTS, say
+from plugins.gpt2 import messages
+from plugins.gpt2.messages import TEXTS, say
 from plugins.gpt2.protocol import Busy, EngineFailed
 
-HERE = Path(phrases.__file__).parent
+HERE = Path(messages.__file__).parent
 ENGLISH = TEXTS._by_locale["en"]
 SPEAKERS = ("say", "words", "english")
 """What takes a text's name: ``say``, a variable or attribute called words, ``TEXTS.english``."""
