@@ -33,7 +33,7 @@ from plugins.gpt2.plugin import GPT2Plugin
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.bot import Townhall
 from townhall_bot.cli import main as townhall
-from townhall_bot.core_texts import TEXTS
+from townhall_bot.i18n.core_texts import TEXTS
 from townhall_bot.loopback import LoopbackDiscord, Person, Turn, point_discord_at
 from townhall_bot.loopback.kinds import CommandType, InteractionType, OptionType
 from townhall_bot.serving import running

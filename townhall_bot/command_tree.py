@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import discord
 from discord import app_commands
 
-from townhall_bot.core_texts import TEXTS
+from townhall_bot.i18n.core_texts import TEXTS
 from townhall_bot.replies import Refusal, explain
 
 if TYPE_CHECKING:

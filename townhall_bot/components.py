@@ -17,7 +17,7 @@ from typing import Any
 import discord
 from discord.ui.view import BaseView
 
-from townhall_bot.core_texts import TEXTS
+from townhall_bot.i18n.core_texts import TEXTS
 from townhall_bot.replies import Refusal, explain
 from townhall_bot.replies.refusal import EXPLAINED
 

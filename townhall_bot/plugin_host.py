@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from townhall_bot.background import Background
+from townhall_bot.i18n import TextsError
 from townhall_bot.plugins import Health, Plugin, PluginContext, PluginSettings
 from townhall_bot.settings import PREFIX, SettingsError
-from townhall_bot.texts import TextsError
 
 if TYPE_CHECKING:
     import discord

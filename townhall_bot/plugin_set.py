@@ -13,12 +13,12 @@ import discord
 
 from townhall_bot import plugin_host
 from townhall_bot.command_sync import CommandSync
-from townhall_bot.core_texts import TEXTS
+from townhall_bot.i18n.core_texts import TEXTS
+from townhall_bot.i18n.translation import CommandTranslator
 from townhall_bot.plugin_discovery import read_settings
 from townhall_bot.plugin_host import LoadedPlugin
 from townhall_bot.plugin_reload import Reimport
 from townhall_bot.settings import SettingsError, load_settings
-from townhall_bot.translation import CommandTranslator
 
 if TYPE_CHECKING:
     from townhall_bot.bot import Townhall

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from townhall_bot.background import Background
-from townhall_bot.texts import NO_TEXTS, Texts, Words
+from townhall_bot.i18n import NO_TEXTS, Texts, Words
 
 if TYPE_CHECKING:
     import discord

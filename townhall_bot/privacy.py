@@ -11,10 +11,10 @@ import discord
 from discord import app_commands
 
 from townhall_bot import plugin_host
-from townhall_bot.core_texts import TEXTS
+from townhall_bot.i18n import Texts, Words
+from townhall_bot.i18n.core_texts import TEXTS
 from townhall_bot.plugins import Plugin
 from townhall_bot.replies import paging
-from townhall_bot.texts import Texts, Words
 
 if TYPE_CHECKING:
     from townhall_bot.bot import Townhall

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from plugins.gpt2.formatting import without_folders
-from townhall_bot.texts import Texts, Words
+from townhall_bot.i18n import Texts, Words
 
 TEXTS = Texts.beside(__file__)
 """The plugin's texts, in every language of ``locale``."""

@@ -25,8 +25,8 @@ from plugins.gpt2.service.service import GPT2Service
 from plugins.gpt2.settings import GPT2Settings
 from plugins.gpt2.stats.stats_command import StatisticsCommand
 from plugins.gpt2.stats.summary import KIND
+from townhall_bot.i18n import Words
 from townhall_bot.plugins import Check, CliCommand, Health, Plugin, PluginContext
-from townhall_bot.texts import Words
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry

@@ -7,7 +7,7 @@ from typing import Any
 import discord
 
 from plugins.gpt2.messages import TEXTS
-from townhall_bot.texts import Words
+from townhall_bot.i18n import Words
 
 __all__ = ["TEXTS", "to_asker", "to_channel"]
 

@@ -11,8 +11,8 @@ from discord import app_commands
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from townhall_bot.i18n import Texts, Words
 from townhall_bot.plugins import Health, Plugin, PluginContext, PluginSettings
-from townhall_bot.texts import Texts, Words
 
 TEXTS = Texts.beside(__file__)
 

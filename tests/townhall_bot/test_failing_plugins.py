@@ -14,12 +14,12 @@ from discord import app_commands
 
 from plugins.ping.plugin import PingPlugin
 from townhall_bot import plugin_host
+from townhall_bot.i18n import Texts, Words
 from townhall_bot.loopback import CommandRefused, Person
 from townhall_bot.plugin_discovery import import_class
 from townhall_bot.plugins import Health, Plugin
 from townhall_bot.store import Store, StoreError
 from townhall_bot.testkit import StartTownhall
-from townhall_bot.texts import Texts, Words
 
 
 class Lamp(Plugin):

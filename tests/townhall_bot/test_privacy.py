@@ -8,10 +8,10 @@ import pytest
 from discord import app_commands
 
 from plugins.ping.plugin import PingPlugin
+from townhall_bot.i18n import Words
 from townhall_bot.loopback import Person
 from townhall_bot.plugins import Plugin
 from townhall_bot.testkit import StartTownhall
-from townhall_bot.texts import Words
 
 
 class Diary(Plugin):

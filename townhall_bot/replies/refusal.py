@@ -9,9 +9,9 @@ import aiohttp
 import discord
 from discord import app_commands
 
-from townhall_bot.core_texts import TEXTS
+from townhall_bot.i18n import Words
+from townhall_bot.i18n.core_texts import TEXTS
 from townhall_bot.replies.paging import split
-from townhall_bot.texts import Words
 
 log = logging.getLogger("townhall.replies")
 

@@ -12,10 +12,10 @@ from plugins.gpt2.engine.sampling import BOUNDS
 from plugins.gpt2.formatting import Amount, without_folders
 from plugins.gpt2.guild_rules import MAX_PLACES, ServerRules
 from plugins.gpt2.settings import GPT2Settings
+from townhall_bot.i18n import Words
 from townhall_bot.replies import Refusal
 from townhall_bot.replies.paging import split
 from townhall_bot.store import AuditEntry
-from townhall_bot.texts import Words
 
 NUMBERS = ("default_count", "max_count", "temperature", "member_limit", "server_limit")
 SHOWN_CHANGES = 20

@@ -16,8 +16,8 @@ from plugins.gpt2.formatting import parameters, without_folders
 from plugins.gpt2.guild_rules import ServerRules
 from plugins.gpt2.protocol import GenerationError
 from plugins.gpt2.service.service import GPT2Service
+from townhall_bot.i18n import Words
 from townhall_bot.replies import LiveReply, Refusal
-from townhall_bot.texts import Words
 
 OPTIONS = (
     *("model", *NUMBERS, "allow_channel", "remove_channel", "allow_role", "remove_role"),

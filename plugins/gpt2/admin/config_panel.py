@@ -15,8 +15,8 @@ from plugins.gpt2.formatting import without_folders
 from plugins.gpt2.guild_rules import MAX_PLACES, Rules, ServerRules
 from plugins.gpt2.service.model_catalog import Entry
 from plugins.gpt2.service.service import GPT2Service
+from townhall_bot.i18n import Words
 from townhall_bot.replies import Refusal
-from townhall_bot.texts import Words
 
 LIFETIME_S = 14 * 60.0
 """How long the panel answers: its message can be changed for 15 minutes."""

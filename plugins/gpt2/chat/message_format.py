@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from plugins.gpt2.formatting import Amount, duration
 from plugins.gpt2.messages import Said
 from plugins.gpt2.protocol import FinishReason, Timing
+from townhall_bot.i18n import Words
 from townhall_bot.replies.live import NO_TEXT
-from townhall_bot.texts import Words
 
 _MARKUP = re.compile(
     r"(?P<link>https?://\S+)"  # a backslash would become part of the address

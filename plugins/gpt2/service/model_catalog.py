@@ -13,7 +13,7 @@ from plugins.gpt2.model.gpt2 import memory_plan
 from plugins.gpt2.protocol import ModelUnavailable
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot import memory
-from townhall_bot.texts import Words
+from townhall_bot.i18n import Words
 
 SHARE_OF_MEMORY = 0.8
 """How much of the machine's memory one model may take to be offered; the system and the bot live in the rest."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from plugins.gpt2.stats.summary import Point, hourly, span_h
-from townhall_bot.texts import Words
+from townhall_bot.i18n import Words
 
 BACKGROUND, TEXT, GRID = "#2b2d31", "#f2f3f5", "#4e5058"
 SPEED, WAITING = "#5dade2", "#f5b041"

@@ -18,8 +18,8 @@ from plugins.gpt2.formatting import Amount
 from plugins.gpt2.service.service import GPT2Service
 from plugins.gpt2.stats.chart import draw
 from plugins.gpt2.stats.summary import DAY_S, KIND, Day, sum_up
+from townhall_bot.i18n import Words
 from townhall_bot.store import Records
-from townhall_bot.texts import Words
 
 PICTURE = "gpt2-stats.png"
 

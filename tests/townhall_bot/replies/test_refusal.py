@@ -6,7 +6,7 @@ import discord
 import pytest
 from discord import app_commands
 
-from townhall_bot.core_texts import TEXTS
+from townhall_bot.i18n.core_texts import TEXTS
 from townhall_bot.loopback import LoopbackDiscord, Person, Turn
 from townhall_bot.plugins import Plugin
 from townhall_bot.replies import Refusal

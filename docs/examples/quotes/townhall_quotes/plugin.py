@@ -17,11 +17,11 @@ from prometheus_client import CollectorRegistry, Counter
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from townhall_bot.i18n import Texts, Words
 from townhall_bot.plugins import AppCommand, CliCommand, Health, Plugin, PluginContext, PluginSettings
 from townhall_bot.replies import Refusal, disarm
 from townhall_bot.settings import Settings, load_settings
 from townhall_bot.store import Entry, Store
-from townhall_bot.texts import Texts, Words
 
 TEXTS = Texts.beside(__file__)
 LONGEST = 1000

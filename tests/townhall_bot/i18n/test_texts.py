@@ -5,7 +5,7 @@ from pathlib import Path
 import discord
 import pytest
 
-from townhall_bot.texts import NO_TEXTS, Texts, TextsError
+from townhall_bot.i18n import NO_TEXTS, Texts, TextsError
 
 ENGLISH = """
 hello = "Hello, {name}."

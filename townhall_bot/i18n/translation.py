@@ -8,7 +8,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from townhall_bot.texts import Texts
+from townhall_bot.i18n import Texts
 
 
 class CommandTranslator(app_commands.Translator):
