@@ -52,10 +52,9 @@ def _run(arguments: argparse.Namespace) -> int:
     import aiohttp
     import discord
 
-    from townhall_bot import lock
     from townhall_bot.bot import Townhall
     from townhall_bot.serving import RELOAD, serve_until_stopped
-    from townhall_bot.store import Store
+    from townhall_bot.store import Store, lock
 
     async def serve(token: str) -> None:
         bot = Townhall(settings, Store.open(settings.data_dir / "townhall.db"), plugins, always_sync=arguments.sync)
@@ -91,9 +90,9 @@ def _reload_options(parser: argparse.ArgumentParser) -> None:
 def _reload(arguments: argparse.Namespace) -> int:
     import os
 
-    from townhall_bot import lock
     from townhall_bot.serving import RELOAD
     from townhall_bot.settings import Settings, load_settings
+    from townhall_bot.store import lock
 
     data_dir = load_settings(Settings).data_dir
     pid = lock.holders_pid(data_dir)
@@ -245,8 +244,8 @@ def _restore_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _restore(arguments: argparse.Namespace) -> int:
-    from townhall_bot import lock
     from townhall_bot.settings import Settings, load_settings
+    from townhall_bot.store import lock
     from townhall_bot.store.restore import restore, spooled
 
     database = load_settings(Settings).data_dir / "townhall.db"

@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from townhall_bot import health, lock, plugin_discovery
+from townhall_bot import health, plugin_discovery
 from townhall_bot.bot import Townhall
 from townhall_bot.discord_account import PORTAL
 from townhall_bot.doctor_discord import discord_answers
@@ -28,9 +28,9 @@ from townhall_bot.plugin_host import LoadedPlugin, kind, shown
 from townhall_bot.plugin_set import FAILURE_KEY, UNWELL_KEY
 from townhall_bot.plugins import Check
 from townhall_bot.settings import ENV_FILE, Settings, SettingsError, given_settings, load_settings, unknown_settings
-from townhall_bot.store import Store, StoreError
+from townhall_bot.store import Store, StoreError, lock
 from townhall_bot.store.access import barrier
-from townhall_bot.store.look import look
+from townhall_bot.store.read_only import look
 from townhall_bot.store.schema import cure_of
 
 OLDEST_PYTHON = (3, 11)

@@ -14,14 +14,14 @@ import pytest
 from pydantic import SecretStr
 
 from plugins.ping.plugin import PingPlugin
-from townhall_bot import doctor, lock, plugin_discovery
+from townhall_bot import doctor, plugin_discovery
 from townhall_bot.loopback import LoopbackDiscord
 from townhall_bot.plugin_discovery import gather
 from townhall_bot.plugin_host import LoadedPlugin
 from townhall_bot.plugin_set import FAILURE_KEY, UNWELL_KEY
 from townhall_bot.plugins import Check, Plugin
 from townhall_bot.settings import Settings
-from townhall_bot.store import Store
+from townhall_bot.store import Store, lock
 from townhall_bot.testkit import StartTownhall
 
 

@@ -14,14 +14,13 @@ import pytest
 
 from plugins.ping.plugin import PingPlugin
 from tests.townhall_bot.installed import Installed
-from townhall_bot import lock
 from townhall_bot.bot import Townhall
 from townhall_bot.cli import main
 from townhall_bot.loopback import LoopbackDiscord, Person
 from townhall_bot.serving import serve_until_stopped
 from townhall_bot.settings import Settings
 from townhall_bot.settled import Settled
-from townhall_bot.store import Store
+from townhall_bot.store import Store, lock
 
 PLUGIN = """
 from discord import app_commands

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from townhall_bot import lock
 from townhall_bot.cli import main
 from townhall_bot.loopback import Change, LoopbackDiscord
+from townhall_bot.store import lock
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
 

@@ -14,9 +14,9 @@ from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
-from townhall_bot import lock
+from townhall_bot.store import lock
 from townhall_bot.store.backup import is_townhalls, sync, whole_copy
-from townhall_bot.store.look import look, reading
+from townhall_bot.store.read_only import look, reading
 from townhall_bot.store.schema import StoreError, told_of
 
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR)

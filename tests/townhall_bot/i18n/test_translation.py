@@ -7,8 +7,8 @@ from importlib.metadata import entry_points
 import pytest
 
 from plugins.ping.plugin import PingPlugin
-from townhall_bot.i18n.core_texts import TEXTS
 from townhall_bot.i18n import NO_TEXTS, Texts
+from townhall_bot.i18n.core_texts import TEXTS
 from townhall_bot.loopback import LoopbackDiscord
 from townhall_bot.plugins import ENTRY_POINT_GROUP
 from townhall_bot.testkit import StartTownhall

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from townhall_bot import doctor, lock
-from townhall_bot.store import Store, StoreError
+from townhall_bot import doctor
+from townhall_bot.store import Store, StoreError, lock
 from townhall_bot.store.backup import back_up
-from townhall_bot.store.look import look
+from townhall_bot.store.read_only import look
 
 NOBODY = 65534
 

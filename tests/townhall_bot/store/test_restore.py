@@ -17,9 +17,8 @@ from typing import Any
 
 import pytest
 
-from townhall_bot import lock
 from townhall_bot.cli import main
-from townhall_bot.store import MIGRATIONS, Store, StoreError
+from townhall_bot.store import MIGRATIONS, Store, StoreError, lock
 from townhall_bot.store.backup import back_up
 from townhall_bot.store.restore import restore
 from townhall_bot.store.schema import APPLICATION_ID

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from townhall_bot import lock
-from townhall_bot.store import StoreError
+from townhall_bot.store import StoreError, lock
 
 HOLDER = """
 import sys, time

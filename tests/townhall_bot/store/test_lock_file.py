@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from townhall_bot import lock
+from townhall_bot.store import lock
 
 
 def test_a_longer_note_of_an_earlier_holder_does_not_garble_the_new_one(tmp_path: Path) -> None:
