@@ -16,7 +16,7 @@ from discord.gateway import KeepAliveHandler
 from townhall_bot import components, patience
 from townhall_bot.command_sync import CommandSync
 from townhall_bot.command_tree import Tree
-from townhall_bot.metrics import Metrics
+from townhall_bot.ops.metrics import Metrics
 from townhall_bot.plugin_discovery import find_plugins, gather
 from townhall_bot.plugin_host import LoadedPlugin
 from townhall_bot.plugin_set import PluginSet

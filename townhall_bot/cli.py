@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 
-from townhall_bot import logs, plugin_discovery
+from townhall_bot import plugin_discovery
 from townhall_bot.core_commands import CORE_COMMANDS
+from townhall_bot.ops import logs
 from townhall_bot.plugins import CliCommand
 from townhall_bot.settings import Settings, SettingsError, export_other_variables, load_settings
 from townhall_bot.store import StoreError

@@ -12,7 +12,7 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
-from townhall_bot import logs
+from townhall_bot.ops import logs
 from townhall_bot.plugins import CliCommand
 from townhall_bot.terminal import FAILED, OK, USAGE, note
 
@@ -162,7 +162,7 @@ def _doctor_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
-    from townhall_bot import doctor
+    from townhall_bot.ops import doctor
 
     online = True if arguments.online else False if arguments.offline else None
 

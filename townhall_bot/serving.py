@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
-from townhall_bot.health import HealthPage
+from townhall_bot.ops.health import HealthPage
 from townhall_bot.plugin_reload import Changes, reload_changed
 
 if TYPE_CHECKING:

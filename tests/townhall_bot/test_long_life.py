@@ -11,9 +11,9 @@ import discord
 import pytest
 
 from plugins.ping.plugin import PingPlugin
-from townhall_bot.health import HealthPage
 from townhall_bot.loopback import LoopbackDiscord, Person
-from townhall_bot.metrics import Metrics
+from townhall_bot.ops.health import HealthPage
+from townhall_bot.ops.metrics import Metrics
 from townhall_bot.plugins import Plugin
 from townhall_bot.testkit import StartTownhall
 

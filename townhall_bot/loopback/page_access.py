@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
-from townhall_bot.addresses import is_loopback
+from townhall_bot.ops.addresses import is_loopback
 
 KEY_MISSING = "This page opens with the whole address that `townhall local` printed, its key included.\n"
 WRONG_NAME = "This page answers to the address that `townhall local` printed, and to no other name.\n"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from townhall_bot import doctor
+from townhall_bot.ops import doctor
 from townhall_bot.store import Store, StoreError, lock
 from townhall_bot.store.backup import back_up
 from townhall_bot.store.read_only import look

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from townhall_bot.discord_account import PORTAL, Account, TokenRefused, Unreachable, look_up
+from townhall_bot.ops.discord_account import PORTAL, Account, TokenRefused, Unreachable, look_up
 from townhall_bot.plugin_host import LoadedPlugin
 from townhall_bot.plugins import Check
 from townhall_bot.settings import Settings

@@ -11,8 +11,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-from townhall_bot import doctor, plugin_discovery
+from townhall_bot import plugin_discovery
 from townhall_bot.cli import main
+from townhall_bot.ops import doctor
 from townhall_bot.plugin_discovery import gather
 from townhall_bot.plugin_host import LoadedPlugin
 from townhall_bot.plugin_set import FAILURE_KEY

@@ -14,8 +14,9 @@ import pytest
 from pydantic import SecretStr
 
 from plugins.ping.plugin import PingPlugin
-from townhall_bot import doctor, plugin_discovery
+from townhall_bot import plugin_discovery
 from townhall_bot.loopback import LoopbackDiscord
+from townhall_bot.ops import doctor
 from townhall_bot.plugin_discovery import gather
 from townhall_bot.plugin_host import LoadedPlugin
 from townhall_bot.plugin_set import FAILURE_KEY, UNWELL_KEY

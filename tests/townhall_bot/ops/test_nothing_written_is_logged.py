@@ -9,8 +9,8 @@ from collections.abc import Callable
 import discord
 import pytest
 
-from townhall_bot import logs, request_ids
 from townhall_bot.loopback import Person
+from townhall_bot.ops import logs, request_ids
 from townhall_bot.plugins import Plugin
 from townhall_bot.testkit import StartTownhall
 

@@ -1,6 +1,6 @@
 """Only what nobody else can reach counts as this machine's own."""
 
-from townhall_bot.addresses import is_loopback
+from townhall_bot.ops.addresses import is_loopback
 
 
 def test_what_is_loopback_and_what_is_not() -> None:

@@ -19,11 +19,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from townhall_bot import health, plugin_discovery
+from townhall_bot import plugin_discovery
 from townhall_bot.bot import Townhall
-from townhall_bot.discord_account import PORTAL
-from townhall_bot.doctor_discord import discord_answers
 from townhall_bot.env_file import readable_by_others
+from townhall_bot.ops import health
+from townhall_bot.ops.discord_account import PORTAL
+from townhall_bot.ops.doctor_discord import discord_answers
 from townhall_bot.plugin_host import LoadedPlugin, kind, shown
 from townhall_bot.plugin_set import FAILURE_KEY, UNWELL_KEY
 from townhall_bot.plugins import Check

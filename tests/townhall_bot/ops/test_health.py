@@ -12,8 +12,8 @@ from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.parser import text_string_to_metric_families
 
 from plugins.ping.plugin import PingPlugin
-from townhall_bot.health import HealthPage
 from townhall_bot.loopback import LoopbackDiscord, Person
+from townhall_bot.ops.health import HealthPage
 from townhall_bot.plugins import Health, Plugin
 from townhall_bot.testkit import RunningTownhall, StartTownhall
 

@@ -14,7 +14,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from townhall_bot import plugin_host
-from townhall_bot.addresses import is_loopback
+from townhall_bot.ops.addresses import is_loopback
 
 if TYPE_CHECKING:
     from townhall_bot.bot import Townhall

@@ -25,7 +25,7 @@ from prometheus_client import (
     generate_latest,
 )
 
-from townhall_bot import request_ids
+from townhall_bot.ops import request_ids
 
 if TYPE_CHECKING:
     from townhall_bot.bot import Townhall

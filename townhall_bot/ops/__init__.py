@@ -1,0 +1,1 @@
+"""What the host sees of a running bot: doctor, health page, metrics and log."""
