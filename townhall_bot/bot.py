@@ -13,9 +13,9 @@ from typing import Any
 import discord
 from discord.gateway import KeepAliveHandler
 
-from townhall_bot import components, patience
 from townhall_bot.command_sync import CommandSync
 from townhall_bot.command_tree import Tree
+from townhall_bot.discordpy import components, retries
 from townhall_bot.ops.metrics import Metrics
 from townhall_bot.plugin_discovery import find_plugins, gather
 from townhall_bot.plugin_host import LoadedPlugin
@@ -69,8 +69,8 @@ class Townhall(discord.Client):
             allowed_mentions=discord.AllowedMentions.none(),
             guild_ready_timeout=guild_ready_timeout,
         )
-        patience.request_patiently(self.http)
-        patience.hear_once(self)
+        retries.request_patiently(self.http)
+        retries.hear_once(self)
         components.watch(self)
         self.settings = settings
         self.store = store
@@ -91,7 +91,7 @@ class Townhall(discord.Client):
 
     async def setup_hook(self) -> None:
         """Bring up the plugins and register their commands; called by :meth:`login`, before the gateway."""
-        patience.answer_patiently(self)
+        retries.answer_patiently(self)
         await self.plugins.bring_up()
         self.plugins_up = True
 

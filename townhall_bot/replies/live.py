@@ -12,8 +12,8 @@ from typing import Any
 import aiohttp
 import discord
 
+from townhall_bot.discordpy.retries import hasty
 from townhall_bot.i18n.core_texts import TEXTS
-from townhall_bot.patience import hasty
 from townhall_bot.replies.disarm import disarm
 from townhall_bot.replies.paging import MESSAGE_LIMIT, length, split, tail
 

@@ -3,15 +3,15 @@
 import pytest
 
 from tests.townhall_bot.replies.growing import Act, Perform, PluginDoing
-from townhall_bot import patience
+from townhall_bot.discordpy import retries
 from townhall_bot.loopback import Person, Turn
 from townhall_bot.testkit import StartTownhall
 
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "PAUSES", (0.0,) * 3)
-    monkeypatch.setattr(patience, "FIRST_ANSWER_PAUSES", (0.0,) * 3)
+    monkeypatch.setattr(retries, "PAUSES", (0.0,) * 3)
+    monkeypatch.setattr(retries, "FIRST_ANSWER_PAUSES", (0.0,) * 3)
 
 
 @pytest.fixture

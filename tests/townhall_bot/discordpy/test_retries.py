@@ -9,7 +9,7 @@ from typing import Any
 import discord
 import pytest
 
-from townhall_bot import patience
+from townhall_bot.discordpy import retries
 from townhall_bot.loopback import LoopbackDiscord, Person, TownhallWorld
 from townhall_bot.loopback.weather_presets import Climate
 from townhall_bot.plugins import Plugin
@@ -25,8 +25,8 @@ CALLBACK, FOLLOW_UP, ANSWER = "/interactions/*/callback", "/webhooks/*", "/webho
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "PAUSES", (0.0,) * 3)
-    monkeypatch.setattr(patience, "FIRST_ANSWER_PAUSES", (0.0,) * 3)
+    monkeypatch.setattr(retries, "PAUSES", (0.0,) * 3)
+    monkeypatch.setattr(retries, "FIRST_ANSWER_PAUSES", (0.0,) * 3)
 
 
 async def greet(interaction: discord.Interaction) -> None:
@@ -238,8 +238,8 @@ async def test_in_a_storm_every_text_arrives_whole(
     start_townhall: StartTownhall, discord_server: LoopbackDiscord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Twenty members at once, a gateway in trouble every few milliseconds; the soak does this for minutes."""
-    monkeypatch.setattr(patience, "PAUSES", (0.0, 0.01, 0.02, 0.04))
-    monkeypatch.setattr(patience, "FIRST_ANSWER_PAUSES", (0.0, 0.01, 0.02, 0.04, 0.08, 0.16))
+    monkeypatch.setattr(retries, "PAUSES", (0.0, 0.01, 0.02, 0.04))
+    monkeypatch.setattr(retries, "FIRST_ANSWER_PAUSES", (0.0, 0.01, 0.02, 0.04, 0.08, 0.16))
     text = " ".join(f"word{number}" for number in range(600))
 
     class Writer(Plugin):
