@@ -20,7 +20,7 @@ from typing import cast
 from townhall_bot.bot import Townhall
 from townhall_bot.loopback import LoopbackDiscord, point_discord_at
 from townhall_bot.ops import logs
-from townhall_bot.plugin_discovery import prepare
+from townhall_bot.plugins.discovery import prepare
 from townhall_bot.serving import serve_until_stopped
 from townhall_bot.store import Store
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from townhall_bot.plugin_host import STOP_TIMEOUT
+from townhall_bot.plugins.host import STOP_TIMEOUT
 from townhall_bot.settings import Settings
 
 CHECKOUT = Path(__file__).parents[1]

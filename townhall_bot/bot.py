@@ -13,14 +13,14 @@ from typing import Any
 import discord
 from discord.gateway import KeepAliveHandler
 
-from townhall_bot.command_sync import CommandSync
-from townhall_bot.command_tree import Tree
 from townhall_bot.discordpy import components, retries
 from townhall_bot.ops.metrics import Metrics
-from townhall_bot.plugin_discovery import find_plugins, gather
-from townhall_bot.plugin_host import LoadedPlugin
-from townhall_bot.plugin_set import PluginSet
 from townhall_bot.plugins import Plugin
+from townhall_bot.plugins.command_sync import CommandSync
+from townhall_bot.plugins.command_tree import Tree
+from townhall_bot.plugins.discovery import find_plugins, gather
+from townhall_bot.plugins.host import LoadedPlugin
+from townhall_bot.plugins.registry import PluginSet
 from townhall_bot.privacy import Privacy
 from townhall_bot.replies.refusal import told
 from townhall_bot.settings import ENV_FILE, Settings

@@ -10,10 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 
-from townhall_bot import plugin_discovery
 from townhall_bot.core_commands import CORE_COMMANDS
 from townhall_bot.ops import logs
-from townhall_bot.plugins import CliCommand
+from townhall_bot.plugins import CliCommand, discovery
 from townhall_bot.settings import Settings, SettingsError, export_other_variables, load_settings
 from townhall_bot.store import StoreError
 from townhall_bot.terminal import FAILED, INTERRUPTED, OK, USAGE, note
@@ -99,10 +98,10 @@ def _add_plugin_commands(parser: _Parser) -> None:
     """Add what plugins bring. One that fails here is named, and the others' commands are there."""
     try:
         settings = load_settings(Settings)
-        plugins = plugin_discovery.find_plugins(settings)
+        plugins = discovery.find_plugins(settings)
     except SettingsError:  # the command that needs the settings will say what is wrong with them
         settings = Settings.model_construct()
-        plugins = plugin_discovery.find_plugins(settings)
+        plugins = discovery.find_plugins(settings)
     for loaded in plugins:
         try:
             for command in loaded.cls.cli_commands() if loaded.cls is not None else ():

@@ -34,7 +34,7 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from townhall_bot.plugin_discovery import prepare, warn_of_unknown
+    from townhall_bot.plugins.discovery import prepare, warn_of_unknown
 
     logs.set_up("WARNING")  # a plugin that cannot be imported is in the log, with its traceback
     settings, plugins = prepare()
@@ -132,7 +132,7 @@ def _local_options(parser: argparse.ArgumentParser) -> None:
 def _local(arguments: argparse.Namespace) -> int:
     from townhall_bot.local import Surroundings, run_local
     from townhall_bot.local_page import PageOptions
-    from townhall_bot.plugin_discovery import prepare, warn_of_unknown
+    from townhall_bot.plugins.discovery import prepare, warn_of_unknown
 
     settings, plugins = prepare()
     if "log_level" in settings.model_fields_set:
@@ -201,8 +201,8 @@ def _new_plugin(arguments: argparse.Namespace) -> int:
     from importlib.metadata import entry_points
 
     from townhall_bot import new_plugin
-    from townhall_bot.plugin_discovery import CORE
     from townhall_bot.plugins import ENTRY_POINT_GROUP
+    from townhall_bot.plugins.discovery import CORE
 
     taken = CORE | {point.name for point in entry_points(group=ENTRY_POINT_GROUP)}
     try:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from townhall_bot import plugin_reload
 from townhall_bot.bot import Townhall
 from townhall_bot.local_page import PageOptions, serve_page
 from townhall_bot.loopback import (
@@ -26,7 +25,8 @@ from townhall_bot.loopback import (
 )
 from townhall_bot.loopback.clock import Snowflakes
 from townhall_bot.loopback.state_file import StateFile, StateFileError
-from townhall_bot.plugin_host import LoadedPlugin
+from townhall_bot.plugins.host import LoadedPlugin
+from townhall_bot.plugins.reload import watch
 from townhall_bot.serving import running
 from townhall_bot.settings import Settings
 from townhall_bot.settled import Settled
@@ -101,7 +101,7 @@ async def _kept(path: Path | None, server: LoopbackDiscord) -> AsyncIterator[Non
 async def _attended(connected: AbstractAsyncContextManager[Townhall], reload: bool) -> AsyncIterator[Townhall]:
     """Bring in the bot; with ``reload``, reload plugins whose files change."""
     async with connected as bot:
-        watching = asyncio.create_task(plugin_reload.watch(bot, note), name="townhall-watch") if reload else None
+        watching = asyncio.create_task(watch(bot, note), name="townhall-watch") if reload else None
         try:
             yield bot
         finally:

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import discord
 from discord import app_commands
 
-from townhall_bot import plugin_host
 from townhall_bot.i18n import Texts, Words
 from townhall_bot.i18n.core_texts import TEXTS
-from townhall_bot.plugins import Plugin
+from townhall_bot.plugins import Plugin, host
 from townhall_bot.replies import paging
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ async def delete(interaction: discord.Interaction[Any]) -> str:
     bot: Townhall = interaction.client
     words = TEXTS.of(interaction.locale)
     results = {
-        loaded.name: await plugin_host.delete_member_data(loaded, interaction.user.id)
+        loaded.name: await host.delete_member_data(loaded, interaction.user.id)
         for loaded in bot.plugins.values()
         if loaded.plugin is not None
     }

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 from townhall_bot.ops.health import HealthPage
-from townhall_bot.plugin_reload import Changes, reload_changed
+from townhall_bot.plugins.reload import Changes, reload_changed
 
 if TYPE_CHECKING:
     from townhall_bot.bot import Townhall

@@ -69,7 +69,7 @@ def _bound(rule: object) -> str:
 
 def main() -> None:
     """Write the example for the core and the installed plugins to standard output."""
-    from townhall_bot.plugin_discovery import find_plugins, settings_models
+    from townhall_bot.plugins.discovery import find_plugins, settings_models
     from townhall_bot.settings import Settings
 
     sys.stdout.write(render(settings_models(find_plugins(Settings.model_construct()))))

@@ -11,11 +11,10 @@ from typing import Any
 
 import pytest
 
-from townhall_bot import plugin_discovery
 from townhall_bot.cli import main
-from townhall_bot.plugin_discovery import gather
-from townhall_bot.plugin_host import LoadedPlugin
-from townhall_bot.plugins import CliCommand, Plugin
+from townhall_bot.plugins import CliCommand, Plugin, discovery
+from townhall_bot.plugins.discovery import gather
+from townhall_bot.plugins.host import LoadedPlugin
 from townhall_bot.settings import Settings
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
@@ -128,7 +127,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         def find(settings: Settings) -> list[LoadedPlugin]:
             return gather(classes)
 
-        monkeypatch.setattr(plugin_discovery, "find_plugins", find)
+        monkeypatch.setattr(discovery, "find_plugins", find)
 
     return install
 

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from townhall_bot import local, plugin_discovery, plugin_reload
+from townhall_bot import local
 from townhall_bot.cli import main
 from townhall_bot.local import Surroundings
 from townhall_bot.loopback import LoopbackDiscord, point_discord_at
 from townhall_bot.loopback.weather import Weather
 from townhall_bot.loopback.weather_presets import Climate
+from townhall_bot.plugins import discovery, reload
 from townhall_bot.settings import Settings
 
 PLUGIN = """
@@ -86,7 +87,7 @@ async def test_a_saved_file_reloads_its_plugin(
         looked.set()
         await asyncio.sleep(0)
 
-    monkeypatch.setattr(plugin_reload, "watch", partial(plugin_reload.watch, pause=pause))
+    monkeypatch.setattr(reload, "watch", partial(reload.watch, pause=pause))
     told: asyncio.Queue[str] = asyncio.Queue()
     monkeypatch.setattr(local, "note", told.put_nowait)
     plugin = __import__("reloaded_under_test").P
@@ -94,7 +95,7 @@ async def test_a_saved_file_reloads_its_plugin(
         async with LoopbackDiscord() as server:
             local.familiar_townhall(server)
             with point_discord_at(server):
-                connected = local.connected(Settings(), plugin_discovery.gather([plugin]), server.token)
+                connected = local.connected(Settings(), discovery.gather([plugin]), server.token)
                 async with local._attended(connected, Surroundings(reload=True).reload):
                     await looked.wait()  # the first look at the files lies before the change
                     module.write_text(PLUGIN + "# changed\n")

@@ -9,8 +9,8 @@ from pydantic_settings import SettingsConfigDict
 
 from plugins.ping.plugin import PingSettings
 from townhall_bot.cli import main
-from townhall_bot.plugin_discovery import prepare
 from townhall_bot.plugins import PluginSettings
+from townhall_bot.plugins.discovery import prepare
 from townhall_bot.settings import (
     Settings,
     SettingsError,

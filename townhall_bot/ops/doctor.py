@@ -19,15 +19,14 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from townhall_bot import plugin_discovery
 from townhall_bot.bot import Townhall
 from townhall_bot.env_file import readable_by_others
 from townhall_bot.ops import health
 from townhall_bot.ops.discord_account import PORTAL
 from townhall_bot.ops.doctor_discord import discord_answers
-from townhall_bot.plugin_host import LoadedPlugin, kind, shown
-from townhall_bot.plugin_set import FAILURE_KEY, UNWELL_KEY
-from townhall_bot.plugins import Check
+from townhall_bot.plugins import Check, discovery
+from townhall_bot.plugins.host import LoadedPlugin, kind, shown
+from townhall_bot.plugins.registry import FAILURE_KEY, UNWELL_KEY
 from townhall_bot.settings import ENV_FILE, Settings, SettingsError, given_settings, load_settings, unknown_settings
 from townhall_bot.store import Store, StoreError, lock
 from townhall_bot.store.access import barrier
@@ -50,12 +49,12 @@ async def examine(
     yield python_version()
     try:
         settings = load_settings(Settings, env_file)
-        plugins = plugin_discovery.find_plugins(settings)
+        plugins = discovery.find_plugins(settings)
     except SettingsError as error:  # everything below depends on these
         yield Check("settings", False, str(error), CORRECT_IT)
         return
     for loaded in plugins:
-        plugin_discovery.read_settings(loaded, env_file)
+        discovery.read_settings(loaded, env_file)
     yield setting_names(plugins, env_file)
     yield data_folder(settings.data_dir)
     yield disk(settings.data_dir)
@@ -93,7 +92,7 @@ def python_version() -> Check:
 def setting_names(plugins: Sequence[LoadedPlugin], env_file: str | Path | None) -> Check:
     """Is every TOWNHALL_ variable one that somebody reads?"""
     given = given_settings(env_file)
-    unknown = unknown_settings(plugin_discovery.settings_models(plugins), given)
+    unknown = unknown_settings(discovery.settings_models(plugins), given)
     if unknown:
         return Check("settings", False, " ".join(unknown), "Correct the name, or remove the line.")
     count = sum(name.startswith("TOWNHALL_") for name in given)

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from townhall_bot.ops.discord_account import PORTAL, Account, TokenRefused, Unreachable, look_up
-from townhall_bot.plugin_host import LoadedPlugin
 from townhall_bot.plugins import Check
+from townhall_bot.plugins.host import LoadedPlugin
 from townhall_bot.settings import Settings
 
 MAX_CLOCK_SKEW_S = 3.0

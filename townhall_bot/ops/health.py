@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from townhall_bot import plugin_host
 from townhall_bot.ops.addresses import is_loopback
+from townhall_bot.plugins import host
 
 if TYPE_CHECKING:
     from townhall_bot.bot import Townhall
@@ -71,7 +71,7 @@ class HealthPage:
     async def _ready(self, request: web.Request) -> web.Response:
         """Ready: started, connected to the gateway, and not about to stop."""
         bot = self._bot
-        plugins = {loaded.name: await plugin_host.health(loaded) for loaded in bot.plugins.values()}
+        plugins = {loaded.name: await host.health(loaded) for loaded in bot.plugins.values()}
         state = {
             "started": bot.started.is_set(),
             "gateway": bot.connected,
@@ -83,5 +83,5 @@ class HealthPage:
 
     async def _metrics(self, request: web.Request) -> web.Response:
         for loaded in self._bot.plugins.values():
-            self._bot.metrics.healthy.labels(loaded.name).set((await plugin_host.health(loaded)).ok)
+            self._bot.metrics.healthy.labels(loaded.name).set((await host.health(loaded)).ok)
         return web.Response(body=self._bot.metrics.page(), headers={"Content-Type": CONTENT_TYPE_LATEST})

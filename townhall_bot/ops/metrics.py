@@ -29,7 +29,7 @@ from townhall_bot.ops import request_ids
 
 if TYPE_CHECKING:
     from townhall_bot.bot import Townhall
-    from townhall_bot.plugin_host import LoadedPlugin
+    from townhall_bot.plugins.host import LoadedPlugin
 
 log = logging.getLogger("townhall.metrics")
 

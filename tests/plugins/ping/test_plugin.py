@@ -5,9 +5,8 @@ from collections.abc import Mapping
 import pytest
 
 from plugins.ping.plugin import PingPlugin
-from townhall_bot import plugin_host
 from townhall_bot.loopback import Person
-from townhall_bot.plugins import Plugin
+from townhall_bot.plugins import Plugin, host
 from townhall_bot.testkit import RunningTownhall
 
 
@@ -24,7 +23,7 @@ async def test_a_member_pings_and_alone_sees_the_answer(townhall: RunningTownhal
 
 
 async def test_it_is_well_while_connected(townhall: RunningTownhall) -> None:
-    assert (await plugin_host.health(townhall.bot.plugins["ping"])).ok
+    assert (await host.health(townhall.bot.plugins["ping"])).ok
 
 
 class TestWhereTheHostWantsItPublic:

@@ -14,13 +14,12 @@ import pytest
 from pydantic import SecretStr
 
 from plugins.ping.plugin import PingPlugin
-from townhall_bot import plugin_discovery
 from townhall_bot.loopback import LoopbackDiscord
 from townhall_bot.ops import doctor
-from townhall_bot.plugin_discovery import gather
-from townhall_bot.plugin_host import LoadedPlugin
-from townhall_bot.plugin_set import FAILURE_KEY, UNWELL_KEY
-from townhall_bot.plugins import Check, Plugin
+from townhall_bot.plugins import Check, Plugin, discovery
+from townhall_bot.plugins.discovery import gather
+from townhall_bot.plugins.host import LoadedPlugin
+from townhall_bot.plugins.registry import FAILURE_KEY, UNWELL_KEY
 from townhall_bot.settings import Settings
 from townhall_bot.store import Store, lock
 from townhall_bot.testkit import StartTownhall
@@ -34,7 +33,7 @@ def plugins(monkeypatch: pytest.MonkeyPatch) -> list[type[Plugin]]:
     def find(settings: Settings) -> list[LoadedPlugin]:
         return gather(classes)
 
-    monkeypatch.setattr(plugin_discovery, "find_plugins", find)
+    monkeypatch.setattr(discovery, "find_plugins", find)
     return classes
 
 

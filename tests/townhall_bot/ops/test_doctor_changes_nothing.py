@@ -11,13 +11,12 @@ from typing import Any, ClassVar
 
 import pytest
 
-from townhall_bot import plugin_discovery
 from townhall_bot.cli import main
 from townhall_bot.ops import doctor
-from townhall_bot.plugin_discovery import gather
-from townhall_bot.plugin_host import LoadedPlugin
-from townhall_bot.plugin_set import FAILURE_KEY
-from townhall_bot.plugins import Check, Plugin
+from townhall_bot.plugins import Check, Plugin, discovery
+from townhall_bot.plugins.discovery import gather
+from townhall_bot.plugins.host import LoadedPlugin
+from townhall_bot.plugins.registry import FAILURE_KEY
 from townhall_bot.settings import Settings
 from townhall_bot.store import MIGRATIONS, Store
 from townhall_bot.store.schema import APPLICATION_ID
@@ -45,7 +44,7 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def find(settings: Settings) -> list[LoadedPlugin]:
         return gather([Lamp])
 
-    monkeypatch.setattr(plugin_discovery, "find_plugins", find)
+    monkeypatch.setattr(discovery, "find_plugins", find)
     monkeypatch.setenv("TOWNHALL_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)
     return tmp_path / "data"

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from townhall_bot.background import Background
 from townhall_bot.i18n import NO_TEXTS, Texts, Words
+from townhall_bot.plugins.background import Background
 
 if TYPE_CHECKING:
     import discord

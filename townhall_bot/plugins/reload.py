@@ -14,9 +14,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from townhall_bot.plugin_discovery import import_class
-from townhall_bot.plugin_host import LoadedPlugin
 from townhall_bot.plugins import ENTRY_POINT_GROUP
+from townhall_bot.plugins.discovery import import_class
+from townhall_bot.plugins.host import LoadedPlugin
 
 if TYPE_CHECKING:
     from townhall_bot.bot import Townhall

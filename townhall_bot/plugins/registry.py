@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import discord
 
-from townhall_bot import plugin_host
-from townhall_bot.command_sync import CommandSync
 from townhall_bot.i18n.core_texts import TEXTS
 from townhall_bot.i18n.translation import CommandTranslator
-from townhall_bot.plugin_discovery import read_settings
-from townhall_bot.plugin_host import LoadedPlugin
-from townhall_bot.plugin_reload import Reimport
+from townhall_bot.plugins import host
+from townhall_bot.plugins.command_sync import CommandSync
+from townhall_bot.plugins.discovery import read_settings
+from townhall_bot.plugins.host import LoadedPlugin
+from townhall_bot.plugins.reload import Reimport
 from townhall_bot.settings import SettingsError, load_settings
 
 if TYPE_CHECKING:
@@ -59,13 +59,13 @@ class PluginSet(Mapping[str, LoadedPlugin]):
         """Create the plugins and ask for their commands, without starting anything."""
         for loaded in self.values():
             self._construct(loaded)
-        plugin_host.refuse_clashes(self.values())
+        host.refuse_clashes(self.values())
 
     async def bring_up(self) -> None:
         """Start the plugins side by side and register their commands. Call it after the login."""
         self.construct()
         await self._translate()
-        await asyncio.gather(*(plugin_host.start(loaded) for loaded in self.values()))
+        await asyncio.gather(*(host.start(loaded) for loaded in self.values()))
         await self._sync.run(list(self.values()))
         for loaded in self.values():
             await self._serve(loaded)
@@ -83,18 +83,18 @@ class PluginSet(Mapping[str, LoadedPlugin]):
             new = reimport.load()
             read_settings(new, self._env_file)
             self._construct(new)
-            plugin_host.refuse_clashes([*(other for other in self.values() if other is not old), new])
+            host.refuse_clashes([*(other for other in self.values() if other is not old), new])
             if new.failure is not None:
                 reimport.put_back()
                 return f"{new.failure}. {'The old one goes on.' if old.running else ''}".rstrip()
             self._withdraw(old)
-            await plugin_host.stop(old)
+            await host.stop(old)
             old.plugin, old.cls, old.commands, old.dynamic_items = None, None, (), ()  # the bot's watch may hold it yet
             reimport.forget()
             gc.collect()  # what the old one held is free before the new one takes as much
             self._plugins[name] = new
             await self._translate()
-            await plugin_host.start(new)
+            await host.start(new)
             await self._sync.run(list(self.values()))
             await self._serve(new)
             log.info("plugin %s reloaded", name)
@@ -114,7 +114,7 @@ class PluginSet(Mapping[str, LoadedPlugin]):
         """Ask a running plugin how it is; log and keep the answer where it became unwell or well again."""
         store = self._bot.store
         before = await store.get_value(UNWELL_KEY + loaded.name)
-        health = await plugin_host.health(loaded)
+        health = await host.health(loaded)
         now = None if health.ok else health.summary
         if now != before:
             if now is None:
@@ -125,14 +125,14 @@ class PluginSet(Mapping[str, LoadedPlugin]):
 
     async def drain(self, seconds: float) -> None:
         """Let every plugin come to rest within ``seconds``; see :meth:`Plugin.drain`."""
-        await asyncio.gather(*(plugin_host.drain(loaded, seconds) for loaded in self.values()))
+        await asyncio.gather(*(host.drain(loaded, seconds) for loaded in self.values()))
 
     async def stop(self) -> None:
         """Stop every plugin that was started."""
-        await asyncio.gather(*(plugin_host.stop(loaded) for loaded in self.values()))
+        await asyncio.gather(*(host.stop(loaded) for loaded in self.values()))
 
     def _construct(self, loaded: LoadedPlugin) -> None:
-        plugin_host.construct(loaded, self._bot, self._bot.store, self._bot.settings.data_dir)
+        host.construct(loaded, self._bot, self._bot.store, self._bot.settings.data_dir)
 
     async def _translate(self) -> None:
         """Let Discord be told the names of commands in every language of the core's and the plugins' texts."""
@@ -146,7 +146,7 @@ class PluginSet(Mapping[str, LoadedPlugin]):
         if loaded.running:
             self._bot.metrics.add_plugin(loaded)
         else:
-            await plugin_host.stop(loaded)
+            await host.stop(loaded)
         await self._bot.store.set_value(FAILURE_KEY + loaded.name, loaded.failure)
         await self._bot.store.set_value(UNWELL_KEY + loaded.name, None)
 

@@ -15,9 +15,9 @@ import plugins
 from plugins.gpt2.plugin import GPT2Plugin
 from tests.townhall_bot.installed import Installed, said
 from townhall_bot.loopback import LoopbackDiscord, Person
-from townhall_bot.plugin_reload import watch
-from townhall_bot.plugin_set import FAILURE_KEY
 from townhall_bot.plugins import Plugin
+from townhall_bot.plugins.registry import FAILURE_KEY
+from townhall_bot.plugins.reload import watch
 from townhall_bot.testkit import RunningTownhall, StartTownhall
 
 PLUGIN = """

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from townhall_bot.background import Background
 from townhall_bot.i18n import TextsError
 from townhall_bot.plugins import Health, Plugin, PluginContext, PluginSettings
+from townhall_bot.plugins.background import Background
 from townhall_bot.settings import PREFIX, SettingsError
 
 if TYPE_CHECKING:

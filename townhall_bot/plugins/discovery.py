@@ -9,8 +9,8 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from townhall_bot.plugin_host import LoadedPlugin, PluginError
 from townhall_bot.plugins import ENTRY_POINT_GROUP, Plugin
+from townhall_bot.plugins.host import LoadedPlugin, PluginError
 from townhall_bot.settings import (
     ENV_FILE,
     PREFIX,

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from townhall_bot.loopback import CommandRefused, Person, TownhallWorld
-from townhall_bot.plugin_discovery import find_plugins
 from townhall_bot.plugins import ENTRY_POINT_GROUP, Plugin, PluginContext
+from townhall_bot.plugins.discovery import find_plugins
 from townhall_bot.settings import Settings
 from townhall_bot.testkit import StartTownhall
 

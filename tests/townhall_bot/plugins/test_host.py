@@ -8,9 +8,8 @@ import discord
 import pytest
 from discord import app_commands
 
-from townhall_bot import plugin_host
-from townhall_bot.plugin_host import LoadedPlugin
-from townhall_bot.plugins import Health, Plugin
+from townhall_bot.plugins import Health, Plugin, host
+from townhall_bot.plugins.host import LoadedPlugin
 
 
 class Lamp(Plugin):
@@ -41,8 +40,8 @@ class Moody(Lamp):
 async def test_one_whose_start_fails_is_stopped_once(caplog: pytest.LogCaptureFixture) -> None:
     moody = Moody()
     it = loaded(moody)
-    await plugin_host.start(it)
-    await plugin_host.stop(it)
+    await host.start(it)
+    await host.stop(it)
     assert it.failure == "failed at start(): RuntimeError: not in the mood"
     assert not it.running
     assert moody.stopped == 1
@@ -54,9 +53,9 @@ async def test_one_whose_start_never_ends_is_given_up(monkeypatch: pytest.Monkey
         async def start(self) -> None:
             await asyncio.Event().wait()
 
-    monkeypatch.setattr(plugin_host, "START_TIMEOUT", 0.01)
+    monkeypatch.setattr(host, "START_TIMEOUT", 0.01)
     it = loaded(Endless())
-    await plugin_host.start(it)
+    await host.start(it)
     assert "task of the plugin's own" in (it.failure or "")
 
 
@@ -68,11 +67,11 @@ async def test_a_plugins_own_timeout_is_told_as_what_it_is(caplog: pytest.LogCap
         health = drain = start  # type: ignore[assignment] # each fails alike
 
     it = loaded(Impatient())
-    assert await plugin_host.health(it) == Health(False, "health() failed: TimeoutError: the lamp did not answer")
+    assert await host.health(it) == Health(False, "health() failed: TimeoutError: the lamp did not answer")
     it.started = True
-    await plugin_host.drain(it, 30)
+    await host.drain(it, 30)
     assert "plugin lamp failed at drain()" in caplog.text
-    await plugin_host.start(it)
+    await host.start(it)
     assert it.failure == "failed at start(): TimeoutError: the lamp did not answer"
 
 
@@ -82,8 +81,8 @@ async def test_one_that_cannot_say_how_it_is_is_not_well_and_runs_on(caplog: pyt
             pass
 
     it = loaded(Shy())
-    await plugin_host.start(it)
-    assert await plugin_host.health(it) == Health(False, "health() failed: RuntimeError: do not ask")
+    await host.start(it)
+    assert await host.health(it) == Health(False, "health() failed: RuntimeError: do not ask")
     assert it.running
     assert "plugin lamp failed at health()" in caplog.text
 
@@ -94,8 +93,8 @@ async def test_one_that_takes_too_long_to_say_so_is_not_well(monkeypatch: pytest
             await asyncio.Event().wait()
             return Health(True, "")
 
-    monkeypatch.setattr(plugin_host, "HEALTH_TIMEOUT", 0.01)
-    assert not (await plugin_host.health(loaded(Slow()))).ok
+    monkeypatch.setattr(host, "HEALTH_TIMEOUT", 0.01)
+    assert not (await host.health(loaded(Slow()))).ok
 
 
 def commanding(name: str, *commands: Any) -> LoadedPlugin:
@@ -120,7 +119,7 @@ def chat(name: str) -> app_commands.Command[Any, ..., Any]:
 
 def test_two_plugins_with_one_command_are_refused_naming_both() -> None:
     first, second, third = commanding("a", chat("ask")), commanding("b", chat("ask")), commanding("c", chat("other"))
-    plugin_host.refuse_clashes([first, second, third])
+    host.refuse_clashes([first, second, third])
     assert (first.failure, third.failure) == (None, None)
     assert "/ask is already a command of the plugin a" in (second.failure or "")
     assert "TOWNHALL_PLUGINS=-b" in (second.failure or "")
@@ -130,12 +129,12 @@ def test_a_menu_entry_and_a_command_may_share_a_name() -> None:
     on_messages = app_commands.ContextMenu(name="ask", callback=on_message)
     on_users = app_commands.ContextMenu(name="ask", callback=on_user)
     plugins = [commanding("a", chat("ask")), commanding("b", on_messages), commanding("c", on_users)]
-    plugin_host.refuse_clashes(plugins)
+    host.refuse_clashes(plugins)
     assert [plugin.failure for plugin in plugins] == [None, None, None]
 
 
 def test_a_plugin_that_failed_holds_no_names() -> None:
     failed, good = commanding("a", chat("ask")), commanding("b", chat("ask"))
     failed.failure = "failed at start()"
-    plugin_host.refuse_clashes([failed, good])
+    host.refuse_clashes([failed, good])
     assert good.failure is None

@@ -12,7 +12,7 @@ import aiohttp
 import discord
 from discord import app_commands
 
-from townhall_bot.plugin_host import LoadedPlugin, PluginError
+from townhall_bot.plugins.host import LoadedPlugin, PluginError
 from townhall_bot.store import Store
 from townhall_bot.store.guild_settings import Json
 

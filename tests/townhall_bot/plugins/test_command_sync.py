@@ -8,9 +8,9 @@ import discord
 import pytest
 
 from plugins.ping.plugin import PingPlugin
-from townhall_bot.command_sync import KEY
 from townhall_bot.loopback import Guild, LoopbackDiscord
 from townhall_bot.plugins import Plugin
+from townhall_bot.plugins.command_sync import KEY
 from townhall_bot.store import Store
 from townhall_bot.store.backup import back_up
 from townhall_bot.store.restore import restore

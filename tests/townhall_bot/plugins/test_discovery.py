@@ -11,9 +11,9 @@ from discord import app_commands
 from pydantic_settings import SettingsConfigDict
 
 from townhall_bot.loopback import Person
-from townhall_bot.plugin_discovery import find_plugins, gather, prepare, read_settings
-from townhall_bot.plugin_host import LoadedPlugin
 from townhall_bot.plugins import ENTRY_POINT_GROUP, Plugin, PluginSettings
+from townhall_bot.plugins.discovery import find_plugins, gather, prepare, read_settings
+from townhall_bot.plugins.host import LoadedPlugin
 from townhall_bot.settings import Settings, SettingsError
 from townhall_bot.testkit import StartTownhall
 

@@ -13,11 +13,10 @@ import pytest
 from discord import app_commands
 
 from plugins.ping.plugin import PingPlugin
-from townhall_bot import plugin_host
 from townhall_bot.i18n import Texts, Words
 from townhall_bot.loopback import CommandRefused, Person
-from townhall_bot.plugin_discovery import import_class
-from townhall_bot.plugins import Health, Plugin
+from townhall_bot.plugins import Health, Plugin, host
+from townhall_bot.plugins.discovery import import_class
 from townhall_bot.store import Store, StoreError
 from townhall_bot.testkit import StartTownhall
 
@@ -94,7 +93,7 @@ class Vague(Lamp):
 
 async def test_one_that_says_nothing_of_its_health_is_not_well(start_townhall: StartTownhall) -> None:
     running = await start_townhall(Vague)
-    told = await plugin_host.health(running.bot.plugins["lamp"])
+    told = await host.health(running.bot.plugins["lamp"])
     assert told == Health(False, "health() must return a Health, not None")
 
 
@@ -128,11 +127,11 @@ async def test_a_background_task_that_fails_is_logged_and_makes_its_plugin_unwel
     loaded = running.bot.plugins["lamp"]
     busy = loaded.plugin
     assert isinstance(busy, Busy)
-    assert (await plugin_host.health(loaded)).ok
+    assert (await host.health(loaded)).ok
     busy.fail.set()
     await asyncio.wait({busy.failing})
     reason = "background task collect failed: RuntimeError: nothing to collect"
-    assert await plugin_host.health(loaded) == Health(False, reason)
+    assert await host.health(loaded) == Health(False, reason)
     assert [(each.name, each.message) for each in caplog.records if "collect" in each.message] == [
         ("townhall.plugin.lamp", reason)
     ]
