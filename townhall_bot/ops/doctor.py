@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from townhall_bot.bot import Townhall
-from townhall_bot.env_file import readable_by_others
+from townhall_bot.cli.env_file import readable_by_others
 from townhall_bot.ops import health
 from townhall_bot.ops.discord_account import PORTAL
 from townhall_bot.ops.doctor_discord import discord_answers

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from townhall_bot.local_page import PageOptions
+from townhall_bot.cli.local_page import PageOptions
 from townhall_bot.loopback import LoopbackDiscord
 from townhall_bot.loopback.page_server import PageServer
 from townhall_bot.ops.health import HealthPage

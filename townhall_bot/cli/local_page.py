@@ -11,9 +11,9 @@ import webbrowser
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
+from townhall_bot.cli.terminal import FAILED, OK, note
 from townhall_bot.loopback import LoopbackDiscord
 from townhall_bot.loopback.page_server import PageServer
-from townhall_bot.terminal import FAILED, OK, note
 
 THIS_MACHINE = "127.0.0.1"
 

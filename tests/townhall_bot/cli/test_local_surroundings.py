@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from townhall_bot import local
-from townhall_bot.cli import main
-from townhall_bot.local import Surroundings
+from townhall_bot.cli import local, main
+from townhall_bot.cli.local import Surroundings
 from townhall_bot.loopback import LoopbackDiscord, point_discord_at
 from townhall_bot.loopback.weather import Weather
 from townhall_bot.loopback.weather_presets import Climate

@@ -14,7 +14,8 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from townhall_bot.bot import Townhall
-from townhall_bot.local_page import PageOptions, serve_page
+from townhall_bot.cli.local_page import PageOptions, serve_page
+from townhall_bot.cli.terminal import FAILED, OK, USAGE, note
 from townhall_bot.loopback import (
     CommandRefused,
     LoopbackDiscord,
@@ -31,7 +32,6 @@ from townhall_bot.serving import running
 from townhall_bot.settings import Settings
 from townhall_bot.settled import Settled
 from townhall_bot.store import Store
-from townhall_bot.terminal import FAILED, OK, USAGE, note
 
 
 @dataclass(frozen=True, slots=True)

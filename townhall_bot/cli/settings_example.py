@@ -1,4 +1,4 @@
-"""Writes ``config.example.env`` from the settings' own definitions: ``python -m townhall_bot.settings_example``."""
+"""Writes ``config.example.env`` from the settings' own definitions: ``python -m townhall_bot.cli.settings_example``."""
 
 from __future__ import annotations
 

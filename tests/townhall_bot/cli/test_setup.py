@@ -12,9 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from townhall_bot import setup_command
-from townhall_bot.cli import main
-from townhall_bot.env_file import readable_by_others, set_secret
+from townhall_bot.cli import main, setup
+from townhall_bot.cli.env_file import readable_by_others, set_secret
 from townhall_bot.loopback import LoopbackDiscord
 
 AT = """
@@ -112,7 +111,7 @@ def test_ctrl_c_leaves_everything_as_it_was(
         raise KeyboardInterrupt
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(setup_command, "ask", interrupted)
+    monkeypatch.setattr(setup, "ask", interrupted)
     assert main(["setup"]) == 130
     assert "Nothing was written." in capsys.readouterr().err
     assert names(tmp_path) == []

@@ -75,7 +75,7 @@ def test_a_page_for_other_machines_warns_and_opens_no_browser_unasked(
         server.world.subscribe(stop)
         return server.townhall()
 
-    monkeypatch.setattr("townhall_bot.local.familiar_townhall", familiar)
+    monkeypatch.setattr("townhall_bot.cli.local.familiar_townhall", familiar)
     monkeypatch.setattr("webbrowser.open", lambda address: pytest.fail("a browser was opened"))
     assert main(["local", "--no-browser", "--host", "0.0.0.0", "--as", "ben"]) == 0
     shown = capsys.readouterr()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from townhall_bot import cli
-from townhall_bot.new_plugin import NewPluginError, write
+from townhall_bot.cli.new_plugin import NewPluginError, write
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,9 +12,9 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
+from townhall_bot.cli.terminal import FAILED, OK, USAGE, note
 from townhall_bot.ops import logs
 from townhall_bot.plugins import CliCommand
-from townhall_bot.terminal import FAILED, OK, USAGE, note
 
 LOCAL_EXAMPLES = """examples:
   townhall local --say '/gpt2 prompt:Hello count:16'
@@ -130,8 +130,8 @@ def _local_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _local(arguments: argparse.Namespace) -> int:
-    from townhall_bot.local import Surroundings, run_local
-    from townhall_bot.local_page import PageOptions
+    from townhall_bot.cli.local import Surroundings, run_local
+    from townhall_bot.cli.local_page import PageOptions
     from townhall_bot.plugins.discovery import prepare, warn_of_unknown
 
     settings, plugins = prepare()
@@ -186,9 +186,9 @@ def _setup_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _setup(arguments: argparse.Namespace) -> int:
-    from townhall_bot import setup_command
+    from townhall_bot.cli import setup
 
-    return setup_command.run()
+    return setup.run()
 
 
 def _new_plugin_options(parser: argparse.ArgumentParser) -> None:
@@ -200,7 +200,7 @@ def _new_plugin_options(parser: argparse.ArgumentParser) -> None:
 def _new_plugin(arguments: argparse.Namespace) -> int:
     from importlib.metadata import entry_points
 
-    from townhall_bot import new_plugin
+    from townhall_bot.cli import new_plugin
     from townhall_bot.plugins import ENTRY_POINT_GROUP
     from townhall_bot.plugins.discovery import CORE
 

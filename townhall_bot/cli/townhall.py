@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 
-from townhall_bot.core_commands import CORE_COMMANDS
+from townhall_bot.cli.core_commands import CORE_COMMANDS
+from townhall_bot.cli.terminal import FAILED, INTERRUPTED, OK, USAGE, note
 from townhall_bot.ops import logs
 from townhall_bot.plugins import CliCommand, discovery
 from townhall_bot.settings import Settings, SettingsError, export_other_variables, load_settings
 from townhall_bot.store import StoreError
-from townhall_bot.terminal import FAILED, INTERRUPTED, OK, USAGE, note
 
 EXAMPLES = """examples:
   townhall local --say '/gpt2 prompt:"My fellow citizens" count:40'

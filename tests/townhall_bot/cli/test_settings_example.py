@@ -8,8 +8,8 @@ from dotenv import dotenv_values
 
 from plugins.gpt2.settings import GPT2Settings
 from plugins.ping.plugin import PingSettings
+from townhall_bot.cli.settings_example import allowed, render
 from townhall_bot.settings import Settings, env_names, load_settings
-from townhall_bot.settings_example import allowed, render
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.env"
 MODELS = (Settings, GPT2Settings, PingSettings)
@@ -41,7 +41,9 @@ def test_every_setting_is_described() -> None:
 
 
 def test_the_file_is_what_the_settings_say() -> None:
-    assert EXAMPLE.read_text() == render(MODELS), "run: python -m townhall_bot.settings_example > config.example.env"
+    assert EXAMPLE.read_text() == render(MODELS), (
+        "run: python -m townhall_bot.cli.settings_example > config.example.env"
+    )
 
 
 def test_what_is_allowed_is_told_from_the_type() -> None:
