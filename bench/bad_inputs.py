@@ -34,11 +34,11 @@ from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.bot import Townhall
 from townhall_bot.cli import main as townhall
 from townhall_bot.i18n.core_texts import TEXTS
+from townhall_bot.lifecycle import running
 from townhall_bot.loopback import LoopbackDiscord, Person, Turn, point_discord_at
 from townhall_bot.loopback.kinds import CommandType, InteractionType, OptionType
-from townhall_bot.serving import running
+from townhall_bot.outcomes import Settled
 from townhall_bot.settings import Settings, SettingsError, load_settings
-from townhall_bot.settled import Settled
 from townhall_bot.store import Store
 
 MINI = Path(__file__).parents[1] / "plugins" / "gpt2" / "mini"

@@ -18,10 +18,10 @@ from types import SimpleNamespace
 from typing import cast
 
 from townhall_bot.bot import Townhall
+from townhall_bot.lifecycle import serve_until_stopped
 from townhall_bot.loopback import LoopbackDiscord, point_discord_at
 from townhall_bot.ops import logs
 from townhall_bot.plugins.discovery import prepare
-from townhall_bot.serving import serve_until_stopped
 from townhall_bot.store import Store
 
 START_SECONDS = 120

@@ -26,12 +26,12 @@ import pytest
 from pydantic import SecretStr
 
 from townhall_bot.bot import Townhall
+from townhall_bot.lifecycle import running
 from townhall_bot.loopback import Guild, LoopbackDiscord, Person, TownhallWorld, Turn, point_discord_at
 from townhall_bot.loopback.openapi import DESCRIPTION_VARIABLE
+from townhall_bot.outcomes import Settled
 from townhall_bot.plugins import Plugin
-from townhall_bot.serving import running
 from townhall_bot.settings import PREFIX, Settings, load_settings
-from townhall_bot.settled import Settled
 from townhall_bot.store import Store
 
 __all__ = [

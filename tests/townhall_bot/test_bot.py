@@ -13,10 +13,10 @@ from discord import app_commands
 
 from plugins.ping.plugin import PingPlugin
 from townhall_bot.bot import Townhall
+from townhall_bot.lifecycle import serve_until_stopped
 from townhall_bot.loopback import CommandRefused, LoopbackDiscord, Person
 from townhall_bot.plugins import Health, Plugin, PluginContext
 from townhall_bot.plugins.registry import FAILURE_KEY, UNWELL_KEY
-from townhall_bot.serving import serve_until_stopped
 from townhall_bot.settings import Settings
 from townhall_bot.store import Store, StoreError
 from townhall_bot.testkit import StartTownhall

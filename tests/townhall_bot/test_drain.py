@@ -11,9 +11,9 @@ import pytest
 
 from plugins.ping.plugin import PingPlugin
 from townhall_bot.bot import Townhall
+from townhall_bot.lifecycle import serve_until_stopped
 from townhall_bot.loopback import LoopbackDiscord, Person, Turn
 from townhall_bot.plugins import Plugin
-from townhall_bot.serving import serve_until_stopped
 from townhall_bot.settings import Settings
 from townhall_bot.store import Store
 

@@ -8,9 +8,9 @@ import signal
 from pathlib import Path
 
 from townhall_bot.bot import Townhall
+from townhall_bot.lifecycle import serve_until_stopped
 from townhall_bot.loopback import LoopbackDiscord
 from townhall_bot.plugins import Plugin
-from townhall_bot.serving import serve_until_stopped
 from townhall_bot.settings import Settings
 from townhall_bot.store import Store
 

@@ -53,7 +53,7 @@ def _run(arguments: argparse.Namespace) -> int:
     import discord
 
     from townhall_bot.bot import Townhall
-    from townhall_bot.serving import RELOAD, serve_until_stopped
+    from townhall_bot.lifecycle import RELOAD, serve_until_stopped
     from townhall_bot.store import Store, lock
 
     async def serve(token: str) -> None:
@@ -90,7 +90,7 @@ def _reload_options(parser: argparse.ArgumentParser) -> None:
 def _reload(arguments: argparse.Namespace) -> int:
     import os
 
-    from townhall_bot.serving import RELOAD
+    from townhall_bot.lifecycle import RELOAD
     from townhall_bot.settings import Settings, load_settings
     from townhall_bot.store import lock
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from townhall_bot.whole_file import write_whole
+from townhall_bot.files import write_whole
 
 
 def set_secret(path: Path, name: str, value: str) -> None:

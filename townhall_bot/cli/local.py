@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from townhall_bot.bot import Townhall
 from townhall_bot.cli.local_page import PageOptions, serve_page
 from townhall_bot.cli.terminal import FAILED, OK, USAGE, note
+from townhall_bot.lifecycle import running
 from townhall_bot.loopback import (
     CommandRefused,
     LoopbackDiscord,
@@ -26,11 +27,10 @@ from townhall_bot.loopback import (
 )
 from townhall_bot.loopback.clock import Snowflakes
 from townhall_bot.loopback.state_file import StateFile, StateFileError
+from townhall_bot.outcomes import Settled
 from townhall_bot.plugins.host import LoadedPlugin
 from townhall_bot.plugins.reload import watch
-from townhall_bot.serving import running
 from townhall_bot.settings import Settings
-from townhall_bot.settled import Settled
 from townhall_bot.store import Store
 
 

@@ -13,6 +13,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from townhall_bot.files import write_whole
 from townhall_bot.loopback.changes import Change
 from townhall_bot.loopback.guild import Guild
 from townhall_bot.loopback.kinds import ChannelType, InteractionType, MessageType
@@ -29,7 +30,6 @@ from townhall_bot.loopback.state import (
     User,
 )
 from townhall_bot.loopback.world import World
-from townhall_bot.whole_file import write_whole
 
 log = logging.getLogger("townhall.loopback")
 

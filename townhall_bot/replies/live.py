@@ -14,8 +14,8 @@ import discord
 
 from townhall_bot.discordpy.retries import hasty
 from townhall_bot.i18n.core_texts import TEXTS
-from townhall_bot.replies.disarm import disarm
 from townhall_bot.replies.paging import MESSAGE_LIMIT, length, split, tail
+from townhall_bot.replies.sanitize import disarm
 
 log = logging.getLogger("townhall.replies")
 
@@ -38,7 +38,7 @@ class LiveReply:
 
     :meth:`show` may be called for every token: the latest text wins, edits happen at most every ``interval`` seconds.
     :meth:`finish` must be called in the end. ``view`` holds the buttons while the text grows; ``ephemeral`` says that
-    the answer is for the asker alone. Text is disarmed (:func:`townhall_bot.replies.disarm.disarm`), and nothing in it
+    the answer is for the asker alone. Text is disarmed (:func:`townhall_bot.replies.sanitize.disarm`), and nothing in it
     mentions anyone.
     """
 

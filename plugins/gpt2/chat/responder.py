@@ -30,8 +30,8 @@ from plugins.gpt2.protocol import (
 )
 from plugins.gpt2.service.service import GPT2Service
 from townhall_bot.replies import LiveReply, Refusal
-from townhall_bot.replies.disarm import disarm
 from townhall_bot.replies.paging import MESSAGE_LIMIT, length
+from townhall_bot.replies.sanitize import disarm
 
 Views = Callable[[discord.Interaction[Any], int, Wish], discord.ui.View]
 """Makes the buttons below a text, given its interaction, an id and the wish."""

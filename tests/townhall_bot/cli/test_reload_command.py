@@ -16,10 +16,10 @@ from plugins.ping.plugin import PingPlugin
 from tests.townhall_bot.installed import Installed
 from townhall_bot.bot import Townhall
 from townhall_bot.cli import main
+from townhall_bot.lifecycle import serve_until_stopped
 from townhall_bot.loopback import LoopbackDiscord, Person
-from townhall_bot.serving import serve_until_stopped
+from townhall_bot.outcomes import Settled
 from townhall_bot.settings import Settings
-from townhall_bot.settled import Settled
 from townhall_bot.store import Store, lock
 
 PLUGIN = """

@@ -10,7 +10,7 @@ import pytest
 
 from tests.townhall_bot.replies.growing import ANSWER, Perform, PluginDoing, an_edit, the_answer
 from townhall_bot.loopback import LoopbackDiscord, Person
-from townhall_bot.replies import LiveReply, Refusal, disarm
+from townhall_bot.replies import LiveReply, Refusal, sanitize
 from townhall_bot.replies.paging import MESSAGE_LIMIT, split
 from townhall_bot.testkit import StartTownhall
 

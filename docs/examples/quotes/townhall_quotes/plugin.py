@@ -19,7 +19,7 @@ from pydantic_settings import SettingsConfigDict
 
 from townhall_bot.i18n import Texts, Words
 from townhall_bot.plugins import AppCommand, CliCommand, Health, Plugin, PluginContext, PluginSettings
-from townhall_bot.replies import Refusal, disarm
+from townhall_bot.replies import Refusal, sanitize
 from townhall_bot.settings import Settings, load_settings
 from townhall_bot.store import Entry, Store
 

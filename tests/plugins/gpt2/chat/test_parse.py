@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from plugins.gpt2.chat.message_format import LONG_PROMPT, Shown, parse, plain, render, verbatim
-from townhall_bot.replies.disarm import disarm
+from townhall_bot.replies.sanitize import disarm
 
 HARD = [
     "plain words",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from townhall_bot.replies import disarm
+from townhall_bot.replies import sanitize
 
 
 def test_plain_text_stays_as_it_is() -> None:

@@ -11,11 +11,11 @@ from discord import app_commands
 
 from plugins.ping.plugin import PingPlugin
 from townhall_bot.bot import Townhall
+from townhall_bot.lifecycle import running
 from townhall_bot.loopback import LoopbackDiscord, Person
+from townhall_bot.outcomes import Settled
 from townhall_bot.plugins import Plugin
-from townhall_bot.serving import running
 from townhall_bot.settings import Settings
-from townhall_bot.settled import Settled
 from townhall_bot.store import Store
 
 
