@@ -2,6 +2,6 @@
 
 from townhall_bot.replies.live import LiveReply
 from townhall_bot.replies.refusal import Refusal, explain
-from townhall_bot.replies.sanitize import disarm
+from townhall_bot.replies.sanitize import sanitize
 
-__all__ = ["LiveReply", "Refusal", "disarm", "explain"]
+__all__ = ["LiveReply", "Refusal", "explain", "sanitize"]

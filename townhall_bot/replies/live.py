@@ -15,7 +15,7 @@ import discord
 from townhall_bot.discordpy.retries import hasty
 from townhall_bot.i18n.core_texts import TEXTS
 from townhall_bot.replies.paging import MESSAGE_LIMIT, length, split, tail
-from townhall_bot.replies.sanitize import disarm
+from townhall_bot.replies.sanitize import sanitize
 
 log = logging.getLogger("townhall.replies")
 
@@ -38,7 +38,7 @@ class LiveReply:
 
     :meth:`show` may be called for every token: the latest text wins, edits happen at most every ``interval`` seconds.
     :meth:`finish` must be called in the end. ``view`` holds the buttons while the text grows; ``ephemeral`` says that
-    the answer is for the asker alone. Text is disarmed (:func:`townhall_bot.replies.sanitize.disarm`), and nothing in it
+    the answer is for the asker alone. Text is sanitized (:mod:`townhall_bot.replies.sanitize`), and nothing in it
     mentions anyone.
     """
 
@@ -77,7 +77,7 @@ class LiveReply:
         if self._finished:
             return
         below = _small(note)
-        self._latest = self._non_empty(tail(disarm(text), MESSAGE_LIMIT - length(below)) + below)
+        self._latest = self._non_empty(tail(sanitize(text), MESSAGE_LIMIT - length(below)) + below)
         self._changed.set()
         if self._task is None:
             self._task = asyncio.create_task(self._keep_up(), name="live-reply")
@@ -92,12 +92,12 @@ class LiveReply:
         the asker alone. Returns whether the text arrived; its loss is logged.
         """
         await self.stop()
-        first, *rest = _pages(disarm(text), _small(note))
+        first, *rest = _pages(sanitize(text), _small(note))
         file = None
         if len(rest) >= MAX_PAGES:
             below = _small(self._words("reply.in_file")) + _small(note)
             first, rest, file = (
-                split(disarm(text), MESSAGE_LIMIT - length(below) - 2)[0] + " …" + below,
+                split(sanitize(text), MESSAGE_LIMIT - length(below) - 2)[0] + " …" + below,
                 [],
                 plain or text,
             )

@@ -17,7 +17,7 @@ _INVITE = re.compile(r"(discord(?:app)?\.(?:gg|com|me)|dsc\.gg)(?=\s*/)", re.IGN
 _REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
-def disarm(text: str) -> str:
+def sanitize(text: str) -> str:
     """Return ``text`` with links that hide their target spelled out, invites inert and control characters gone."""
     kept = "".join(char for char in text.replace("\r\n", "\n").replace("\r", "\n") if _harmless(char))
     return _INVITE.sub(rf"\1{_GAP}", _MASKED_LINK.sub(f"]{_GAP}", kept))

@@ -36,7 +36,7 @@ SHOWN_OF_LONG_PROMPT = 400
 _BOLD = re.compile(r"\\.|\*\*")
 _ESCAPED = re.compile(r"(?P<link>https?://\S+)|\\(?P<char>.)", re.DOTALL)
 GAP = "\u200b"
-"""What :func:`townhall_bot.replies.sanitize.disarm` breaks links and invites with."""
+"""What :func:`townhall_bot.replies.sanitize.sanitize` breaks links and invites with."""
 
 _SAID_REASONS = ("context", "end_of_text", "cancelled")
 """The ends that are not the one asked for: they are told."""
@@ -164,7 +164,7 @@ def parse(content: str) -> Shown:
 
 
 def plain(text: str) -> str:
-    """Return text as it was before :func:`verbatim` and ``disarm`` made it safe to show."""
+    """Return text as it was before :func:`verbatim` and ``sanitize`` made it safe to show."""
     return _ESCAPED.sub(lambda match: match.group("link") or match.group("char"), text.replace(GAP, ""))
 
 

@@ -31,7 +31,7 @@ from plugins.gpt2.protocol import (
 from plugins.gpt2.service.service import GPT2Service
 from townhall_bot.replies import LiveReply, Refusal
 from townhall_bot.replies.paging import MESSAGE_LIMIT, length
-from townhall_bot.replies.sanitize import disarm
+from townhall_bot.replies.sanitize import sanitize
 
 Views = Callable[[discord.Interaction[Any], int, Wish], discord.ui.View]
 """Makes the buttons below a text, given its interaction, an id and the wish."""
@@ -192,7 +192,7 @@ class Answers:
         await self._keep(request, text)
         shown = message_format.render(request.prompt, text)
         first = 0  # the buttons' own message
-        if length(disarm(shown)) + length(note) > ONE_MESSAGE:  # the prompt is in the first of several
+        if length(sanitize(shown)) + length(note) > ONE_MESSAGE:  # the prompt is in the first of several
             with contextlib.suppress(discord.HTTPException):
                 first = (await interaction.original_response()).id
         view = self.buttons.finished(interaction, first, wish) if self.buttons else None

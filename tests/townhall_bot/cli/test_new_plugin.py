@@ -11,7 +11,7 @@ import pytest
 from townhall_bot import cli
 from townhall_bot.cli.new_plugin import NewPluginError, write
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def run(*command: str | Path, cwd: Path, path: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -11,7 +11,7 @@ from plugins.ping.plugin import PingSettings
 from townhall_bot.cli.settings_example import allowed, render
 from townhall_bot.settings import Settings, env_names, load_settings
 
-EXAMPLE = Path(__file__).parents[2] / "config.example.env"
+EXAMPLE = Path(__file__).parents[3] / "config.example.env"
 MODELS = (Settings, GPT2Settings, PingSettings)
 
 

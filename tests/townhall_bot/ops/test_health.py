@@ -172,7 +172,7 @@ async def test_a_page_that_others_can_read_is_warned_of(
 
 
 def test_every_metric_of_the_dashboard_exists() -> None:
-    checkout = Path(__file__).parents[2]
+    checkout = Path(__file__).parents[3]
     board = (checkout / "docs" / "grafana-dashboard.json").read_text()
     code = "".join(
         path.read_text() for folder in ("townhall_bot", "plugins") for path in (checkout / folder).rglob("*.py")

@@ -19,7 +19,7 @@ from townhall_bot.plugins.discovery import find_plugins
 from townhall_bot.settings import Settings
 from townhall_bot.testkit import StartTownhall
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "plugins.md").read_text()
 LARGER = ROOT / "docs" / "examples" / "quotes"
 

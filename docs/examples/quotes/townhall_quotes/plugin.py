@@ -118,7 +118,7 @@ class QuotesPlugin(Plugin):
             raise Refusal(words("refused.none"))
         drawn = random.choice(quotes)
         view = discord.ui.View(timeout=None).add_item(Another(TEXTS.of(interaction.guild_locale)("button.another")))
-        await interaction.response.send_message(f"{disarm(drawn.values['text'])}\n— <@{drawn.user_id}>", view=view)
+        await interaction.response.send_message(f"{sanitize(drawn.values['text'])}\n— <@{drawn.user_id}>", view=view)
 
     async def health(self) -> Health:
         """Say how many quotes there are."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from plugins.gpt2.chat.message_format import LONG_PROMPT, Shown, parse, plain, render, verbatim
-from townhall_bot.replies.sanitize import disarm
+from townhall_bot.replies.sanitize import sanitize
 
 HARD = [
     "plain words",
@@ -18,14 +18,14 @@ HARD = [
 
 @pytest.mark.parametrize("text", HARD)
 def test_plain_undoes_what_makes_text_safe_to_show(text: str) -> None:
-    assert plain(disarm(verbatim(text))) == text
+    assert plain(sanitize(verbatim(text))) == text
 
 
 @pytest.mark.parametrize("prompt", [*HARD, "two\n\nparagraphs", "**bold** already"])
 @pytest.mark.parametrize("text", [*(f" {text}" for text in HARD), "\n\nand *then*\nmore", ""])
 @pytest.mark.parametrize("note", ["", "\n-# Stopped.\n-# queue 3 ms"])
 def test_prompt_and_text_come_back(prompt: str, text: str, note: str) -> None:
-    assert parse(disarm(render(prompt, text)) + note) == Shown(prompt, text)
+    assert parse(sanitize(render(prompt, text)) + note) == Shown(prompt, text)
 
 
 def test_without_a_prompt_all_is_text() -> None:
