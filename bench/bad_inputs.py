@@ -36,7 +36,7 @@ from townhall_bot.cli import main as townhall
 from townhall_bot.i18n.core_texts import TEXTS
 from townhall_bot.lifecycle import running
 from townhall_bot.loopback import LoopbackDiscord, Person, Turn, point_discord_at
-from townhall_bot.loopback.kinds import CommandType, InteractionType, OptionType
+from townhall_bot.loopback.world.enums import CommandType, InteractionType, OptionType
 from townhall_bot.outcomes import Settled
 from townhall_bot.settings import Settings, SettingsError, load_settings
 from townhall_bot.store import Store

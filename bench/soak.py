@@ -25,8 +25,8 @@ from bench.bot_process import bot_beside, memory_mb
 from bench.event_loop_lag import percentile
 from plugins.gpt2.chat.message_format import WAITING
 from townhall_bot.loopback import CommandRefused, LoopbackDiscord, Message, Person, ResponseType, Turn
-from townhall_bot.loopback.permissions import ADMIN
-from townhall_bot.loopback.weather_presets import PRESETS
+from townhall_bot.loopback.faults.climates import PRESETS
+from townhall_bot.loopback.world.permissions import ADMIN
 
 PATIENCE_S = 120.0
 """How long a member looks at an answer that is not complete before it counts as lost."""

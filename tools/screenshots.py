@@ -18,7 +18,7 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from townhall_bot.cli.local import connected
 from townhall_bot.loopback import LoopbackDiscord, TownhallWorld, Turn, point_discord_at
-from townhall_bot.loopback.page_server import PageServer
+from townhall_bot.loopback.web.server import PageServer
 from townhall_bot.outcomes import Settled
 from townhall_bot.plugins.discovery import prepare
 

@@ -28,7 +28,7 @@ from pydantic import SecretStr
 from townhall_bot.bot import Townhall
 from townhall_bot.lifecycle import running
 from townhall_bot.loopback import Guild, LoopbackDiscord, Person, TownhallWorld, Turn, point_discord_at
-from townhall_bot.loopback.openapi import DESCRIPTION_VARIABLE
+from townhall_bot.loopback.wire.openapi import DESCRIPTION_VARIABLE
 from townhall_bot.outcomes import Settled
 from townhall_bot.plugins import Plugin
 from townhall_bot.settings import PREFIX, Settings, load_settings

@@ -62,7 +62,7 @@ async def test_every_end_is_told_apart(
 async def test_who_is_never_answered_was_told_by_discord(
     start_townhall: StartTownhall, discord_server: LoopbackDiscord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("townhall_bot.loopback.world.FIRST_ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr("townhall_bot.loopback.world.world.FIRST_ANSWER_SECONDS", 0.1)
     await start_townhall(Stage)
     tally = soak.Tally()
     ada = discord_server.townhall().people["ada"]

@@ -13,7 +13,7 @@ import pytest
 from tests.end_to_end.stage_plugin import StagePlugin
 from tests.end_to_end.tabs import OpenTab, Tab
 from townhall_bot.loopback import LoopbackDiscord
-from townhall_bot.loopback.page_server import PageServer
+from townhall_bot.loopback.web.server import PageServer
 from townhall_bot.plugins import Plugin
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import discord
 from tests.end_to_end.stage_plugin import StagePlugin
 from tests.end_to_end.tabs import OpenTab
 from townhall_bot.loopback import LoopbackDiscord, TownhallWorld
-from townhall_bot.loopback.page_server import PageServer
+from townhall_bot.loopback.web.server import PageServer
 from townhall_bot.testkit import RunningTownhall
 
 OPEN_CHANNEL = "async () => (await import('/static/state.js')).state.channel.id"

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from townhall_bot.loopback import LoopbackDiscord
-from townhall_bot.loopback.page_tab import Tab
+from townhall_bot.loopback.web.tab import Tab
 
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8))
 JSON = st.recursive(

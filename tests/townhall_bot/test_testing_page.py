@@ -8,7 +8,7 @@ from pathlib import Path
 
 from townhall_bot import testkit
 from townhall_bot.loopback import Person, Turn
-from townhall_bot.loopback.weather import Weather
+from townhall_bot.loopback.faults.faults import Weather
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "testing.md").read_text()

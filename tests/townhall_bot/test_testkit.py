@@ -12,7 +12,7 @@ from discord import app_commands
 from pydantic_settings import SettingsConfigDict
 
 from townhall_bot.loopback import CommandRefused, LoopbackDiscord, Person
-from townhall_bot.loopback.openapi import DESCRIPTION_VARIABLE, find_description
+from townhall_bot.loopback.wire.openapi import DESCRIPTION_VARIABLE, find_description
 from townhall_bot.plugins import Plugin, PluginSettings
 from townhall_bot.testkit import RunningTownhall, StartTownhall, undescribed
 

@@ -25,8 +25,8 @@ from townhall_bot.loopback import (
     TownhallWorld,
     point_discord_at,
 )
-from townhall_bot.loopback.clock import Snowflakes
-from townhall_bot.loopback.state_file import StateFile, StateFileError
+from townhall_bot.loopback.world.clock import Snowflakes
+from townhall_bot.loopback.world.state_file import StateFile, StateFileError
 from townhall_bot.outcomes import Settled
 from townhall_bot.plugins.host import LoadedPlugin
 from townhall_bot.plugins.reload import watch

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from townhall_bot.cli.terminal import FAILED, OK, note
 from townhall_bot.loopback import LoopbackDiscord
-from townhall_bot.loopback.page_server import PageServer
+from townhall_bot.loopback.web.server import PageServer
 
 THIS_MACHINE = "127.0.0.1"
 

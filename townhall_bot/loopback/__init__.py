@@ -1,20 +1,20 @@
 """A Discord on this machine, for tests and for ``townhall local``.
 
 It speaks the gateway and the REST API, version 10, to the unmodified discord.py over real sockets, and refuses what
-Discord refuses. The state is one observable object (:class:`~townhall_bot.loopback.world.World`).
+Discord refuses. The state is one observable object (:class:`~townhall_bot.loopback.world.world.World`).
 """
 
-from townhall_bot.loopback.changes import Change
-from townhall_bot.loopback.client import point_discord_at
-from townhall_bot.loopback.clock import ManualClock
-from townhall_bot.loopback.errors import DiscordError
-from townhall_bot.loopback.guild import Guild
-from townhall_bot.loopback.kinds import ResponseType
-from townhall_bot.loopback.option_values import CommandRefused
-from townhall_bot.loopback.people import Person
-from townhall_bot.loopback.server import LoopbackDiscord, TownhallWorld
-from townhall_bot.loopback.state import Channel, Message
-from townhall_bot.loopback.turns import Turn
+from townhall_bot.loopback.people.option_values import CommandRefused
+from townhall_bot.loopback.people.people import Person
+from townhall_bot.loopback.people.turn import Turn
+from townhall_bot.loopback.wire.client import point_discord_at
+from townhall_bot.loopback.wire.server import LoopbackDiscord, TownhallWorld
+from townhall_bot.loopback.world.clock import ManualClock
+from townhall_bot.loopback.world.enums import ResponseType
+from townhall_bot.loopback.world.errors import DiscordError
+from townhall_bot.loopback.world.events import Change
+from townhall_bot.loopback.world.guild import Guild
+from townhall_bot.loopback.world.state import Channel, Message
 
 __all__ = [
     "Change",

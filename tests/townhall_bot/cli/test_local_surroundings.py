@@ -11,8 +11,8 @@ import pytest
 from townhall_bot.cli import local, main
 from townhall_bot.cli.local import Surroundings
 from townhall_bot.loopback import LoopbackDiscord, point_discord_at
-from townhall_bot.loopback.weather import Weather
-from townhall_bot.loopback.weather_presets import Climate
+from townhall_bot.loopback.faults.climates import Climate
+from townhall_bot.loopback.faults.faults import Weather
 from townhall_bot.plugins import discovery, reload
 from townhall_bot.settings import Settings
 

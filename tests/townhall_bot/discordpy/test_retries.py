@@ -11,7 +11,7 @@ import pytest
 
 from townhall_bot.discordpy import retries
 from townhall_bot.loopback import LoopbackDiscord, Person, TownhallWorld
-from townhall_bot.loopback.weather_presets import Climate
+from townhall_bot.loopback.faults.climates import Climate
 from townhall_bot.plugins import Plugin
 from townhall_bot.replies import LiveReply
 from townhall_bot.testkit import StartTownhall

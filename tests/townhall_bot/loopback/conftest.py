@@ -10,7 +10,7 @@ import pytest
 
 from tests.townhall_bot.loopback.example_bot import Connect, ExampleBot, running
 from townhall_bot.loopback import LoopbackDiscord, ManualClock, TownhallWorld, point_discord_at
-from townhall_bot.loopback.openapi import DESCRIPTION_VARIABLE, checker, find_description
+from townhall_bot.loopback.wire.openapi import DESCRIPTION_VARIABLE, checker, find_description
 from townhall_bot.testkit import undescribed
 
 

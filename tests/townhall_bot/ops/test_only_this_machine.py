@@ -10,7 +10,7 @@ import pytest
 
 from townhall_bot.cli.local_page import PageOptions
 from townhall_bot.loopback import LoopbackDiscord
-from townhall_bot.loopback.page_server import PageServer
+from townhall_bot.loopback.web.server import PageServer
 from townhall_bot.ops.health import HealthPage
 from townhall_bot.settings import Settings
 from townhall_bot.testkit import StartTownhall

@@ -8,7 +8,7 @@ import pytest
 from discord import app_commands
 
 from townhall_bot.loopback import LoopbackDiscord, Person, Turn
-from townhall_bot.loopback.kinds import InteractionType
+from townhall_bot.loopback.world.enums import InteractionType
 from townhall_bot.plugins import Plugin
 from townhall_bot.testkit import RunningTownhall
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from townhall_bot.loopback import command_rules, errors, message_payloads, payloads
-from townhall_bot.loopback.changes import Change
-from townhall_bot.loopback.errors import FormErrors
-from townhall_bot.loopback.rates import Rate
 from townhall_bot.loopback.rest.routing import Call, Route
-from townhall_bot.loopback.state import Command, Payload
+from townhall_bot.loopback.wire import message_payloads, payloads
+from townhall_bot.loopback.wire.rate_limits import Rate
+from townhall_bot.loopback.world import command_rules, errors
+from townhall_bot.loopback.world.errors import FormErrors
+from townhall_bot.loopback.world.events import Change
+from townhall_bot.loopback.world.state import Command, Payload
 
 
 async def me(call: Call) -> Any:

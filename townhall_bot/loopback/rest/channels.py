@@ -8,13 +8,14 @@ from urllib.parse import unquote
 
 import discord
 
-from townhall_bot.loopback import errors, message_payloads, payloads, permissions
-from townhall_bot.loopback.changes import Change
-from townhall_bot.loopback.kinds import MessageFlag, MessageType
-from townhall_bot.loopback.rates import Rate
 from townhall_bot.loopback.rest import compose
 from townhall_bot.loopback.rest.routing import Call, Route
-from townhall_bot.loopback.state import Channel, Message, Payload
+from townhall_bot.loopback.wire import message_payloads, payloads
+from townhall_bot.loopback.wire.rate_limits import Rate
+from townhall_bot.loopback.world import errors, permissions
+from townhall_bot.loopback.world.enums import MessageFlag, MessageType
+from townhall_bot.loopback.world.events import Change
+from townhall_bot.loopback.world.state import Channel, Message, Payload
 
 NONCE_SECONDS = 300.0
 

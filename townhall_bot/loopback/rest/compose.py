@@ -6,12 +6,12 @@ import copy
 import mimetypes
 from typing import Any
 
-from townhall_bot.loopback import mentions, validation
-from townhall_bot.loopback.errors import FormErrors, invalid_form, too_large
-from townhall_bot.loopback.kinds import MessageFlag
-from townhall_bot.loopback.message_payloads import ATTACHMENT_SIZE_LIMIT
 from townhall_bot.loopback.rest.routing import Call, Upload
-from townhall_bot.loopback.state import Attachment, Message, Payload, walk_components
+from townhall_bot.loopback.wire.message_payloads import ATTACHMENT_SIZE_LIMIT
+from townhall_bot.loopback.world import mentions, validation
+from townhall_bot.loopback.world.enums import MessageFlag
+from townhall_bot.loopback.world.errors import FormErrors, invalid_form, too_large
+from townhall_bot.loopback.world.state import Attachment, Message, Payload, walk_components
 
 CREATE_FLAGS = MessageFlag.SUPPRESS_EMBEDS | MessageFlag.EPHEMERAL | MessageFlag.COMPONENTS_V2
 EDIT_FLAGS = MessageFlag.SUPPRESS_EMBEDS | MessageFlag.COMPONENTS_V2
@@ -25,7 +25,7 @@ def write(call: Call, message: Message, body: Payload, *, creating: bool, root: 
     """Apply ``body`` to ``message``, all of it or, where Discord refuses it, nothing.
 
     ``root`` is where ``body`` stands in the request's. Raises
-    :class:`~townhall_bot.loopback.errors.DiscordError`: 50035, 50006, 40005.
+    :class:`~townhall_bot.loopback.world.errors.DiscordError`: 50035, 50006, 40005.
     """
     draft = copy.copy(message)
     _check_shapes(body, root)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from townhall_bot.loopback import errors, payloads
 from townhall_bot.loopback.rest.routing import Call, Route
+from townhall_bot.loopback.wire import payloads
+from townhall_bot.loopback.world import errors
 
 
 async def me(call: Call) -> Any:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from townhall_bot.loopback import errors, message_payloads
-from townhall_bot.loopback.components import check_modal
-from townhall_bot.loopback.errors import FormErrors
-from townhall_bot.loopback.kinds import CommandType, InteractionType, MessageFlag, MessageType, ResponseType
-from townhall_bot.loopback.rates import Rate
 from townhall_bot.loopback.rest import compose
 from townhall_bot.loopback.rest.routing import Call, Route
-from townhall_bot.loopback.state import Interaction, Message, Payload
+from townhall_bot.loopback.wire import message_payloads
+from townhall_bot.loopback.wire.rate_limits import Rate
+from townhall_bot.loopback.world import errors
+from townhall_bot.loopback.world.components import check_modal
+from townhall_bot.loopback.world.enums import CommandType, InteractionType, MessageFlag, MessageType, ResponseType
+from townhall_bot.loopback.world.errors import FormErrors
+from townhall_bot.loopback.world.state import Interaction, Message, Payload
 
 MESSAGES = (ResponseType.MESSAGE, ResponseType.DEFERRED_MESSAGE)
 UPDATES = (ResponseType.DEFERRED_UPDATE, ResponseType.UPDATE)

@@ -15,14 +15,14 @@ from typing import Any
 from aiohttp import hdrs, web
 from aiohttp.web_request import FileField
 
-from townhall_bot.loopback import errors
-from townhall_bot.loopback.errors import DiscordError
-from townhall_bot.loopback.openapi import RequestChecker
-from townhall_bot.loopback.rates import RateLimiter, Verdict
+from townhall_bot.loopback.faults.fault import Event
+from townhall_bot.loopback.faults.faults import Weather
 from townhall_bot.loopback.rest.routing import Call, Route, Upload, major_parameters
-from townhall_bot.loopback.weather import Weather
-from townhall_bot.loopback.weather_event import Event
-from townhall_bot.loopback.world import World
+from townhall_bot.loopback.wire.openapi import RequestChecker
+from townhall_bot.loopback.wire.rate_limits import RateLimiter, Verdict
+from townhall_bot.loopback.world import errors
+from townhall_bot.loopback.world.errors import DiscordError
+from townhall_bot.loopback.world.world import World
 
 log = logging.getLogger("townhall.loopback")
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from multidict import MultiMapping
 
-from townhall_bot.loopback import errors
-from townhall_bot.loopback.guild import Guild
-from townhall_bot.loopback.rates import Rate
-from townhall_bot.loopback.state import Channel, Message, Payload
-from townhall_bot.loopback.world import World
+from townhall_bot.loopback.wire.rate_limits import Rate
+from townhall_bot.loopback.world import errors
+from townhall_bot.loopback.world.guild import Guild
+from townhall_bot.loopback.world.state import Channel, Message, Payload
+from townhall_bot.loopback.world.world import World
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""What may go wrong between a bot and its Discord, on demand."""

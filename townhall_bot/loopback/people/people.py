@@ -1,0 +1,189 @@
+"""People who use the bot: they type commands, press buttons, choose from menus, fill in forms."""
+
+from __future__ import annotations
+
+import mimetypes
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import discord
+
+from townhall_bot.loopback.people import composer, forms
+from townhall_bot.loopback.people.option_values import CommandRefused, Scope
+from townhall_bot.loopback.people.turn import Turn
+from townhall_bot.loopback.world import permissions
+from townhall_bot.loopback.world.enums import SELECTS, CommandType, InteractionType
+from townhall_bot.loopback.world.state import Attachment, Channel, Interaction, Message, Payload, User
+
+if TYPE_CHECKING:
+    from townhall_bot.loopback.world.guild import Guild
+    from townhall_bot.loopback.world.world import World
+
+
+class Person:
+    """Somebody with an account and a home server. What their client would not send is refused."""
+
+    def __init__(self, world: World, user: User, guild: Guild) -> None:
+        self._world = world
+        self.user = user
+        self.guild = guild
+
+    def __repr__(self) -> str:
+        return f"<Person {self.name}>"
+
+    @property
+    def id(self) -> int:
+        """The user's id."""
+        return self.user.id
+
+    @property
+    def name(self) -> str:
+        """The name that others see."""
+        return self.user.display_name
+
+    @property
+    def direct_messages(self) -> Channel:
+        """The channel between this person and the bot."""
+        return self._world.direct_channel(self.user)
+
+    def _place(self, channel: Channel | None) -> Channel:
+        visible = [each for each in self.guild.channels if permissions.in_channel(each, self.id)]
+        chosen = channel or (visible[0] if visible else None)
+        if chosen is None or not permissions.in_channel(chosen, self.id):
+            raise CommandRefused(f"{self.name} sees no channel to write in")
+        return chosen
+
+    def _start(self, kind: InteractionType, channel: Channel, data: Payload, **of: object) -> Turn:
+        interaction: Interaction = self._world.interact(kind, self.user, channel, data, **of)  # type: ignore[arg-type]  # the keywords are interact's own
+        return Turn(self._world, self, interaction)
+
+    async def type(
+        self, text: str, channel: Channel | None = None, files: Mapping[str, tuple[str, bytes]] | None = None
+    ) -> Turn:
+        """Type a slash command and send it; ``files`` maps an option to a filename and its bytes.
+
+        Raises :class:`CommandRefused` with the reason that Discord's client would show.
+        """
+        place = self._place(channel)
+        uploads = {option: self._upload(*file) for option, file in (files or {}).items()}
+        return self._send(composer.read(text, self._world.usable_in(place), uploads), place)
+
+    async def fill_in(
+        self,
+        path: Sequence[str],
+        values: Mapping[str, str],
+        channel: Channel | None = None,
+        files: Mapping[str, tuple[str, bytes]] | None = None,
+    ) -> Turn:
+        """Send a command whose options were filled in one by one; ``path`` is its name and those of sub-commands.
+
+        Raises :class:`CommandRefused` with the reason that Discord's client would show.
+        """
+        place = self._place(channel)
+        uploads = {option: self._upload(*file) for option, file in (files or {}).items()}
+        return self._send(composer.pick(path, values, self._world.usable_in(place), uploads), place)
+
+    def _send(self, draft: composer.Draft, place: Channel) -> Turn:
+        composer.check_allowed(draft.command, self.user, place)
+        data = composer.data_of(draft, self._world, self.user, place)
+        return self._start(InteractionType.COMMAND, place, data, command=draft.command)
+
+    async def complete(self, text: str, channel: Channel | None = None, timeout: float = 3) -> list[Payload]:  # noqa: ASYNC109 - a test wants its own limit and message
+        """Type a command up to some option's beginning and return the choices the bot offers."""
+        place = self._place(channel)
+        turn = self._ask(composer.read(text, self._world.usable_in(place)), place)
+        await turn.until(lambda turn: turn.interaction.choices is not None, timeout)
+        return turn.interaction.choices or []
+
+    async def ask_choices(self, path: Sequence[str], values: Mapping[str, str], channel: Channel | None = None) -> Turn:
+        """Ask the bot what it offers for the last of ``values``; the turn's interaction gets the ``choices``."""
+        place = self._place(channel)
+        return self._ask(composer.pick(path, values, self._world.usable_in(place), {}), place)
+
+    def _ask(self, draft: composer.Draft, place: Channel) -> Turn:
+        composer.check_allowed(draft.command, self.user, place)
+        data = composer.completion_of(draft)
+        return self._start(InteractionType.AUTOCOMPLETE, place, data, command=draft.command)
+
+    async def use_menu(self, name: str, target: Message | Person, channel: Channel | None = None) -> Turn:
+        """Use a command from the menu of a message or a person."""
+        on_message = isinstance(target, Message)
+        kind = CommandType.MESSAGE if on_message else CommandType.USER
+        place = self._place(target.channel if isinstance(target, Message) else channel)
+        commands = [command for command in self._world.usable_in(place) if command.type is kind]
+        command = next((command for command in commands if command.name == name), None)
+        if command is None:
+            known = ", ".join(each.name for each in commands) or "none"
+            raise CommandRefused(f"there is no menu command {name!r} here; there are: {known}")
+        composer.check_allowed(command, self.user, place)
+        scope = Scope(self._world, place)
+        key = scope.message(target) if isinstance(target, Message) else scope.user(target.user)
+        data: Payload = {
+            "id": str(command.id),
+            "name": command.name,
+            "type": int(kind),
+            "target_id": key,
+            "resolved": scope.resolved,
+        }
+        return self._start(InteractionType.COMMAND, place, data, command=command)
+
+    async def say(
+        self,
+        text: str,
+        channel: Channel | None = None,
+        *,
+        reply_to: Message | None = None,
+        files: Sequence[tuple[str, bytes]] = (),
+    ) -> Message:
+        """Write an ordinary message. Raises :class:`CommandRefused` where that is not allowed."""
+        place = self._place(channel)
+        if not permissions.in_channel(place, self.id) & discord.Permissions.send_messages.flag:
+            raise CommandRefused(f"{self.name} lacks Send Messages in #{place.name}")
+        return self._world.say(self.user, place, text, reply_to, [self._upload(*f) for f in files])
+
+    async def press(self, message: Message, button: str) -> Turn:
+        """Press the button with that label or custom_id. Raises :class:`CommandRefused`."""
+        self._check_sees(message)
+        for part in message.buttons:
+            if button in (part.get("label"), part.get("custom_id")):
+                return self._use(message, part, {})
+        known = ", ".join(str(part.get("label")) for part in message.buttons) or "none"
+        raise CommandRefused(f"there is no button {button!r}; there are: {known}")
+
+    async def select(self, message: Message, *values: str, custom_id: str | None = None) -> Turn:
+        """Choose from a select menu: option values, or names of people, roles or channels."""
+        self._check_sees(message)
+        selects = [part for part in forms.parts(message.components) if part.get("type") in SELECTS]
+        part = next((part for part in selects if custom_id in (None, part.get("custom_id"))), None)
+        if part is None:
+            raise CommandRefused("the message has no such select menu")
+        scope = Scope(self._world, message.channel)
+        chosen = forms.chosen(part, values, scope)
+        return self._use(message, part, {"values": chosen, **({"resolved": scope.resolved} if scope.resolved else {})})
+
+    async def submit(self, turn: Turn, **values: str) -> Turn:
+        """Send the form that a turn opened; ``values`` by custom_id or, with _ for a space, by label."""
+        if turn.modal is None:
+            raise CommandRefused("no form is open")
+        data = {"custom_id": turn.modal["custom_id"], "components": forms.filled(turn.modal, values)}
+        opener = turn.interaction
+        return self._start(InteractionType.MODAL, turn.channel, data, message=opener.message, trigger=opener)
+
+    def _use(self, message: Message, part: Payload, extra: Payload) -> Turn:
+        if part.get("disabled"):
+            raise CommandRefused(f"{part.get('label') or part.get('custom_id')} is disabled")
+        if part.get("custom_id") is None:
+            raise CommandRefused(f"{part.get('label')} is a link; it opens {part.get('url')}")
+        data = {"custom_id": part["custom_id"], "component_type": part["type"], "id": part.get("id"), **extra}
+        return self._start(InteractionType.COMPONENT, message.channel, data, message=message)
+
+    def _check_sees(self, message: Message) -> None:
+        if message.deleted:
+            raise CommandRefused("the message was deleted")
+        visible = message.visible_to in (None, self.id) and permissions.in_channel(message.channel, self.id)
+        if not visible:
+            raise CommandRefused(f"{self.name} does not see that message")
+
+    def _upload(self, filename: str, data: bytes) -> Attachment:
+        kind = mimetypes.guess_type(filename)[0] or "application/octet-stream"
+        return Attachment(self._world.ids.next(), filename, kind, data)

@@ -1,0 +1,1 @@
+"""How a Discord talks: the server, its gateway, and objects as they stand in JSON."""
