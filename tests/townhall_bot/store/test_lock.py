@@ -13,7 +13,7 @@ from townhall_bot.store import StoreError, lock
 HOLDER = """
 import sys, time
 from pathlib import Path
-from townhall_bot import lock
+from townhall_bot.store import lock
 with lock.held(Path(sys.argv[1]), 0):
     print("held", flush=True)
     sys.stdin.read()
