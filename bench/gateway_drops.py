@@ -27,7 +27,7 @@ from bench.event_loop_lag import percentile
 from townhall_bot.loopback import LoopbackDiscord, Person, Turn
 
 MEMBERS = 8
-PATIENCE_S = 60.0
+TIMEOUT_S = 60.0
 SETTINGS = {
     "TOWNHALL_GPT2_ROWS": str(MEMBERS),
     "TOWNHALL_GPT2_MAX_COUNT": "1000",
@@ -82,9 +82,9 @@ class Writer:
     async def fault(self, turn: Turn) -> str | None:
         """Return what is wrong with the end of a text, None where nothing is."""
         try:
-            await turn.until(lambda turn: turn.failed or MEASURED.search(turn.text), PATIENCE_S)
+            await turn.until(lambda turn: turn.failed or MEASURED.search(turn.text), TIMEOUT_S)
         except TimeoutError:
-            return f"no end after {PATIENCE_S:g} s"
+            return f"no end after {TIMEOUT_S:g} s"
         measured = [int(match["tokens"]) for match in MEASURED.finditer(turn.text)]
         if not measured:
             return "the application did not respond"
@@ -125,14 +125,14 @@ async def measure(drops: int, tokens: int, log: Path) -> dict[str, Any]:
             writing = [asyncio.create_task(writer.write(enough)) for writer in writers]
             began = time.monotonic()
             for number in range(drops):
-                await server.world.until(lambda: len(fresh(writers)) >= MEMBERS // 2, PATIENCE_S)
+                await server.world.until(lambda: len(fresh(writers)) >= MEMBERS // 2, TIMEOUT_S)
                 before = server.gateway.resumed + server.gateway.identified
                 for writer in writers:
                     writer.hit = True
                 lost = time.monotonic()
                 way = await lose_connection(server, number)
                 ways[way] += 1
-                async with asyncio.timeout(PATIENCE_S):
+                async with asyncio.timeout(TIMEOUT_S):
                     while server.gateway.resumed + server.gateway.identified == before:  # noqa: ASYNC110 - of another process
                         await asyncio.sleep(0.005)
                 back_ms.append((time.monotonic() - lost) * 1000)

@@ -28,7 +28,7 @@ from townhall_bot.loopback import CommandRefused, LoopbackDiscord, Message, Pers
 from townhall_bot.loopback.faults.climates import PRESETS
 from townhall_bot.loopback.world.permissions import ADMIN
 
-PATIENCE_S = 120.0
+TIMEOUT_S = 120.0
 """How long a member looks at an answer that is not complete before it counts as lost."""
 PAUSE_S = 20.0
 """Mean time between two commands of one member."""
@@ -102,7 +102,7 @@ class Member:
         """Wait until what the member sees is an end, and count which one."""
         self.tally.commands[name] += 1
         try:
-            await turn.until(lambda turn: turn.failed or self.ended(name, turn), PATIENCE_S)
+            await turn.until(lambda turn: turn.failed or self.ended(name, turn), TIMEOUT_S)
         except TimeoutError:
             kind = "lost" if turn.response is not None else "unanswered"
             self.tally.lost.append(

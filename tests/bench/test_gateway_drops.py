@@ -47,7 +47,7 @@ async def test_a_text_is_delivered_when_it_ended_once_and_whole(
     discord_server: LoopbackDiscord,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(gateway_drops, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(gateway_drops, "TIMEOUT_S", 0.2)
     monkeypatch.setattr(Stage, "ends", ends)
     await start_townhall(Stage)
     ada = discord_server.townhall().people["ada"]

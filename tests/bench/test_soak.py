@@ -48,7 +48,7 @@ class Stage(Plugin):
 async def test_every_end_is_told_apart(
     way: str, end: str, start_townhall: StartTownhall, discord_server: LoopbackDiscord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(soak, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(soak, "TIMEOUT_S", 0.3)
     await start_townhall(Stage)
     tally = soak.Tally()
     ada = discord_server.townhall().people["ada"]

@@ -13,7 +13,7 @@ from plugins.gpt2.chat.responder import Answers
 
 MAX_CHARS = 4000
 """The most that a field of Discord's forms holds."""
-PATIENCE_S = 1800.0
+LIFETIME_S = 1800.0
 
 
 class EditForm(discord.ui.Modal):
@@ -23,7 +23,7 @@ class EditForm(discord.ui.Modal):
         self, interaction: discord.Interaction[Any], answers: Answers, shown: Shown, wish: Wish, count: str = ""
     ) -> None:
         words = spoken.to_asker(interaction)
-        super().__init__(title=words("form.title"), timeout=PATIENCE_S)
+        super().__init__(title=words("form.title"), timeout=LIFETIME_S)
         self._answers = answers
         self._wish = wish
         part = "prompt_end" if shown.cut else "prompt_part" if len(shown.prompt) > MAX_CHARS else "prompt"
@@ -59,7 +59,7 @@ class _Back(discord.ui.View):
     def __init__(
         self, interaction: discord.Interaction[Any], answers: Answers, typed: Shown, wish: Wish, count: str
     ) -> None:
-        super().__init__(timeout=PATIENCE_S)
+        super().__init__(timeout=LIFETIME_S)
         button: discord.ui.Button[Any] = discord.ui.Button(label=spoken.to_asker(interaction)("form.back"))
 
         async def open_again(press: discord.Interaction[Any]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from plugins.gpt2.language_model import Tokenizer
 
 
-class TextStream:
+class Detokenizer:
     """Turns one request's tokens into text, piece by piece.
 
     A token may hold a part of a character (an emoji is up to four bytes, in as many tokens), so bytes wait until

@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from plugins.gpt2.engine.model_host import Build, ModelSlot
-from plugins.gpt2.engine.notices import Died, Failed, Notice, Outbox
+from plugins.gpt2.engine.model_host import Build, ModelHost
+from plugins.gpt2.engine.notices import EngineStopped, Failed, Notice, Outbox
 from plugins.gpt2.formatting import detail
 from plugins.gpt2.messages import say
 from plugins.gpt2.protocol import EngineFailed, GenerationRequest, ModelUnavailable
@@ -58,7 +58,7 @@ class EngineThread:
     """Runs models, each under a name, for requests, each under a key that the caller chooses.
 
     ``receive`` is called on the event loop with what happened. Every submitted request ends with a Finished event or
-    a Failed notice, every load with Loaded or NotLoaded, and the thread itself with Died, whatever goes wrong.
+    a Failed notice, every load with Loaded or NotLoaded, and the thread itself with EngineStopped, whatever goes wrong.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class EngineThread:
         self._receive = receive
         self._clock = clock
         self._inbox: queue.SimpleQueue[_Order] = queue.SimpleQueue()
-        self._slots: dict[str, ModelSlot] = {}
+        self._hosts: dict[str, ModelHost] = {}
         self._outbox: Outbox | None = None
         self._thread: threading.Thread | None = None
 
@@ -113,10 +113,10 @@ class EngineThread:
         reason: str | None = None
         try:
             while self._take_orders(outbox):
-                for slot in [slot for slot in self._slots.values() if slot.busy]:
-                    outbox.put(slot.advance())
-                    if slot.gone:
-                        del self._slots[slot.name]
+                for host in [host for host in self._hosts.values() if host.busy]:
+                    outbox.put(host.advance())
+                    if host.gone:
+                        del self._hosts[host.name]
         except BaseException as error:  # even SystemExit from a library must not leave a waiter hanging
             log.critical("the engine thread died", exc_info=error)
             reason = f"{type(error).__name__}: {detail(error)}"
@@ -124,7 +124,7 @@ class EngineThread:
 
     def _take_orders(self, outbox: Outbox) -> bool:
         """Follow every order in the inbox, sleeping while there is nothing else to do; False ends the thread."""
-        wait = not any(slot.busy for slot in self._slots.values())
+        wait = not any(host.busy for host in self._hosts.values())
         while True:
             try:
                 order = self._inbox.get(block=wait)
@@ -138,27 +138,27 @@ class EngineThread:
     def _follow(self, order: _Submit | _Cancel | _Load | _Unload) -> list[Notice]:
         match order:
             case _Submit(key, request, submitted):
-                if (slot := self._slots.get(request.model)) is None:
+                if (host := self._hosts.get(request.model)) is None:
                     return [Failed(key, ModelUnavailable(say("failed.not_here", model=request.model)))]
-                return slot.submit(key, request, submitted)
+                return host.submit(key, request, submitted)
             case _Cancel(key):
-                for slot in self._slots.values():
-                    slot.cancel(key)
+                for host in self._hosts.values():
+                    host.cancel(key)
             case _Load(name, build):
                 told = self._close(name)
-                self._slots[name] = ModelSlot(name, build, self._clock)
+                self._hosts[name] = ModelHost(name, build, self._clock)
                 return told
             case _Unload(name):
                 return self._close(name)
         return []
 
     def _close(self, name: str) -> list[Notice]:
-        slot = self._slots.pop(name, None)
-        return [] if slot is None else slot.close(ModelUnavailable(say("failed.not_here", model=name)))
+        host = self._hosts.pop(name, None)
+        return [] if host is None else host.close(ModelUnavailable(say("failed.not_here", model=name)))
 
     def _end(self, outbox: Outbox, reason: str | None) -> None:
         error = EngineFailed(say("failed.engine_stopped", reason=reason) if reason else say("failed.stopping"))
-        for slot in self._slots.values():
-            outbox.put(slot.close(error))
-        self._slots.clear()
-        outbox.put([Died(reason)])
+        for host in self._hosts.values():
+            outbox.put(host.close(error))
+        self._hosts.clear()
+        outbox.put([EngineStopped(reason)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator
 
-from plugins.gpt2.engine.notices import Failed, Happened, Loaded, Loading, Notice, NotLoaded, Progress
+from plugins.gpt2.engine.notices import Failed, Loaded, Loading, Notice, NotLoaded, Progress, RequestEvent
 from plugins.gpt2.engine.scheduler import Scheduler, Step
 from plugins.gpt2.formatting import detail
 from plugins.gpt2.language_model import LanguageModel
@@ -21,13 +21,13 @@ FAILURES_IN_A_ROW = 3
 """After so many failing steps without a finished request in between, a model is taken out of service."""
 
 
-class ModelSlot:
+class ModelHost:
     """Loads a model piece by piece and serves requests with it; a failing step costs its own requests only."""
 
     def __init__(self, name: str, build: Build, clock: Callable[[], float]) -> None:
         self.name = name
         self.gone = False
-        """Whether the slot is of no use any more; its requests have been told."""
+        """Whether the host is of no use any more; its requests have been told."""
         self._build = build
         self._clock = clock
         self._loading: Generator[Progress, None, LanguageModel] | None = self._start()
@@ -59,14 +59,14 @@ class ModelSlot:
         if self._scheduler is None or not self._scheduler.busy:
             return []
         # Who joins hears of it before the step, which may take a while.
-        joined = self._scheduler.turnover()
+        joined = self._scheduler.admit_and_retire()
         step = Step(joined) if joined else self._scheduler.step()
         notices: list[Notice] = []
         for key, outcome in step.outcomes:
             if isinstance(outcome, GenerationError):
                 notices.append(Failed(key, outcome))
             else:
-                notices.append(Happened(key, outcome))
+                notices.append(RequestEvent(key, outcome))
                 if isinstance(outcome, Finished) and outcome.reason != "cancelled":
                     self._failures = 0
         if step.error is not None:
@@ -120,5 +120,5 @@ class ModelSlot:
         for part in parts:
             try:
                 part.close()
-            except Exception as error:  # a broken device may refuse even this; the slot goes on without it
+            except Exception as error:  # a broken device may refuse even this; the host goes on without it
                 log.warning("closing %s failed", self.name, exc_info=error)

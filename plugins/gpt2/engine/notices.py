@@ -44,7 +44,7 @@ class Progress(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Happened:
+class RequestEvent:
     """An event of the request ``key``."""
 
     key: int
@@ -88,13 +88,13 @@ class NotLoaded:
 
 
 @dataclass(frozen=True, slots=True)
-class Died:
+class EngineStopped:
     """The thread ended and takes nothing any more. ``reason`` is None where it was asked to."""
 
     reason: str | None
 
 
-Notice = Happened | Failed | Loading | Loaded | NotLoaded | Died
+Notice = RequestEvent | Failed | Loading | Loaded | NotLoaded | EngineStopped
 
 
 class Outbox:
@@ -132,17 +132,17 @@ def coalesce(notices: Sequence[Notice]) -> list[Notice]:
     result: list[Notice] = []
     last: dict[int, int] = {}  # request → where its latest notice stands in the result
     for notice in notices:
-        if isinstance(notice, Happened | Failed):
+        if isinstance(notice, RequestEvent | Failed):
             index = last.get(notice.key)
             previous = None if index is None else result[index]
             if (
                 index is not None
-                and isinstance(notice, Happened)
+                and isinstance(notice, RequestEvent)
                 and isinstance(notice.event, Text)
-                and isinstance(previous, Happened)
+                and isinstance(previous, RequestEvent)
                 and isinstance(previous.event, Text)
             ):
-                result[index] = Happened(notice.key, Text(previous.event.piece + notice.event.piece))
+                result[index] = RequestEvent(notice.key, Text(previous.event.piece + notice.event.piece))
                 continue
             last[notice.key] = len(result)
         result.append(notice)

@@ -14,17 +14,17 @@ NGRAMS = (4, 3)
 """Lengths of the ending that is looked up, the longest first; shorter ones guess wrong too often to pay."""
 WORTH = 0.6
 """Right guesses per attempt below which guessing stops paying: a checked step costs about half a step more."""
-PATIENCE = 24
+BACKOFF = 24
 """Tokens to wait before a text that guessed badly may try again; twice as many each further time."""
 
 
 @dataclass(slots=True)
-class Lookup:
+class PromptLookup:
     """Decides for one text whether guessing pays, from how its guesses went."""
 
     right: float = WORTH
     """Running mean of right guesses per attempt. One miss at the start is enough to pause."""
-    patience: int = PATIENCE
+    backoff: int = BACKOFF
     wait_until: int = 0
     """Length of the text at which to try again."""
 
@@ -33,7 +33,7 @@ class Lookup:
     _known: int = 0
     """Up to where the text is in ``_seen``."""
 
-    def draft(self, tokens: Sequence[int], most: int) -> list[int]:
+    def propose(self, tokens: Sequence[int], most: int) -> list[int]:
         """Return a guess of up to ``most`` tokens that follow ``tokens``, or nothing."""
         if most < 1 or len(tokens) < self.wait_until:
             return []
@@ -47,11 +47,11 @@ class Lookup:
                 return list(tokens[found : found + most])
         return []
 
-    def learn(self, right: int, length: int) -> None:
+    def record(self, right: int, length: int) -> None:
         """Note that an attempt on a text of ``length`` tokens guessed ``right`` of them."""
         self.right += 0.3 * (right - self.right)
         if self.right < WORTH:
-            self.wait_until, self.right = length + self.patience, WORTH
-            self.patience *= 2
+            self.wait_until, self.right = length + self.backoff, WORTH
+            self.backoff *= 2
         elif right > 1:
-            self.patience = PATIENCE
+            self.backoff = BACKOFF

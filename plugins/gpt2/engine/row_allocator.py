@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 
 
-class Rows:
+class RowAllocator:
     """Hands out rows. A row that is given back keeps its keys and values: a text that begins alike starts further on.
 
     A server's members often send the same opening (a persona, a template, "Continue" of an answer); its prefill is
@@ -21,7 +21,7 @@ class Rows:
         """How many rows may be taken."""
         return len(self._known)
 
-    def take(self, tokens: Sequence[int]) -> tuple[int, int]:
+    def allocate(self, tokens: Sequence[int]) -> tuple[int, int]:
         """Return the free row that knows most of ``tokens`` from the start, and how many of them it knows.
 
         The last token is never among them: its logits are wanted, so it has to be read.
@@ -34,11 +34,11 @@ class Rows:
         del self._known[row]
         return row, shared[row]
 
-    def give_back(self, row: int, tokens: Sequence[int]) -> None:
+    def release(self, row: int, tokens: Sequence[int]) -> None:
         """Free a row whose cache holds ``tokens``."""
         self._known[row] = list(tokens)
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         """Trust no row's cache any more: the model was rebuilt."""
         for known in self._known.values():
             known.clear()

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from plugins.gpt2.engine.request_stats import RequestStats
-from plugins.gpt2.engine.row_allocator import Rows
-from plugins.gpt2.engine.sequence import Job, begin
+from plugins.gpt2.engine.row_allocator import RowAllocator
+from plugins.gpt2.engine.sequence import Sequence, begin
 from plugins.gpt2.language_model import LanguageModel, Logits
 from plugins.gpt2.messages import say
 from plugins.gpt2.protocol import (
@@ -33,10 +33,10 @@ Outcome = tuple[int, Event | GenerationError]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one step runs: a slice of one job's prefill, and one decode of all the others that are ready."""
+    """What one step runs: a slice of one sequence's prefill, and one decode of all the others that are ready."""
 
-    prefill: Job | None
-    decode: tuple[Job, ...]
+    prefill: Sequence | None
+    decode: tuple[Sequence, ...]
 
 
 @dataclass(slots=True)
@@ -54,23 +54,23 @@ class Scheduler:
         self._model = model
         self._clock = clock
         self._waiting: deque[tuple[int, GenerationRequest, float]] = deque()
-        self._jobs: dict[int, Job] = {}  # by key, in order of joining
+        self._sequences: dict[int, Sequence] = {}  # by key, in order of joining
         self._cancelled: set[int] = set()
-        self._rows = Rows(model.rows)
+        self._rows = RowAllocator(model.rows)
 
     @property
     def busy(self) -> bool:
         """Whether a step has anything to do."""
-        return bool(self._waiting or self._jobs)
+        return bool(self._waiting or self._sequences)
 
     def keys(self) -> list[int]:
         """Return the keys of all requests that are waiting or running."""
-        return [*self._jobs, *(key for key, _, _ in self._waiting)]
+        return [*self._sequences, *(key for key, _, _ in self._waiting)]
 
     def new_tokens(self, key: int) -> int:
         """Return how many tokens the running request has; 0 for one that waits or is gone."""
-        job = self._jobs.get(key)
-        return 0 if job is None else job.stats.new_tokens
+        sequence = self._sequences.get(key)
+        return 0 if sequence is None else sequence.stats.new_tokens
 
     def submit(self, key: int, request: GenerationRequest, submitted: float) -> None:
         """Take a request; ``submitted`` is when its person asked, on the clock."""
@@ -78,17 +78,17 @@ class Scheduler:
 
     def cancel(self, key: int) -> None:
         """End a request at the next step; one that has ended already is no error."""
-        if key in self._jobs or any(key == waiting for waiting, _, _ in self._waiting):
+        if key in self._sequences or any(key == waiting for waiting, _, _ in self._waiting):
             self._cancelled.add(key)
 
     def rebuilt(self, model: LanguageModel) -> None:
-        """Go on with a fresh ``model``: every running job reads its tokens again and continues where it was."""
+        """Go on with a fresh ``model``: every running sequence reads its tokens again and continues where it was."""
         self._model = model
-        self._rows.forget()
-        for job in self._jobs.values():
-            job.cached = 0
+        self._rows.invalidate()
+        for sequence in self._sequences.values():
+            sequence.cached = 0
 
-    def turnover(self) -> list[Outcome]:
+    def admit_and_retire(self) -> list[Outcome]:
         """Let requests leave and join; each step begins with it, and a caller may tell its outcomes before the step."""
         step = Step()
         self._leave(step)
@@ -97,25 +97,25 @@ class Scheduler:
 
     def step(self) -> Step:
         """Let requests leave and join, run the model once, and tell what came of it."""
-        step = Step(self.turnover())
+        step = Step(self.admit_and_retire())
         plan = self._plan()
-        for jobs, run in self._runs(plan):
+        for sequences, run in self._runs(plan):
             try:
                 logits = run()
             except Exception as error:  # whatever a device or driver raises ends these requests, not the engine
                 step.error = error
-                step.outcomes += [(job.key, self._fail(job, error)) for job in jobs]
+                step.outcomes += [(sequence.key, self._fail(sequence, error)) for sequence in sequences]
                 break
-            for job, row_logits in zip(jobs, logits, strict=True):
-                self._settle(job, row_logits, step)
+            for sequence, row_logits in zip(sequences, logits, strict=True):
+                self._accept(sequence, row_logits, step)
             if step.error is not None:
                 break
         return step
 
     def _leave(self, step: Step) -> None:
         for key in self._cancelled:
-            if job := self._jobs.get(key):
-                step.outcomes += self._finish(job, "cancelled")
+            if sequence := self._sequences.get(key):
+                step.outcomes += self._finish(sequence, "cancelled")
         unheard = [entry for entry in self._waiting if entry[0] in self._cancelled]
         for entry in unheard:
             self._waiting.remove(entry)
@@ -127,89 +127,91 @@ class Scheduler:
             key, request, submitted = self._waiting.popleft()
             stats = RequestStats(submitted, started=self._clock())
             try:
-                job = begin(key, request, stats, self._model, self._rows)
+                sequence = begin(key, request, stats, self._model, self._rows)
             except GenerationError as error:
                 step.outcomes.append((key, error))
                 continue
-            self._jobs[key] = job
-            step.outcomes.append((key, Started(job.notice)))
+            self._sequences[key] = sequence
+            step.outcomes.append((key, Started(sequence.notice)))
 
     def _plan(self) -> Plan:
-        prefill = next((job for job in self._jobs.values() if job.prefilling), None)
-        return Plan(prefill, tuple(job for job in self._jobs.values() if not job.prefilling))
+        prefill = next((sequence for sequence in self._sequences.values() if sequence.prefilling), None)
+        return Plan(prefill, tuple(sequence for sequence in self._sequences.values() if not sequence.prefilling))
 
-    def _runs(self, plan: Plan) -> Iterator[tuple[list[Job], Callable[[], list[Logits]]]]:
-        """Yield jobs with the call that runs the model for them; it returns logits (n, vocab) of each."""
+    def _runs(self, plan: Plan) -> Iterator[tuple[list[Sequence], Callable[[], list[Logits]]]]:
+        """Yield sequences with the call that runs the model for them; it returns logits (n, vocab) of each."""
         alone = plan.decode[0] if len(plan.decode) == 1 and plan.prefill is None else None
         if alone is not None and (draft := alone.make_draft(self._model)):
             yield [alone], lambda: [self._extend(alone, draft)]
         elif plan.decode:
             yield list(plan.decode), lambda: self._decode(plan.decode)
         if plan.prefill is not None:
-            job = plan.prefill
-            yield [job], lambda: [self._prefill(job)]
+            sequence = plan.prefill
+            yield [sequence], lambda: [self._prefill(sequence)]
 
-    def _prefill(self, job: Job) -> Logits:
+    def _prefill(self, sequence: Sequence) -> Logits:
         begun = self._clock()
-        tokens = job.tokens[job.cached : job.cached + self._model.prefill_slice]
-        logits = self._model.prefill(job.row, tokens, job.cached)
-        job.cached += len(tokens)
-        job.stats.prefill_s += self._clock() - begun
-        job.stats.prefilled += len(tokens)
+        tokens = sequence.tokens[sequence.cached : sequence.cached + self._model.prefill_slice]
+        logits = self._model.prefill(sequence.row, tokens, sequence.cached)
+        sequence.cached += len(tokens)
+        sequence.stats.prefill_s += self._clock() - begun
+        sequence.stats.prefilled += len(tokens)
         return logits[None]
 
-    def _decode(self, jobs: tuple[Job, ...]) -> list[Logits]:
+    def _decode(self, sequences: tuple[Sequence, ...]) -> list[Logits]:
         logits = self._model.decode(
-            [job.row for job in jobs], [job.tokens[-1] for job in jobs], [job.cached for job in jobs]
+            [sequence.row for sequence in sequences],
+            [sequence.tokens[-1] for sequence in sequences],
+            [sequence.cached for sequence in sequences],
         )
-        for job in jobs:
-            job.cached += 1
-        return [logits[index : index + 1] for index in range(len(jobs))]
+        for sequence in sequences:
+            sequence.cached += 1
+        return [logits[index : index + 1] for index in range(len(sequences))]
 
-    def _extend(self, job: Job, draft: list[int]) -> Logits:
-        """Decode one job's next token and, in the same step, what would follow if ``draft`` is guessed right."""
-        logits = self._model.extend(job.row, [job.tokens[-1], *draft], job.cached)
-        job.cached += 1
-        job.draft = draft
+    def _extend(self, sequence: Sequence, draft: list[int]) -> Logits:
+        """Decode one sequence's next token and, in the same step, what would follow if ``draft`` is guessed right."""
+        logits = self._model.extend(sequence.row, [sequence.tokens[-1], *draft], sequence.cached)
+        sequence.cached += 1
+        sequence.draft = draft
         return logits
 
-    def _settle(self, job: Job, logits: Logits, step: Step) -> None:
-        """Choose the job's next tokens where all its tokens are read; a guess counts as far as it was right."""
-        if job.cached < len(job.tokens):
+    def _accept(self, sequence: Sequence, logits: Logits, step: Step) -> None:
+        """Choose the sequence's next tokens where all its tokens are read; a guess counts as far as it was right."""
+        if sequence.cached < len(sequence.tokens):
             return
-        draft, job.draft = job.draft, []
+        draft, sequence.draft = sequence.draft, []
         for index, after in enumerate(logits):
             if index:
-                job.cached += 1  # the guess was right, so its keys and values are in the cache already
-            self._choose(job, after, step)
-            right = index < len(draft) and job.tokens[-1] == draft[index]
-            if not right or job.key not in self._jobs:
+                sequence.cached += 1  # the guess was right, so its keys and values are in the cache already
+            self._append_token(sequence, after, step)
+            right = index < len(draft) and sequence.tokens[-1] == draft[index]
+            if not right or sequence.key not in self._sequences:
                 break
         if draft:
-            job.lookup.learn(index, len(job.tokens))
+            sequence.lookup.record(index, len(sequence.tokens))
 
-    def _choose(self, job: Job, logits: Logits, step: Step) -> None:
+    def _append_token(self, sequence: Sequence, logits: Logits, step: Step) -> None:
         """Choose one token, and give out the text that became certain."""
         try:
-            token = job.sampler.sample(logits)
+            token = sequence.sampler.sample(logits)
         except FloatingPointError as error:
             step.error = error
-            step.outcomes.append((job.key, self._fail(job, error)))
+            step.outcomes.append((sequence.key, self._fail(sequence, error)))
             return
-        job.tokens.append(token)
-        job.stats.token(self._clock())
+        sequence.tokens.append(token)
+        sequence.stats.token(self._clock())
         ended = token == self._model.info.end_of_text
-        if not ended and (piece := job.stream.push(token)):
-            step.outcomes.append((job.key, Text(piece)))
-        if reason := job.end_after(token, self._model.info):
-            step.outcomes += self._finish(job, reason)
+        if not ended and (piece := sequence.detokenizer.push(token)):
+            step.outcomes.append((sequence.key, Text(piece)))
+        if reason := sequence.end_after(token, self._model.info):
+            step.outcomes += self._finish(sequence, reason)
 
-    def _finish(self, job: Job, reason: FinishReason) -> list[Outcome]:
-        del self._jobs[job.key]
-        self._rows.give_back(job.row, job.tokens[: job.cached])
-        rest = job.stream.finish()
-        texts: list[Outcome] = [(job.key, Text(rest))] if rest else []
-        return [*texts, (job.key, Finished(reason, job.timing(self._clock(), self._model.info)))]
+    def _finish(self, sequence: Sequence, reason: FinishReason) -> list[Outcome]:
+        del self._sequences[sequence.key]
+        self._rows.release(sequence.row, sequence.tokens[: sequence.cached])
+        rest = sequence.detokenizer.finish()
+        texts: list[Outcome] = [(sequence.key, Text(rest))] if rest else []
+        return [*texts, (sequence.key, Finished(reason, sequence.timing(self._clock(), self._model.info)))]
 
     def _never_started(self, key: int, request: GenerationRequest, submitted: float) -> list[Outcome]:
         timing = RequestStats(submitted).timing(
@@ -217,8 +219,8 @@ class Scheduler:
         )
         return [(key, Finished("cancelled", timing))]
 
-    def _fail(self, job: Job, error: Exception) -> EngineFailed:
-        del self._jobs[job.key]
-        self._rows.give_back(job.row, ())  # who knows what the failed step left in it
-        job.stream.finish()
-        return EngineFailed(say("failed.step", error=type(error).__name__), job.stream.text)
+    def _fail(self, sequence: Sequence, error: Exception) -> EngineFailed:
+        del self._sequences[sequence.key]
+        self._rows.release(sequence.row, ())  # who knows what the failed step left in it
+        sequence.detokenizer.finish()
+        return EngineFailed(say("failed.step", error=type(error).__name__), sequence.detokenizer.text)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from plugins.gpt2.engine.detokenizer import TextStream
-from plugins.gpt2.engine.prompt_lookup import Lookup
+from plugins.gpt2.engine.detokenizer import Detokenizer
+from plugins.gpt2.engine.prompt_lookup import PromptLookup
 from plugins.gpt2.engine.request_stats import RequestStats
-from plugins.gpt2.engine.row_allocator import Rows
+from plugins.gpt2.engine.row_allocator import RowAllocator
 from plugins.gpt2.engine.sampling import Sampler
 from plugins.gpt2.language_model import LanguageModel, ModelInfo
 from plugins.gpt2.messages import Said, say
@@ -15,11 +15,11 @@ from plugins.gpt2.protocol import FinishReason, GenerationRequest, InvalidReques
 
 
 @dataclass(slots=True, eq=False)
-class Job:
+class Sequence:
     """A request that has a row, or had one before the model was rebuilt.
 
-    ``tokens`` are prompt and text so far; the first ``cached`` of them are in the KV cache. A job whose row was lost
-    only sets ``cached`` back to 0 and reads its own tokens again.
+    ``tokens`` are prompt and text so far; the first ``cached`` of them are in the KV cache. One whose row was lost only
+    sets ``cached`` back to 0 and reads its own tokens again.
     """
 
     key: int
@@ -29,11 +29,11 @@ class Job:
     prompt_tokens: int
     notice: Said | None
     sampler: Sampler
-    stream: TextStream
+    detokenizer: Detokenizer
     stats: RequestStats
     row: int
     cached: int = field(default=0)
-    lookup: Lookup = field(default_factory=Lookup)
+    lookup: PromptLookup = field(default_factory=PromptLookup)
     draft: list[int] = field(default_factory=list)
     """The guess that the step under way checks."""
 
@@ -44,19 +44,19 @@ class Job:
 
     @property
     def prefilling(self) -> bool:
-        """Whether the next step of this job is a slice of prefill."""
+        """Whether the next step of this sequence is a slice of prefill."""
         return self.pending > 1 or self.stats.new_tokens == 0
 
     def make_draft(self, model: LanguageModel) -> list[int]:
         """Return a guess of the next tokens that fits count, context and step; often nothing."""
         room = min(self.count - self.stats.new_tokens, model.info.context_length - len(self.tokens), model.draft_slots)
-        return self.lookup.draft(self.tokens, room - 1)
+        return self.lookup.propose(self.tokens, room - 1)
 
     def end_after(self, token: int, info: ModelInfo) -> FinishReason | None:
         """Why the text ends with ``token``, which was just added; None where it goes on."""
         if token == info.end_of_text:
             return "end_of_text"
-        if self.stream.stopped:
+        if self.detokenizer.stopped:
             return "stop"
         if self.stats.new_tokens >= self.count:
             return "length"
@@ -67,22 +67,24 @@ class Job:
         return self.stats.timing(now, info=info, prompt_tokens=self.prompt_tokens, seed=self.sampler.seed)
 
 
-def begin(key: int, request: GenerationRequest, stats: RequestStats, model: LanguageModel, rows: Rows) -> Job:
+def begin(
+    key: int, request: GenerationRequest, stats: RequestStats, model: LanguageModel, rows: RowAllocator
+) -> Sequence:
     """Tokenise ``request``, fit it into the context and take a free row for it.
 
     Raises :class:`InvalidRequest` where that cannot be; no row is taken then.
     """
     tokens, notice = fit_prompt(model.tokenizer.encode(request.prompt), request.count, model.info)
     sampler = Sampler(request.sampling, tokens)
-    row, cached = rows.take(tokens)
-    return Job(
+    row, cached = rows.allocate(tokens)
+    return Sequence(
         key=key,
         count=request.count,
         tokens=tokens,
         prompt_tokens=len(tokens),
         notice=notice,
         sampler=sampler,
-        stream=TextStream(model.tokenizer, request.sampling.stop),
+        detokenizer=Detokenizer(model.tokenizer, request.sampling.stop),
         stats=stats,
         row=row,
         cached=cached,

@@ -15,7 +15,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 
 from plugins.gpt2.engine.engine_thread import EngineThread
-from plugins.gpt2.engine.notices import Died, Failed, Happened, Loaded, Loading, Notice, NotLoaded
+from plugins.gpt2.engine.notices import EngineStopped, Failed, Loaded, Loading, Notice, NotLoaded, RequestEvent
 from plugins.gpt2.formatting import duration
 from plugins.gpt2.language_model import ModelInfo
 from plugins.gpt2.messages import Said, say
@@ -250,7 +250,7 @@ class GPT2Service:
     def _hear(self, notices: Sequence[Notice]) -> None:
         for notice in notices:
             match notice:
-                case Happened(key, event):
+                case RequestEvent(key, event):
                     if ticket := self._line.running.get(key):
                         ticket.put(event)
                         if isinstance(event, Finished):
@@ -271,7 +271,7 @@ class GPT2Service:
                     self._shelf.hear(notice)
                     if reason := self._shelf.out_of_service(name):
                         self._line.send_away(_out_of_service(name, reason), name)
-                case Died(reason):
+                case EngineStopped(reason):
                     self._end(say("failed.engine_stopped", reason=reason))
         self._dispatch()
         self._shelf.trim()

@@ -156,11 +156,11 @@ class Connection:
 
     async def _read(self) -> None:
         # A client that misses its heartbeats is taken for dead, as Discord does.
-        patience = self.gateway.heartbeat_seconds * 1.5
+        most = self.gateway.heartbeat_seconds * 1.5
         last_beat = time.monotonic()
         while True:
             try:
-                message = await self.socket.receive(timeout=max(0.01, last_beat + patience - time.monotonic()))
+                message = await self.socket.receive(timeout=max(0.01, last_beat + most - time.monotonic()))
             except TimeoutError:
                 raise Closing(4009, "Session timed out.") from None
             if message.type in (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR):

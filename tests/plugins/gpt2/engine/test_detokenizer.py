@@ -4,13 +4,13 @@ import random
 
 import pytest
 
-from plugins.gpt2.engine.detokenizer import TextStream
+from plugins.gpt2.engine.detokenizer import Detokenizer
 from tests.plugins.gpt2.fake_model import ByteTokenizer
 
 
-def pieces(data: bytes, stop: tuple[str, ...] = ()) -> tuple[list[str], TextStream]:
+def pieces(data: bytes, stop: tuple[str, ...] = ()) -> tuple[list[str], Detokenizer]:
     """What the stream gives out for each byte, and at last for the end."""
-    stream = TextStream(ByteTokenizer(), stop)
+    stream = Detokenizer(ByteTokenizer(), stop)
     return [*(stream.push(byte) for byte in data), stream.finish()], stream
 
 
@@ -73,7 +73,7 @@ def test_any_division_into_pieces_gives_the_same_text(seed: int) -> None:
 
     def through(cuts: list[int]) -> tuple[str, bool]:
         tokenizer = Chunks(cuts)
-        stream = TextStream(tokenizer, stops)
+        stream = Detokenizer(tokenizer, stops)
         given = "".join(stream.push(token) for token in range(len(tokenizer.chunks))) + stream.finish()
         assert given == stream.text
         return given, stream.stopped

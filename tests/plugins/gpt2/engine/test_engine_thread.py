@@ -8,7 +8,17 @@ import pytest
 
 from plugins.gpt2.engine.engine_thread import EngineThread
 from plugins.gpt2.engine.model_host import Build
-from plugins.gpt2.engine.notices import Died, Failed, Happened, Loaded, Loading, Notice, NotLoaded, Outbox, coalesce
+from plugins.gpt2.engine.notices import (
+    EngineStopped,
+    Failed,
+    Loaded,
+    Loading,
+    Notice,
+    NotLoaded,
+    Outbox,
+    RequestEvent,
+    coalesce,
+)
 from plugins.gpt2.messages import say
 from plugins.gpt2.protocol import EngineFailed, Finished, ModelUnavailable, Started, Text
 from tests.plugins.gpt2.fake_model import FakeModel, greedy_text, loading, request
@@ -39,12 +49,12 @@ class Listener:
         return "".join(
             notice.event.piece
             for notice in self.notices
-            if isinstance(notice, Happened) and notice.key == key and isinstance(notice.event, Text)
+            if isinstance(notice, RequestEvent) and notice.key == key and isinstance(notice.event, Text)
         )
 
     def finished(self, key: int) -> Finished | None:
         for notice in self.notices:
-            if isinstance(notice, Happened) and notice.key == key and isinstance(notice.event, Finished):
+            if isinstance(notice, RequestEvent) and notice.key == key and isinstance(notice.event, Finished):
                 return notice.event
         return None
 
@@ -65,7 +75,7 @@ async def listener() -> AsyncIterator[Listener]:
     listener.engine.start(asyncio.get_running_loop())
     yield listener
     listener.engine.stop()
-    await listener.until(lambda: listener.of(Died))
+    await listener.until(lambda: listener.of(EngineStopped))
     assert await asyncio.to_thread(listener.engine.join, 10)
 
 
@@ -185,10 +195,10 @@ async def test_when_the_thread_dies_nobody_is_left_waiting() -> None:
     listener.engine.start(asyncio.get_running_loop())
     await listener.load("fake", lambda: loading(FakeModel(before_step=hit)))
     listener.engine.submit(1, request("Hello"), 0.0)
-    await listener.until(lambda: listener.of(Died))
+    await listener.until(lambda: listener.of(EngineStopped))
     assert isinstance(listener.error(1), EngineFailed)
-    [died] = listener.of(Died)
-    assert isinstance(died, Died)
+    [died] = listener.of(EngineStopped)
+    assert isinstance(died, EngineStopped)
     assert died.reason == "SystemExit: a library in lib called exit()"
     assert str(listener.error(1)) == f"The engine stopped ({died.reason}). The host must restart the bot."
     assert await asyncio.to_thread(listener.engine.join, 10)
@@ -203,25 +213,25 @@ async def test_stopping_ends_what_runs() -> None:
     listener.engine.submit(1, request("Hello", count=1900), 0.0)
     assert await asyncio.to_thread(started.wait, 10)
     listener.engine.stop()
-    await listener.until(lambda: listener.of(Died))
+    await listener.until(lambda: listener.of(EngineStopped))
     assert listener.error(1) or listener.finished(1)
-    [died] = listener.of(Died)
-    assert died == Died(None)
+    [died] = listener.of(EngineStopped)
+    assert died == EngineStopped(None)
 
 
 def test_pieces_of_one_text_become_one_and_keep_their_place() -> None:
     notices: list[Notice] = [
-        Happened(1, Started()),
-        Happened(1, Text("a")),
-        Happened(2, Text("x")),
-        Happened(1, Text("b")),
+        RequestEvent(1, Started()),
+        RequestEvent(1, Text("a")),
+        RequestEvent(2, Text("x")),
+        RequestEvent(1, Text("b")),
         Failed(2, EngineFailed(say("failed.stopping"), "x")),
-        Happened(1, Text("c")),
+        RequestEvent(1, Text("c")),
     ]
     assert coalesce(notices) == [
-        Happened(1, Started()),
-        Happened(1, Text("abc")),
-        Happened(2, Text("x")),
+        RequestEvent(1, Started()),
+        RequestEvent(1, Text("abc")),
+        RequestEvent(2, Text("x")),
         notices[4],
     ]
 
@@ -231,7 +241,7 @@ async def test_an_outbox_whose_loop_is_closed_says_nothing() -> None:
     loop = asyncio.new_event_loop()
     outbox = Outbox(loop, heard.extend)
     loop.close()
-    outbox.put([Died(None)])
+    outbox.put([EngineStopped(None)])
     assert heard == []
 
 

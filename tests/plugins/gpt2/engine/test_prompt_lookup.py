@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from plugins.gpt2.engine.prompt_lookup import PATIENCE, Lookup
+from plugins.gpt2.engine.prompt_lookup import BACKOFF, PromptLookup
 
 
 def test_the_last_time_the_same_ending_came_up_counts() -> None:
-    assert Lookup().draft([1, 2, 3, 7, 8, 9, 1, 2, 3, 4, 5, 6, 1, 2, 3], 3) == [4, 5, 6]
+    assert PromptLookup().propose([1, 2, 3, 7, 8, 9, 1, 2, 3, 4, 5, 6, 1, 2, 3], 3) == [4, 5, 6]
 
 
 def test_a_longer_ending_is_believed_before_a_shorter_one() -> None:
-    assert Lookup().draft([0, 1, 2, 3, 9, 9, 5, 1, 2, 3, 8, 8, 0, 1, 2, 3], 2) == [9, 9]
+    assert PromptLookup().propose([0, 1, 2, 3, 9, 9, 5, 1, 2, 3, 8, 8, 0, 1, 2, 3], 2) == [9, 9]
 
 
 def test_an_ending_that_is_new_gives_no_guess() -> None:
-    assert Lookup().draft([1, 2, 3, 4, 5, 6], 3) == []
-    assert Lookup().draft([1, 2], 3) == []
+    assert PromptLookup().propose([1, 2, 3, 4, 5, 6], 3) == []
+    assert PromptLookup().propose([1, 2], 3) == []
 
 
 def test_a_text_that_guesses_badly_pauses_longer_each_time() -> None:
-    lookup, pauses, length = Lookup(), [], 12
+    lookup, pauses, length = PromptLookup(), [], 12
     for _ in range(3):
-        while not lookup.draft([1, 2, 3] * (length // 3), 3):
+        while not lookup.propose([1, 2, 3] * (length // 3), 3):
             length += 3
-        lookup.learn(0, length)
+        lookup.record(0, length)
         pauses.append(lookup.wait_until - length)
-    assert pauses == [PATIENCE, 2 * PATIENCE, 4 * PATIENCE]
+    assert pauses == [BACKOFF, 2 * BACKOFF, 4 * BACKOFF]
 
 
 def test_a_text_that_guesses_well_goes_on_guessing() -> None:
-    lookup, tokens = Lookup(), [1, 2, 3, 1, 2, 3]
+    lookup, tokens = PromptLookup(), [1, 2, 3, 1, 2, 3]
     for _ in range(50):
-        assert lookup.draft(tokens, 3)
-        lookup.learn(2, len(tokens))
+        assert lookup.propose(tokens, 3)
+        lookup.record(2, len(tokens))
