@@ -55,7 +55,7 @@ class Privacy(Plugin):
         @app_commands.command(name="privacy", description=TEXTS.english("privacy.description"))
         async def privacy(interaction: discord.Interaction[Any]) -> None:
             view = discord.ui.View(timeout=None)
-            view.add_item(DeleteMyData(TEXTS.of(interaction.locale)("privacy.delete")))
+            view.add_item(DeleteMyData(TEXTS.for_user(interaction)("privacy.delete")))
             first, *others = paging.split(answer(interaction))
             await interaction.response.send_message(first, view=view, ephemeral=True)
             for page in others:
@@ -76,13 +76,13 @@ class Privacy(Plugin):
 def answer(interaction: discord.Interaction[Any]) -> str:
     """Return what every plugin stores, in the asker's language."""
     bot: Townhall = interaction.client
-    words = TEXTS.of(interaction.locale)
+    words = TEXTS.for_user(interaction)
     lines = [f"### {words('privacy.title')}"]
     for loaded in sorted(bot.plugins.values(), key=lambda loaded: loaded.name != Privacy.name):
         if loaded.running and loaded.plugin is not None:
             own = loaded.name == Privacy.name
             try:
-                told = loaded.plugin.privacy(type(loaded.plugin).texts.of(interaction.locale))
+                told = loaded.plugin.privacy(type(loaded.plugin).texts.for_user(interaction))
             except Exception:  # one that cannot say must not keep anybody from the others' answers, and the button
                 log.exception("plugin %s failed at privacy()", loaded.name)
                 told = words("privacy.unsaid")
@@ -93,7 +93,7 @@ def answer(interaction: discord.Interaction[Any]) -> str:
 async def delete(interaction: discord.Interaction[Any]) -> str:
     """Delete what plugins store of the presser; return what to tell them."""
     bot: Townhall = interaction.client
-    words = TEXTS.of(interaction.locale)
+    words = TEXTS.for_user(interaction)
     results = {
         loaded.name: await host.delete_member_data(loaded, interaction.user.id)
         for loaded in bot.plugins.values()

@@ -7,9 +7,9 @@ from typing import Any
 
 import discord
 
-from plugins.gpt2 import spoken
+from plugins.gpt2.messages import TEXTS
 from plugins.gpt2.protocol import Limits
-from plugins.gpt2.service.model_catalog import Catalogue
+from plugins.gpt2.service.model_catalog import ModelCatalog
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.replies import Refusal
 from townhall_bot.store import GuildSettings
@@ -19,7 +19,7 @@ MAX_PLACES = 25
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class GuildRules:
     """What holds on a server now. ``chosen_model`` is what it asked for, even where the host offers it no longer.
 
     Empty ``channels`` or ``roles`` let everyone in; ``audit_channel`` is where changes are posted, if anywhere.
@@ -37,7 +37,7 @@ class Rules:
 
     def check_place(self, interaction: discord.Interaction[Any]) -> None:
         """Raise Refusal where this member may not use the plugin here; threads belong to their channel."""
-        words = spoken.to_asker(interaction)
+        words = TEXTS.for_user(interaction)
         channel = interaction.channel
         here = {interaction.channel_id, getattr(channel, "parent_id", None)}
         if self.channels and not here & set(self.channels):
@@ -47,22 +47,22 @@ class Rules:
             raise Refusal(words("refused.role", roles=", ".join(f"<@&{each}>" for each in self.roles)))
 
 
-class ServerRules:
+class GuildRulesStore:
     """Each server's rules, kept in the store; the host's settings bound them when they are read."""
 
-    def __init__(self, kept: GuildSettings, catalogue: Catalogue, settings: GPT2Settings) -> None:
+    def __init__(self, kept: GuildSettings, catalog: ModelCatalog, settings: GPT2Settings) -> None:
         self.kept = kept
-        self._catalogue = catalogue
+        self._catalog = catalog
         self._host = settings
 
-    async def of(self, guild_id: int | None) -> Rules:
+    async def of(self, guild_id: int | None) -> GuildRules:
         """Return what holds on a server, or in direct messages for None: the host's own settings."""
         mine = {} if guild_id is None else await self.kept.all(guild_id)
         host = self._host
         chosen = str(mine.get("model", host.model))
         most = min(int(mine.get("max_count", host.max_count)), host.max_count)
-        return Rules(
-            model=chosen if chosen in self._catalogue.allowed else host.model,
+        return GuildRules(
+            model=chosen if chosen in self._catalog.allowed else host.model,
             chosen_model=chosen,
             default_count=min(int(mine.get("default_count", host.default_count)), most),
             max_count=most,

@@ -1,7 +1,7 @@
 """What the plugin says: names of texts with their values, to be put into words where a person reads them.
 
 The engine and the service do not know who reads, so what they tell (a notice, a line of progress, an error) is a
-:class:`Said`. Knows nothing of Discord.
+:class:`Message`. Knows nothing of Discord.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ ENGLISH = TEXTS.of("en")
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """A sentence in no language yet; :func:`say` makes one. ``str()`` of it is English, for logs and the command line.
+class Message:
+    """A sentence in no language yet; :func:`message` makes one. ``str()`` of it is English: logs, the command line.
 
-    A value may be a :class:`Said` too, a part of the sentence that has words of its own. Of a path, such as the name
+    A value may be a :class:`Message` too, a part of the sentence that has words of its own. Of a path, such as the name
     of a model in a folder of the host's, only the last part is said.
     """
 
@@ -37,11 +37,11 @@ class Said:
 
 
 def _part(value: object, words: Words) -> object:
-    if isinstance(value, Said):
+    if isinstance(value, Message):
         return value.by(words)
     return without_folders(value) if isinstance(value, str) else value
 
 
-def say(name: str, /, **values: object) -> Said:
+def message(name: str, /, **values: object) -> Message:
     """Return the text of that name with these values, to be said in whatever language is needed."""
-    return Said(name, values)
+    return Message(name, values)

@@ -14,7 +14,7 @@ FIRST_TOKEN_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 """Upper ends in seconds."""
 
 
-class Gauges:
+class Metrics:
     """The plugin's metrics; before :meth:`register`, or without a metrics page, nothing is counted."""
 
     def __init__(self, service: GPT2Service) -> None:

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Any
 import discord
 from discord import app_commands
 
-from plugins.gpt2 import spoken
 from plugins.gpt2.admin.config_command import ConfigCommand
 from plugins.gpt2.chat import buttons
 from plugins.gpt2.chat.generate_command import continue_menu, generate_command
 from plugins.gpt2.chat.message_format import LONG_PROMPT
 from plugins.gpt2.chat.prompt_cache import KEPT
-from plugins.gpt2.chat.responder import Answers
-from plugins.gpt2.chat.transcripts import KeptTexts
+from plugins.gpt2.chat.responder import Responder
+from plugins.gpt2.chat.transcripts import Transcripts
 from plugins.gpt2.doctor import checks
-from plugins.gpt2.guild_rules import ServerRules
-from plugins.gpt2.metrics import Gauges
+from plugins.gpt2.guild_rules import GuildRulesStore
+from plugins.gpt2.messages import TEXTS
+from plugins.gpt2.metrics import Metrics
 from plugins.gpt2.protocol import Finished, GenerationRequest
 from plugins.gpt2.service.service import GPT2Service
 from plugins.gpt2.settings import GPT2Settings
-from plugins.gpt2.stats.stats_command import StatisticsCommand
+from plugins.gpt2.stats.stats_command import StatsCommand
 from plugins.gpt2.stats.summary import KIND
 from townhall_bot.i18n import Words
 from townhall_bot.plugins import Check, CliCommand, Health, Plugin, PluginContext
@@ -40,20 +40,20 @@ class GPT2Plugin(Plugin):
 
     name = "gpt2"
     settings_model = GPT2Settings
-    texts = spoken.TEXTS
+    texts = TEXTS
 
     def __init__(self, context: PluginContext) -> None:
         super().__init__(context)
         settings: GPT2Settings = context.settings
         self.service = self.make_service(settings)
-        self.rules = ServerRules(context.guild_settings, self.service.catalogue, settings)
-        self._kept = KeptTexts(context.entries, settings.keep_texts_days)
-        self._answers = Answers(self.service, self.rules, self._note, self._kept.keep)
-        self._button = buttons.bound(self._answers)
-        self._answers.buttons = buttons.views(self._button)
+        self.rules = GuildRulesStore(context.guild_settings, self.service.catalog, settings)
+        self._kept = Transcripts(context.entries, settings.keep_texts_days)
+        self._responder = Responder(self.service, self.rules, self._note, self._kept.keep)
+        self._button = buttons.bound(self._responder)
+        self._responder.buttons = buttons.views(self._button)
         self._config = ConfigCommand(self.service, self.rules)
-        self._stats = StatisticsCommand(self.service, context.records, context.data_dir / "matplotlib")
-        self._gauges = Gauges(self.service)
+        self._stats = StatsCommand(self.service, context.records, context.data_dir / "matplotlib")
+        self._metrics = Metrics(self.service)
 
     def make_service(self, settings: GPT2Settings) -> GPT2Service:
         """Return the engine's asyncio side; a subclass may bring models from elsewhere."""
@@ -62,8 +62,8 @@ class GPT2Plugin(Plugin):
     def commands(self) -> Sequence[app_commands.Command[Any, ..., Any] | app_commands.ContextMenu]:
         """Return the commands, with the host's bounds."""
         return (
-            generate_command(self._answers),
-            continue_menu(self._answers),
+            generate_command(self._responder),
+            continue_menu(self._responder),
             self._stats.build(),
             self._config.build(),
         )
@@ -80,12 +80,12 @@ class GPT2Plugin(Plugin):
     async def drain(self, seconds: float) -> None:
         """Take nothing new, tell those who wait, and let those who run come to their end."""
         await self.service.drain()
-        await self._answers.finish(seconds)
+        await self._responder.finish(seconds)
 
     async def stop(self) -> None:
         """End what runs, tell those who wait, and free the memory."""
         await self.service.close()
-        await self._answers.finish(LAST_WORDS_S)
+        await self._responder.finish(LAST_WORDS_S)
 
     async def health(self) -> Health:
         """Say what is loaded and how much there is to do."""
@@ -98,7 +98,7 @@ class GPT2Plugin(Plugin):
 
     def metrics(self, registry: CollectorRegistry) -> None:
         """Count tokens and requests; tell the queue and the models when asked."""
-        self._gauges.register(registry)
+        self._metrics.register(registry)
 
     def privacy(self, words: Words) -> str:
         """Say whether prompts and texts are kept, and what else is."""
@@ -109,12 +109,12 @@ class GPT2Plugin(Plugin):
     async def delete_member_data(self, user_id: int) -> int:
         """End what the member has under way, and delete the texts and long prompts that were kept; return how many."""
         self.service.cancel_member(user_id)
-        return self._answers.long_prompts.forget_member(user_id) + await self.context.entries.delete_member(user_id)
+        return self._responder.prompt_cache.forget_member(user_id) + await self.context.entries.delete_member(user_id)
 
     async def _note(self, request: GenerationRequest, finished: Finished) -> None:
         """Count a request for the statistics: numbers, the server and the model; not who asked, nor what."""
         timing = finished.timing
-        self._gauges.note(finished)
+        self._metrics.note(finished)
         numbers = {
             "tokens": timing.new_tokens,
             "prompt_tokens": timing.prompt_tokens,

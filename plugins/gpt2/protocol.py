@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from plugins.gpt2.messages import Said
+from plugins.gpt2.messages import Message
 
 FinishReason = Literal["length", "stop", "context", "end_of_text", "cancelled"]
 """Why a text ended: the count was reached, a stop string appeared, the context is full, the model ended it
@@ -90,7 +90,7 @@ class Queued:
 class Started:
     """The engine took the request. ``notice`` tells what was adjusted (a prompt's head cut off, say)."""
 
-    notice: Said | None = None
+    notice: Message | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +112,11 @@ Event = Queued | Started | Text | Finished
 
 
 class GenerationError(Exception):
-    """A request failed. ``said`` is meant for the person who asked, in their language; ``str()`` of it is English."""
+    """A request failed. ``message`` is meant for whoever asked, in their language; ``str()`` of it is English."""
 
-    def __init__(self, said: Said) -> None:
-        super().__init__(said)
-        self.said = said
+    def __init__(self, message: Message) -> None:
+        super().__init__(message)
+        self.message = message
 
 
 class InvalidRequest(GenerationError):
@@ -138,8 +138,8 @@ class ModelUnavailable(GenerationError):
 class EngineFailed(GenerationError):
     """A step failed. ``partial_text`` is what had been generated until then."""
 
-    def __init__(self, said: Said, partial_text: str = "") -> None:
-        super().__init__(said)
+    def __init__(self, message: Message, partial_text: str = "") -> None:
+        super().__init__(message)
         self.partial_text = partial_text
 
 
@@ -148,7 +148,7 @@ class EngineStatus:
     """What the engine is doing. ``models`` are loaded; ``loading`` names one on its way, with a line of progress."""
 
     models: tuple[str, ...]
-    loading: Said | None
+    loading: Message | None
     running: int
     queued: int
     device: str

@@ -41,7 +41,7 @@ class PingPlugin(Plugin):
 
         @app_commands.command(name="ping", description=TEXTS.english("description"))
         async def ping(interaction: discord.Interaction) -> None:
-            words = TEXTS.of(interaction.guild_locale if self.public else interaction.locale)
+            words = TEXTS.for_channel(interaction) if self.public else TEXTS.for_user(interaction)
             answer = words("pong", latency=self.latency(words))
             await interaction.response.send_message(answer, ephemeral=not self.public)
 

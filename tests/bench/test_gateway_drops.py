@@ -17,7 +17,7 @@ MEASURED = "-# queue 1 ms · 3 + {} tokens in 5 ms · seed 6 · townhall-mini on
 
 
 class Stage(Plugin):
-    """Answers ``/gpt2`` with what the test wants to see judged."""
+    """Responder ``/gpt2`` with what the test wants to see judged."""
 
     name = "stage"
     ends = ""

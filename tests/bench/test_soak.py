@@ -24,7 +24,7 @@ def test_growth_is_the_slope_of_memory() -> None:
 
 
 class Stage(Plugin):
-    """Answers ``/gpt2`` in the ways that a soak must tell apart, by the prompt."""
+    """Responder ``/gpt2`` in the ways that a soak must tell apart, by the prompt."""
 
     name = "stage"
     ways = ("complete", "half", "refused", "silent")

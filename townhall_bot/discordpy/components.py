@@ -51,7 +51,7 @@ def watch(client: discord.Client) -> None:
         handed_out.clear()
         yield
         if not handed_out:
-            gone = Refusal(TEXTS.of(interaction.locale)("component.gone"))
+            gone = Refusal(TEXTS.for_user(interaction)("component.gone"))
             note(asyncio.create_task(explain(interaction, gone), name="townhall-component-gone"))
         left = len(handed_out)
 

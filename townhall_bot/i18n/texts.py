@@ -11,8 +11,8 @@ is one text in singular and plural, chosen by its value ``count``::
 In code::
 
     TEXTS = Texts.beside(__file__)
-    words = TEXTS.of(interaction.locale)          # what only the asker sees: in the asker's language
-    words = TEXTS.of(interaction.guild_locale)    # what the channel sees: in the server's
+    words = TEXTS.for_user(interaction)       # what only the user sees: in the user's language
+    words = TEXTS.for_channel(interaction)    # what the channel sees: in the server's
     words("queue.full", minutes=3), words("queue.ahead", count=1)
 
 What a language lacks is said in English. ``TEXTS.english("name")`` is the English text, for the description of a
@@ -25,7 +25,10 @@ import string
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from discord import Interaction
 
 ENGLISH = "en"
 FOLDER = "locale"
@@ -106,6 +109,14 @@ class Texts:
             if candidate in self._by_locale:
                 return Words(self._by_locale[candidate], self._by_locale[ENGLISH], candidate)
         return Words(self._by_locale[ENGLISH], self._by_locale[ENGLISH], ENGLISH)
+
+    def for_channel(self, interaction: Interaction[Any]) -> Words:
+        """Return the texts for what everyone in a channel reads; in direct messages that is the user alone."""
+        return self.of(interaction.guild_locale or interaction.locale)
+
+    def for_user(self, interaction: Interaction[Any]) -> Words:
+        """Return the texts for what only the user reads whose interaction this is."""
+        return self.of(interaction.locale)
 
     def english(self, name: str) -> str:
         """Return the English text as it is written, without values."""

@@ -31,7 +31,7 @@ class Tree(app_commands.CommandTree["Townhall"]):
         """Take nothing new while the bot is about to stop, nor what was meant for an older command; say so."""
         refusal: Exception | None = None
         if self.client.draining:
-            refusal = Refusal(TEXTS.of(interaction.locale)("draining"))
+            refusal = Refusal(TEXTS.for_user(interaction)("draining"))
         elif isinstance(interaction.command, app_commands.Command):
             refusal = misfit(interaction, interaction.command)
         if refusal is None:
@@ -73,6 +73,6 @@ def misfit(interaction: discord.Interaction[Any], command: app_commands.Command[
         if kinds and ((low is not None and measured < low) or (high is not None and measured > high)):
             name = "refusal.length" if isinstance(value, str) else "refusal.bounds"
             bounds = {"low": "…" if low is None else low, "high": "…" if high is None else high}
-            words = TEXTS.of(interaction.locale)
+            words = TEXTS.for_user(interaction)
             return Refusal(words(name, option=parameter.display_name, given=measured, **bounds))
     return None

@@ -52,8 +52,7 @@ class LiveReply:
         ephemeral: bool = False,
     ) -> None:
         self._interaction = interaction
-        everyone = interaction.guild_locale or interaction.locale
-        self._words = TEXTS.of(interaction.locale if ephemeral else everyone)
+        self._words = TEXTS.for_user(interaction) if ephemeral else TEXTS.for_channel(interaction)
         self._interval = interval
         self._clock = clock
         self._view = view

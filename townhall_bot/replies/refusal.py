@@ -47,7 +47,7 @@ async def explain(interaction: discord.Interaction[Any], error: BaseException) -
     if isinstance(cause, discord.NotFound) and cause.code == TOO_LATE:
         log.warning("request %s could not be answered in time; its asker was told so by Discord", interaction.id)
         return
-    words = TEXTS.of(interaction.locale)
+    words = TEXTS.for_user(interaction)
     message = told(cause, words)
     if message is None:
         command = interaction.command.qualified_name if interaction.command else "a component"

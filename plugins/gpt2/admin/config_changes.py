@@ -7,10 +7,10 @@ from typing import Any
 
 import discord
 
-from plugins.gpt2 import spoken
 from plugins.gpt2.engine.sampling import BOUNDS
 from plugins.gpt2.formatting import Amount, without_folders
-from plugins.gpt2.guild_rules import MAX_PLACES, ServerRules
+from plugins.gpt2.guild_rules import MAX_PLACES, GuildRulesStore
+from plugins.gpt2.messages import TEXTS
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.i18n import Words
 from townhall_bot.replies import Refusal
@@ -28,7 +28,7 @@ Change = tuple[str, Any, Any]
 class ConfigChanges:
     """Makes changes on behalf of an admin. The host's settings hold against any of them."""
 
-    def __init__(self, rules: ServerRules, host: GPT2Settings) -> None:
+    def __init__(self, rules: GuildRulesStore, host: GPT2Settings) -> None:
         self._rules = rules
         self._host = host
 
@@ -39,7 +39,7 @@ class ConfigChanges:
         """
         guild_id = interaction.guild_id
         assert guild_id is not None  # settings belong to a server
-        words = spoken.to_asker(interaction)
+        words = TEXTS.for_user(interaction)
         await self._check(guild_id, changes, words)
         audit_channel = (await self._rules.of(guild_id)).audit_channel
         made: list[Change] = []
@@ -53,7 +53,7 @@ class ConfigChanges:
         """Set everything back to the host's defaults; return a line for each change."""
         guild_id = interaction.guild_id
         assert guild_id is not None  # settings belong to a server
-        words = spoken.to_asker(interaction)
+        words = TEXTS.for_user(interaction)
         audit_channel = (await self._rules.of(guild_id)).audit_channel
         old = await self._rules.kept.reset(guild_id, actor_id=interaction.user.id)
         made = [(key, value, None) for key, value in old.items()]
@@ -70,7 +70,7 @@ class ConfigChanges:
     async def trail(self, interaction: discord.Interaction[Any]) -> discord.Embed:
         """Return who changed what and when, newest first."""
         assert interaction.guild_id is not None  # settings belong to a server
-        words = spoken.to_asker(interaction)
+        words = TEXTS.for_user(interaction)
         entries = await self._rules.kept.audit(interaction.guild_id, SHOWN_CHANGES)
         lines: list[str] = []
         for entry in entries:
@@ -113,7 +113,7 @@ class ConfigChanges:
         self, interaction: discord.Interaction[Any], made: Sequence[Change], audit_channel: int | None
     ) -> list[str]:
         """Post what was changed, and return it for the admin. ``audit_channel`` is where changes were posted before."""
-        words = spoken.to_asker(interaction)
+        words = TEXTS.for_user(interaction)
         lines = [change_line(words, *change) for change in made]
         channel_id = (await self._rules.of(interaction.guild_id)).audit_channel or audit_channel
         if channel_id is not None and made and not await self._post(interaction, made, channel_id):
@@ -122,7 +122,7 @@ class ConfigChanges:
 
     async def _post(self, interaction: discord.Interaction[Any], made: Sequence[Change], channel_id: int) -> bool:
         """Post changes where the server wants them; return whether that went well."""
-        words = spoken.to_channel(interaction)
+        words = TEXTS.for_channel(interaction)
         lines = [change_line(words, *change) for change in made]
         listed = lines[0] if len(lines) == 1 else "".join(f"\n- {line}" for line in lines)
         channel = interaction.client.get_channel(channel_id)

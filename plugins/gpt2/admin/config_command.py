@@ -8,12 +8,12 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from plugins.gpt2 import spoken
 from plugins.gpt2.admin.config_changes import NUMBERS, ConfigChanges
 from plugins.gpt2.admin.config_panel import MAX_CHOICE, MAX_CHOICES, Settings
 from plugins.gpt2.chat.message_format import WAITING
 from plugins.gpt2.formatting import parameters, without_folders
-from plugins.gpt2.guild_rules import ServerRules
+from plugins.gpt2.guild_rules import GuildRulesStore
+from plugins.gpt2.messages import TEXTS
 from plugins.gpt2.protocol import GenerationError
 from plugins.gpt2.service.service import GPT2Service
 from townhall_bot.i18n import Words
@@ -28,7 +28,7 @@ OPTIONS = (
 class ConfigCommand:
     """Builds the command and carries it out."""
 
-    def __init__(self, service: GPT2Service, rules: ServerRules) -> None:
+    def __init__(self, service: GPT2Service, rules: GuildRulesStore) -> None:
         self._service = service
         self._rules = rules
         self._changes = ConfigChanges(rules, service.settings)
@@ -37,8 +37,8 @@ class ConfigCommand:
     def build(self) -> app_commands.Command[Any, ..., Any]:
         """Return ``/gpt2-config``."""
 
-        @app_commands.command(name="gpt2-config", description=spoken.TEXTS.english("config.description"))
-        @app_commands.describe(**{name: spoken.TEXTS.english(f"config.option.{name}") for name in OPTIONS})
+        @app_commands.command(name="gpt2-config", description=TEXTS.english("config.description"))
+        @app_commands.describe(**{name: TEXTS.english(f"config.option.{name}") for name in OPTIONS})
         @app_commands.guild_only
         @app_commands.default_permissions(manage_guild=True)
         # Discord lets a server's admins hand the command to anyone; whom it lets in must still manage the server.
@@ -81,13 +81,13 @@ class ConfigCommand:
 
         @gpt2_config.autocomplete("model")
         async def models(interaction: discord.Interaction, current: str) -> list[app_commands.Choice[str]]:
-            return await self._choices(spoken.to_asker(interaction), current)
+            return await self._choices(TEXTS.for_user(interaction), current)
 
         return gpt2_config
 
     async def _choices(self, words: Words, current: str) -> list[app_commands.Choice[str]]:
         """Return the models that match what is typed, each with its needs and whether it is on disk."""
-        entries = await asyncio.to_thread(self._service.catalogue.entries)
+        entries = await asyncio.to_thread(self._service.catalog.entries)
         fitting = [e for e in entries if current.casefold() in e.name.casefold() and len(e.name) <= MAX_CHOICE]
         return [app_commands.Choice(name=entry.label(words), value=entry.name) for entry in fitting[:MAX_CHOICES]]
 
@@ -110,7 +110,7 @@ class ConfigCommand:
         """Load the model first and remember it then; until it is ready, and if it fails, the old one serves."""
         if not interaction.response.is_done():
             await interaction.response.defer(ephemeral=True, thinking=True)
-        words = spoken.to_asker(interaction)
+        words = TEXTS.for_user(interaction)
         old = (await self._rules.of(interaction.guild_id)).model
         said = list(lines or ())
         async with LiveReply(interaction, ephemeral=True) as reply:
@@ -119,7 +119,7 @@ class ConfigCommand:
             except GenerationError as error:
                 await reply.stop()
                 failed = words("config.change.model_failed", old=without_folders(old))
-                raise Refusal("\n".join([*said, error.said.by(words), failed])) from error
+                raise Refusal("\n".join([*said, error.message.by(words), failed])) from error
             changed = await self._changes.make(interaction, {"model": model})
             facts = words(
                 "config.change.model_facts",

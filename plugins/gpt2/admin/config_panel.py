@@ -9,10 +9,10 @@ from typing import Any
 
 import discord
 
-from plugins.gpt2 import spoken
 from plugins.gpt2.admin.config_changes import NUMBERS, ConfigChanges
 from plugins.gpt2.formatting import without_folders
-from plugins.gpt2.guild_rules import MAX_PLACES, Rules, ServerRules
+from plugins.gpt2.guild_rules import MAX_PLACES, GuildRules, GuildRulesStore
+from plugins.gpt2.messages import TEXTS
 from plugins.gpt2.service.model_catalog import Entry
 from plugins.gpt2.service.service import GPT2Service
 from townhall_bot.i18n import Words
@@ -29,7 +29,9 @@ ChangeModel = Callable[[discord.Interaction[Any], str], Awaitable[None]]
 class Settings:
     """Shows a server's settings and opens panels for them."""
 
-    def __init__(self, service: GPT2Service, rules: ServerRules, changes: ConfigChanges, model: ChangeModel) -> None:
+    def __init__(
+        self, service: GPT2Service, rules: GuildRulesStore, changes: ConfigChanges, model: ChangeModel
+    ) -> None:
         self.service = service
         self.rules = rules
         self.changes = changes
@@ -45,11 +47,11 @@ class Settings:
     ) -> tuple[discord.Embed, Panel]:
         """Return what is set now, and the menus to change it. ``opener`` is whose answer the panel is."""
         rules = await self.rules.of(interaction.guild_id)
-        entries = await asyncio.to_thread(self.service.catalogue.entries)
-        embed = await self._embed(spoken.to_asker(interaction), rules, entries)
+        entries = await asyncio.to_thread(self.service.catalog.entries)
+        embed = await self._embed(TEXTS.for_user(interaction), rules, entries)
         return embed, Panel(self, interaction, opener, rules, entries)
 
-    async def _embed(self, words: Words, rules: Rules, entries: list[Entry]) -> discord.Embed:
+    async def _embed(self, words: Words, rules: GuildRules, entries: list[Entry]) -> discord.Embed:
         status = await self.service.status()
         entry = next(entry for entry in entries if entry.name == rules.model)
         facts = [f"**{discord.utils.escape_markdown(without_folders(rules.model))}**"]
@@ -87,14 +89,14 @@ class Panel(discord.ui.View):
         settings: Settings,
         interaction: discord.Interaction[Any],
         opener: discord.Interaction[Any],
-        rules: Rules,
+        rules: GuildRules,
         entries: list[Entry],
     ) -> None:
         super().__init__(timeout=LIFETIME_S)
         self.settings = settings
         self.opener = opener
         self.rules = rules
-        words = spoken.to_asker(interaction)
+        words = TEXTS.for_user(interaction)
         offered = [entry for entry in entries if len(entry.name) <= MAX_CHOICE][:MAX_CHOICES]
         model: discord.ui.Select[Any] = discord.ui.Select(
             placeholder=words("config.pick.model"),
@@ -138,12 +140,12 @@ class Panel(discord.ui.View):
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
         """Let only those in who manage the server, still."""
         if not interaction.permissions.manage_guild:
-            raise Refusal(spoken.to_asker(interaction)("config.change.permission"))
+            raise Refusal(TEXTS.for_user(interaction)("config.change.permission"))
         return True
 
     async def on_timeout(self) -> None:
         """Leave what is set, take away what would no longer answer."""
-        closed = spoken.to_asker(self.opener)("config.show.closed")
+        closed = TEXTS.for_user(self.opener)("config.show.closed")
         with contextlib.suppress(discord.HTTPException):  # dismissed meanwhile
             await self.opener.edit_original_response(content=closed, view=None)
 
@@ -175,7 +177,7 @@ class Panel(discord.ui.View):
         await self.show(interaction, await self.settings.changes.make(interaction, changes))
 
     async def _numbers(self, interaction: discord.Interaction[Any]) -> None:
-        await interaction.response.send_modal(NumbersForm(self, spoken.to_asker(interaction)))
+        await interaction.response.send_modal(NumbersForm(self, TEXTS.for_user(interaction)))
 
     async def _audit(self, interaction: discord.Interaction[Any]) -> None:
         embed = await self.settings.changes.trail(interaction)
@@ -204,7 +206,7 @@ class NumbersForm(discord.ui.Modal):
 
     async def on_submit(self, interaction: discord.Interaction[Any]) -> None:
         """Change what was typed anew."""
-        words = spoken.to_asker(interaction)
+        words = TEXTS.for_user(interaction)
         changes: dict[str, Any] = {}
         for key, field in self._fields.items():
             given = field.value.strip().replace(",", ".")

@@ -1,6 +1,6 @@
 """The buttons below a text. All they need is in their ids and on their message, so they outlive a restart.
 
-An id reads ``gpt2:<action>:<asker>:<number>:<wish>``. The number is the request's while the text grows; below a
+An id reads ``gpt2:<action>:<asker>:<number>:<options>``. The number is the request's while the text grows; below a
 finished text it is that of the message that begins it, 0 where this is the buttons' own.
 """
 
@@ -12,19 +12,18 @@ from typing import Any, ClassVar, Self
 
 import discord
 
-from plugins.gpt2 import spoken
 from plugins.gpt2.chat import message_format
 from plugins.gpt2.chat.edit_form import EditForm
-from plugins.gpt2.chat.generation_options import PACKED, Wish
+from plugins.gpt2.chat.generation_options import PACKED, GenerationOptions
 from plugins.gpt2.chat.message_format import SMALL_PRINT, Shown
-from plugins.gpt2.chat.responder import Answers, Buttons
-from plugins.gpt2.messages import Said, say
+from plugins.gpt2.chat.responder import Buttons, Responder
+from plugins.gpt2.messages import TEXTS, Message, message
 from plugins.gpt2.service.admission import MAX_PROMPT_CHARS
 from townhall_bot.replies import Refusal
 
 TEMPLATE = re.compile(
     r"gpt2:(?P<action>stop|again|continue|edit|delete):(?P<asker>\d{1,20}):(?P<number>\d{1,20}):"
-    rf"(?P<wish>{PACKED.pattern})"
+    rf"(?P<options>{PACKED.pattern})"
 )
 LOOKS = {
     "stop": (discord.ButtonStyle.danger, "⏹️"),
@@ -38,16 +37,18 @@ PAGES = 5
 
 
 class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMPLATE):
-    """One button. :func:`bound` makes the class that knows the plugin's answers."""
+    """One button. :func:`bound` makes the class that knows the plugin's responder."""
 
-    answers: ClassVar[Answers]
+    responder: ClassVar[Responder]
 
-    def __init__(self, item: discord.ui.Button[Any], action: str, asker: int, number: int, wish: Wish) -> None:
+    def __init__(
+        self, item: discord.ui.Button[Any], action: str, asker: int, number: int, options: GenerationOptions
+    ) -> None:
         super().__init__(item)
         self.action = action
         self.asker = asker
         self.number = number
-        self.wish = wish
+        self.options = options
 
     @classmethod
     async def from_custom_id(
@@ -55,17 +56,19 @@ class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMP
     ) -> Self:
         """Return the button that was pressed."""
         assert isinstance(item, discord.ui.Button)  # no other component has such an id
-        wish = Wish.unpack(match["wish"])
-        return cls(item, match["action"], int(match["asker"]), int(match["number"]), wish)
+        options = GenerationOptions.unpack(match["options"])
+        return cls(item, match["action"], int(match["asker"]), int(match["number"]), options)
 
     @classmethod
-    def labelled(cls, interaction: discord.Interaction[Any], action: str, number: int, wish: Wish) -> Self:
+    def labelled(
+        cls, interaction: discord.Interaction[Any], action: str, number: int, options: GenerationOptions
+    ) -> Self:
         """Return a button for the text of this interaction, in the words of its channel."""
         style, emoji = LOOKS[action]
-        custom_id = f"gpt2:{action}:{interaction.user.id}:{number}:{wish.pack()}"
-        label = spoken.to_channel(interaction)(f"button.{action}")
+        custom_id = f"gpt2:{action}:{interaction.user.id}:{number}:{options.pack()}"
+        label = TEXTS.for_channel(interaction)(f"button.{action}")
         item: discord.ui.Button[Any] = discord.ui.Button(style=style, emoji=emoji, label=label, custom_id=custom_id)
-        return cls(item, action, interaction.user.id, number, wish)
+        return cls(item, action, interaction.user.id, number, options)
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Do what the button says. Raises Refusal where whoever pressed may not."""
@@ -77,39 +80,39 @@ class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMP
             return
         shared = self.action in ("stop", "delete")
         if not (shared and interaction.guild is not None and interaction.permissions.manage_messages):
-            words = spoken.to_asker(interaction)
+            words = TEXTS.for_user(interaction)
             raise Refusal(words(f"refused.{self.action if shared else 'other'}", asker=f"<@{self.asker}>"))
 
     async def _stop(self, interaction: discord.Interaction[Any]) -> None:
-        if self.answers.service.cancel(self.number) or self.answers.knows(self.number):
+        if self.responder.service.cancel(self.number) or self.responder.knows(self.number):
             await interaction.response.defer()  # the text's own last edit shows that it was stopped
             return
         # From before a restart: nobody writes on this text any more.
         assert interaction.message is not None  # a component has its message
-        words = spoken.to_channel(interaction)
+        words = TEXTS.for_channel(interaction)
         lines = [line for line in interaction.message.content.split("\n") if not line.startswith(SMALL_PRINT)]
-        view = finished_view(type(self), interaction, 0, self.wish, asker=self.asker)
+        view = finished_view(type(self), interaction, 0, self.options, asker=self.asker)
         content = "\n".join([*lines, SMALL_PRINT + words("answer.interrupted")])
         await interaction.response.edit_message(content=content, view=view)
 
     async def _again(self, interaction: discord.Interaction[Any]) -> None:
         shown = await self._first(interaction)
-        await self.answers.answer(interaction, shown.prompt, self.wish, notice=cut_before(shown))
+        await self.responder.answer(interaction, shown.prompt, self.options, notice=cut_before(shown))
 
     async def _continue(self, interaction: discord.Interaction[Any]) -> None:
         whole = await self._whole(interaction)
         if not whole.text.strip():
-            raise Refusal(spoken.to_asker(interaction)("refused.no_text"))
-        await self.answers.answer(interaction, whole.text[-MAX_PROMPT_CHARS:], self.wish, notice=cut_before(whole))
+            raise Refusal(TEXTS.for_user(interaction)("refused.no_text"))
+        await self.responder.answer(interaction, whole.text[-MAX_PROMPT_CHARS:], self.options, notice=cut_before(whole))
 
     async def _edit(self, interaction: discord.Interaction[Any]) -> None:
         shown = await self._first(interaction)
-        await interaction.response.send_modal(EditForm(interaction, self.answers, shown, self.wish))
+        await interaction.response.send_modal(EditForm(interaction, self.responder, shown, self.options))
 
     async def _delete(self, interaction: discord.Interaction[Any]) -> None:
         await interaction.response.defer()
         assert interaction.message is not None  # a component has its message
-        self.answers.long_prompts.forget(interaction.message)  # its pages are of one request
+        self.responder.prompt_cache.forget(interaction.message)  # its pages are of one request
         for page in await pages(interaction, self.number):
             with contextlib.suppress(discord.NotFound):
                 await page.delete()
@@ -123,10 +126,10 @@ class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMP
             try:
                 message = await message.channel.fetch_message(self.number)
             except discord.HTTPException as error:
-                raise Refusal(spoken.to_asker(interaction)("refused.not_read")) from error
-        shown = self.answers.long_prompts.read(message)
+                raise Refusal(TEXTS.for_user(interaction)("refused.not_read")) from error
+        shown = self.responder.prompt_cache.read(message)
         if not shown.whole:
-            raise Refusal(spoken.to_asker(interaction)("refused.no_prompt"))
+            raise Refusal(TEXTS.for_user(interaction)("refused.no_prompt"))
         return shown
 
     async def _whole(self, interaction: discord.Interaction[Any]) -> Shown:
@@ -135,17 +138,17 @@ class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMP
         begin, *rest = [*await pages(interaction, self.number), interaction.message]
         if (file := await attached_text(begin)) is not None:
             return Shown("", file)
-        shown = self.answers.long_prompts.read(begin)
+        shown = self.responder.prompt_cache.read(begin)
         texts = [shown.whole, *(message_format.parse(page.content).whole for page in rest)]
         return Shown("", " ".join(texts), shown.cut)
 
 
-def bound(answers: Answers) -> type[AnswerButton]:
-    """Return the class of buttons that act on ``answers``."""
-    bound_to = answers
+def bound(responder: Responder) -> type[AnswerButton]:
+    """Return the class of buttons that act through ``responder``."""
+    bound_to = responder
 
     class Bound(AnswerButton, template=TEMPLATE):
-        answers = bound_to
+        responder = bound_to
 
     return Bound
 
@@ -153,11 +156,11 @@ def bound(answers: Answers) -> type[AnswerButton]:
 def views(button: type[AnswerButton]) -> Buttons:
     """Return what puts buttons of that class below texts."""
 
-    def growing(interaction: discord.Interaction[Any], request_id: int, wish: Wish) -> discord.ui.View:
-        return _view([button.labelled(interaction, "stop", request_id, wish)])
+    def growing(interaction: discord.Interaction[Any], request_id: int, options: GenerationOptions) -> discord.ui.View:
+        return _view([button.labelled(interaction, "stop", request_id, options)])
 
-    def finished(interaction: discord.Interaction[Any], first: int, wish: Wish) -> discord.ui.View:
-        return finished_view(button, interaction, first, wish)
+    def finished(interaction: discord.Interaction[Any], first: int, options: GenerationOptions) -> discord.ui.View:
+        return finished_view(button, interaction, first, options)
 
     return Buttons(growing, finished)
 
@@ -166,15 +169,15 @@ def finished_view(
     button: type[AnswerButton],
     interaction: discord.Interaction[Any],
     first: int,
-    wish: Wish,
+    options: GenerationOptions,
     *,
     asker: int | None = None,
 ) -> discord.ui.View:
     """Return the buttons below a finished text; they belong to ``asker``, else to whose interaction this is."""
-    made = [button.labelled(interaction, action, first, wish) for action in ("again", "continue", "edit", "delete")]
+    made = [button.labelled(interaction, action, first, options) for action in ("again", "continue", "edit", "delete")]
     if asker is not None:
         for each in made:
-            each.custom_id = f"gpt2:{each.action}:{asker}:{first}:{wish.pack()}"
+            each.custom_id = f"gpt2:{each.action}:{asker}:{first}:{options.pack()}"
     return _view(made)
 
 
@@ -211,9 +214,9 @@ async def attached_text(message: discord.Message) -> str | None:
     return None
 
 
-def cut_before(shown: Shown) -> Said | None:
+def cut_before(shown: Shown) -> Message | None:
     """Return what to say where only the end of a prompt is used."""
-    return say("notice.cut_before") if shown.cut else None
+    return message("notice.cut_before") if shown.cut else None
 
 
 def _origin(message: discord.Message) -> int | None:

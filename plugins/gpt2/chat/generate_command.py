@@ -7,20 +7,20 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from plugins.gpt2 import spoken
 from plugins.gpt2.chat.buttons import attached_text, cut_before
 from plugins.gpt2.chat.message_format import GAP, Shown
-from plugins.gpt2.chat.responder import Answers
+from plugins.gpt2.chat.responder import Responder
 from plugins.gpt2.engine.sampling import BOUNDS
+from plugins.gpt2.messages import TEXTS
 from plugins.gpt2.service.admission import MAX_PROMPT_CHARS
 from townhall_bot.replies import Refusal
 
 OPTIONS = ("prompt", "count", "temperature", "timing", "top_k", "top_p", "seed")
 
 
-def generate_command(answers: Answers) -> app_commands.Command[Any, ..., Any]:
+def generate_command(responder: Responder) -> app_commands.Command[Any, ..., Any]:
     """Return ``/gpt2`` with the host's bounds, which Discord then enforces."""
-    settings = answers.service.settings
+    settings = responder.service.settings
 
     async def gpt2(
         interaction: discord.Interaction,
@@ -32,7 +32,7 @@ def generate_command(answers: Answers) -> app_commands.Command[Any, ..., Any]:
         top_p: float | None = None,
         seed: int | None = None,
     ) -> None:
-        await answers.answer(
+        await responder.answer(
             interaction,
             prompt,
             count=count,
@@ -52,12 +52,12 @@ def generate_command(answers: Answers) -> app_commands.Command[Any, ..., Any]:
         "top_p": real[float, BOUNDS["top_p"].low, BOUNDS["top_p"].high] | None,
         "seed": app_commands.Range[int, int(BOUNDS["seed"].low), int(BOUNDS["seed"].high)] | None,
     }
-    described = app_commands.describe(**{name: spoken.TEXTS.english(f"gpt2.{name}") for name in OPTIONS})
-    description = spoken.TEXTS.english("gpt2.description")
+    described = app_commands.describe(**{name: TEXTS.english(f"gpt2.{name}") for name in OPTIONS})
+    description = TEXTS.english("gpt2.description")
     return app_commands.Command(name="gpt2", description=description, callback=described(gpt2))
 
 
-def continue_menu(answers: Answers) -> app_commands.ContextMenu:
+def continue_menu(responder: Responder) -> app_commands.ContextMenu:
     """Return the entry in the menu of every message."""
 
     async def continue_message(interaction: discord.Interaction, message: discord.Message) -> None:
@@ -66,9 +66,9 @@ def continue_menu(answers: Answers) -> app_commands.ContextMenu:
         elif (file := await attached_text(message)) is not None:
             whole = Shown("", file)
         else:
-            whole = answers.long_prompts.read(message)
+            whole = responder.prompt_cache.read(message)
         if not whole.whole.strip():
-            raise Refusal(spoken.to_asker(interaction)("refused.no_text"))
-        await answers.answer(interaction, whole.whole[-MAX_PROMPT_CHARS:], notice=cut_before(whole))
+            raise Refusal(TEXTS.for_user(interaction)("refused.no_text"))
+        await responder.answer(interaction, whole.whole[-MAX_PROMPT_CHARS:], notice=cut_before(whole))
 
-    return app_commands.ContextMenu(name=spoken.TEXTS.english("gpt2.menu"), callback=continue_message)
+    return app_commands.ContextMenu(name=TEXTS.english("gpt2.menu"), callback=continue_message)

@@ -9,7 +9,7 @@ from plugins.gpt2.protocol import SamplingParams
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class GenerationOptions:
     """What a member asked for besides the prompt."""
 
     count: int
@@ -27,14 +27,14 @@ class Wish:
         return f"{self.count},{_short(self.temperature)},{self.top_k},{_short(self.top_p)},{int(self.timing)}"
 
     @classmethod
-    def unpack(cls, packed: str) -> Wish:
+    def unpack(cls, packed: str) -> GenerationOptions:
         """Return what :meth:`pack` packed. The id came back from a client: bounds are checked where it is used."""
         count, temperature, top_k, top_p, timing = packed.split(",")
         return cls(int(count), float(temperature), int(top_k), float(top_p), timing == "1")
 
 
 PACKED = re.compile(r"\d{1,4},\d(?:\.\d{1,3})?,\d{1,5},\d(?:\.\d{1,3})?,[01]")
-"""What :meth:`Wish.pack` returns, for a template of ids."""
+"""What :meth:`GenerationOptions.pack` returns, for a template of ids."""
 
 
 def _short(number: float) -> str:

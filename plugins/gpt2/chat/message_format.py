@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from plugins.gpt2.formatting import Amount, duration
-from plugins.gpt2.messages import Said
+from plugins.gpt2.messages import Message
 from plugins.gpt2.protocol import FinishReason, Timing
 from townhall_bot.i18n import Words
 from townhall_bot.replies.live import NO_TEXT
@@ -76,7 +76,7 @@ def render(prompt: str, text: str) -> str:
     return "\n".join(lines) + gap + verbatim(text)
 
 
-def waiting(words: Words, ahead: int, wait_s: float | None, loading: Said | None) -> str:
+def waiting(words: Words, ahead: int, wait_s: float | None, loading: Message | None) -> str:
     """Return the line that stands where the text will be: the place, the wait, or how far the model's loading is."""
     if loading is not None:
         return f"{WAITING}{verbatim(loading.by(words))}"
@@ -88,7 +88,7 @@ def waiting(words: Words, ahead: int, wait_s: float | None, loading: Said | None
     return WAITING + words("answer.ahead_for", count=ahead, wait=wait)
 
 
-def ending(words: Words, reason: FinishReason, notices: Iterable[Said], timing: Timing | None) -> str:
+def ending(words: Words, reason: FinishReason, notices: Iterable[Message], timing: Timing | None) -> str:
     """Return the small print of a finished text: what was adjusted, why it ended, and what was measured."""
     lines = [notice.by(words) for notice in notices]
     if reason in _SAID_REASONS:

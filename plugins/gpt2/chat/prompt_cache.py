@@ -13,7 +13,7 @@ KEPT = 200
 """How many are kept, the newest. Of 6,000 characters each they take a few megabytes."""
 
 
-class LongPrompts:
+class PromptCache:
     """The prompts of this run of the bot that are too long to be shown whole, by the request that they came with."""
 
     def __init__(self) -> None:

@@ -11,12 +11,11 @@ from typing import Any
 
 import discord
 
-from plugins.gpt2 import spoken
 from plugins.gpt2.chat import message_format
-from plugins.gpt2.chat.generation_options import Wish
-from plugins.gpt2.chat.prompt_cache import LongPrompts
-from plugins.gpt2.guild_rules import ServerRules
-from plugins.gpt2.messages import Said
+from plugins.gpt2.chat.generation_options import GenerationOptions
+from plugins.gpt2.chat.prompt_cache import PromptCache
+from plugins.gpt2.guild_rules import GuildRulesStore
+from plugins.gpt2.messages import TEXTS, Message
 from plugins.gpt2.protocol import (
     DeadlineExceeded,
     EngineFailed,
@@ -33,8 +32,8 @@ from townhall_bot.replies import LiveReply, Refusal
 from townhall_bot.replies.paging import MESSAGE_LIMIT, length
 from townhall_bot.replies.sanitize import sanitize
 
-Views = Callable[[discord.Interaction[Any], int, Wish], discord.ui.View]
-"""Makes the buttons below a text, given its interaction, an id and the wish."""
+Views = Callable[[discord.Interaction[Any], int, GenerationOptions], discord.ui.View]
+"""Makes the buttons below a text, given its interaction, an id and the options."""
 OnFinished = Callable[[GenerationRequest, Finished], Awaitable[None]]
 Keep = Callable[[GenerationRequest, str], Awaitable[None]]
 """Takes the text that a request came to, whole or not."""
@@ -52,13 +51,13 @@ class Buttons:
     finished: Views
 
 
-class Answers:
-    """Answers requests. Knows what is under way: Stop finds it, and stopping the bot waits for its last words."""
+class Responder:
+    """Responder requests. Knows what is under way: Stop finds it, and stopping the bot waits for its last words."""
 
-    def __init__(self, service: GPT2Service, rules: ServerRules, on_finished: OnFinished, keep: Keep) -> None:
+    def __init__(self, service: GPT2Service, rules: GuildRulesStore, on_finished: OnFinished, keep: Keep) -> None:
         self.service = service
         self.rules = rules
-        self.long_prompts = LongPrompts()
+        self.prompt_cache = PromptCache()
         self.buttons: Buttons | None = None
         """Set once they exist; without them, answers have none."""
         self._on_finished = on_finished
@@ -74,34 +73,34 @@ class Answers:
         self,
         interaction: discord.Interaction[Any],
         prompt: str,
-        wish: Wish | None = None,
+        options: GenerationOptions | None = None,
         *,
         count: int | None = None,
         seed: int | None = None,
-        notice: Said | None = None,
+        notice: Message | None = None,
         **sampling: Any,
     ) -> None:
         """Answer with a continuation of ``prompt``; ``notice`` is small print of the caller's.
 
-        Without ``wish`` the server's defaults hold, but for what ``count`` and ``sampling`` (fields of Wish) say.
+        Without ``options`` the server's defaults hold, but for what ``count`` and ``sampling`` say.
         Raises :class:`Refusal`.
         """
         rules = await self.rules.of(interaction.guild_id)
         rules.check_place(interaction)
-        if wish is None:
+        if options is None:
             host = self.service.settings.sampling
             chosen = {"temperature": rules.temperature, "top_k": host.top_k, "top_p": host.top_p} | {
                 name: value for name, value in sampling.items() if value is not None
             }
-            wish = Wish(rules.default_count if count is None else count, **chosen)
-        if wish.count > rules.max_count:
-            words = spoken.to_asker(interaction)
-            raise Refusal(words("refused.count", count=wish.count, most=rules.max_count))
+            options = GenerationOptions(rules.default_count if count is None else count, **chosen)
+        if options.count > rules.max_count:
+            words = TEXTS.for_user(interaction)
+            raise Refusal(words("refused.count", count=options.count, most=rules.max_count))
         request = GenerationRequest(
             prompt=prompt if prompt.strip() else "",
-            count=wish.count,
+            count=options.count,
             model=rules.model,
-            sampling=wish.sampling(self.service.settings.sampling, seed),
+            sampling=options.sampling(self.service.settings.sampling, seed),
             user_id=interaction.user.id,
             guild_id=interaction.guild_id,
             request_id=interaction.id,
@@ -109,8 +108,8 @@ class Answers:
         )
         with self._counted(interaction.id), self._admitted(interaction, request) as events:
             await interaction.response.defer(thinking=True)
-            self.long_prompts.keep(interaction.id, interaction.user.id, request.prompt)
-            await self._show(interaction, request, events, wish, notice)
+            self.prompt_cache.keep(interaction.id, interaction.user.id, request.prompt)
+            await self._show(interaction, request, events, options, notice)
 
     async def finish(self, seconds: float) -> None:
         """Wait until everyone has got the last word, at most ``seconds``."""
@@ -137,7 +136,7 @@ class Answers:
             try:
                 events = leaving.enter_context(self.service.admitted(request))
             except GenerationError as error:
-                raise Refusal(error.said.by(spoken.to_asker(interaction))) from error
+                raise Refusal(error.message.by(TEXTS.for_user(interaction))) from error
             yield events
 
     async def _show(
@@ -145,12 +144,12 @@ class Answers:
         interaction: discord.Interaction[Any],
         request: GenerationRequest,
         events: AsyncIterator[Event],
-        wish: Wish,
-        notice: Said | None,
+        options: GenerationOptions,
+        notice: Message | None,
     ) -> None:
         """Show the text as it grows, and always how it ended."""
-        words = spoken.to_channel(interaction)
-        growing = self.buttons.growing(interaction, interaction.id, wish) if self.buttons else None
+        words = TEXTS.for_channel(interaction)
+        growing = self.buttons.growing(interaction, interaction.id, options) if self.buttons else None
         notices = [] if notice is None else [notice]
         text = ""
         async with LiveReply(interaction, view=growing) as reply:
@@ -170,13 +169,13 @@ class Answers:
                             reply.show(message_format.render(request.prompt, text), note=words("answer.writing"))
                         case Finished(reason, measured):
                             await self._on_finished(request, event)
-                            note = message_format.ending(words, reason, notices, measured if wish.timing else None)
-                            await self._end(interaction, reply, request, text, note, wish)
+                            note = message_format.ending(words, reason, notices, measured if options.timing else None)
+                            await self._end(interaction, reply, request, text, note, options)
             except GenerationError as error:
                 if not (text and isinstance(error, EngineFailed | DeadlineExceeded)):
-                    raise Refusal(error.said.by(spoken.to_asker(interaction))) from error
-                said = error.said.by(words)
-                await self._end(interaction, reply, request, text, said, wish)
+                    raise Refusal(error.message.by(TEXTS.for_user(interaction))) from error
+                said = error.message.by(words)
+                await self._end(interaction, reply, request, text, said, options)
                 raise Refusal(said, shown=True) from error
 
     async def _end(
@@ -186,7 +185,7 @@ class Answers:
         request: GenerationRequest,
         text: str,
         note: str,
-        wish: Wish,
+        options: GenerationOptions,
     ) -> None:
         await reply.stop()
         await self._keep(request, text)
@@ -195,6 +194,6 @@ class Answers:
         if length(sanitize(shown)) + length(note) > ONE_MESSAGE:  # the prompt is in the first of several
             with contextlib.suppress(discord.HTTPException):
                 first = (await interaction.original_response()).id
-        view = self.buttons.finished(interaction, first, wish) if self.buttons else None
+        view = self.buttons.finished(interaction, first, options) if self.buttons else None
         if not await reply.finish(shown, note=note, plain=request.prompt + text, view=view):
-            raise Refusal(spoken.to_asker(interaction)("answer.lost"), shown=True)
+            raise Refusal(TEXTS.for_user(interaction)("answer.lost"), shown=True)

@@ -14,7 +14,7 @@ KIND = "text"
 DAY = 86_400
 
 
-class KeptTexts:
+class Transcripts:
     """Keeps texts for ``days``; with 0 it keeps none."""
 
     def __init__(self, entries: Entries, days: int) -> None:

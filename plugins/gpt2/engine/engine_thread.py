@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from plugins.gpt2.engine.model_host import Build, ModelHost
 from plugins.gpt2.engine.notices import EngineStopped, Failed, Notice, Outbox
 from plugins.gpt2.formatting import detail
-from plugins.gpt2.messages import say
+from plugins.gpt2.messages import message
 from plugins.gpt2.protocol import EngineFailed, GenerationRequest, ModelUnavailable
 
 log = logging.getLogger("townhall.gpt2.engine")
@@ -139,7 +139,7 @@ class EngineThread:
         match order:
             case _Submit(key, request, submitted):
                 if (host := self._hosts.get(request.model)) is None:
-                    return [Failed(key, ModelUnavailable(say("failed.not_here", model=request.model)))]
+                    return [Failed(key, ModelUnavailable(message("failed.not_here", model=request.model)))]
                 return host.submit(key, request, submitted)
             case _Cancel(key):
                 for host in self._hosts.values():
@@ -154,10 +154,10 @@ class EngineThread:
 
     def _close(self, name: str) -> list[Notice]:
         host = self._hosts.pop(name, None)
-        return [] if host is None else host.close(ModelUnavailable(say("failed.not_here", model=name)))
+        return [] if host is None else host.close(ModelUnavailable(message("failed.not_here", model=name)))
 
     def _end(self, outbox: Outbox, reason: str | None) -> None:
-        error = EngineFailed(say("failed.engine_stopped", reason=reason) if reason else say("failed.stopping"))
+        error = EngineFailed(message("failed.engine_stopped", reason=reason) if reason else message("failed.stopping"))
         for host in self._hosts.values():
             outbox.put(host.close(error))
         self._hosts.clear()

@@ -9,7 +9,7 @@ from plugins.gpt2.engine.notices import Failed, Loaded, Loading, Notice, NotLoad
 from plugins.gpt2.engine.scheduler import Scheduler, Step
 from plugins.gpt2.formatting import detail
 from plugins.gpt2.language_model import LanguageModel
-from plugins.gpt2.messages import Said, say
+from plugins.gpt2.messages import Message, message
 from plugins.gpt2.protocol import Finished, GenerationError, GenerationRequest, ModelUnavailable
 
 log = logging.getLogger("townhall.gpt2.engine")
@@ -43,7 +43,7 @@ class ModelHost:
     def submit(self, key: int, request: GenerationRequest, submitted: float) -> list[Notice]:
         """Take a request; one that comes before the model is loaded is refused."""
         if self._scheduler is None:
-            return [Failed(key, ModelUnavailable(say("failed.not_here", model=self.name)))]
+            return [Failed(key, ModelUnavailable(message("failed.not_here", model=self.name)))]
         self._scheduler.submit(key, request, submitted)
         return []
 
@@ -105,13 +105,13 @@ class ModelHost:
         log.error("a step of %s failed (%d in a row)", self.name, self._failures, exc_info=error)
         if self._failures >= FAILURES_IN_A_ROW:
             what = f"{type(error).__name__}: {detail(error)}"
-            return self._out_of_service(say("failed.in_a_row", times=self._failures, error=what))
+            return self._out_of_service(message("failed.in_a_row", times=self._failures, error=what))
         self._free()
         self._loading = self._start()
         return []
 
-    def _out_of_service(self, reason: Said | str) -> list[Notice]:
-        told = self.close(ModelUnavailable(say("failed.out_of_service", model=self.name, reason=reason)))
+    def _out_of_service(self, reason: Message | str) -> list[Notice]:
+        told = self.close(ModelUnavailable(message("failed.out_of_service", model=self.name, reason=reason)))
         return [*told, NotLoaded(self.name, reason)]
 
     def _free(self) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from plugins.gpt2.language_model import ModelInfo
-from plugins.gpt2.messages import Said
+from plugins.gpt2.messages import Message
 from plugins.gpt2.protocol import Event, GenerationError, Text
 
 
@@ -84,7 +84,7 @@ class NotLoaded:
     """
 
     name: str
-    reason: Said | str
+    reason: Message | str
 
 
 @dataclass(frozen=True, slots=True)

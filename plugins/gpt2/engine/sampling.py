@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plugins.gpt2.language_model import Logits
-from plugins.gpt2.messages import say
+from plugins.gpt2.messages import message
 from plugins.gpt2.protocol import InvalidRequest, SamplingParams
 
 
@@ -51,12 +51,12 @@ def check_sampling(params: SamplingParams) -> None:
             continue
         if not math.isfinite(value) or not low <= value <= high:
             bounds = {"low": f"{low:.16g}", "high": f"{high:.16g}"}
-            raise InvalidRequest(say("invalid.number", field=field, given=value, **bounds))
+            raise InvalidRequest(message("invalid.number", field=field, given=value, **bounds))
     if len(params.stop) > MAX_STOPS:
-        raise InvalidRequest(say("invalid.stops", given=len(params.stop), most=MAX_STOPS))
+        raise InvalidRequest(message("invalid.stops", given=len(params.stop), most=MAX_STOPS))
     for text in params.stop:
         if not 1 <= len(text) <= MAX_STOP_CHARS:
-            raise InvalidRequest(say("invalid.stop", given=len(text), most=MAX_STOP_CHARS))
+            raise InvalidRequest(message("invalid.stop", given=len(text), most=MAX_STOP_CHARS))
 
 
 class Sampler:

@@ -15,7 +15,7 @@ from plugins.gpt2.engine.request_stats import RequestStats
 from plugins.gpt2.engine.row_allocator import RowAllocator
 from plugins.gpt2.engine.sequence import Sequence, begin
 from plugins.gpt2.language_model import LanguageModel, Logits
-from plugins.gpt2.messages import say
+from plugins.gpt2.messages import message
 from plugins.gpt2.protocol import (
     EngineFailed,
     Event,
@@ -223,4 +223,4 @@ class Scheduler:
         del self._sequences[sequence.key]
         self._rows.release(sequence.row, ())  # who knows what the failed step left in it
         sequence.detokenizer.finish()
-        return EngineFailed(say("failed.step", error=type(error).__name__), sequence.detokenizer.text)
+        return EngineFailed(message("failed.step", error=type(error).__name__), sequence.detokenizer.text)

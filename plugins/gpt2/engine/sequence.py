@@ -10,7 +10,7 @@ from plugins.gpt2.engine.request_stats import RequestStats
 from plugins.gpt2.engine.row_allocator import RowAllocator
 from plugins.gpt2.engine.sampling import Sampler
 from plugins.gpt2.language_model import LanguageModel, ModelInfo
-from plugins.gpt2.messages import Said, say
+from plugins.gpt2.messages import Message, message
 from plugins.gpt2.protocol import FinishReason, GenerationRequest, InvalidRequest, Timing
 
 
@@ -27,7 +27,7 @@ class Sequence:
     count: int
     tokens: list[int]
     prompt_tokens: int
-    notice: Said | None
+    notice: Message | None
     sampler: Sampler
     detokenizer: Detokenizer
     stats: RequestStats
@@ -91,7 +91,7 @@ def begin(
     )
 
 
-def fit_prompt(tokens: list[int], count: int, info: ModelInfo) -> tuple[list[int], Said | None]:
+def fit_prompt(tokens: list[int], count: int, info: ModelInfo) -> tuple[list[int], Message | None]:
     """Return the tokens to read, and what to tell the asker where they are not the prompt's own.
 
     Learned positions cannot shift: prompt and text share the context. The end of the prompt matters most for what
@@ -100,9 +100,9 @@ def fit_prompt(tokens: list[int], count: int, info: ModelInfo) -> tuple[list[int
     """
     if not tokens:
         if info.end_of_text is None:
-            raise InvalidRequest(say("invalid.empty", model=info.name))
-        return [info.end_of_text], say("notice.empty")
+            raise InvalidRequest(message("invalid.empty", model=info.name))
+        return [info.end_of_text], message("notice.empty")
     room = max(info.context_length - count, info.context_length // 4, 1)
     if len(tokens) <= room:
         return tokens, None
-    return tokens[-room:], say("notice.cut", given=len(tokens), context=info.context_length, used=room)
+    return tokens[-room:], message("notice.cut", given=len(tokens), context=info.context_length, used=room)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from plugins.gpt2.engine.sampling import check_sampling
 from plugins.gpt2.formatting import duration
-from plugins.gpt2.messages import say
+from plugins.gpt2.messages import message
 from plugins.gpt2.protocol import Busy, GenerationRequest, InvalidRequest
 from plugins.gpt2.settings import GPT2Settings
 
@@ -26,9 +26,11 @@ class Queue:
 def check_request(request: GenerationRequest, settings: GPT2Settings) -> None:
     """Raise :class:`InvalidRequest` where a value is out of bounds, whatever Discord has checked before."""
     if not 1 <= request.count <= settings.max_count:
-        raise InvalidRequest(say("invalid.number", field="count", given=request.count, low=1, high=settings.max_count))
+        raise InvalidRequest(
+            message("invalid.number", field="count", given=request.count, low=1, high=settings.max_count)
+        )
     if len(request.prompt) > MAX_PROMPT_CHARS:
-        raise InvalidRequest(say("invalid.prompt", given=len(request.prompt), most=MAX_PROMPT_CHARS))
+        raise InvalidRequest(message("invalid.prompt", given=len(request.prompt), most=MAX_PROMPT_CHARS))
     check_sampling(request.sampling)
 
 
@@ -45,10 +47,10 @@ def check_share(
     if request.user_id is not None:
         mine = [ends_in for other, ends_in in opened if other.user_id == request.user_id]
         if len(mine) >= member:
-            raise Busy(say("busy.member", count=len(mine), wait=duration(min(mine))))
+            raise Busy(message("busy.member", count=len(mine), wait=duration(min(mine))))
     if request.guild_id is not None:
         ours = [ends_in for other, ends_in in opened if other.guild_id == request.guild_id]
         if len(ours) >= guild:
-            raise Busy(say("busy.server", count=len(ours), wait=duration(min(ours))))
+            raise Busy(message("busy.server", count=len(ours), wait=duration(min(ours))))
     if queue.waiting >= settings.queue_limit:
-        raise Busy(say("busy.queue", count=queue.waiting, wait=duration(queue.moves_in)))
+        raise Busy(message("busy.queue", count=queue.waiting, wait=duration(queue.moves_in)))

@@ -6,20 +6,20 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from plugins.gpt2.messages import say
+from plugins.gpt2.messages import message
 from plugins.gpt2.protocol import ModelUnavailable
-from plugins.gpt2.service.model_pool import Shelf
-from plugins.gpt2.service.request_queue import Line
+from plugins.gpt2.service.model_pool import ModelPool
+from plugins.gpt2.service.request_queue import RequestQueue
 
 log = logging.getLogger("townhall.gpt2.models")
 
 
-class Fetching:
-    """Brings models onto the shelf; ``then`` is called when one has come or could not, and who waits has been told."""
+class ModelLoading:
+    """Brings models onto the pool; ``then`` is called when one has come or could not, and who waits has been told."""
 
-    def __init__(self, shelf: Shelf, line: Line, default: str, then: Callable[[], None]) -> None:
-        self._shelf = shelf
-        self._line = line
+    def __init__(self, pool: ModelPool, line: RequestQueue, default: str, then: Callable[[], None]) -> None:
+        self._pool = pool
+        self._queue = line
         self._default = default
         self._then = then
         self._tasks: set[asyncio.Task[None]] = set()
@@ -46,17 +46,17 @@ class Fetching:
 
     async def _fetch(self, model: str) -> None:
         try:
-            await self._shelf.fetch(model)
+            await self._pool.fetch(model)
         except ModelUnavailable as error:
             self._give_up(model, error)
         except Exception as error:
             log.exception("getting %s failed", model)
-            said = say("unavailable.not_loaded", model=model, reason=type(error).__name__)
+            said = message("unavailable.not_loaded", model=model, reason=type(error).__name__)
             self._give_up(model, ModelUnavailable(said))
         self._then()
 
     def _give_up(self, model: str, error: ModelUnavailable) -> None:
         """Send those away who wait for the model; who asks again has it tried again."""
-        self._line.send_away(error, model)
+        self._queue.reject(error, model)
         if model == self._default:
             self.default_failed = error

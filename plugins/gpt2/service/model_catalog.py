@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plugins.gpt2.formatting import parameters, size, without_folders
-from plugins.gpt2.messages import Said, say
+from plugins.gpt2.messages import Message, message
 from plugins.gpt2.model.constants import EMBEDDED_MODEL, OFFICIAL_CONFIGS, GPT2Config
 from plugins.gpt2.model.gpt2 import memory_plan
 from plugins.gpt2.protocol import ModelUnavailable
@@ -41,7 +41,7 @@ class Entry:
         return f"{without_folders(self.name)} · {facts}"[:100]
 
 
-class Catalogue:
+class ModelCatalog:
     """The host's list of models. ``total_memory`` tells the machine's bytes, None where it is not known."""
 
     def __init__(self, settings: GPT2Settings, *, total_memory: Callable[[], int | None] = memory.total_bytes) -> None:
@@ -61,9 +61,9 @@ class Catalogue:
         models = ", ".join(self.allowed)
         if config is not None and not self._settings.allowed_models:
             raise ModelUnavailable(
-                say("unavailable.too_large", model=name, need=size(self.memory_need(config)), models=models)
+                message("unavailable.too_large", model=name, need=size(self.memory_need(config)), models=models)
             )
-        raise ModelUnavailable(say("unavailable.not_offered", model=name[:100], models=models))
+        raise ModelUnavailable(message("unavailable.not_offered", model=name[:100], models=models))
 
     def entries(self) -> list[Entry]:
         """Return what an admin may choose from. Looks at the disk: a few milliseconds, not for the event loop."""
@@ -91,9 +91,9 @@ class Catalogue:
         return Entry(name, config.parameters, self.memory_need(config), folder is not None)
 
 
-def over_budget(name: str, need: int, budget: int) -> Said:
+def over_budget(name: str, need: int, budget: int) -> Message:
     """Return why the host's memory budget keeps a model out."""
-    return say("unavailable.over_budget", model=name[:100], need=size(need), budget=size(budget))
+    return message("unavailable.over_budget", model=name[:100], need=size(need), budget=size(budget))
 
 
 def _folder_of(name: str, *, allow_pickle: bool) -> Path | None:

@@ -17,7 +17,7 @@ from plugins.gpt2.engine.engine_thread import EngineThread
 from plugins.gpt2.engine.notices import Loaded, Loading, NotLoaded, Progress
 from plugins.gpt2.formatting import detail, size
 from plugins.gpt2.language_model import ModelInfo
-from plugins.gpt2.messages import Said, say
+from plugins.gpt2.messages import Message, message
 from plugins.gpt2.protocol import ModelUnavailable
 from plugins.gpt2.service.daemon_thread import in_daemon_thread
 from plugins.gpt2.service.model_catalog import over_budget
@@ -26,13 +26,13 @@ from townhall_bot import memory
 
 log = logging.getLogger("townhall.gpt2.models")
 
-Listener = Callable[[Said], None]
-STAGES = {"loading": say("progress.stage.loading"), "warming up": say("progress.stage.warming_up")}
+Listener = Callable[[Message], None]
+STAGES = {"loading": message("progress.stage.loading"), "warming up": message("progress.stage.warming_up")}
 """What the stages are called that a model goes through while it is loaded."""
 
 
 @dataclass(slots=True)
-class Shelved:
+class LoadedModel:
     """A loaded model, and how much of it there is."""
 
     info: ModelInfo
@@ -41,25 +41,25 @@ class Shelved:
     last_use: int = 0
     """Counts up with each use, to tell which one was used last."""
     used_at: float = 0.0
-    """When that was, in seconds of the shelf's clock."""
+    """When that was, in seconds of the pool's clock."""
 
 
 @dataclass(slots=True)
 class _Fetch:
     """A model on its way, with everyone who waits for it."""
 
-    line: Said
+    line: Message
     task: asyncio.Task[ModelInfo] | None = None
     built: asyncio.Future[Loaded] | None = None
     listeners: list[Listener] = field(default_factory=list)
 
-    def tell(self, line: Said) -> None:
+    def tell(self, line: Message) -> None:
         self.line = line
         for listener in list(self.listeners):
             listener(line)
 
 
-class Shelf:
+class ModelPool:
     """Keeps up to ``limit`` models, in up to ``budget`` bytes. ``in_use`` tells whether a model has requests.
 
     A model in use never leaves. ``clock`` is in seconds.
@@ -83,33 +83,33 @@ class Shelf:
         self._available = available
         self._budget = budget
         self._clock = clock
-        self._models: dict[str, Shelved] = {}
+        self._models: dict[str, LoadedModel] = {}
         self._fetches: dict[str, _Fetch] = {}
         self._needs: dict[str, int] = {}
-        self._out_of_service: dict[str, Said | str] = {}
+        self._out_of_service: dict[str, Message | str] = {}
         self._uses = 0
-        self._lost: Said | None = None
+        self._lost: Message | None = None
 
     @property
-    def loaded(self) -> dict[str, Shelved]:
+    def loaded(self) -> dict[str, LoadedModel]:
         """The models that serve, by name."""
         return self._models
 
     @property
-    def loading(self) -> Said | None:
+    def loading(self) -> Message | None:
         """What is on its way, with a line of progress."""
         return next((fetch.line for fetch in self._fetches.values()), None)
 
-    def progress(self, name: str) -> Said | None:
+    def progress(self, name: str) -> Message | None:
         """Return the last line of progress of a model on its way."""
         fetch = self._fetches.get(name)
         return fetch.line if fetch else None
 
-    def out_of_service(self, name: str) -> Said | str | None:
+    def out_of_service(self, name: str) -> Message | str | None:
         """Return why a model that failed too often serves no more; asking for it by :meth:`fetch` tries again."""
         return self._out_of_service.get(name)
 
-    def use(self, name: str) -> Shelved | None:
+    def touch(self, name: str) -> LoadedModel | None:
         """Return the model if it is loaded, and note that it is wanted."""
         model = self._models.get(name)
         if model is not None:
@@ -123,11 +123,11 @@ class Shelf:
 
         ``listener`` hears lines of progress. Raises :class:`ModelUnavailable` with the reason.
         """
-        if (model := self.use(name)) is not None:
+        if (model := self.touch(name)) is not None:
             return model.info
         fetch = self._fetches.get(name)
         if fetch is None:
-            fetch = self._fetches[name] = _Fetch(say("progress.looking", model=name))
+            fetch = self._fetches[name] = _Fetch(message("progress.looking", model=name))
             fetch.task = asyncio.create_task(self._fetch(name, fetch), name=f"gpt2-load-{name}")
             fetch.task.add_done_callback(_retrieve)
         assert fetch.task is not None  # set in the same breath
@@ -147,22 +147,22 @@ class Shelf:
         match notice:
             case Loading(name, progress):
                 if fetch is not None:
-                    fetch.tell(progress_line(name, progress))
+                    fetch.tell(progress_queue(name, progress))
             case Loaded(name, info, rows):
                 # A rebuild after a failure brings one, too: for a model that serves, or that has just been unloaded.
                 if built is not None or name in self._models:
-                    self._models[name] = Shelved(info, rows, self._needs.get(name, info.weight_bytes))
-                    self.use(name)
+                    self._models[name] = LoadedModel(info, rows, self._needs.get(name, info.weight_bytes))
+                    self.touch(name)
                 if built is not None and not built.done():
                     built.set_result(notice)
             case NotLoaded(name, reason):
                 was_serving = self._models.pop(name, None) is not None
                 if built is not None and not built.done():
-                    built.set_exception(ModelUnavailable(say("unavailable.not_loaded", model=name, reason=reason)))
+                    built.set_exception(ModelUnavailable(message("unavailable.not_loaded", model=name, reason=reason)))
                 elif was_serving:
                     self._out_of_service[name] = reason
 
-    def engine_lost(self, reason: Said) -> None:
+    def engine_lost(self, reason: Message) -> None:
         """Give up for good: the engine thread is gone."""
         self._lost = reason
         self._models.clear()
@@ -170,14 +170,14 @@ class Shelf:
             if fetch.built is not None and not fetch.built.done():
                 fetch.built.set_exception(ModelUnavailable(reason))
 
-    def trim(self) -> None:
+    def evict_over_limit(self) -> None:
         """Unload what is beyond the limit, the longest unused first; to be called when a request has ended."""
         newest = max(self._models, key=lambda name: self._models[name].last_use, default=None)
         leaving = [name for name in self._idle() if name != newest]  # it came for a reason, perhaps just now
         for name in leaving[: max(0, len(self._models) - self._limit)]:
             self._unload(name)
 
-    def leave_idle(self, seconds: float) -> None:
+    def evict_idle(self, seconds: float) -> None:
         """Unload what nobody has used for that long."""
         for name in self._idle():
             if self._clock() - self._models[name].used_at >= seconds:
@@ -205,12 +205,12 @@ class Shelf:
             return loaded.info
         finally:
             del self._fetches[name]
-            self.trim()
+            self.evict_over_limit()
 
     async def _open(self, name: str, fetch: _Fetch) -> Opened:
         loop = asyncio.get_running_loop()
 
-        def on_progress(line: Said) -> None:
+        def on_progress(line: Message) -> None:
             if self._lost is not None:
                 raise ConnectionAbortedError(str(self._lost))  # (an OSError: stops the download)
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody looks any more
@@ -220,7 +220,7 @@ class Shelf:
             return await in_daemon_thread(lambda: self._source.open(name, on_progress))
         except (ValueError, OSError) as error:
             log.warning("%s cannot be opened: %s", name, error)
-            raise ModelUnavailable(say("unavailable.not_opened", model=name, reason=detail(error))) from error
+            raise ModelUnavailable(message("unavailable.not_opened", model=name, reason=detail(error))) from error
 
     def _make_room(self, name: str, need: int) -> None:
         """Unload idle models where memory is short; raise :class:`ModelUnavailable` where even that is not enough."""
@@ -235,7 +235,7 @@ class Shelf:
             free += self._models[idle].memory_bytes
             self._unload(idle)
         if need > free:
-            raise ModelUnavailable(say("unavailable.no_memory", model=name, need=size(need), free=size(free)))
+            raise ModelUnavailable(message("unavailable.no_memory", model=name, need=size(need), free=size(free)))
 
     def _free(self) -> int | None:
         """Return the bytes that another model may take: what the machine has left, and the host's budget."""
@@ -257,13 +257,13 @@ class Shelf:
         self._engine.unload(name)
 
 
-def progress_line(name: str, progress: Progress) -> Said:
+def progress_queue(name: str, progress: Progress) -> Message:
     """Return where loading stands, as one line for a person."""
     stage, percent = STAGES.get(progress.stage, progress.stage), 100 * progress.done // max(1, progress.total)
     if not progress.memory_bytes:
-        return say("progress.stage_at", model=name, stage=stage, percent=percent)
+        return message("progress.stage_at", model=name, stage=stage, percent=percent)
     memory = size(progress.memory_bytes)
-    return say("progress.stage_with_memory", model=name, stage=stage, percent=percent, memory=memory)
+    return message("progress.stage_with_memory", model=name, stage=stage, percent=percent, memory=memory)
 
 
 def _retrieve(task: asyncio.Task[ModelInfo]) -> None:

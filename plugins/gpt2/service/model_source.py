@@ -10,7 +10,7 @@ from plugins.gpt2.engine.model_host import Build
 from plugins.gpt2.engine.notices import Progress
 from plugins.gpt2.formatting import size
 from plugins.gpt2.language_model import LanguageModel
-from plugins.gpt2.messages import Said, say
+from plugins.gpt2.messages import Message, message
 from plugins.gpt2.protocol import ModelUnavailable
 from plugins.gpt2.settings import GPT2Settings
 
@@ -30,7 +30,7 @@ class Opened:
 class ModelSource(Protocol):
     """What the service needs to know of models; a test brings its own."""
 
-    def open(self, name: str, on_progress: Callable[[Said], None]) -> Opened:
+    def open(self, name: str, on_progress: Callable[[Message], None]) -> Opened:
         """Download what is missing and check it. Blocks, so it runs in a thread of its own.
 
         ``on_progress`` takes a line for a person, from that thread, and may raise to stop it. Raises ValueError or
@@ -46,7 +46,7 @@ def check_disk(name: str, needed: int, budget: int) -> None:
     taken = sum(cached_repos().values())
     if taken + needed > budget:
         sizes = {"needed": size(needed), "taken": size(taken), "budget": size(budget)}
-        raise ModelUnavailable(say("unavailable.over_disk", model=name, **sizes))
+        raise ModelUnavailable(message("unavailable.over_disk", model=name, **sizes))
 
 
 class CheckpointSource:
@@ -55,7 +55,7 @@ class CheckpointSource:
     def __init__(self, settings: GPT2Settings) -> None:
         self._settings = settings
 
-    def open(self, name: str, on_progress: Callable[[Said], None]) -> Opened:
+    def open(self, name: str, on_progress: Callable[[Message], None]) -> Opened:
         """Open or download ``name``. Raises ``CheckpointError``, a ValueError whose message names the cure."""
         from plugins.gpt2.checkpoint.checkpoint import open_checkpoint
         from plugins.gpt2.model.gpt2 import memory_plan
@@ -69,7 +69,9 @@ class CheckpointSource:
                 check_disk(name, total - done, budget)
                 checked = True
             percent = 100 * done // max(1, total)
-            on_progress(say("progress.downloading", model=name, done=size(done), total=size(total), percent=percent))
+            on_progress(
+                message("progress.downloading", model=name, done=size(done), total=size(total), percent=percent)
+            )
 
         checkpoint = open_checkpoint(name, allow_pickle=self._settings.allow_pickle, on_progress=report)
         return Opened(

@@ -9,7 +9,7 @@ from plugins.gpt2.language_model import ModelInfo
 from plugins.gpt2.protocol import Event, Finished, GenerationError, GenerationRequest, Queued, Text, Timing
 
 
-class Ticket:
+class RequestState:
     """A request with its key in the engine. Everything here happens on the event loop.
 
     ``submitted`` is in seconds of the service's clock. A slow listener costs no memory: news that it has not fetched

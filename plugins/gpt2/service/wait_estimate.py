@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 from plugins.gpt2.protocol import Timing
 from plugins.gpt2.service.pace import Pace, Work
-from plugins.gpt2.service.request_state import Ticket
+from plugins.gpt2.service.request_state import RequestState
 
 
-class Forecast:
+class WaitEstimator:
     """Learns from what requests took. ``clock`` is in seconds, ``rows_of`` tells a model's places."""
 
     def __init__(self, clock: Callable[[], float], rows_of: Callable[[str], int]) -> None:
@@ -25,25 +25,25 @@ class Forecast:
         """Take what loading a model measured: seconds of a step that gives each running request one token."""
         self._pace.expect(model, step_s)
 
-    def knows(self, ticket: Ticket) -> bool:
-        """Tell whether anything was measured of the ticket's model."""
-        return self._pace.known(ticket.request.model)
+    def knows(self, state: RequestState) -> bool:
+        """Tell whether anything was measured of the state's model."""
+        return self._pace.known(state.request.model)
 
-    def begins(self, waiting: Sequence[Ticket], running: Iterable[Ticket]) -> dict[int, float]:
+    def begins(self, waiting: Sequence[RequestState], running: Iterable[RequestState]) -> dict[int, float]:
         """Return in how many seconds each of ``waiting``, in their order, is likely to begin, by key."""
         running = list(running)
         result: dict[int, float] = {}
-        for model in {ticket.request.model for ticket in waiting}:
-            mine = [ticket for ticket in waiting if ticket.request.model == model]
-            ahead = [self._work(ticket) for ticket in running if ticket.request.model == model]
-            starts = self._pace.starts(ahead, [self._work(ticket) for ticket in mine], self._rows_of(model))
-            result |= {ticket.key: start for ticket, start in zip(mine, starts, strict=True)}
+        for model in {state.request.model for state in waiting}:
+            mine = [state for state in waiting if state.request.model == model]
+            ahead = [self._work(state) for state in running if state.request.model == model]
+            starts = self._pace.starts(ahead, [self._work(state) for state in mine], self._rows_of(model))
+            result |= {state.key: start for state, start in zip(mine, starts, strict=True)}
         return result
 
-    def ends(self, ticket: Ticket, begins: dict[int, float]) -> float:
+    def ends(self, state: RequestState, begins: dict[int, float]) -> float:
         """Return in how many seconds a request is likely to end, given what :meth:`begins` returned."""
-        return begins.get(ticket.key, 0.0) + self._pace.left(self._work(ticket))
+        return begins.get(state.key, 0.0) + self._pace.left(self._work(state))
 
-    def _work(self, ticket: Ticket) -> Work:
-        running_s = 0.0 if ticket.begun is None else self._clock() - ticket.begun
-        return Work(ticket.request.model, ticket.request.count, running_s)
+    def _work(self, state: RequestState) -> Work:
+        running_s = 0.0 if state.begun is None else self._clock() - state.begun
+        return Work(state.request.model, state.request.count, running_s)

@@ -12,9 +12,9 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from plugins.gpt2 import spoken
 from plugins.gpt2.chat.message_format import seconds
 from plugins.gpt2.formatting import Amount
+from plugins.gpt2.messages import TEXTS
 from plugins.gpt2.service.service import GPT2Service
 from plugins.gpt2.stats.chart import draw
 from plugins.gpt2.stats.summary import DAY_S, KIND, Day, sum_up
@@ -24,7 +24,7 @@ from townhall_bot.store import Records
 PICTURE = "gpt2-stats.png"
 
 
-class StatisticsCommand:
+class StatsCommand:
     """Builds the command and carries it out. ``clock`` is Unix time, ``cache`` a folder for the drawing library."""
 
     def __init__(
@@ -39,10 +39,10 @@ class StatisticsCommand:
     def build(self) -> app_commands.Command[Any, ..., Any]:
         """Return ``/gpt2-stats``."""
 
-        @app_commands.command(name="gpt2-stats", description=spoken.TEXTS.english("stats.description"))
+        @app_commands.command(name="gpt2-stats", description=TEXTS.english("stats.description"))
         async def gpt2_stats(interaction: discord.Interaction) -> None:
             await interaction.response.defer(thinking=True)
-            words = spoken.to_channel(interaction)
+            words = TEXTS.for_channel(interaction)
             now = self._clock()
             records = await self._records.since(KIND, DAY_S)
             day = sum_up(records, guild_id=interaction.guild_id, now=now)

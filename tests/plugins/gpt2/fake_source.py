@@ -7,7 +7,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from plugins.gpt2.messages import Said, say
+from plugins.gpt2.messages import Message, message
 from plugins.gpt2.protocol import (
     Event,
     Finished,
@@ -71,9 +71,9 @@ class FakeSource:
         self.opened: list[str] = []
         self.models: list[FakeModel] = []
 
-    def open(self, name: str, on_progress: Callable[[Said], None]) -> Opened:
+    def open(self, name: str, on_progress: Callable[[Message], None]) -> Opened:
         self.opened.append(name)
-        on_progress(say("progress.downloading", model=name, done="1 MB", total="2 MB", percent=50))
+        on_progress(message("progress.downloading", model=name, done="1 MB", total="2 MB", percent=50))
         self.before_open(name)
         if name.startswith("bad"):
             raise ValueError(f"{name}: /srv/models/{name}/config.json is not there. Copy it again.")

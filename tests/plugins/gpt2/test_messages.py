@@ -11,26 +11,26 @@ from pathlib import Path
 import pytest
 
 from plugins.gpt2 import messages
-from plugins.gpt2.messages import TEXTS, say
+from plugins.gpt2.messages import TEXTS, message
 from plugins.gpt2.protocol import Busy, EngineFailed
 
 HERE = Path(messages.__file__).parent
 ENGLISH = TEXTS._by_locale["en"]
-SPEAKERS = ("say", "words", "english")
-"""What takes a text's name: ``say``, a variable or attribute called words, ``TEXTS.english``."""
+SPEAKERS = ("message", "words", "english")
+"""What takes a text's name: ``message``, a variable or attribute called words, ``TEXTS.english``."""
 
 
 def test_what_is_said_is_english_in_a_log_and_german_for_a_german() -> None:
-    busy = Busy(say("busy.queue", count=3, wait="8 s"))
+    busy = Busy(message("busy.queue", count=3, wait="8 s"))
     assert str(busy).startswith("The queue is full: 3 are waiting")
-    assert busy.said.by(TEXTS.of("de")).startswith("Die Warteschlange ist voll: 3 warten")
+    assert busy.message.by(TEXTS.of("de")).startswith("Die Warteschlange ist voll: 3 warten")
 
 
 def test_a_part_of_a_sentence_is_in_the_same_language() -> None:
-    reason = say("failed.in_a_row", times=3, error="OSError: no such device")
-    failed = EngineFailed(say("failed.out_of_service", model="{gpt2}", reason=reason), "Once")
+    reason = message("failed.in_a_row", times=3, error="OSError: no such device")
+    failed = EngineFailed(message("failed.out_of_service", model="{gpt2}", reason=reason), "Once")
     assert str(failed).startswith("{gpt2} is out of service: it failed 3 times in a row, the last time with OSError")
-    assert failed.said.by(TEXTS.of("de")).startswith("{gpt2} ist außer Betrieb: Es ist 3-mal hintereinander")
+    assert failed.message.by(TEXTS.of("de")).startswith("{gpt2} ist außer Betrieb: Es ist 3-mal hintereinander")
     assert failed.partial_text == "Once"
 
 

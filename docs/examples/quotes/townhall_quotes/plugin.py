@@ -69,7 +69,7 @@ class QuotesPlugin(Plugin):
         @app_commands.command(name="quote-me", description=TEXTS.english("command.write"))
         @app_commands.guild_only()
         async def write(interaction: discord.Interaction) -> None:
-            await interaction.response.send_modal(Saying(self, TEXTS.of(interaction.locale)))
+            await interaction.response.send_modal(Saying(self, TEXTS.for_user(interaction)))
 
         @app_commands.command(name="quote", description=TEXTS.english("command.show"))
         @app_commands.guild_only()
@@ -82,7 +82,7 @@ class QuotesPlugin(Plugin):
         @app_commands.checks.has_permissions(manage_guild=True)
         @app_commands.guild_only()
         async def config(interaction: discord.Interaction, channel: discord.TextChannel | None = None) -> None:
-            words, settings = TEXTS.of(interaction.locale), self.context.guild_settings
+            words, settings = TEXTS.for_user(interaction), self.context.guild_settings
             chosen = None if channel is None else channel.id
             await settings.change(int(interaction.guild_id or 0), "channel", chosen, actor_id=interaction.user.id)
             told = words("said.everywhere") if channel is None else words("said.only", channel=channel.mention)
@@ -96,7 +96,7 @@ class QuotesPlugin(Plugin):
 
     async def save(self, interaction: discord.Interaction, author: int, text: str) -> None:
         """Keep a text, and tell who wanted it."""
-        words, server, most = TEXTS.of(interaction.locale), interaction.guild_id or 0, self.context.settings.most
+        words, server, most = TEXTS.for_user(interaction), interaction.guild_id or 0, self.context.settings.most
         if not text.strip() or len(text) > LONGEST:
             raise Refusal(words("refused.length", most=LONGEST))
         async with self.saving:  # two who save at once must not both take the last place
@@ -109,7 +109,7 @@ class QuotesPlugin(Plugin):
 
     async def show(self, interaction: discord.Interaction) -> None:
         """Show the channel some quote."""
-        words, server = TEXTS.of(interaction.locale), interaction.guild_id or 0
+        words, server = TEXTS.for_user(interaction), interaction.guild_id or 0
         only = await self.context.guild_settings.get(server, "channel")
         if only not in (None, interaction.channel_id):
             raise Refusal(words("refused.channel", channel=f"<#{only}>"))
@@ -117,7 +117,7 @@ class QuotesPlugin(Plugin):
         if not quotes:
             raise Refusal(words("refused.none"))
         drawn = random.choice(quotes)
-        view = discord.ui.View(timeout=None).add_item(Another(TEXTS.of(interaction.guild_locale)("button.another")))
+        view = discord.ui.View(timeout=None).add_item(Another(TEXTS.for_channel(interaction)("button.another")))
         await interaction.response.send_message(f"{sanitize(drawn.values['text'])}\n— <@{drawn.user_id}>", view=view)
 
     async def health(self) -> Health:

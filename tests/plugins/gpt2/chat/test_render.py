@@ -3,9 +3,8 @@ from __future__ import annotations
 import pytest
 
 from plugins.gpt2.chat.message_format import LONG_PROMPT, ending, measured, render, verbatim, waiting
-from plugins.gpt2.messages import say
+from plugins.gpt2.messages import TEXTS, message
 from plugins.gpt2.protocol import Timing
-from plugins.gpt2.spoken import TEXTS
 
 WORDS = TEXTS.of("en-US")
 TIMING = Timing(
@@ -71,7 +70,7 @@ def test_the_waiting_line_tells_the_place() -> None:
     assert waiting(WORDS, 0, None, None) == "⏳ You are next."
     assert waiting(WORDS, 0, 12.4, None) == "⏳ You are next, in about 12 s."
     assert waiting(WORDS, 1, 200.0, None) == "⏳ In the queue: 1 goes before you; your turn comes in about 3 min."
-    assert waiting(WORDS, 2, 9.0, say("progress.looking", model="my_own")) == r"⏳ Looking for my\_own"
+    assert waiting(WORDS, 2, 9.0, message("progress.looking", model="my_own")) == r"⏳ Looking for my\_own"
 
 
 def test_the_timing_line_says_everything_that_was_measured() -> None:
@@ -83,7 +82,7 @@ def test_the_timing_line_says_everything_that_was_measured() -> None:
 
 def test_the_small_print_names_what_was_adjusted_and_an_unexpected_end() -> None:
     assert ending(WORDS, "length", [], None) == ""
-    assert ending(WORDS, "context", [say("notice.empty")], None).splitlines() == [
+    assert ending(WORDS, "context", [message("notice.empty")], None).splitlines() == [
         "Your prompt is empty, so the model starts a text of its own.",
         "The text ends here because the model reads no more than this at a time.",
     ]

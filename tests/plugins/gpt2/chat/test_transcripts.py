@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from plugins.gpt2.chat.transcripts import KIND, KeptTexts
+from plugins.gpt2.chat.transcripts import KIND, Transcripts
 from plugins.gpt2.cli import transcripts
 from tests.plugins.gpt2.fake_model import request
 from tests.plugins.gpt2.fake_plugin import answered, begin
@@ -87,9 +87,9 @@ async def test_what_was_kept_for_long_enough_goes_and_all_of_it_once_the_host_tu
     for days in (3, 1):
         values = {"prompt": f"{days} days ago"}
         await entries.add(KIND, values, guild_id=1, user_id=2, at=time.time() - days * 86_400)
-    await KeptTexts(entries, 2).keep(request("now", user=2), "…")
+    await Transcripts(entries, 2).keep(request("now", user=2), "…")
     assert [entry.values["prompt"] for entry in await entries.of(KIND)] == ["1 days ago", "now"]
-    await KeptTexts(entries, 0).forget_old()
+    await Transcripts(entries, 0).forget_old()
     assert await entries.of(KIND) == []
     await store.close()
 
@@ -107,7 +107,7 @@ async def test_a_text_that_cannot_be_kept_still_reaches_the_member(
 
 async def test_where_nothing_is_kept_nothing_is_written_even_for_a_moment(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "townhall.db")
-    kept = KeptTexts(store.entries("gpt2"), 0)
+    kept = Transcripts(store.entries("gpt2"), 0)
     before = await store._run(lambda db: db.total_changes)
     await kept.keep(request("Hush", user=2), "…")
     assert await store._run(lambda db: db.total_changes) == before

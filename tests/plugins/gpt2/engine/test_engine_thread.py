@@ -19,7 +19,7 @@ from plugins.gpt2.engine.notices import (
     RequestEvent,
     coalesce,
 )
-from plugins.gpt2.messages import say
+from plugins.gpt2.messages import message
 from plugins.gpt2.protocol import EngineFailed, Finished, ModelUnavailable, Started, Text
 from tests.plugins.gpt2.fake_model import FakeModel, greedy_text, loading, request
 
@@ -225,7 +225,7 @@ def test_pieces_of_one_text_become_one_and_keep_their_place() -> None:
         RequestEvent(1, Text("a")),
         RequestEvent(2, Text("x")),
         RequestEvent(1, Text("b")),
-        Failed(2, EngineFailed(say("failed.stopping"), "x")),
+        Failed(2, EngineFailed(message("failed.stopping"), "x")),
         RequestEvent(1, Text("c")),
     ]
     assert coalesce(notices) == [

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from plugins.gpt2.messages import Said
+from plugins.gpt2.messages import Message
 from plugins.gpt2.protocol import ModelUnavailable
 from tests.plugins.gpt2.fake_model import greedy_text, request
 from tests.plugins.gpt2.fake_source import Asker, FakeSource, Start, settings
@@ -16,7 +16,7 @@ from tests.plugins.gpt2.fake_source import Asker, FakeSource, Start, settings
 async def test_callers_at_the_same_time_share_one_load(start: Start) -> None:
     source = FakeSource()
     service = await start(source)
-    lines: list[Said] = []
+    lines: list[Message] = []
     infos = await asyncio.gather(
         service.ensure_model("other", lines.append),
         service.ensure_model("other", lines.append),

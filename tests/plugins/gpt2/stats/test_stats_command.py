@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 from prometheus_client import CollectorRegistry, generate_latest
 
+from plugins.gpt2.messages import TEXTS
 from plugins.gpt2.plugin import GPT2Plugin
-from plugins.gpt2.spoken import TEXTS
 from plugins.gpt2.stats import stats_command
 from plugins.gpt2.stats.chart import draw
 from plugins.gpt2.stats.summary import DAY_S, hourly, span_h, sum_up
