@@ -29,7 +29,7 @@ from townhall_bot.loopback.world.clock import Snowflakes
 from townhall_bot.loopback.world.state_file import StateFile, StateFileError
 from townhall_bot.outcomes import Settled
 from townhall_bot.plugins.host import LoadedPlugin
-from townhall_bot.plugins.reload import watch
+from townhall_bot.plugins import reload as reloading
 from townhall_bot.settings import Settings
 from townhall_bot.store import Store
 
@@ -101,7 +101,7 @@ async def _kept(path: Path | None, server: LoopbackDiscord) -> AsyncIterator[Non
 async def _attended(connected: AbstractAsyncContextManager[Townhall], reload: bool) -> AsyncIterator[Townhall]:
     """Bring in the bot; with ``reload``, reload plugins whose files change."""
     async with connected as bot:
-        watching = asyncio.create_task(watch(bot, note), name="townhall-watch") if reload else None
+        watching = asyncio.create_task(reloading.watch(bot, note), name="townhall-watch") if reload else None
         try:
             yield bot
         finally:

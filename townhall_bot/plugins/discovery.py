@@ -123,7 +123,7 @@ def _at_hand(cls: type[Plugin]) -> LoadedPlugin:
 
 def _check_class(name: str, cls: Any) -> None:
     if not (isinstance(cls, type) and issubclass(cls, Plugin)):
-        raise PluginError(f"the entry point must name a class derived from {Plugin.__module__}.Plugin, not {cls!r}")
+        raise PluginError(f"the entry point must name a class derived from townhall_bot.plugins.Plugin, not {cls!r}")
     if getattr(cls, "name", None) != name:
         raise PluginError(
             f"its class calls itself {getattr(cls, 'name', None)!r}; name and entry point must be the same"
