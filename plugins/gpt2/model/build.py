@@ -112,7 +112,6 @@ def build(
     checkpoint: Checkpoint, *, weights: Weights | None, rows: int, device: str | None, threads: int | None
 ) -> Generator[LoadProgress, None, GPT2]:
     """Yield before and after each large tensor; return the model, not warmed up. Arguments as ``gpt2.loading``."""
-    tiny.share_kernel_cache()
     config, where = checkpoint.config, device or tiny.default_device()
     chosen: Weights = weights or ("int8" if where.split(":")[0] == "CPU" else "fp16")
     team_size = threads or usable_cores()

@@ -5,6 +5,7 @@ A test names what broke here when the pin moves. Everything of tinygrad belongs 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -35,25 +36,37 @@ DTYPES: dict[str, DType] = {"fp32": dtypes.float32, "fp16": dtypes.float16}
 
 
 def share_kernel_cache() -> None:
-    """Open tinygrad's kernel cache so that a later engine thread may go on where an earlier one ended.
+    """Have tinygrad's kernel cache opened by us: for every thread, and at most once.
 
-    tinygrad keeps one SQLite connection for the process and sqlite3 ties it to the thread that opened it. A cache that
-    cannot be opened (a read-only home, a full disk) is done without: kernels are compiled at every start then.
+    tinygrad keeps one SQLite connection for the process and sqlite3 ties it to the thread that opened it, so that a
+    later engine thread could not go on where an earlier one ended. A cache that cannot be opened (a read-only home, a
+    full disk) is done without: kernels are compiled at every start then.
     """
-    if helpers._db_connection is not None:
-        return
+    helpers.db_connection = _shared_connection
+
+
+def _shared_connection() -> sqlite3.Connection:
+    """Stand in for ``helpers.db_connection``."""
+    if _opened:
+        return _opened[0]
     try:
         Path(helpers.CACHEDB).parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(helpers.CACHEDB, timeout=60, isolation_level="IMMEDIATE", check_same_thread=False)
-        connection.execute("PRAGMA journal_mode=WAL").fetchone()
+        with contextlib.suppress(sqlite3.OperationalError):  # another process has set it, or is about to
+            connection.execute("PRAGMA journal_mode=WAL").fetchone()
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("CREATE TABLE IF NOT EXISTS writable (yes)")
         connection.commit()
     except (OSError, sqlite3.Error) as error:
         log.warning("no kernel cache in %s (%s): kernels are compiled at every start", helpers.CACHEDB, error)
         helpers.CACHELEVEL.value = 0
-        return
-    helpers._db_connection = connection
+        connection = sqlite3.connect(":memory:", check_same_thread=False)
+    _opened.append(connection)
+    return connection
+
+
+_opened: list[sqlite3.Connection] = []
+share_kernel_cache()
 
 
 def _lowered_once(ast: UOp, renderer: Any) -> UOp:
@@ -75,7 +88,6 @@ def default_device() -> str:
 
 def open_device(name: str) -> None:
     """Open one of tinygrad's devices; raise RuntimeError with the cure where this machine has none of that name."""
-    share_kernel_cache()  # opening the CPU compiles
     try:
         Device[name]
     except Exception as error:  # a module, a library or a driver that is not there: each device fails in its own way

@@ -39,7 +39,6 @@ LAUNCHERS: dict[str, Callable[[], Launcher]] = {
 
 @pytest.fixture(params=list(LAUNCHERS))
 def launcher(request: pytest.FixtureRequest) -> Launcher:
-    device.share_kernel_cache()
     return LAUNCHERS[request.param]()
 
 
