@@ -21,6 +21,8 @@ from plugins.gpt2.model.cpu.graph import team_of, use_graph
 from plugins.gpt2.model.cpu.kernels import layer_norm
 from plugins.gpt2.model.cpu.launcher import CLauncher
 from plugins.gpt2.model.cpu.step_cache import StepFactory
+from plugins.gpt2.model.device_names import is_cpu
+from plugins.gpt2.model.device_plan import DevicePlan
 from plugins.gpt2.model.feed_forward import FeedForward
 from plugins.gpt2.model.gpt2 import GPT2, LoadProgress
 from plugins.gpt2.model.kernels import Epilogue
@@ -92,7 +94,7 @@ class _Assembly:
 
 def launcher_for(where: str, threads: int) -> Launcher:
     """Return the launcher that serves on a device. On a CPU whose compiler takes no C kernels: tinygrad's own."""
-    if where.split(":")[0] != "CPU":
+    if not is_cpu(where):
         return UOpLauncher(GPU, where)
     try:
         use_graph(threads)
@@ -109,11 +111,10 @@ def usable_cores() -> int:
 
 
 def build(
-    checkpoint: Checkpoint, *, weights: Weights | None, rows: int, device: str | None, threads: int | None
+    checkpoint: Checkpoint, plan: DevicePlan, *, rows: int, threads: int | None
 ) -> Generator[LoadProgress, None, GPT2]:
     """Yield before and after each large tensor; return the model, not warmed up. Arguments as ``gpt2.loading``."""
-    config, where = checkpoint.config, device or tiny.default_device()
-    chosen: Weights = weights or ("int8" if where.split(":")[0] == "CPU" else "fp16")
+    config, where, chosen = checkpoint.config, plan.device, plan.weights
     team_size = threads or usable_cores()
     launcher = launcher_for(where, team_size)
     total, read, source = checkpoint.total_bytes, 0, ""

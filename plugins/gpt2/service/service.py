@@ -62,13 +62,18 @@ class GPT2Service:
         self.settings = settings
         self.catalog = ModelCatalog(settings)
         self._clock = clock
+
+        def available() -> int | None:
+            plan = settings.known_plan()
+            return available_memory() if plan is not None and plan.is_cpu else None  # a GPU's memory is not known
+
         self._engine = EngineThread(self._hear, clock=clock)
         self._pool = ModelPool(
             self._engine,
             source or CheckpointSource(settings),
             limit=settings.loaded_models,
             in_use=self._in_use,
-            available=available_memory if settings.on_cpu else lambda: None,
+            available=available,
             budget=settings.memory_budget,
             clock=clock,
         )
