@@ -16,7 +16,21 @@ from plugins.gpt2.model import compiler
 from plugins.gpt2.model import device as tiny
 from plugins.gpt2.model.attention import Attention
 from plugins.gpt2.model.cache.weights_cache import PackedWeights, open_or_convert
-from plugins.gpt2.model.constants import GPT2Config, Weights
+from plugins.gpt2.model.constants import (
+    CONTRACT,
+    EXPAND,
+    FIRST_NORM,
+    HEAD,
+    LAST_NORM,
+    POSITIONS,
+    PROJECTION,
+    QKV,
+    SECOND_NORM,
+    TOKENS,
+    GPT2Config,
+    Weights,
+    in_block,
+)
 from plugins.gpt2.model.cpu.graph import team_of, use_graph
 from plugins.gpt2.model.cpu.kernels import layer_norm
 from plugins.gpt2.model.cpu.launcher import CLauncher
@@ -66,7 +80,7 @@ class _Assembly:
         return LayerNorm(weight, bias, self.config.layer_norm_epsilon, self.launcher)
 
     def block(self, index: int) -> TransformerBlock:
-        config, name = self.config, f"h.{index}"
+        config = self.config
         cache = KVCache(
             rows=self.rows,
             heads=config.n_head,
@@ -76,20 +90,21 @@ class _Assembly:
             layout=self.launcher.layout,
             where=self.where,
         )
-        qkv, projection = self.linear(f"{name}.attn.c_attn"), self.linear(f"{name}.attn.c_proj")
-        expand, contract = self.linear(f"{name}.mlp.c_fc", config.activation), self.linear(f"{name}.mlp.c_proj")
+        qkv, projection = self.linear(in_block(index, QKV)), self.linear(in_block(index, PROJECTION))
+        expand = self.linear(in_block(index, EXPAND), config.activation)
+        contract = self.linear(in_block(index, CONTRACT))
         return TransformerBlock(
-            self.layer_norm(f"{name}.ln_1"),
+            self.layer_norm(in_block(index, FIRST_NORM)),
             Attention(qkv, projection, cache, self.launcher),
-            self.layer_norm(f"{name}.ln_2"),
+            self.layer_norm(in_block(index, SECOND_NORM)),
             FeedForward(expand, contract),
         )
 
     def network(self) -> Transformer:
-        wte = self.linear("wte")
+        wte, wpe = self.linear(TOKENS), self.tensor(f"{POSITIONS}.weight")
         blocks = [self.block(index) for index in range(self.config.n_layer)]
-        head = wte if self.config.tied_head else self.linear("lm_head")
-        return Transformer(wte, self.tensor("wpe.weight"), blocks, self.layer_norm("ln_f"), head, self.launcher)
+        head = wte if self.config.tied_head else self.linear(HEAD)
+        return Transformer(wte, wpe, blocks, self.layer_norm(LAST_NORM), head, self.launcher)
 
 
 def launcher_for(where: str, threads: int) -> Launcher:
