@@ -14,9 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from plugins.gpt2.engine.engine_thread import EngineThread
-from plugins.gpt2.engine.notices import Loaded, Loading, NotLoaded, Progress
+from plugins.gpt2.engine.notices import Loaded, Loading, NotLoaded
 from plugins.gpt2.formatting import detail, size
-from plugins.gpt2.language_model import ModelInfo
+from plugins.gpt2.language_model import LoadProgress, ModelInfo
 from plugins.gpt2.messages import Message, message
 from plugins.gpt2.protocol import ModelUnavailable
 from plugins.gpt2.service.daemon_thread import in_daemon_thread
@@ -257,7 +257,7 @@ class ModelPool:
         self._engine.unload(name)
 
 
-def progress_queue(name: str, progress: Progress) -> Message:
+def progress_queue(name: str, progress: LoadProgress) -> Message:
     """Return where loading stands, as one line for a person."""
     stage, percent = STAGES.get(progress.stage, progress.stage), 100 * progress.done // max(1, progress.total)
     if not progress.memory_bytes:

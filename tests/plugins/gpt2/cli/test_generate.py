@@ -141,6 +141,6 @@ def test_ctrl_c_stops_at_once_and_shows_what_there_is(capsys: Captured, monkeypa
 
 
 def test_the_model_file_is_a_program_of_its_own(tmp_path: Path) -> None:
-    command = [sys.executable, gpt2.__file__, "--prompt", "The king", "--count", "3", "--json"]
+    command = [sys.executable, "-m", gpt2.__name__, "--prompt", "The king", "--count", "3", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path, timeout=60)
     assert json.loads(done.stdout)["new_tokens"] == 3
