@@ -12,11 +12,11 @@ import numpy as np
 from tinygrad import Device, UOp
 from tinygrad.engine.jit import GraphRunner
 
-from plugins.gpt2.model.cpu.team import COMMAND_WORDS, HEADER, MOST_ARGUMENTS, NO_SLICE, Team
+from plugins.gpt2.model.cpu.team import HEADER, LAUNCH_WORDS, MOST_ARGUMENTS, NO_SLICE, Team
 
 
 class CPUGraph(GraphRunner):  # type: ignore[misc] # tinygrad's classes are untyped here, see pyproject.toml
-    """One captured step as a table of commands. Built and called by tinygrad."""
+    """One captured step as a table of launches. Built and called by tinygrad."""
 
     latest: ClassVar[CPUGraph | None] = None
     """The graph that was built last; ``cpu_steps`` records it."""
@@ -26,10 +26,10 @@ class CPUGraph(GraphRunner):  # type: ignore[misc] # tinygrad's classes are unty
         self.team = team
         self.function = linear
         self.codes: list[bytes] = []
-        """Of each command the compiled object."""
+        """Of each launch the compiled object."""
         self.bases: list[list[tuple[int, int]]] = []
-        """Of each command's buffers the address and size of the allocation that they lie in."""
-        self.table = np.zeros((len(self.calls), COMMAND_WORDS), np.uint64)
+        """Of each launch's buffers the address and size of the allocation that they lie in."""
+        self.table = np.zeros((len(self.calls), LAUNCH_WORDS), np.uint64)
         self.inputs: list[tuple[int, int, int]] = []
         self.variables: list[tuple[int, int, str]] = []
         for index, ((_, program, buffers, _), runtime, replaced) in enumerate(
@@ -74,7 +74,7 @@ class CPUGraph(GraphRunner):  # type: ignore[misc] # tinygrad's classes are unty
 
     @staticmethod
     def supports_uop(batch_devs: list[Any], new_call: UOp) -> bool:
-        """Take every compiled kernel whose arguments fit a command."""
+        """Take every compiled kernel whose arguments fit a launch."""
         if not GraphRunner.supports_uop(batch_devs, new_call):
             return False
         program = new_call.src[0].arg

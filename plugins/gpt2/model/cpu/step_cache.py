@@ -29,7 +29,7 @@ import numpy.typing as npt
 from plugins.gpt2.model import device
 from plugins.gpt2.model.cache.cache_dir import TEMPORARY, sweep, used
 from plugins.gpt2.model.cpu.graph import CPUGraph
-from plugins.gpt2.model.cpu.team import COMMAND_WORDS, HEADER, Team
+from plugins.gpt2.model.cpu.team import HEADER, LAUNCH_WORDS, Team
 from plugins.gpt2.model.page_memory import zeros
 from plugins.gpt2.model.steps import Floats, Ints, JitStep, Step
 from plugins.gpt2.model.transformer import Transformer
@@ -56,19 +56,19 @@ Array = npt.NDArray[Any]
 class Recording:
     """A step without addresses.
 
-    ``regions`` are (name, bytes); ``commands`` is a table as ``team`` runs it, except that a function is an index
+    ``regions`` are (name, bytes); ``launches`` is a table as ``team`` runs it, except that a function is an index
     into ``programs`` and an argument an offset into the region that ``places`` (count, arguments) names, -1 for none.
     """
 
     programs: tuple[bytes, ...]
     regions: tuple[tuple[str, int], ...]
-    commands: npt.NDArray[np.uint64]
+    launches: npt.NDArray[np.uint64]
     places: npt.NDArray[np.int32]
 
     def to_bytes(self) -> bytes:
         """Return the recording as an ``.npz`` file without pickles."""
         whole = io.BytesIO()
-        arrays: dict[str, Array] = {"commands": self.commands, "places": self.places}
+        arrays: dict[str, Array] = {"launches": self.launches, "places": self.places}
         arrays |= {f"program_{index}": np.frombuffer(code, np.uint8) for index, code in enumerate(self.programs)}
         np.savez(whole, regions=np.array(json.dumps(self.regions)), **arrays)  # type: ignore[arg-type]  # stubs want allow_pickle there
         return whole.getvalue()
@@ -80,7 +80,7 @@ class Recording:
             regions = tuple((str(name), int(size)) for name, size in json.loads(str(stored["regions"])))
             count = sum(name.startswith("program_") for name in stored.files)
             programs = tuple(stored[f"program_{index}"].tobytes() for index in range(count))
-            return Recording(programs, regions, stored["commands"], stored["places"])
+            return Recording(programs, regions, stored["launches"], stored["places"])
 
 
 class StepFactory:
@@ -133,12 +133,12 @@ def record(step: JitStep, inputs: Ints, wanted: Ints, known: Mapping[str, Array]
     spans.sort()
     codes: dict[bytes, int] = {}
     regions: dict[str, tuple[int, int]] = {}
-    commands = graph.table.copy()
-    commands[:, 4:HEADER] = 0
-    places = np.full((len(commands), COMMAND_WORDS - HEADER), -1, np.int32)
+    launches = graph.table.copy()
+    launches[:, 4:HEADER] = 0
+    places = np.full((len(launches), LAUNCH_WORDS - HEADER), -1, np.int32)
     starts = np.array([start for start, _, _ in spans], np.uint64)
     for row, (code, bases) in enumerate(zip(graph.codes, graph.bases, strict=True)):
-        commands[row, 0] = codes.setdefault(code, len(codes))
+        launches[row, 0] = codes.setdefault(code, len(codes))
         for column, (base, size) in enumerate(bases):
             address = int(graph.table[row, HEADER + column])
             found = int(np.searchsorted(starts, address, side="right")) - 1
@@ -147,12 +147,12 @@ def record(step: JitStep, inputs: Ints, wanted: Ints, known: Mapping[str, Array]
                 start, length, name = spans[found]
             regions.setdefault(name, (len(regions), length))
             places[row, column] = regions[name][0]
-            commands[row, HEADER + column] = address - start
+            launches[row, HEADER + column] = address - start
     named = [(name, size) for name, (_, size) in regions.items()]
     numbered = tuple(
         (name if not name.startswith("scratch:") else f"scratch:{n}", size) for n, (name, size) in enumerate(named)
     )
-    return Recording(tuple(codes), numbered, commands, places)
+    return Recording(tuple(codes), numbered, launches, places)
 
 
 class TableStep:
@@ -178,8 +178,8 @@ class TableStep:
         self.logits: Floats = byte_views[LOGITS].view(np.float32).reshape(wanted, -1)
         functions = np.array([program.addr for program in self.programs], np.uint64)
         bases = np.array([array.ctypes.data for array in self.memory], np.uint64)
-        self.table = recording.commands.copy()
-        self.table[:, 0] = functions[recording.commands[:, 0].astype(np.int64)]
+        self.table = recording.launches.copy()
+        self.table[:, 0] = functions[recording.launches[:, 0].astype(np.int64)]
         arguments = self.table[:, HEADER:]
         used = recording.places >= 0
         arguments[used] += bases[recording.places[used]]
