@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plugins.gpt2.model import device
-from plugins.gpt2.model.cache.cache_dir import TEMPORARY, sweep, used
+from plugins.gpt2.model.cache.cache_dir import TEMPORARY, evict, touch
 from plugins.gpt2.model.cpu.graph import CPUGraph
 from plugins.gpt2.model.cpu.team import HEADER, LAUNCH_WORDS, Team
 from plugins.gpt2.model.page_memory import zeros
@@ -218,7 +218,7 @@ def load_recording(path: Path) -> Recording | None:
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         log.warning("the captured step %s cannot be read (%s); it is captured anew", path, error)
         return None
-    used(path)
+    touch(path)
     return recording
 
 
@@ -227,7 +227,7 @@ def keep_recording(path: Path, recording: Recording) -> None:
     temporary = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        sweep(path.parent)
+        evict(path.parent)
         handle, temporary = tempfile.mkstemp(prefix=TEMPORARY, dir=path.parent)
         with os.fdopen(handle, "wb") as file:
             file.write(recording.to_bytes())
