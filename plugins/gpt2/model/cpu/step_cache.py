@@ -30,6 +30,7 @@ from plugins.gpt2.model import device
 from plugins.gpt2.model.cache.cache_dir import TEMPORARY, evict, touch
 from plugins.gpt2.model.cpu.graph import CPUGraph
 from plugins.gpt2.model.cpu.team import HEADER, LAUNCH_WORDS, Team
+from plugins.gpt2.model.graph_runner import replay_of
 from plugins.gpt2.model.page_memory import zeros
 from plugins.gpt2.model.steps import Floats, Ints, JitStep, Step
 from plugins.gpt2.model.transformer import Transformer
@@ -41,7 +42,7 @@ FOLDER = Path(__file__).resolve().parents[1]
 SOURCES = (
     *("transformer.py", "transformer_block.py", "attention.py", "feed_forward.py", "layer_norm.py", "linear.py"),
     *("kv_cache.py", "launcher.py", "launch_uop.py", "kernels.py", "layout.py", "packing.py", "build.py", "steps.py"),
-    *("device.py", "device_names.py", "compiler.py", "constants.py", "page_memory.py"),
+    *("device.py", "graph_runner.py", "device_names.py", "compiler.py", "constants.py", "page_memory.py"),
     *("cpu/launcher.py", "cpu/kernels.py", "cpu/attention.py", "cpu/prelude.py"),
     *("cpu/graph.py", "cpu/team.py", "cpu/step_cache.py"),
 )
@@ -124,8 +125,8 @@ def known_regions(network: Transformer, arrays: Mapping[str, Array]) -> dict[str
 def record(step: JitStep, inputs: Ints, wanted: Ints, known: Mapping[str, Array]) -> Recording | None:
     """Capture a step by running it once; None where the capture is not one table of constant calls."""
     logits = step.launch(inputs, wanted)
-    graph = CPUGraph.latest
-    if graph is None or graph.variables or not graph.whole(step.jit):
+    graph = replay_of(step.jit)
+    if not isinstance(graph, CPUGraph) or not graph.constant:
         return None
     spans = [(array.ctypes.data, array.nbytes, name) for name, array in known.items()]
     for name, tensor in ((INPUTS, step.inputs), (WANTED, step.wanted), (LOGITS, logits)):
@@ -137,9 +138,9 @@ def record(step: JitStep, inputs: Ints, wanted: Ints, known: Mapping[str, Array]
     launches[:, 4:HEADER] = 0
     places = np.full((len(launches), LAUNCH_WORDS - HEADER), -1, np.int32)
     starts = np.array([start for start, _, _ in spans], np.uint64)
-    for row, (code, bases) in enumerate(zip(graph.codes, graph.bases, strict=True)):
-        launches[row, 0] = codes.setdefault(code, len(codes))
-        for column, (base, size) in enumerate(bases):
+    for row, launch in enumerate(graph.launches):
+        launches[row, 0] = codes.setdefault(launch.code, len(codes))
+        for column, (base, size) in enumerate(launch.owners):
             address = int(graph.table[row, HEADER + column])
             found = int(np.searchsorted(starts, address, side="right")) - 1
             name, start, length = f"scratch:{base:x}", base, size
