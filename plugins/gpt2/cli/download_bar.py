@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 if TYPE_CHECKING:
-    from plugins.gpt2.checkpoint.hub import DownloadProgress
+    from plugins.gpt2.checkpoint.download import DownloadProgress
 
 
 class DownloadBar(AbstractContextManager["DownloadBar"]):

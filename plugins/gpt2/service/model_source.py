@@ -16,7 +16,7 @@ from plugins.gpt2.settings import GPT2Settings
 
 if TYPE_CHECKING:
     from plugins.gpt2.checkpoint.checkpoint import Checkpoint
-    from plugins.gpt2.checkpoint.hub import DownloadProgress
+    from plugins.gpt2.checkpoint.download import DownloadProgress
 
 
 @dataclass(frozen=True, slots=True)
