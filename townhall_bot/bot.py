@@ -15,6 +15,7 @@ from discord.gateway import KeepAliveHandler
 
 from townhall_bot.discordpy import components, retries
 from townhall_bot.ops.metrics import Metrics
+from townhall_bot.ops.session_limit import SessionPace
 from townhall_bot.plugins import Plugin
 from townhall_bot.plugins.command_sync import CommandSync
 from townhall_bot.plugins.command_tree import Tree
@@ -34,8 +35,6 @@ discord.VoiceClient.warn_dave = False
 
 WATCH_SECONDS = 60.0
 """How often the bot asks its plugins how they are, and forgets records that are too old."""
-IDENTIFY_SECONDS = 5.0
-"""Seconds that Discord wants between two sessions (its documentation of the gateway, "Rate Limiting")."""
 DAY = 86_400
 
 
@@ -85,7 +84,7 @@ class Townhall(discord.Client):
         """Set together with ``townhall_ready``; can be awaited before the login, which events cannot."""
         self.plugins_up = False
         """Whether people may be served: before ``started``, which waits for every server."""
-        self._next_identify = 0.0
+        self._sessions = SessionPace(settings.data_dir / "sessions.json")
         self._watching: tuple[asyncio.Task[None], ...] = ()
         self._stopping: asyncio.Task[None] | None = None
 
@@ -96,10 +95,8 @@ class Townhall(discord.Client):
         self.plugins_up = True
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
-        """Wait for what is left of the time Discord wants between two sessions; people wait for the bot meanwhile."""
-        now = asyncio.get_running_loop().time()
-        await asyncio.sleep(max(0.0, self._next_identify - now))
-        self._next_identify = max(now, self._next_identify) + IDENTIFY_SECONDS
+        """Wait until a session may begin, and no longer: people wait for the bot meanwhile."""
+        await self._sessions.wait(self.http)
 
     async def on_ready(self) -> None:
         """Announce the bot's readiness once; Discord sends this again after a lost session."""

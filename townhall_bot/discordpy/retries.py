@@ -23,6 +23,8 @@ import discord
 from discord.http import HTTPClient, Route
 from discord.webhook.async_ import AsyncWebhookAdapter, async_context
 
+from townhall_bot.discordpy import bodies
+
 log = logging.getLogger("townhall.bot")
 
 PAUSES: Sequence[float] = (0.1, 0.4, 1.0, 2.5)
@@ -63,8 +65,12 @@ class PatientAdapter(AsyncWebhookAdapter):
         at_once = cast(aiohttp.ClientSession, _AtOnce(session))
         while True:
             try:
-                return await super().request(route, at_once, files=files, **options)
+                answer = await super().request(route, at_once, files=files, **options)
+                bodies.check(answer, route.url)
+                return answer
             except _FAILURES as error:
+                if isinstance(error, discord.HTTPException):
+                    bodies.cut(error)
                 unclear = True
                 pause = next(pauses, None)
                 if pause is None:
@@ -73,6 +79,7 @@ class PatientAdapter(AsyncWebhookAdapter):
                     raise
                 log.debug("%s failed, again in %.2f s: %s", route.method, pause, error)
             except discord.HTTPException as error:
+                bodies.cut(error)
                 if unclear and first_answer and error.code == ALREADY_ANSWERED:
                     return await self._answered(route, session)
                 if _gone(route, error):
@@ -134,17 +141,22 @@ def request_patiently(http: HTTPClient) -> None:
         pauses = iter(PAUSES if repeatable and not hasty.get() else ())
         while True:
             try:
-                return await plain(route, files=files, **options)
-            except discord.NotFound as error:
-                if _gone(route, error):
-                    return None
-                raise
+                answer = await plain(route, files=files, **options)
+                bodies.check(answer, route.url)
+                return answer
             except _FAILURES as error:
+                if isinstance(error, discord.HTTPException):
+                    bodies.cut(error)
                 pause = next(pauses, None)
                 tried = isinstance(error, discord.HTTPException) and error.status in REPEATED_BY_DISCORD_PY
                 if pause is None or tried:
                     raise
                 log.debug("%s failed, again in %.2f s: %s", route.method, pause, error)
+            except discord.HTTPException as error:
+                bodies.cut(error)
+                if _gone(route, error):
+                    return None
+                raise
             for file in files or ():
                 file.reset()
             await asyncio.sleep(pause)

@@ -218,22 +218,6 @@ async def test_the_bot_starts_in_a_storm(
     assert turn.text == "good day"
 
 
-async def test_a_new_session_is_asked_for_at_once_and_then_at_discord_s_pace(
-    start_townhall: StartTownhall, discord_server: LoopbackDiscord, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    waits = []
-
-    async def sleep(seconds: float) -> None:
-        waits.append(round(seconds, 1))
-
-    townhall = await start_townhall()
-    monkeypatch.setattr("townhall_bot.bot.asyncio.sleep", sleep)
-    townhall.bot._next_identify = 0.0
-    for _ in range(3):
-        await townhall.bot.before_identify_hook(None)
-    assert waits == [0.0, 5.0, 10.0]
-
-
 async def test_in_a_storm_every_text_arrives_whole(
     start_townhall: StartTownhall, discord_server: LoopbackDiscord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
