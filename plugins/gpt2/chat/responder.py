@@ -15,7 +15,7 @@ from plugins.gpt2.chat import message_format
 from plugins.gpt2.chat.generation_options import GenerationOptions
 from plugins.gpt2.chat.prompt_cache import PromptCache
 from plugins.gpt2.guild_rules import GuildRulesStore
-from plugins.gpt2.messages import TEXTS, Message
+from plugins.gpt2.messages import TEXTS, Message, message
 from plugins.gpt2.protocol import (
     DeadlineExceeded,
     EngineFailed,
@@ -152,15 +152,18 @@ class Responder:
         growing = self.buttons.growing(interaction, interaction.id, options) if self.buttons else None
         notices = [] if notice is None else [notice]
         text = ""
-        async with LiveReply(interaction, view=growing) as reply:
-            reply.show(message_format.WAITING + words("answer.begins"))
+
+        def stop_writing() -> None:
+            self.service.cancel(request.request_id or 0)
+
+        async with LiveReply(interaction, view=growing, on_gone=stop_writing) as reply:
+            reply.show(message_format.WAITING + words("answer.begins"), placeholder=True)
             try:
                 async for event in events:
                     match event:
                         case Queued(ahead, wait_s):
-                            reply.show(
-                                message_format.waiting(words, ahead, wait_s, self.service.progress(request.model))
-                            )
+                            loading = self.service.progress(request.model)
+                            reply.show(message_format.waiting(words, ahead, wait_s, loading), placeholder=True)
                         case Started(adjusted):
                             notices += [] if adjusted is None else [adjusted]
                             reply.show(message_format.render(request.prompt, text), note=words("answer.reading"))
@@ -169,6 +172,8 @@ class Responder:
                             reply.show(message_format.render(request.prompt, text), note=words("answer.writing"))
                         case Finished(reason, measured):
                             await self._on_finished(request, event)
+                            if reason != "cancelled" and not message_format.is_visible(text):
+                                notices.append(message("notice.invisible"))
                             note = message_format.ending(words, reason, notices, measured if options.timing else None)
                             await self._end(interaction, reply, request, text, note, options)
             except GenerationError as error:
