@@ -74,7 +74,7 @@ class RequestQueue:
         for ahead, state in enumerate(order):
             if again or state.ahead != ahead:
                 state.ahead = ahead
-                state.put(Queued(ahead, begins[state.key] if self.estimator.knows(state) else None))
+                state.put(Queued(ahead, begins[state.key] if self.estimator.knows(state.request.model) else None))
 
     def announce_loading(self, model: str) -> None:
         """Repeat the place of those who wait for ``model``: there is news of its loading."""
