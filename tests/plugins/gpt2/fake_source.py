@@ -16,6 +16,7 @@ from plugins.gpt2.protocol import (
     Queued,
     Started,
     Text,
+    TextGenerator,
 )
 from plugins.gpt2.service.model_source import Opened
 from plugins.gpt2.service.service import GPT2Service
@@ -97,13 +98,13 @@ def settings(**changes: object) -> GPT2Settings:
 class Asker:
     """One request in a task of its own, and what it has got so far."""
 
-    def __init__(self, service: GPT2Service, request: GenerationRequest) -> None:
+    def __init__(self, service: TextGenerator, request: GenerationRequest) -> None:
         self.events: list[Event] = []
         self.error: GenerationError | None = None
         self._news = asyncio.Event()
         self.task = asyncio.create_task(self._listen(service, request))
 
-    async def _listen(self, service: GPT2Service, request: GenerationRequest) -> None:
+    async def _listen(self, service: TextGenerator, request: GenerationRequest) -> None:
         try:
             async for event in service.generate(request):
                 self.events.append(event)

@@ -41,16 +41,16 @@ async def test_cancelling_by_id_ends_with_what_was_measured(start: Start) -> Non
     await running.until(lambda: running.text)
     waiting = Asker(service, replace(request("Me too", user=2), request_id=8))
     await waiting.until(lambda: waiting.places)
-    assert service.cancel(8)
+    assert await service.cancel(8)
     await waiting.done()
     assert waiting.finished is not None
     assert (waiting.finished.reason, waiting.finished.timing.new_tokens) == ("cancelled", 0)
-    assert service.cancel(7)
+    assert await service.cancel(7)
     await running.done()
     assert running.finished is not None
     assert running.finished.reason == "cancelled"
     assert 0 < running.finished.timing.new_tokens < 1000
-    assert not service.cancel(7)
+    assert not await service.cancel(7)
 
 
 async def test_a_failing_step_keeps_what_was_written_and_the_next_request_works(start: Start) -> None:
@@ -110,7 +110,7 @@ async def test_when_the_engine_thread_dies_everyone_is_told_and_nobody_hangs(sta
     may_open.set()
     with pytest.raises(ModelUnavailable):
         await loading
-    assert "SystemExit" in (service.failure or "")
+    assert "SystemExit" in (service.status().failure or "")
     late = await Asker(service, request("x")).done()
     assert isinstance(late.error, EngineFailed)
 
@@ -142,7 +142,7 @@ async def test_closing_does_not_wait_for_a_download(start: Start) -> None:
     assert await asyncio.to_thread(begun.wait, 20)
     await service.close()
     assert not ended.is_set()
-    assert service.failure == "The bot is stopping."
+    assert service.status().failure == "The bot is stopping."
     may_end.set()
 
 
@@ -152,7 +152,7 @@ async def test_everything_of_one_member_can_be_ended(start: Start) -> None:
     hers = [Asker(service, request("x", user=1)) for _ in range(2)]
     his = Asker(service, request("y", count=3, user=2))
     await his.until(lambda: his.places)
-    assert service.cancel_member(1) == 2
+    assert await service.cancel_member(1) == 2
     for asker in hers:
         await asker.done()
         assert isinstance(asker.error, EngineFailed)

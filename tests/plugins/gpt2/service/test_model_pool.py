@@ -65,7 +65,7 @@ async def test_models_beyond_the_limit_leave_when_idle_the_longest_unused_first(
     await service.ensure_model("other")
     await Asker(service, request("x", count=1, model="fake")).done()
     await service.ensure_model("third")
-    assert set((await service.status()).models) == {"fake", "third"}
+    assert set(service.status().models) == {"fake", "third"}
     asker = await Asker(service, request("back", count=4, model="other")).done()  # it comes back when it is wanted
     assert asker.text == greedy_text("back", 4)
 
@@ -76,10 +76,10 @@ async def test_a_model_in_use_never_leaves(start: Start) -> None:
     endless = Asker(service, request("Hello", count=1000))
     await endless.until(lambda: endless.text)
     await service.ensure_model("other")
-    assert set((await service.status()).models) == {"fake", "other"}
+    assert set(service.status().models) == {"fake", "other"}
     await endless.leave()
     await Asker(service, request("x", count=2, model="other")).done()  # by then, the engine has ended the other one
-    assert (await service.status()).models == ("other",)
+    assert service.status().models == ("other",)
 
 
 async def test_memory_that_is_too_short_is_foreseen_with_the_numbers(start: Start) -> None:
@@ -93,10 +93,10 @@ async def test_where_memory_is_short_an_idle_model_makes_room(start: Start) -> N
     service = await start(source, free=700)
     await service.ensure_model("fake")
     await service.ensure_model("other")
-    assert (await service.status()).models == ("fake", "other")  # each of them fits into what is free
+    assert service.status().models == ("fake", "other")  # each of them fits into what is free
     source.memory_bytes = 1200
     await service.ensure_model("third")  # 700 free and 600 of the longest unused
-    assert set((await service.status()).models) == {"other", "third"}
+    assert set(service.status().models) == {"other", "third"}
 
 
 async def test_the_hosts_memory_budget_holds_whatever_the_machine_has_free(start: Start) -> None:
@@ -104,11 +104,11 @@ async def test_the_hosts_memory_budget_holds_whatever_the_machine_has_free(start
     service = await start(source, settings(memory_mb=1000, loaded_models=5), free=10**12)
     await service.ensure_model("fake")
     await service.ensure_model("other")  # both would be 1.2 GB: the idle one makes room
-    assert (await service.status()).models == ("other",)
+    assert service.status().models == ("other",)
     source.memory_bytes = 1_200_000_000
     with pytest.raises(ModelUnavailable, match=r"“third” needs 1\.20 GB of memory, and this host gives GPT-2 no more"):
         await service.ensure_model("third")
-    assert (await service.status()).models == ("other",)
+    assert service.status().models == ("other",)
 
 
 async def test_two_models_serve_side_by_side_while_the_budget_holds_both(start: Start) -> None:
@@ -117,7 +117,7 @@ async def test_two_models_serve_side_by_side_while_the_budget_holds_both(start: 
     for asker in askers:
         await asker.done()
         assert asker.text == greedy_text("Hello", 20)
-    assert set((await service.status()).models) == {"fake", "other"}
+    assert set(service.status().models) == {"fake", "other"}
 
 
 async def test_a_model_that_nobody_uses_leaves_and_comes_back_when_it_is_asked_for(start: Start) -> None:
@@ -126,7 +126,7 @@ async def test_a_model_that_nobody_uses_leaves_and_comes_back_when_it_is_asked_f
     await service.ensure_model("fake")
     [model] = source.models
     assert await asyncio.to_thread(model.closed.wait, 20)
-    assert (await service.status()).models == ()
+    assert service.status().models == ()
     asker = await Asker(service, request("Hello", count=5)).done()
     assert asker.text == greedy_text("Hello", 5)
     assert source.opened == ["fake", "fake"]

@@ -39,11 +39,11 @@ async def test_a_request_before_the_model_is_there_waits_for_it(start: Start) ->
     asker = Asker(service, request("Hello", count=5))
     await asker.until(lambda: asker.places)
     assert asker.places == [0]
-    assert service.progress("fake") is not None
+    assert service.status().loading is not None
     may_open.set()
     await asker.done()
     assert asker.text == greedy_text("Hello", 5)
-    assert service.progress("fake") is None
+    assert service.status().loading is None
 
 
 async def test_places_in_the_queue_are_fair_and_live(start: Start) -> None:
@@ -83,14 +83,14 @@ async def test_rows_are_shared_by_as_many_as_there_are(start: Start) -> None:
     await service.ensure_model("fake")
     askers = [Asker(service, request(f"prompt {i}", user=i)) for i in range(5)]
     await askers[4].until(lambda: askers[4].places)
-    status = await service.status()
+    status = service.status()
     assert (status.running, status.queued) == (2, 3)
     gate.open()
     for i, asker in enumerate(askers):
         await asker.done()
         assert asker.text == greedy_text(f"prompt {i}", 10)
     assert max(size for kind, size in source.models[0].steps if kind == "decode") == 2
-    status = await service.status()
+    status = service.status()
     assert (status.running, status.queued, status.models) == (0, 0, ("fake",))
 
 
