@@ -24,6 +24,7 @@ async def test_a_request_that_comes_before_its_model_waits_for_it_and_hears_how_
     assert asker.text == greedy_text("Hello", 5)
     lines = [str(told.loading) for told in asker.queued if told.loading is not None]
     assert all(line.startswith(("Looking for fake", "fake: ")) for line in lines)
+    assert any(line.startswith("fake: loading, ") for line in lines), "and hears it again when there is news"
     assert stage.generator.status().loading is None
 
 
