@@ -18,7 +18,7 @@ Timeout = Callable[[float], AbstractAsyncContextManager[object]]
 """Makes a block that ends with TimeoutError after so many seconds, as :func:`asyncio.timeout` does."""
 
 
-class EventStream:
+class EventStreams:
     """Makes streams of events, which have ``deadline_s`` seconds from when their request came.
 
     ``clock`` is in seconds, and ``timeout`` goes by it. ``announce`` tells all who wait their new estimates.

@@ -87,6 +87,8 @@ class ModelLoad:
             self._outcome.set_result(outcome)
 
     def _tell(self, line: Message) -> None:
+        if self._outcome.done():
+            return  # it was on its way from the thread when everybody left
         self.line = line
         for listener in list(self._listeners):
             listener(line)

@@ -32,7 +32,7 @@ from plugins.gpt2.protocol import (
     TextGenerator,
 )
 from plugins.gpt2.service.admission import check_request
-from plugins.gpt2.service.event_stream import EventStream, Timeout
+from plugins.gpt2.service.event_stream import EventStreams, Timeout
 from plugins.gpt2.service.model_catalog import ModelCatalog
 from plugins.gpt2.service.model_pool import Coming, ModelPool, PoolEvent, Ready, Unavailable
 from plugins.gpt2.service.model_source import CheckpointSource, ModelSource
@@ -81,7 +81,7 @@ class GPT2Service(TextGenerator):
             clock=clock,
         )
         self._queue = RequestQueue(settings, clock, rows_of=self._pool.rows, loading=self._pool.progress)
-        self._streams = EventStream(
+        self._streams = EventStreams(
             settings.deadline_s, lambda: self._queue.announce(again=True), clock=clock, timeout=timeout
         )
         self._keys = itertools.count(1)
