@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 
 import pytest
 
@@ -21,8 +20,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 @pytest.fixture(autouse=True)
-def answers_grow_quickly(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def answers_grow_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Edit a growing answer every 50 ms and not every 1.2 s: the Discord of the tests has a shorter minute, too."""
     assert LiveReply.__init__.__kwdefaults__ is not None
     monkeypatch.setitem(LiveReply.__init__.__kwdefaults__, "interval", 0.05)
-    yield
