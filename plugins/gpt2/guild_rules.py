@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,6 @@ import discord
 
 from plugins.gpt2.messages import TEXTS
 from plugins.gpt2.protocol import Limits
-from plugins.gpt2.service.model_catalog import ModelCatalog
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.replies import Refusal
 from townhall_bot.store import GuildSettings
@@ -48,11 +48,14 @@ class GuildRules:
 
 
 class GuildRulesStore:
-    """Each server's rules, kept in the store; the host's settings bound them when they are read."""
+    """Each server's rules, kept in the store; the host's settings bound them when they are read.
 
-    def __init__(self, kept: GuildSettings, catalog: ModelCatalog, settings: GPT2Settings) -> None:
+    ``allowed`` are the models that the host offers.
+    """
+
+    def __init__(self, kept: GuildSettings, allowed: Collection[str], settings: GPT2Settings) -> None:
         self.kept = kept
-        self._catalog = catalog
+        self._allowed = allowed
         self._host = settings
 
     async def of(self, guild_id: int | None) -> GuildRules:
@@ -62,7 +65,7 @@ class GuildRulesStore:
         chosen = str(mine.get("model", host.model))
         most = min(int(mine.get("max_count", host.max_count)), host.max_count)
         return GuildRules(
-            model=chosen if chosen in self._catalog.allowed else host.model,
+            model=chosen if chosen in self._allowed else host.model,
             chosen_model=chosen,
             default_count=min(int(mine.get("default_count", host.default_count)), most),
             max_count=most,

@@ -50,7 +50,7 @@ class LiveReply:
     :meth:`show` may be called for every token: the latest text wins, edits happen at most every ``interval`` seconds.
     :meth:`finish` must be called in the end. ``view`` holds the buttons while the text grows; ``ephemeral`` says that
     the answer is for the asker alone. Text is sanitized (:mod:`townhall_bot.replies.sanitize`), and nothing in it
-    mentions anyone. ``on_gone`` is called once where somebody has deleted the answer, or its channel or thread: then
+    mentions anyone. ``on_gone`` is awaited once where somebody has deleted the answer, or its channel or thread: then
     nothing more is shown, and there is no point in going on.
     """
 
@@ -62,7 +62,7 @@ class LiveReply:
         clock: Callable[[], float] = time.monotonic,
         view: discord.ui.View | None = None,
         ephemeral: bool = False,
-        on_gone: Callable[[], object] = lambda: None,
+        on_gone: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
         self.gone = False
         """Whether the answer was deleted, by whomever."""
@@ -172,14 +172,15 @@ class LiveReply:
         except _UNREACHABLE as error:
             log.warning("request %s: its answer has no buttons: %s", self._interaction.id, error)
 
-    def _notice_deletion(self, error: Exception) -> bool:
+    async def _notice_deletion(self, error: Exception) -> bool:
         """Tell whether this error means that somebody deleted the answer; who waits for that is told once."""
         if not (isinstance(error, discord.HTTPException) and error.code in _DELETED):
             return False
         if not self.gone:
             self.gone = True
             log.info("request %s: its answer was deleted by someone", self._interaction.id)
-            self._on_gone()
+            if self._on_gone is not None:
+                await self._on_gone()
         return True
 
     async def stop(self) -> None:
@@ -210,7 +211,7 @@ class LiveReply:
                     self._on_screen, self._text_on_screen = latest, text
                 except _UNREACHABLE as error:
                     log.debug("request %s: an edit failed: %s", self._interaction.id, error)
-                    if self._notice_deletion(error) or _is_gone(error) or _is_refused(error):
+                    if await self._notice_deletion(error) or _is_gone(error) or _is_refused(error):
                         return  # only the final state can still be shown, perhaps by another way
                 self._next_edit = self._clock() + self._interval
 
@@ -255,7 +256,7 @@ class LiveReply:
                 await send(content, view, file)
             except _UNREACHABLE as error:
                 failure = error
-                if self._notice_deletion(error):
+                if await self._notice_deletion(error):
                     return None
                 if _is_gone(error) and send != self._to_channel:
                     return error if self._ephemeral else await self._deliver(self._to_channel, content, view, file)

@@ -18,7 +18,7 @@ from plugins.gpt2.chat.generation_options import PACKED, GenerationOptions
 from plugins.gpt2.chat.message_format import SMALL_PRINT, Shown
 from plugins.gpt2.chat.responder import Buttons, Responder
 from plugins.gpt2.messages import TEXTS, Message, message
-from plugins.gpt2.service.admission import MAX_PROMPT_CHARS
+from plugins.gpt2.protocol import MAX_PROMPT_CHARS
 from townhall_bot.replies import Refusal
 
 TEMPLATE = re.compile(
@@ -84,7 +84,7 @@ class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMP
             raise Refusal(words(f"refused.{self.action if shared else 'other'}", asker=f"<@{self.asker}>"))
 
     async def _stop(self, interaction: discord.Interaction[Any]) -> None:
-        if self.responder.service.cancel(self.number) or self.responder.knows(self.number):
+        if await self.responder.service.cancel(self.number) or self.responder.knows(self.number):
             await interaction.response.defer()  # the text's own last edit shows that it was stopped
             return
         # From before a restart: nobody writes on this text any more.

@@ -47,7 +47,7 @@ class EditForm(discord.ui.Modal):
 
     async def on_submit(self, interaction: discord.Interaction[Any]) -> None:
         """Ask with what the form says; where that cannot be, a button brings it back."""
-        given, most = self._count.value.strip(), self._responder.service.settings.max_count
+        given, most = self._count.value.strip(), self._responder.settings.max_count
         if not given.isdecimal() or not 1 <= int(given) <= most:
             words = TEXTS.for_user(interaction)
             fault = words("refused.form", field=words("form.count"), low=1, high=most, given=given)

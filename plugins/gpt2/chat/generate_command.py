@@ -12,7 +12,7 @@ from plugins.gpt2.chat.message_format import GAP, Shown
 from plugins.gpt2.chat.responder import Responder
 from plugins.gpt2.engine.sampling import BOUNDS
 from plugins.gpt2.messages import TEXTS
-from plugins.gpt2.service.admission import MAX_PROMPT_CHARS
+from plugins.gpt2.protocol import MAX_PROMPT_CHARS
 from townhall_bot.replies import Refusal
 
 OPTIONS = ("prompt", "count", "temperature", "timing", "top_k", "top_p", "seed")
@@ -20,7 +20,7 @@ OPTIONS = ("prompt", "count", "temperature", "timing", "top_k", "top_p", "seed")
 
 def generate_command(responder: Responder) -> app_commands.Command[Any, ..., Any]:
     """Return ``/gpt2`` with the host's bounds, which Discord then enforces."""
-    settings = responder.service.settings
+    settings = responder.settings
 
     async def gpt2(
         interaction: discord.Interaction,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,8 +26,9 @@ from plugins.gpt2.protocol import (
     Queued,
     Started,
     Text,
+    TextGenerator,
 )
-from plugins.gpt2.service.service import GPT2Service
+from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.replies import LiveReply, Refusal
 from townhall_bot.replies.paging import MESSAGE_LIMIT, length
 from townhall_bot.replies.sanitize import sanitize
@@ -52,10 +53,21 @@ class Buttons:
 
 
 class Responder:
-    """Responder requests. Knows what is under way: Stop finds it, and stopping the bot waits for its last words."""
+    """Answers requests. Knows what is under way: Stop finds it, and stopping the bot waits for its last words.
 
-    def __init__(self, service: GPT2Service, rules: GuildRulesStore, on_finished: OnFinished, keep: Keep) -> None:
+    ``settings`` are the host's.
+    """
+
+    def __init__(
+        self,
+        service: TextGenerator,
+        settings: GPT2Settings,
+        rules: GuildRulesStore,
+        on_finished: OnFinished,
+        keep: Keep,
+    ) -> None:
         self.service = service
+        self.settings = settings
         self.rules = rules
         self.prompt_cache = PromptCache()
         self.buttons: Buttons | None = None
@@ -88,7 +100,7 @@ class Responder:
         rules = await self.rules.of(interaction.guild_id)
         rules.check_place(interaction)
         if options is None:
-            host = self.service.settings.sampling
+            host = self.settings.sampling
             chosen = {"temperature": rules.temperature, "top_k": host.top_k, "top_p": host.top_p} | {
                 name: value for name, value in sampling.items() if value is not None
             }
@@ -100,16 +112,17 @@ class Responder:
             prompt=prompt if prompt.strip() else "",
             count=options.count,
             model=rules.model,
-            sampling=options.sampling(self.service.settings.sampling, seed),
+            sampling=options.sampling(self.settings.sampling, seed),
             user_id=interaction.user.id,
             guild_id=interaction.guild_id,
             request_id=interaction.id,
             limits=rules.limits,
         )
-        with self._counted(interaction.id), self._admitted(interaction, request) as events:
-            await interaction.response.defer(thinking=True)
-            self.prompt_cache.keep(interaction.id, interaction.user.id, request.prompt)
-            await self._show(interaction, request, events, options, notice)
+        with self._counted(interaction.id):
+            async with self._admitted(interaction, request) as events:
+                await interaction.response.defer(thinking=True)
+                self.prompt_cache.keep(interaction.id, interaction.user.id, request.prompt)
+                await self._show(interaction, request, events, options, notice)
 
     async def finish(self, seconds: float) -> None:
         """Wait until everyone has got the last word, at most ``seconds``."""
@@ -127,14 +140,14 @@ class Responder:
             del self._under_way[request_id]
             self._ended.append(request_id)
 
-    @contextlib.contextmanager
-    def _admitted(
+    @contextlib.asynccontextmanager
+    async def _admitted(
         self, interaction: discord.Interaction[Any], request: GenerationRequest
-    ) -> Iterator[AsyncIterator[Event]]:
+    ) -> AsyncGenerator[AsyncIterator[Event]]:
         """Give the request its place before the channel sees anything: who gets none is told alone."""
-        with contextlib.ExitStack() as leaving:
+        async with contextlib.AsyncExitStack() as leaving:
             try:
-                events = leaving.enter_context(self.service.admitted(request))
+                events = await leaving.enter_async_context(self.service.admitted(request))
             except GenerationError as error:
                 raise Refusal(error.message.by(TEXTS.for_user(interaction))) from error
             yield events
@@ -153,16 +166,15 @@ class Responder:
         notices = [] if notice is None else [notice]
         text = ""
 
-        def stop_writing() -> None:
-            self.service.cancel(request.request_id or 0)
+        async def stop_writing() -> None:
+            await self.service.cancel(interaction.id)
 
         async with LiveReply(interaction, view=growing, on_gone=stop_writing) as reply:
             reply.show(message_format.WAITING + words("answer.begins"), placeholder=True)
             try:
                 async for event in events:
                     match event:
-                        case Queued(ahead, wait_s):
-                            loading = self.service.progress(request.model)
+                        case Queued(ahead, wait_s, loading):
                             reply.show(message_format.waiting(words, ahead, wait_s, loading), placeholder=True)
                         case Started(adjusted):
                             notices += [] if adjusted is None else [adjusted]

@@ -149,7 +149,7 @@ def open_checkpoint(
     if place.repo is None:
         assert place.folder is not None
         return Checkpoint(place.name, place.folder, allow_pickle=allow_pickle)
-    folder = hub.fetch(place.repo, allow_pickle=allow_pickle, local_only=local_only, on_progress=on_progress)
+    folder = hub.download(place.repo, allow_pickle=allow_pickle, local_only=local_only, on_progress=on_progress)
     return Checkpoint(place.name, folder, allow_pickle=allow_pickle)
 
 

@@ -136,9 +136,12 @@ def refused(server: LoopbackDiscord) -> int:
 async def test_who_deletes_a_growing_answer_has_ended_it(perform: Perform, discord_server: LoopbackDiscord) -> None:
     gone = asyncio.Event()
 
+    async def on_gone() -> None:
+        gone.set()
+
     async def act(interaction: discord.Interaction) -> None:
         await interaction.response.defer(thinking=True)
-        reply = LiveReply(interaction, interval=0.001, on_gone=gone.set)
+        reply = LiveReply(interaction, interval=0.001, on_gone=on_gone)
         reply.show("My fellow")
         await an_edit(discord_server)
         discord_server.world.delete(the_answer(discord_server))

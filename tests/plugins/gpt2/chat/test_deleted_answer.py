@@ -41,9 +41,9 @@ async def test_who_deletes_an_answer_has_cancelled_it(
     monkeypatch.setitem(LiveReply.__init__.__kwdefaults__, "interval", 0.001)
     cancelled, cancel = asyncio.Event(), GPT2Service.cancel
 
-    def noted(service: GPT2Service, request_id: int) -> bool:
+    async def noted(service: GPT2Service, request_id: int) -> bool:
         cancelled.set()
-        return cancel(service, request_id)
+        return await cancel(service, request_id)
 
     monkeypatch.setattr(GPT2Service, "cancel", noted)
     steps = Steps(6)
