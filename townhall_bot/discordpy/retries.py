@@ -4,8 +4,6 @@ discord.py repeats some failures and waits seconds in between; a first answer to
 all, and a cut connection is not repeated at all. So everything that can safely be made twice is, at once and then at
 growing distances: answers and edits, and messages to channels, whose nonce lets Discord recognise the second one. A
 follow-up has no such mark; where only its answer was lost it may stand there twice, which is better than not at all.
-
-This is the one module that reaches into how discord.py makes requests.
 """
 
 from __future__ import annotations
@@ -20,7 +18,7 @@ from typing import Any, cast
 
 import aiohttp
 import discord
-from discord.http import HTTPClient, Route
+from discord.http import Route
 from discord.webhook.async_ import AsyncWebhookAdapter, async_context
 
 log = logging.getLogger("townhall.bot")
@@ -92,8 +90,10 @@ class PatientAdapter(AsyncWebhookAdapter):
             message = await self.get_original_interaction_response(application, route.webhook_token, session=session)
             told["interaction"] |= {
                 "response_message_id": message["id"],
-                "response_message_loading": bool(message.get("flags", 0) & discord.MessageFlags.loading.flag),
-                "response_message_ephemeral": bool(message.get("flags", 0) & discord.MessageFlags.ephemeral.flag),
+                "response_message_loading": bool(message.get("flags", 0) & discord.MessageFlags(loading=True).value),
+                "response_message_ephemeral": bool(
+                    message.get("flags", 0) & discord.MessageFlags(ephemeral=True).value
+                ),
             }
         return told
 
@@ -125,8 +125,9 @@ def answer_patiently(client: discord.Client) -> None:
     async_context.set(PatientAdapter(client))
 
 
-def request_patiently(http: HTTPClient) -> None:
+def request_patiently(client: discord.Client) -> None:
     """Let a client repeat the requests that can safely be made twice."""
+    http = client.http
     plain = http.request
 
     async def request(route: Route, *, files: Sequence[discord.File] | None = None, **options: Any) -> Any:
@@ -150,19 +151,3 @@ def request_patiently(http: HTTPClient) -> None:
             await asyncio.sleep(pause)
 
     http.request = request  # type: ignore[method-assign] # discord.py makes its own HTTPClient and takes no other
-
-
-def hear_once(client: discord.Client) -> None:
-    """Act on each interaction once: after a broken connection Discord may tell of one again."""
-    parsers = client._connection.parsers
-    parse = parsers["INTERACTION_CREATE"]
-    known: deque[str] = deque(maxlen=REMEMBERED)
-
-    def parse_once(data: Any) -> None:
-        if data["id"] in known:
-            log.info("interaction %s came again", data["id"])
-        else:
-            known.append(data["id"])
-            parse(data)
-
-    parsers["INTERACTION_CREATE"] = parse_once

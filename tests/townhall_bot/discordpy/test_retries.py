@@ -4,16 +4,20 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import discord
 import pytest
 
+from townhall_bot.bot import Townhall
 from townhall_bot.discordpy import retries
 from townhall_bot.loopback import LoopbackDiscord, Person, TownhallWorld
 from townhall_bot.loopback.faults.climates import Climate
 from townhall_bot.plugins import Plugin
 from townhall_bot.replies import LiveReply
+from townhall_bot.settings import Settings
+from townhall_bot.store import Store
 from townhall_bot.testkit import StartTownhall
 
 Act = Callable[[discord.Interaction], Awaitable[None]]
@@ -219,18 +223,19 @@ async def test_the_bot_starts_in_a_storm(
 
 
 async def test_a_new_session_is_asked_for_at_once_and_then_at_discord_s_pace(
-    start_townhall: StartTownhall, discord_server: LoopbackDiscord, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits = []
 
     async def sleep(seconds: float) -> None:
         waits.append(round(seconds, 1))
 
-    townhall = await start_townhall()
-    monkeypatch.setattr("townhall_bot.bot.asyncio.sleep", sleep)
-    townhall.bot._next_identify = 0.0
-    for _ in range(3):
-        await townhall.bot.before_identify_hook(None)
+    bot = Townhall(Settings(data_dir=tmp_path), Store.open(tmp_path / "townhall.db"), [])
+    with monkeypatch.context() as quick:
+        quick.setattr("townhall_bot.bot.asyncio.sleep", sleep)
+        for _ in range(3):
+            await bot.before_identify_hook(None)
+    await bot.close()
     assert waits == [0.0, 5.0, 10.0]
 
 
