@@ -66,7 +66,7 @@ class Townhall(discord.Client):
             allowed_mentions=discord.AllowedMentions.none(),
             guild_ready_timeout=guild_ready_timeout,
         )
-        retries.request_patiently(self)
+        retries.retry_requests(self)
         interactions.hear_once(self)
         components.watch(self, explain=explain, unclaimed=_explain_gone, settled=self._component_settled)
         self.settings = settings
@@ -88,7 +88,7 @@ class Townhall(discord.Client):
 
     async def setup_hook(self) -> None:
         """Bring up the plugins and register their commands; called by :meth:`login`, before the gateway."""
-        retries.answer_patiently(self)
+        retries.retry_answers(self)
         await self.plugins.bring_up()
         self.plugins_up = True
 

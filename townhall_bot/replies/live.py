@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import discord
 
-from townhall_bot.discordpy.retries import hasty
+from townhall_bot.discordpy import retries
 from townhall_bot.i18n.core_texts import TEXTS
 from townhall_bot.replies.paging import MESSAGE_LIMIT, length, split, tail
 from townhall_bot.replies.sanitize import sanitize
@@ -25,8 +25,6 @@ MAX_NOTE = 600
 """Characters of small print: several sentences in any language, and far from what a message holds."""
 NO_TEXT = frozenset(TEXTS.of(locale)("reply.no_text") for locale in TEXTS.locales)
 """What stands in place of an empty text, in every language."""
-ATTEMPTS = 5
-"""How often the final state is tried where Discord or the network fails for a moment."""
 UNKNOWN_MESSAGE = 10008
 _TOKEN_GONE = frozenset({10015, 50027})
 """Discord's codes for an interaction token that has expired (after 15 minutes)."""
@@ -121,7 +119,6 @@ class LiveReply:
 
     async def _keep_up(self) -> None:
         """Edit whenever there is something new and the pace allows; what fails now is shown by a later edit."""
-        hasty.set(True)  # in this task alone: a newer text is better than the same one again
         while True:
             await self._changed.wait()
             await asyncio.sleep(max(0.0, self._next_edit - self._clock()))
@@ -131,7 +128,8 @@ class LiveReply:
                     continue
                 text = self._latest  # what comes while the edit is on its way needs another one
                 try:
-                    await self._edit(text, *(() if self._on_screen else (self._view,)))
+                    with retries.retrying(retries.NO_RETRY):  # a newer text is better than the same one again
+                        await self._edit(text, *(() if self._on_screen else (self._view,)))
                     self._on_screen = text
                 except _UNREACHABLE as error:
                     log.debug("request %s: an edit failed: %s", self._interaction.id, error)
@@ -170,23 +168,19 @@ class LiveReply:
         view: discord.ui.View | None,
         file: str | None,
     ) -> bool:
-        """Try until it arrives, Discord says it cannot, or the attempts are used up."""
-        for attempt in range(ATTEMPTS):
-            try:
+        """Show it, and tell whether it arrived. What fails for a moment is repeated below, in ``discordpy.retries``."""
+        try:
+            with retries.retrying(retries.LASTING):
                 await send(content, view, file)
-            except _UNREACHABLE as error:
-                if isinstance(error, discord.HTTPException) and error.code == UNKNOWN_MESSAGE:
-                    log.info("request %s: its answer was deleted by someone", self._interaction.id)
-                    return True
-                if _is_gone(error) and send != self._to_channel:
-                    return not self._ephemeral and await self._deliver(self._to_channel, content, view, file)
-                if isinstance(error, discord.HTTPException) and error.status < 500 and error.status != 429:
-                    log.warning("request %s: Discord refused the answer: %s", self._interaction.id, error)
-                    return False
-                await asyncio.sleep(self._interval * 2**attempt)
-            else:
+        except _UNREACHABLE as error:
+            if isinstance(error, discord.HTTPException) and error.code == UNKNOWN_MESSAGE:
+                log.info("request %s: its answer was deleted by someone", self._interaction.id)
                 return True
-        return False
+            if _is_gone(error) and send != self._to_channel:
+                return not self._ephemeral and await self._deliver(self._to_channel, content, view, file)
+            log.warning("request %s: Discord did not take the answer: %s", self._interaction.id, error)
+            return False
+        return True
 
     async def _to_channel(self, content: str, view: discord.ui.View | None, file: str | None) -> None:
         """Show it by the bot's own right: as an edit of the unfinished answer, or as a message of its own."""
