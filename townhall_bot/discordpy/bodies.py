@@ -6,6 +6,7 @@ discord.py puts the whole body into the exception. Cloudflare's "You are being r
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import aiohttp
 import discord
@@ -24,12 +25,13 @@ def one_line(text: object) -> str:
     return words if len(words) <= MOST_CHARACTERS else words[: MOST_CHARACTERS - 1] + "…"
 
 
-def check(answer: object, url: str) -> None:
-    """Raise :class:`NotDiscord` where a successful answer is text: Discord's are JSON or empty."""
+def check(answer: Any, url: str) -> Any:
+    """Return a successful answer; raise :class:`NotDiscord` where it is text: Discord's are JSON or empty."""
     if isinstance(answer, str) and answer:
         raise NotDiscord(
             f"{url.partition('/api/')[0]} answered with a page and not as Discord does: {one_line(answer)}"
         )
+    return answer
 
 
 def cut(error: discord.HTTPException) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 
 import aiohttp
 import discord
-from discord.http import Route
+
+from townhall_bot.discordpy import endpoints
 
 TIMEOUT_S = 15.0
 PORTAL = "https://discord.com/developers/applications"
@@ -58,7 +59,7 @@ class Account:
 async def look_up(token: str, *, guild: int | None = None, clock: Callable[[], float] = time.time) -> Account:
     """Ask Discord; ``guild`` says where commands are registered. Raises TokenRefused or Unreachable.
 
-    Asks where discord.py would: ``Route.BASE``.
+    Asks where discord.py would.
     """
     if not re.fullmatch(r"[\x21-\x7e]+", token):  # no token, and what cannot be sent: an arrow key while it was typed
         raise TokenRefused
@@ -91,7 +92,7 @@ async def look_up(token: str, *, guild: int | None = None, clock: Callable[[], f
 
 async def _get(session: aiohttp.ClientSession, path: str, *, none: tuple[int, ...] = ()) -> tuple[Any, float | None]:
     """Return the answer and when Discord sent it, by its own clock; an empty list for a status that means none."""
-    async with session.get(Route.BASE + path) as response:
+    async with session.get(endpoints.api_url() + path) as response:
         if response.status == 401:
             raise TokenRefused
         if response.status in none:

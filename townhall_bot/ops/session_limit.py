@@ -14,8 +14,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import discord
-from discord.http import HTTPClient
 
+from townhall_bot.discordpy.gateway import session_limit
 from townhall_bot.files import write_whole
 
 log = logging.getLogger("townhall.bot")
@@ -48,7 +48,7 @@ class SessionPace:
         self._path, self._clock, self._sleep = path, clock, sleep
         self._next = 0.0
 
-    async def wait(self, http: HTTPClient) -> None:
+    async def wait(self, client: discord.Client) -> None:
         """Return when a session may begin: at Discord's distance from the last, after the pause that restarts cost,
         and while Discord has some left."""
         now = self._clock()
@@ -61,16 +61,14 @@ class SessionPace:
                 pause,
             )
             await self._sleep(pause)
-        await self._wait_for_discord(http)
+        await self._wait_for_discord(client)
         await asyncio.to_thread(self.record)
 
-    async def _wait_for_discord(self, http: HTTPClient) -> None:
-        try:
-            _, _, limit = await http.get_bot_gateway()
-            left, total, reset_s = int(limit["remaining"]), int(limit["total"]), limit["reset_after"] / 1000
-        except (discord.DiscordException, OSError, TimeoutError, KeyError, TypeError, ValueError) as error:
-            log.debug("the session limit is not known: %s", error)
+    async def _wait_for_discord(self, client: discord.Client) -> None:
+        limit = await session_limit(client)
+        if limit is None:
             return
+        left, total, reset_s = limit
         if left <= RESERVE:
             log.error("%d of %d sessions are left: waiting %.0f min for Discord's new count", left, total, reset_s / 60)
             await self._sleep(reset_s)

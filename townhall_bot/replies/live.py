@@ -12,8 +12,8 @@ from typing import Any
 import aiohttp
 import discord
 
+from townhall_bot.discordpy import retries
 from townhall_bot.discordpy.bodies import one_line
-from townhall_bot.discordpy.retries import hasty
 from townhall_bot.i18n import Words
 from townhall_bot.i18n.core_texts import TEXTS
 from townhall_bot.replies.paging import MESSAGE_LIMIT, length, split, tail
@@ -35,8 +35,6 @@ _BECAUSE = {
 """Why Discord refuses a message for good, by its code, as the texts name it."""
 NO_TEXT = frozenset(TEXTS.of(locale)("reply.no_text") for locale in TEXTS.locales)
 """What stands in place of an empty text, in every language."""
-ATTEMPTS = 5
-"""How often the final state is tried where Discord or the network fails for a moment."""
 _DELETED = frozenset({10008, 10003})
 """Discord's codes for a message, and a channel or a thread, that is not there any more."""
 _TOKEN_GONE = frozenset({10015, 50027})
@@ -197,7 +195,6 @@ class LiveReply:
 
     async def _keep_up(self) -> None:
         """Edit whenever there is something new and the pace allows; what fails now is shown by a later edit."""
-        hasty.set(True)  # in this task alone: a newer text is better than the same one again
         while True:
             await self._changed.wait()
             await asyncio.sleep(max(0.0, self._next_edit - self._clock()))
@@ -207,7 +204,8 @@ class LiveReply:
                     continue
                 latest, text = self._latest, self._text  # what comes while the edit is on its way needs another one
                 try:
-                    await self._edit(latest, *(() if self._on_screen else (self._view,)))
+                    with retries.retrying(retries.NO_RETRY):  # a newer text is better than the same one again
+                        await self._edit(latest, *(() if self._on_screen else (self._view,)))
                     self._on_screen, self._text_on_screen = latest, text
                 except _UNREACHABLE as error:
                     log.debug("request %s: an edit failed: %s", self._interaction.id, error)
@@ -246,26 +244,20 @@ class LiveReply:
         view: discord.ui.View | None,
         file: str | None,
     ) -> Exception | None:
-        """Try until it arrives, Discord says it cannot, or the attempts are used up; return why it did not.
+        """Show it; return why it did not arrive. What fails for a moment is repeated below, in ``discordpy.retries``.
 
         An answer that somebody deleted is as good as one that arrived.
         """
-        failure: Exception | None = None
-        for attempt in range(ATTEMPTS):
-            try:
+        try:
+            with retries.retrying(retries.LASTING):
                 await send(content, view, file)
-            except _UNREACHABLE as error:
-                failure = error
-                if await self._notice_deletion(error):
-                    return None
-                if _is_gone(error) and send != self._to_channel:
-                    return error if self._ephemeral else await self._deliver(self._to_channel, content, view, file)
-                if _is_refused(error):
-                    return error
-                await asyncio.sleep(self._interval * 2**attempt)
-            else:
+        except _UNREACHABLE as error:
+            if await self._notice_deletion(error):
                 return None
-        return failure
+            if _is_gone(error) and send != self._to_channel:
+                return error if self._ephemeral else await self._deliver(self._to_channel, content, view, file)
+            return error
+        return None
 
     async def _to_channel(self, content: str, view: discord.ui.View | None, file: str | None) -> None:
         """Show it by the bot's own right: as an edit of the unfinished answer, or as a message of its own."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from townhall_bot.cli import main
+from townhall_bot.discordpy.endpoints import pointed_at
 from townhall_bot.loopback import Change, LoopbackDiscord
 from townhall_bot.store import lock
 
@@ -83,8 +84,8 @@ def test_run_can_be_stopped_while_it_starts(
 
 def test_run_without_a_network_says_so(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
     monkeypatch.setenv("TOWNHALL_TOKEN", "any")
-    monkeypatch.setattr("discord.http.Route.BASE", "http://127.0.0.1:9/api/v10")
-    assert main(["run"]) == 1
+    with pointed_at("http://127.0.0.1:9/api/v10"):
+        assert main(["run"]) == 1
     assert "Discord cannot be reached" in capsys.readouterr().err
 
 

@@ -18,10 +18,10 @@ from townhall_bot.loopback import LoopbackDiscord
 
 AT = """
 import sys
-from discord.http import Route
-Route.BASE = sys.argv[1]
 from townhall_bot.cli import main
-sys.exit(main(["setup"]))
+from townhall_bot.discordpy.endpoints import pointed_at
+with pointed_at(sys.argv[1]):
+    sys.exit(main(["setup"]))
 """
 
 

@@ -97,7 +97,7 @@ async def test_the_last_sessions_are_left_to_whoever_mends_things(
 ) -> None:
     townhall = await start_townhall()
     discord_server.world.application.sessions_left = 5
-    await pace.wait(townhall.bot.http)
+    await pace.wait(townhall.bot)
     assert waits == [0.0, 3600.0]
     assert "waiting 60 min" in caplog.text
 
@@ -107,7 +107,7 @@ async def test_a_new_session_is_asked_for_at_once_and_then_at_discord_s_pace(
 ) -> None:
     townhall = await start_townhall()
     for _ in range(3):
-        await pace.wait(townhall.bot.http)
+        await pace.wait(townhall.bot)
     assert waits == [0.0, 5.0, 5.0]
 
 
@@ -116,5 +116,5 @@ async def test_a_limit_that_cannot_be_asked_for_stops_nobody(
 ) -> None:
     townhall = await start_townhall()
     discord_server.weather.answer("GET", "/gateway/bot", 404)
-    await pace.wait(townhall.bot.http)
+    await pace.wait(townhall.bot)
     assert waits == [0.0]

@@ -6,8 +6,6 @@ import mimetypes
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import discord
-
 from townhall_bot.loopback.people import composer, forms
 from townhall_bot.loopback.people.option_values import CommandRefused, Scope
 from townhall_bot.loopback.people.turn import Turn
@@ -137,7 +135,7 @@ class Person:
     ) -> Message:
         """Write an ordinary message. Raises :class:`CommandRefused` where that is not allowed."""
         place = self._place(channel)
-        if not permissions.in_channel(place, self.id) & discord.Permissions.send_messages.flag:
+        if not permissions.allows(permissions.in_channel(place, self.id), "send_messages"):
             raise CommandRefused(f"{self.name} lacks Send Messages in #{place.name}")
         return self._world.say(self.user, place, text, reply_to, [self._upload(*f) for f in files])
 

@@ -33,6 +33,11 @@ BOT = discord.Permissions(
 """What an invite link with the least permissions gives the bot."""
 
 
+def allows(bits: int, name: str) -> bool:
+    """Tell whether ``bits`` have the permission that discord.py calls ``name``."""
+    return bool(bits & discord.Permissions(**{name: True}).value)
+
+
 def in_guild(guild: Guild, user_id: int) -> int:
     """Return the permissions of a member in the server, 0 for somebody who is no member."""
     member = guild.members.get(user_id)
@@ -43,7 +48,7 @@ def in_guild(guild: Guild, user_id: int) -> int:
     bits = guild.roles[guild.id].permissions
     for role_id in member.role_ids:
         bits |= guild.roles[role_id].permissions
-    return EVERYTHING if bits & discord.Permissions.administrator.flag else bits
+    return EVERYTHING if allows(bits, "administrator") else bits
 
 
 def in_channel(channel: Channel, user_id: int) -> int:
@@ -65,7 +70,7 @@ def in_channel(channel: Channel, user_id: int) -> int:
     if (own := overwrites.get(user_id)) is not None:
         bits = bits & ~own.deny | own.allow
     # Without View Channel nothing else in a channel counts.
-    return bits if bits & discord.Permissions.view_channel.flag else 0
+    return bits if allows(bits, "view_channel") else 0
 
 
 def missing(bits: int, needed: discord.Permissions) -> list[str]:
