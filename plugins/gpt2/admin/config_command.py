@@ -13,7 +13,7 @@ from plugins.gpt2.admin.config_panel import Offered, Settings
 from plugins.gpt2.admin.model_choices import MAX_CHOICE, MAX_CHOICES, label
 from plugins.gpt2.chat.message_format import WAITING
 from plugins.gpt2.formatting import parameters, without_folders
-from plugins.gpt2.guild_rules import GuildRulesStore
+from plugins.gpt2.guild_rules import GuildRulesStore, Place, Posting
 from plugins.gpt2.messages import TEXTS
 from plugins.gpt2.protocol import GenerationError, TextGenerator
 from plugins.gpt2.settings import GPT2Settings
@@ -53,11 +53,11 @@ class ConfigCommand:
             temperature: float | None = None,
             member_limit: int | None = None,
             server_limit: int | None = None,
-            allow_channel: discord.TextChannel | None = None,
-            remove_channel: discord.TextChannel | None = None,
+            allow_channel: Place | None = None,
+            remove_channel: Place | None = None,
             allow_role: discord.Role | None = None,
             remove_role: discord.Role | None = None,
-            audit_channel: discord.TextChannel | None = None,
+            audit_channel: Posting | None = None,
             audit: bool = False,
             reset: bool = False,
         ) -> None:

@@ -12,7 +12,7 @@ import discord
 from plugins.gpt2.admin.config_changes import NUMBERS, ConfigChanges
 from plugins.gpt2.admin.model_choices import MAX_CHOICE, MAX_CHOICES, facts, label
 from plugins.gpt2.formatting import without_folders
-from plugins.gpt2.guild_rules import MAX_PLACES, GuildRules, GuildRulesStore
+from plugins.gpt2.guild_rules import MAX_PLACES, PLACE_TYPES, POSTING_TYPES, GuildRules, GuildRulesStore
 from plugins.gpt2.messages import TEXTS
 from plugins.gpt2.protocol import ModelEntry, TextGenerator
 from townhall_bot.i18n import Words
@@ -112,10 +112,9 @@ class Panel(discord.ui.View):
             ],
         )
         self._add(model, lambda answer: settings.change_model(answer, model.values[0]), refresh=True)
-        text = [discord.ChannelType.text]
         channels: discord.ui.ChannelSelect[Any] = discord.ui.ChannelSelect(
             placeholder=words("config.pick.channels"),
-            channel_types=text,
+            channel_types=PLACE_TYPES,
             min_values=0,
             max_values=MAX_PLACES,
             default_values=[discord.Object(each, type=discord.abc.GuildChannel) for each in rules.channels],
@@ -131,7 +130,7 @@ class Panel(discord.ui.View):
         posted = [] if rules.audit_channel is None else [rules.audit_channel]
         audit: discord.ui.ChannelSelect[Any] = discord.ui.ChannelSelect(
             placeholder=words("config.pick.audit_channel"),
-            channel_types=text,
+            channel_types=POSTING_TYPES,
             min_values=0,
             max_values=1,
             default_values=[discord.Object(each, type=discord.abc.GuildChannel) for each in posted],
