@@ -47,17 +47,15 @@ class GuildRules:
             raise Refusal(words("refused.role", roles=", ".join(f"<@&{each}>" for each in self.roles)))
 
 
-Posting = discord.TextChannel | discord.VoiceChannel | discord.StageChannel
-"""Channels, announcements among them, that a message can be posted to."""
-Place = Posting | discord.ForumChannel
-"""Channels that people may be allowed to use GPT-2 in. A thread, a forum's post too, belongs to its channel."""
 POSTING_TYPES = [
     discord.ChannelType.text,
     discord.ChannelType.news,
     discord.ChannelType.voice,
     discord.ChannelType.stage_voice,
 ]
+"""Channels, announcements among them, that a message can be posted to."""
 PLACE_TYPES = [*POSTING_TYPES, discord.ChannelType.forum]
+"""Channels that people may be allowed to use GPT-2 in. A thread, a forum's post too, belongs to its channel."""
 
 
 class GuildRulesStore:

@@ -13,7 +13,7 @@ from plugins.gpt2.admin.config_panel import Offered, Settings
 from plugins.gpt2.admin.model_choices import MAX_CHOICE, MAX_CHOICES, label
 from plugins.gpt2.chat.message_format import WAITING
 from plugins.gpt2.formatting import parameters, without_folders
-from plugins.gpt2.guild_rules import GuildRulesStore, Place, Posting
+from plugins.gpt2.guild_rules import PLACE_TYPES, POSTING_TYPES, GuildRulesStore
 from plugins.gpt2.messages import TEXTS
 from plugins.gpt2.protocol import GenerationError, TextGenerator
 from plugins.gpt2.settings import GPT2Settings
@@ -24,6 +24,28 @@ OPTIONS = (
     *("model", *NUMBERS, "allow_channel", "remove_channel", "allow_role", "remove_role"),
     *("audit_channel", "audit", "reset"),
 )
+
+
+class _ChannelOption(app_commands.Transformer):
+    """An option that offers channels of these types; its value is what was chosen, of which the id is used."""
+
+    def __init__(self, types: list[discord.ChannelType]) -> None:
+        self._types = types
+
+    @property
+    def type(self) -> discord.AppCommandOptionType:
+        return discord.AppCommandOptionType.channel
+
+    @property
+    def channel_types(self) -> list[discord.ChannelType]:
+        return self._types
+
+    async def transform(self, interaction: discord.Interaction, value: Any, /) -> Any:
+        return value
+
+
+Place = app_commands.Transform[app_commands.AppCommandChannel, _ChannelOption(PLACE_TYPES)]
+Posting = app_commands.Transform[app_commands.AppCommandChannel, _ChannelOption(POSTING_TYPES)]
 
 
 class ConfigCommand:
