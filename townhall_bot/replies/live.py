@@ -118,7 +118,12 @@ class LiveReply:
             return True
         first, *rest = _pages(sanitize(text), _small(note))
         file = None
-        if len(rest) >= MAX_PAGES:
+        if len(rest) >= MAX_PAGES and not self._interaction.app_permissions.attach_files:
+            below = _small(self._words("reply.no_file")) + _small(note)
+            whole, rest = [first, *rest], []
+            first, *rest = whole[: MAX_PAGES - 1]
+            rest.append(split(whole[MAX_PAGES - 1], MESSAGE_LIMIT - length(below) - 2)[0] + " …" + below)
+        elif len(rest) >= MAX_PAGES:
             below = _small(self._words("reply.in_file")) + _small(note)
             first, rest, file = (
                 split(sanitize(text), MESSAGE_LIMIT - length(below) - 2)[0] + " …" + below,

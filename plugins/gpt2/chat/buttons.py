@@ -113,10 +113,16 @@ class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMP
         await interaction.response.defer()
         assert interaction.message is not None  # a component has its message
         self.responder.prompt_cache.forget(interaction.message)  # its pages are of one request
-        for page in await pages(interaction, self.number):
-            with contextlib.suppress(discord.NotFound):
-                await page.delete()
+        left = False
+        try:
+            for page in await pages(interaction, self.number):
+                with contextlib.suppress(discord.NotFound):
+                    await page.delete()
+        except discord.HTTPException:
+            left = True
         await interaction.delete_original_response()  # (without the bot's own right to see the channel)
+        if left:
+            await interaction.followup.send(TEXTS.for_user(interaction)("answer.left"), ephemeral=True)
 
     async def _first(self, interaction: discord.Interaction[Any]) -> Shown:
         """Return what the message shows that begins the text. Raises Refusal where it cannot be read."""
@@ -135,7 +141,10 @@ class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMP
     async def _whole(self, interaction: discord.Interaction[Any]) -> Shown:
         """Return prompt and text of an answer as one text, over all its messages or from its file."""
         assert interaction.message is not None  # a component has its message
-        begin, *rest = [*await pages(interaction, self.number), interaction.message]
+        try:
+            begin, *rest = [*await pages(interaction, self.number), interaction.message]
+        except discord.HTTPException as error:
+            raise Refusal(TEXTS.for_user(interaction)("refused.not_read")) from error
         if (file := await attached_text(begin)) is not None:
             return Shown("", file)
         shown = self.responder.prompt_cache.read(begin)
@@ -189,20 +198,23 @@ def _view(buttons: list[AnswerButton]) -> discord.ui.View:
 
 
 async def pages(interaction: discord.Interaction[Any], first: int) -> list[discord.Message]:
-    """Return the messages before the buttons' own that belong to the same text, as far as they can be read."""
+    """Return the messages before the buttons' own that belong to the same text.
+
+    Raises ``discord.HTTPException`` where they cannot be read. A first one that was deleted has left none.
+    """
     message = interaction.message
     assert message is not None  # a component has its message
     if first in (0, message.id):
         return []
     try:
         begin = await message.channel.fetch_message(first)
-        between = [
-            each
-            async for each in message.channel.history(after=begin, before=message, limit=PAGES, oldest_first=True)
-            if each.author == message.author and _origin(each) == _origin(begin) is not None
-        ]
-    except discord.HTTPException:
+    except discord.NotFound:
         return []
+    between = [
+        each
+        async for each in message.channel.history(after=begin, before=message, limit=PAGES, oldest_first=True)
+        if each.author == message.author and _origin(each) == _origin(begin) is not None
+    ]
     return [begin, *between]
 
 

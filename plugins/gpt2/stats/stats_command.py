@@ -48,7 +48,9 @@ class StatsCommand:
             day = sum_up(records, guild_id=interaction.guild_id, now=now)
             embed = await self._embed(words, day, now - self._started, in_server=interaction.guild_id is not None)
             files = []
-            if day.points:
+            if day.points and not interaction.app_permissions.attach_files:
+                embed.set_footer(text=words("stats.no_file"))
+            elif day.points:
                 picture = await asyncio.to_thread(draw, day.points, words, self._cache)
                 files = [discord.File(io.BytesIO(picture), PICTURE, description=words("stats.file"))]
                 embed.set_image(url=f"attachment://{PICTURE}")

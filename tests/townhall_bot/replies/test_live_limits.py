@@ -11,7 +11,7 @@ import pytest
 
 from tests.townhall_bot.replies.growing import ANSWER, Perform, PluginDoing, an_edit, the_answer
 from townhall_bot import backoff
-from townhall_bot.loopback import LoopbackDiscord, Person
+from townhall_bot.loopback import LoopbackDiscord, Person, TownhallWorld
 from townhall_bot.replies import LiveReply, Refusal, sanitize
 from townhall_bot.replies.paging import MESSAGE_LIMIT, split
 from townhall_bot.testkit import StartTownhall
@@ -172,3 +172,19 @@ async def test_an_answer_that_comes_too_late_is_no_surprise_worth_a_traceback(
     assert isinstance(await running.settled(turn), discord.NotFound)
     assert "could not be answered in time" in caplog.text
     assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+async def test_where_no_file_may_be_attached_a_long_text_comes_in_pages_and_says_that_it_goes_on(
+    perform: Perform, discord_server: LoopbackDiscord, world: TownhallWorld
+) -> None:
+    bot, files = discord_server.world.bot, discord.Permissions(attach_files=True)
+    world.guild.overwrite(world.channels["general"], bot, deny=files)
+
+    async def act(interaction: discord.Interaction) -> None:
+        await interaction.response.defer(thinking=True)
+        assert await LiveReply(interaction).finish(text_of(9))
+
+    turn = await perform(act)
+    assert [len(message.attachments) for message in turn.messages] == [0, 0, 0]
+    assert max(len(message.content) for message in turn.messages) <= MESSAGE_LIMIT
+    assert "needs the permission Attach Files" in turn.messages[-1].content
