@@ -1,11 +1,14 @@
-"""Every test may use the kit that plugin authors use; and tinygrad finds its environment, whoever imports it first."""
+"""Every test may use the kit that plugin authors use; tinygrad finds its environment; no test leaves a text to chance."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
+from plugins.gpt2.engine.sampling import Sampler
+from plugins.gpt2.language_model import Logits
 from plugins.gpt2.model import compiler
 from townhall_bot.replies import LiveReply
 
@@ -24,3 +27,23 @@ def answers_grow_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Edit a growing answer every 50 ms and not every 1.2 s: the Discord of the tests has a shorter minute, too."""
     assert LiveReply.__init__.__kwdefaults__ is not None
     monkeypatch.setitem(LiveReply.__init__.__kwdefaults__, "interval", 0.05)
+
+
+@pytest.fixture(autouse=True)
+def no_text_left_to_chance(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail a test that draws tokens with a seed nobody chose: such a text ends where it likes, once in a hundred runs.
+
+    A test about fresh seeds says so with ``@pytest.mark.fresh_seeds``.
+    """
+    drawn: set[int] = set()
+    draw = Sampler._draw
+
+    def watched(self: Sampler, logits: Logits, best: float) -> int:
+        if self._params.seed is None:
+            drawn.add(self.seed)
+        return draw(self, logits, best)
+
+    monkeypatch.setattr(Sampler, "_draw", watched)
+    yield
+    if drawn and request.node.get_closest_marker("fresh_seeds") is None:
+        pytest.fail(f"this test drew {len(drawn)} text(s) with a fresh seed: set temperature 0 or a seed")
