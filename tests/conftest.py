@@ -1,4 +1,4 @@
-"""Every test may use the kit that plugin authors use; tinygrad finds its environment; no test leaves a text to chance."""
+"""Every test may use the kit of plugin authors; tinygrad finds its environment; no text is left to chance."""
 
 from __future__ import annotations
 
