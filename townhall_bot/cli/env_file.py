@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from townhall_bot.files import write_whole
+from townhall_bot.files import write_atomically
 
 
 def set_secret(path: Path, name: str, value: str) -> None:
@@ -21,7 +21,8 @@ def set_secret(path: Path, name: str, value: str) -> None:
     kept = [line for line in lines if not mine.match(line)]
     place = next((number for number, line in enumerate(lines) if mine.match(line)), len(kept))
     kept.insert(place, f"{name}={value}")
-    write_whole(path, "\n".join(kept) + "\n")
+    with write_atomically(path) as file:
+        file.write(("\n".join(kept) + "\n").encode())
 
 
 def readable_by_others(path: Path) -> bool:

@@ -13,7 +13,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from townhall_bot.files import write_whole
+from townhall_bot.files import write_atomically
 from townhall_bot.loopback.people.people import Person
 from townhall_bot.loopback.world.enums import ChannelType, InteractionType, MessageType
 from townhall_bot.loopback.world.events import Change
@@ -103,7 +103,8 @@ class StateFile:
         """Write the file as a whole; a failure is logged, and the old file stays."""
         self._changed.clear()
         try:
-            write_whole(self.path, json.dumps(_snapshot(self._world), ensure_ascii=False, indent=1))
+            with write_atomically(self.path) as file:
+                file.write(json.dumps(_snapshot(self._world), ensure_ascii=False, indent=1).encode())
         except OSError as error:
             log.error("the state could not be written to %s: %s. Make room, or check the folder.", self.path, error)
 
