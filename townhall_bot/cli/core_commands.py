@@ -13,6 +13,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from townhall_bot.cli.terminal import FAILED, OK, USAGE, note
+from townhall_bot.formatting import format_bytes
 from townhall_bot.ops import logs
 from townhall_bot.plugins import CliCommand
 
@@ -54,10 +55,10 @@ def _run(arguments: argparse.Namespace) -> int:
 
     from townhall_bot.bot import Townhall
     from townhall_bot.lifecycle import RELOAD, serve_until_stopped
-    from townhall_bot.store import Store, lock
+    from townhall_bot.store import Store, database_in, lock
 
     async def serve(token: str) -> None:
-        bot = Townhall(settings, Store.open(settings.data_dir / "townhall.db"), plugins, always_sync=arguments.sync)
+        bot = Townhall(settings, Store.open(database_in(settings.data_dir)), plugins, always_sync=arguments.sync)
         await serve_until_stopped(bot, token)
 
     signal.signal(RELOAD, signal.SIG_IGN)  # by default it would end a bot that has only just started
@@ -229,10 +230,11 @@ def _backup_options(parser: argparse.ArgumentParser) -> None:
 
 def _backup(arguments: argparse.Namespace) -> int:
     from townhall_bot.settings import Settings, load_settings
+    from townhall_bot.store import database_in
     from townhall_bot.store.backup import back_up
 
-    size = back_up(load_settings(Settings).data_dir / "townhall.db", arguments.file)
-    print(f"{arguments.file}: {size / 1000:,.0f} kB, complete and checked")
+    size = back_up(database_in(load_settings(Settings).data_dir), arguments.file)
+    print(f"{arguments.file}: {format_bytes(size)}, complete and checked")
     return OK
 
 
@@ -245,10 +247,10 @@ def _restore_options(parser: argparse.ArgumentParser) -> None:
 
 def _restore(arguments: argparse.Namespace) -> int:
     from townhall_bot.settings import Settings, load_settings
-    from townhall_bot.store import lock
+    from townhall_bot.store import database_in, lock
     from townhall_bot.store.restore import restore, spooled
 
-    database = load_settings(Settings).data_dir / "townhall.db"
+    database = database_in(load_settings(Settings).data_dir)
     try:
         with spooled(sys.stdin.buffer) if arguments.file == "-" else nullcontext(Path(arguments.file)) as backup:
             done = restore(backup, database)

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from plugins.gpt2.formatting import parameters, size, without_folders
+from plugins.gpt2.formatting import parameters, without_folders
 from plugins.gpt2.messages import Message, message
 from plugins.gpt2.model.constants import EMBEDDED_MODEL, OFFICIAL_CONFIGS, GPT2Config
 from plugins.gpt2.model.gpt2 import memory_plan
 from plugins.gpt2.protocol import ModelUnavailable
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot import memory
+from townhall_bot.formatting import format_bytes
 from townhall_bot.i18n import Words
 
 SHARE_OF_MEMORY = 0.8
@@ -32,7 +33,9 @@ class Entry:
         """Return parameters and memory need, None where they are not known."""
         if self.parameters is None or self.memory_bytes is None:
             return None
-        return words("config.show.facts", parameters=parameters(self.parameters), memory=size(self.memory_bytes))
+        return words(
+            "config.show.facts", parameters=parameters(self.parameters), memory=format_bytes(self.memory_bytes)
+        )
 
     def label(self, words: Words) -> str:
         """Return one line for a choice: name, parameters, memory need, and whether it has to be downloaded."""
@@ -61,7 +64,7 @@ class ModelCatalog:
         models = ", ".join(self.allowed)
         if config is not None and not self._settings.allowed_models:
             raise ModelUnavailable(
-                message("unavailable.too_large", model=name, need=size(self.memory_need(config)), models=models)
+                message("unavailable.too_large", model=name, need=format_bytes(self.memory_need(config)), models=models)
             )
         raise ModelUnavailable(message("unavailable.not_offered", model=name[:100], models=models))
 
@@ -93,7 +96,7 @@ class ModelCatalog:
 
 def over_budget(name: str, need: int, budget: int) -> Message:
     """Return why the host's memory budget keeps a model out."""
-    return message("unavailable.over_budget", model=name[:100], need=size(need), budget=size(budget))
+    return message("unavailable.over_budget", model=name[:100], need=format_bytes(need), budget=format_bytes(budget))
 
 
 def _folder_of(name: str, *, allow_pickle: bool) -> Path | None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from plugins.gpt2.engine.engine_thread import EngineThread
 from plugins.gpt2.engine.notices import Loaded, Loading, NotLoaded, Progress
-from plugins.gpt2.formatting import detail, size
+from plugins.gpt2.formatting import detail
 from plugins.gpt2.language_model import ModelInfo
 from plugins.gpt2.messages import Message, message
 from plugins.gpt2.protocol import ModelUnavailable
@@ -23,6 +23,7 @@ from plugins.gpt2.service.daemon_thread import in_daemon_thread
 from plugins.gpt2.service.model_catalog import over_budget
 from plugins.gpt2.service.model_source import ModelSource, Opened
 from townhall_bot import memory
+from townhall_bot.formatting import format_bytes
 
 log = logging.getLogger("townhall.gpt2.models")
 
@@ -235,7 +236,9 @@ class ModelPool:
             free += self._models[idle].memory_bytes
             self._unload(idle)
         if need > free:
-            raise ModelUnavailable(message("unavailable.no_memory", model=name, need=size(need), free=size(free)))
+            raise ModelUnavailable(
+                message("unavailable.no_memory", model=name, need=format_bytes(need), free=format_bytes(free))
+            )
 
     def _free(self) -> int | None:
         """Return the bytes that another model may take: what the machine has left, and the host's budget."""
@@ -262,7 +265,7 @@ def progress_queue(name: str, progress: Progress) -> Message:
     stage, percent = STAGES.get(progress.stage, progress.stage), 100 * progress.done // max(1, progress.total)
     if not progress.memory_bytes:
         return message("progress.stage_at", model=name, stage=stage, percent=percent)
-    memory = size(progress.memory_bytes)
+    memory = format_bytes(progress.memory_bytes)
     return message("progress.stage_with_memory", model=name, stage=stage, percent=percent, memory=memory)
 
 

@@ -196,14 +196,14 @@ def test_little_memory_and_a_full_disk_fail(monkeypatch: pytest.MonkeyPatch, tmp
     class Usage(NamedTuple):
         free: int
 
-    monkeypatch.setattr(doctor, "available_memory", lambda: 50_000_000)
+    monkeypatch.setattr(doctor, "available_bytes", lambda: 50_000_000)
     monkeypatch.setattr("shutil.disk_usage", lambda _: Usage(1000))
     assert "the bot alone needs 300 MB" in doctor.memory().cure
     assert not doctor.disk(tmp_path / "not" / "there" / "yet").ok
 
 
 def test_a_system_that_does_not_tell_its_memory_passes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "available_memory", lambda: None)
+    monkeypatch.setattr(doctor, "available_bytes", lambda: None)
     assert doctor.memory().ok
 
 

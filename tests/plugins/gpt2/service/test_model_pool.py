@@ -26,7 +26,7 @@ async def test_callers_at_the_same_time_share_one_load(start: Start) -> None:
     assert source.opened.count("other") == 1
     told = [str(line) for line in lines]
     assert told.count("other: downloading, 1 MB of 2 MB (50 %)") == 2
-    assert told.count("other: loading, 50 % (0 MB in memory)") == 2
+    assert told.count("other: loading, 50 % (2 kB in memory)") == 2
 
 
 async def test_a_model_that_cannot_be_opened_says_why_without_the_hosts_folders(start: Start) -> None:
