@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all: a kill or a full disk leaves the old one."""
+"""Writing a file whole or not at all: a kill or a full disk leaves the old one. And who may read one."""
 
 from __future__ import annotations
 
@@ -48,3 +48,8 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def readable_by_others(path: Path) -> bool:
+    """Tell whether anyone but its owner can read a file."""
+    return path.exists() and bool(path.stat().st_mode & 0o077)

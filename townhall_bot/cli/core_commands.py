@@ -164,12 +164,13 @@ def _doctor_options(parser: argparse.ArgumentParser) -> None:
 
 def _doctor(arguments: argparse.Namespace) -> int:
     from townhall_bot.ops import doctor
+    from townhall_bot.rehearsal import rehearse
 
     online = True if arguments.online else False if arguments.offline else None
 
     async def tell() -> list[bool]:
         passed = []
-        async for check in doctor.examine(online=online):
+        async for check in doctor.examine(rehearse, online=online):
             passed.append(check.ok)
             print(f"{'ok  ' if check.ok else 'FAIL'}  {check.name}: {check.detail}", flush=not check.cure)
             if check.cure:

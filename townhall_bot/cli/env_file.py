@@ -23,8 +23,3 @@ def set_secret(path: Path, name: str, value: str) -> None:
     kept.insert(place, f"{name}={value}")
     with write_atomically(path) as file:
         file.write(("\n".join(kept) + "\n").encode())
-
-
-def readable_by_others(path: Path) -> bool:
-    """Tell whether anyone but its owner can read a file."""
-    return path.exists() and bool(path.stat().st_mode & 0o077)

@@ -15,12 +15,11 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from townhall_bot.bot import Townhall
-from townhall_bot.cli.env_file import readable_by_others
+from townhall_bot.files import readable_by_others
 from townhall_bot.formatting import format_bytes
 from townhall_bot.memory import available_bytes
 from townhall_bot.ops import health
@@ -30,7 +29,7 @@ from townhall_bot.plugins import Check, discovery
 from townhall_bot.plugins.host import LoadedPlugin, kind, shown
 from townhall_bot.plugins.registry import FAILURE_KEY, UNWELL_KEY
 from townhall_bot.settings import ENV_FILE, Settings, SettingsError, given_settings, load_settings, unknown_settings
-from townhall_bot.store import Store, StoreError, database_in, lock
+from townhall_bot.store import StoreError, database_in, lock
 from townhall_bot.store.access import barrier
 from townhall_bot.store.read_only import look
 from townhall_bot.store.schema import cure_of
@@ -40,13 +39,22 @@ MIN_FREE_DISK = 500_000_000
 """Bytes: the database, its log and a plugin's small files. What a model needs is for its plugin to check."""
 MIN_FREE_MEMORY = 300_000_000
 """Bytes: the bot without any model."""
+Rehearse = Callable[[Settings, Sequence[LoadedPlugin], str | Path | None], Awaitable[None]]
+"""Creates each plugin as the bot would; see :func:`townhall_bot.rehearsal.rehearse`."""
 CORRECT_IT = "Correct it in the environment or in .env."
 
 
 async def examine(
-    *, env_file: str | Path | None = ENV_FILE, online: bool | None = None, clock: Callable[[], float] = time.time
+    rehearse: Rehearse,
+    *,
+    env_file: str | Path | None = ENV_FILE,
+    online: bool | None = None,
+    clock: Callable[[], float] = time.time,
 ) -> AsyncIterator[Check]:
-    """Make every check. ``online`` asks Discord too; None: where there is a token. May run beside a running bot."""
+    """Make every check; ``rehearse`` tries the plugins out. May run beside a running bot.
+
+    ``online`` asks Discord too; None: where there is a token.
+    """
     yield python_version()
     try:
         settings = load_settings(Settings, env_file)
@@ -68,7 +76,7 @@ async def examine(
     found, remembered = await asyncio.to_thread(database, database_in(settings.data_dir))
     yield found
     try:
-        await try_on(settings, plugins, env_file)
+        await rehearse(settings, plugins, env_file)
     except (OSError, StoreError) as error:
         cure = "Let this user write to the folder for temporary files, or name another with TMPDIR."
         yield Check("plugins", False, f"could not be tried: {error}", cure)
@@ -160,20 +168,6 @@ def database(path: Path) -> tuple[Check, dict[str, Any]]:
         cure = "Stop the bot; `townhall restore FILE` goes back to a backup."
         return Check("database", False, f"{path} is damaged: {found.damage}", cure), {}
     return Check("database", True, f"{path}, {found.state}"), found.values
-
-
-async def try_on(settings: Settings, plugins: Sequence[LoadedPlugin], env_file: str | Path | None) -> None:
-    """Create each plugin as the bot would, without starting it; what fails is noted on it.
-
-    In a folder for the moment: the bot's own, where it is still to be made, must not become this user's.
-    """
-    with tempfile.TemporaryDirectory(prefix="townhall-doctor-") as scratch:
-        store = Store.open(database_in(Path(scratch)))
-        bot = Townhall(settings.model_copy(update={"data_dir": Path(scratch)}), store, plugins, env_file=env_file)
-        try:
-            bot.plugins.construct()
-        finally:
-            await bot.close()
 
 
 def plugin(loaded: LoadedPlugin, last_failure: str | None, unwell: str | None) -> Check:
