@@ -14,6 +14,7 @@ from pathlib import Path
 
 from townhall_bot.cli.run import run, run_options
 from townhall_bot.cli.terminal import FAILED, OK, note
+from townhall_bot.formatting import format_bytes
 from townhall_bot.ops import logs
 from townhall_bot.plugins import CliCommand
 
@@ -110,12 +111,13 @@ def _doctor_options(parser: argparse.ArgumentParser) -> None:
 
 def _doctor(arguments: argparse.Namespace) -> int:
     from townhall_bot.ops import doctor
+    from townhall_bot.rehearsal import rehearse
 
     online = True if arguments.online else False if arguments.offline else None
 
     async def tell() -> list[bool]:
         passed = []
-        async for check in doctor.examine(online=online):
+        async for check in doctor.examine(rehearse, online=online):
             passed.append(check.ok)
             print(f"{'ok  ' if check.ok else 'FAIL'}  {check.name}: {check.detail}", flush=not check.cure)
             if check.cure:
@@ -176,10 +178,11 @@ def _backup_options(parser: argparse.ArgumentParser) -> None:
 
 def _backup(arguments: argparse.Namespace) -> int:
     from townhall_bot.settings import Settings, load_settings
+    from townhall_bot.store import database_in
     from townhall_bot.store.backup import back_up
 
-    size = back_up(load_settings(Settings).data_dir / "townhall.db", arguments.file)
-    print(f"{arguments.file}: {size / 1000:,.0f} kB, complete and checked")
+    size = back_up(database_in(load_settings(Settings).data_dir), arguments.file)
+    print(f"{arguments.file}: {format_bytes(size)}, complete and checked")
     return OK
 
 
@@ -192,10 +195,10 @@ def _restore_options(parser: argparse.ArgumentParser) -> None:
 
 def _restore(arguments: argparse.Namespace) -> int:
     from townhall_bot.settings import Settings, load_settings
-    from townhall_bot.store import lock
+    from townhall_bot.store import database_in, lock
     from townhall_bot.store.restore import restore, spooled
 
-    database = load_settings(Settings).data_dir / "townhall.db"
+    database = database_in(load_settings(Settings).data_dir)
     try:
         with spooled(sys.stdin.buffer) if arguments.file == "-" else nullcontext(Path(arguments.file)) as backup:
             done = restore(backup, database)

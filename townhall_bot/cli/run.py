@@ -58,10 +58,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     from townhall_bot.bot import Townhall
     from townhall_bot.lifecycle import RELOAD, serve_until_stopped
-    from townhall_bot.store import Store, lock
+    from townhall_bot.store import Store, database_in, lock
 
     async def serve(token: str) -> None:
-        bot = Townhall(settings, Store.open(settings.data_dir / "townhall.db"), plugins, always_sync=arguments.sync)
+        bot = Townhall(settings, Store.open(database_in(settings.data_dir)), plugins, always_sync=arguments.sync)
         await serve_until_stopped(bot, token)
 
     signal.signal(RELOAD, signal.SIG_IGN)  # by default it would end a bot that has only just started

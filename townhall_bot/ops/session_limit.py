@@ -16,7 +16,7 @@ from pathlib import Path
 import discord
 
 from townhall_bot.discordpy.gateway import session_limit
-from townhall_bot.files import write_whole
+from townhall_bot.files import write_atomically
 
 log = logging.getLogger("townhall.bot")
 
@@ -83,7 +83,8 @@ class SessionPace:
     def record(self) -> None:
         """Note that one begins now. A disk that takes nothing costs the memory of it and no more."""
         try:
-            write_whole(self._path, json.dumps([*self._recent(), self._clock()]))
+            with write_atomically(self._path) as file:
+                file.write(json.dumps([*self._recent(), self._clock()]).encode())
         except OSError as error:
             log.warning("%s cannot be written (%s): starts are not counted over restarts", self._path, error)
 

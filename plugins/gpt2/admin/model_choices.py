@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from plugins.gpt2.formatting import parameters, size, without_folders
+from plugins.gpt2.formatting import parameters, without_folders
 from plugins.gpt2.protocol import ModelEntry
+from townhall_bot.formatting import format_bytes
 from townhall_bot.i18n import Words
 
 MAX_CHOICES = 25
@@ -16,7 +17,7 @@ def facts(words: Words, entry: ModelEntry) -> str | None:
     """Return parameters and memory need, None where they are not known."""
     if entry.parameters is None or entry.memory_bytes is None:
         return None
-    return words("config.show.facts", parameters=parameters(entry.parameters), memory=size(entry.memory_bytes))
+    return words("config.show.facts", parameters=parameters(entry.parameters), memory=format_bytes(entry.memory_bytes))
 
 
 def label(words: Words, entry: ModelEntry) -> str:

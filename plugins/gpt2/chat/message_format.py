@@ -10,9 +10,10 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from plugins.gpt2.formatting import Amount, duration
+from plugins.gpt2.formatting import duration
 from plugins.gpt2.messages import Message
 from plugins.gpt2.protocol import FinishReason, Timing
+from townhall_bot.formatting import Amount
 from townhall_bot.i18n import Words
 from townhall_bot.replies.live import NO_TEXT
 

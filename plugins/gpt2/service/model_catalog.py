@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from plugins.gpt2.formatting import size
 from plugins.gpt2.messages import Message, message
 from plugins.gpt2.model.constants import EMBEDDED_MODEL, OFFICIAL_CONFIGS, GPT2Config
 from plugins.gpt2.model.gpt2 import memory_plan
 from plugins.gpt2.protocol import ModelEntry, ModelUnavailable
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot import memory
+from townhall_bot.formatting import format_bytes
 
 SHARE_OF_MEMORY = 0.8
 """How much of the machine's memory one model may take to be offered; the system and the bot live in the rest."""
@@ -37,7 +37,7 @@ class ModelCatalog:
         models = ", ".join(self.allowed)
         if config is not None and not self._settings.allowed_models:
             raise ModelUnavailable(
-                message("unavailable.too_large", model=name, need=size(self.memory_need(config)), models=models)
+                message("unavailable.too_large", model=name, need=format_bytes(self.memory_need(config)), models=models)
             )
         raise ModelUnavailable(message("unavailable.not_offered", model=name[:100], models=models))
 
@@ -69,7 +69,7 @@ class ModelCatalog:
 
 def over_budget(name: str, need: int, budget: int) -> Message:
     """Return why the host's memory budget keeps a model out."""
-    return message("unavailable.over_budget", model=name[:100], need=size(need), budget=size(budget))
+    return message("unavailable.over_budget", model=name[:100], need=format_bytes(need), budget=format_bytes(budget))
 
 
 def _folder_of(name: str, *, allow_pickle: bool) -> Path | None:

@@ -8,12 +8,13 @@ import logging
 from collections.abc import Callable
 
 from plugins.gpt2.engine.notices import Progress
-from plugins.gpt2.formatting import detail, size
+from plugins.gpt2.formatting import detail
 from plugins.gpt2.language_model import ModelInfo
 from plugins.gpt2.messages import Message, message
 from plugins.gpt2.protocol import ModelUnavailable, OnProgress
 from plugins.gpt2.service.daemon_thread import in_daemon_thread
 from plugins.gpt2.service.model_source import ModelSource, Opened
+from townhall_bot.formatting import format_bytes
 
 log = logging.getLogger("townhall.gpt2.models")
 
@@ -75,7 +76,7 @@ class ModelLoad:
         stage, percent = STAGES.get(progress.stage, progress.stage), 100 * progress.done // max(1, progress.total)
         values = {"model": self.name, "stage": stage, "percent": percent}
         if progress.memory_bytes:
-            self._tell(message("progress.stage_with_memory", **values, memory=size(progress.memory_bytes)))
+            self._tell(message("progress.stage_with_memory", **values, memory=format_bytes(progress.memory_bytes)))
         else:
             self._tell(message("progress.stage_at", **values))
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 from plugins.gpt2.engine.engine_thread import EngineThread
 from plugins.gpt2.engine.notices import Loaded, Loading, NotLoaded
-from plugins.gpt2.formatting import size
 from plugins.gpt2.language_model import ModelInfo
 from plugins.gpt2.messages import Message, message
 from plugins.gpt2.protocol import ModelUnavailable, OnProgress
@@ -23,6 +22,7 @@ from plugins.gpt2.service.model_catalog import over_budget
 from plugins.gpt2.service.model_load import ModelLoad
 from plugins.gpt2.service.model_source import ModelSource
 from townhall_bot import memory
+from townhall_bot.formatting import format_bytes
 
 log = logging.getLogger("townhall.gpt2.models")
 
@@ -225,7 +225,9 @@ class ModelPool:
                 return
             free += self._unload(idle)
         if need > free:
-            raise ModelUnavailable(message("unavailable.no_memory", model=name, need=size(need), free=size(free)))
+            raise ModelUnavailable(
+                message("unavailable.no_memory", model=name, need=format_bytes(need), free=format_bytes(free))
+            )
 
     def _free(self) -> int | None:
         """Return the bytes that another model may take: what the machine has left, and the host's budget."""

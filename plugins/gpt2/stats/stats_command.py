@@ -13,11 +13,11 @@ import discord
 from discord import app_commands
 
 from plugins.gpt2.chat.message_format import seconds
-from plugins.gpt2.formatting import Amount
 from plugins.gpt2.messages import TEXTS
 from plugins.gpt2.protocol import TextGenerator
 from plugins.gpt2.stats.chart import draw
 from plugins.gpt2.stats.summary import DAY_S, KIND, Day, sum_up
+from townhall_bot.formatting import Amount
 from townhall_bot.i18n import Words
 from townhall_bot.store import Records
 

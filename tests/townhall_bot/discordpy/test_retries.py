@@ -292,7 +292,7 @@ async def test_in_a_storm_every_text_arrives_whole(
     discord_server.weather.begin(storm, seed=3)
     townhall = await start_townhall(Writer)
     guild = discord_server.townhall().guild
-    turns = [await guild.add_member(f"member{number}").type("/write") for number in range(20)]
+    turns = [await Person(guild.add_member(f"member{number}")).type("/write") for number in range(20)]
     for turn in turns:
         assert await townhall.settled(turn, 60) is None
         # A page may stand there twice where only Discord's answer was lost; none is missing.

@@ -11,20 +11,22 @@ from townhall_bot.loopback.people.option_values import CommandRefused, Scope
 from townhall_bot.loopback.people.turn import Turn
 from townhall_bot.loopback.world import permissions
 from townhall_bot.loopback.world.enums import SELECTS, CommandType, InteractionType
-from townhall_bot.loopback.world.state import Attachment, Channel, Interaction, Message, Payload, User
+from townhall_bot.loopback.world.state import Attachment, Channel, Interaction, Member, Message, Payload
 
 if TYPE_CHECKING:
-    from townhall_bot.loopback.world.guild import Guild
     from townhall_bot.loopback.world.world import World
 
 
 class Person:
-    """Somebody with an account and a home server. What their client would not send is refused."""
+    """Somebody at a keyboard, at home in the server that they are a member of.
 
-    def __init__(self, world: World, user: User, guild: Guild) -> None:
-        self._world = world
-        self.user = user
-        self.guild = guild
+    What their client would not send is refused.
+    """
+
+    def __init__(self, member: Member) -> None:
+        self._world: World = member.guild.world
+        self.user = member.user
+        self.guild = member.guild
 
     def __repr__(self) -> str:
         return f"<Person {self.name}>"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from townhall_bot.discordpy import endpoints
 
 if TYPE_CHECKING:
-    from townhall_bot.loopback.wire.server import LoopbackDiscord
+    from townhall_bot.loopback.server import LoopbackDiscord
 
 
 def point_discord_at(server: LoopbackDiscord) -> AbstractContextManager[None]:

@@ -56,7 +56,7 @@ async def test_another_server_keeps_its_own_model(
 ) -> None:
     elsewhere = discord_server.add_guild("Elsewhere")
     elsewhere.add_channel("general")
-    eve = elsewhere.add_member("eve")
+    eve = Person(elsewhere.add_member("eve"))
     townhall = await begin(start_townhall)
     await answered(townhall, admin, "/gpt2-config model:other")
     assert await model_used(townhall, eve) == "fake"

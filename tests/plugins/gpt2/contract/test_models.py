@@ -41,7 +41,7 @@ async def test_a_model_is_loaded_with_lines_of_progress_that_come_on_the_event_l
     assert (info.name, info.device, info.dtype, info.parameters) == ("other", "FAKE", "fp32", 1000)
     told = [str(line) for line in lines]
     assert told[0] == "Looking for other"
-    assert told.index("other: downloading, 1 MB of 2 MB (50 %)") < told.index("other: loading, 50 % (0 MB in memory)")
+    assert told.index("other: downloading, 1 MB of 2 MB (50 %)") < told.index("other: loading, 50 % (2 kB in memory)")
     assert threads == {threading.get_ident()}
     lines.clear()
     assert (await stage.generator.ensure_model("other", hear)) == info
@@ -62,7 +62,7 @@ async def test_callers_at_the_same_time_share_one_load(begin: Begin) -> None:
     assert {info.name for info in await asyncio.gather(*loads)} == {"other"}
     assert (await asker.done()).text == greedy_text("Hello", 3)
     assert stage.loads("other") == 1
-    assert [str(line) for line in lines].count("other: loading, 50 % (0 MB in memory)") == 2
+    assert [str(line) for line in lines].count("other: loading, 50 % (2 kB in memory)") == 2
 
 
 async def test_one_who_stops_waiting_for_a_model_does_not_stop_the_others(begin: Begin) -> None:
