@@ -16,6 +16,8 @@ from tqdm import tqdm
 
 from plugins.gpt2.engine.sampling import check_sampling
 from plugins.gpt2.model.constants import OFFICIAL_MODELS, WEIGHT_NAMES
+from plugins.gpt2.model.device_names import is_cpu
+from plugins.gpt2.model.device_plan import plan_for
 from plugins.gpt2.protocol import (
     EngineFailed,
     Finished,
@@ -123,9 +125,9 @@ def _load(name: str, weights: Any, settings: GPT2Settings) -> tuple[GPT2, float]
     """Return the model and the milliseconds that its weights took, telling what goes on."""
     from plugins.gpt2.checkpoint.checkpoint import on_disk, open_checkpoint
     from plugins.gpt2.cli.download_bar import DownloadBar
-    from plugins.gpt2.model.gpt2 import default_device, load
+    from plugins.gpt2.model.gpt2 import load
 
-    device = settings.device or default_device()
+    device = plan_for(settings.device, weights).device
     tell(f"using {device.split(':')[0]} backend")
     tell(f"using {name}")
     if on_disk(name, allow_pickle=settings.allow_pickle) is None:
@@ -229,7 +231,7 @@ def _share(timing: Timing, model: GPT2) -> str:
     cost = model.token_cost
     launches = "" if cost.kernels is None else f"{cost.kernels} kernels and "
     line = f"a token takes {launches}{format_bytes(cost.weight_bytes)} of weights"
-    if timing.decode_tok_s is None or model.info.device != "CPU":
+    if timing.decode_tok_s is None or not is_cpu(model.info.device):
         return line
     achieved = timing.decode_tok_s * cost.weight_bytes / 1e9
     limit = read_rate(usable_cores(), megabytes=256, rounds=8)

@@ -70,13 +70,18 @@ class GPT2Service(TextGenerator):
         self._catalog = catalog or ModelCatalog(settings)
         self._clock = clock
         self._timeout = timeout
+
+        def available() -> int | None:
+            plan = settings.known_plan()
+            return available_memory() if plan is not None and plan.is_cpu else None  # a GPU's memory is not known
+
         self._engine = EngineThread(self._hear, clock=clock)
         self._pool = ModelPool(
             self._engine,
             source or CheckpointSource(settings),
             self._hear_of_model,
             limit=settings.loaded_models,
-            available=available_memory if settings.on_cpu else lambda: None,
+            available=available,
             budget=settings.memory_budget,
             clock=clock,
         )

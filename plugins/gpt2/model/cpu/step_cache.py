@@ -39,7 +39,7 @@ FOLDER = Path(__file__).resolve().parents[1]
 SOURCES = (
     *("transformer.py", "transformer_block.py", "attention.py", "feed_forward.py", "layer_norm.py", "linear.py"),
     *("kv_cache.py", "launcher.py", "launch_uop.py", "kernels.py", "layout.py", "packing.py", "build.py", "steps.py"),
-    *("device.py", "compiler.py", "constants.py", "page_memory.py"),
+    *("device.py", "device_names.py", "compiler.py", "constants.py", "page_memory.py"),
     *("cpu/launcher.py", "cpu/kernels.py", "cpu/attention.py", "cpu/prelude.py"),
     *("cpu/graph.py", "cpu/team.py", "cpu/step_cache.py"),
 )

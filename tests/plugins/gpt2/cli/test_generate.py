@@ -107,9 +107,9 @@ def test_a_text_that_fills_the_context_says_why_it_ends(capsys: Captured) -> Non
 
 
 def test_a_device_that_is_not_here_is_named_with_its_cure(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TOWNHALL_GPT2_DEVICE", "TPU")
+    monkeypatch.setenv("TOWNHALL_GPT2_DEVICE", "CUDA:99")
     assert main(["--count", "1"]) == 1
-    assert "tinygrad cannot open the device 'TPU'" in capsys.readouterr().err
+    assert "tinygrad cannot open the device 'CUDA:99'" in capsys.readouterr().err
 
 
 def test_a_model_of_damaged_weights_is_to_be_verified(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
