@@ -91,9 +91,20 @@ class Townhall(discord.Client):
         await self.plugins.bring_up()
         self.plugins_up = True
 
+    async def connect(self, *, reconnect: bool = True) -> None:
+        """Connect to the gateway, as often as it takes until the first connection stands."""
+        await self._sessions.wait_to_start(self)
+        while True:
+            try:
+                return await super().connect(reconnect=reconnect)
+            except AttributeError:
+                if gateway.was_connected(self):
+                    raise
+                log.warning("the first connection to Discord broke before it stood; it is tried again")
+
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         """Wait until a session may begin, and no longer: people wait for the bot meanwhile."""
-        await self._sessions.wait(self)
+        await self._sessions.wait_to_identify()
 
     async def on_ready(self) -> None:
         """Announce the bot's readiness once; Discord sends this again after a lost session."""

@@ -18,6 +18,14 @@ def is_connected(client: discord.Client) -> bool:
     return client.ws is not None and client.ws.open
 
 
+def was_connected(client: discord.Client) -> bool:
+    """Tell whether a connection ever stood. Where the first one breaks before that, discord.py 2.7 trips over itself.
+
+    Its ``Client.connect`` then reads ``sequence`` of a connection that is None, and raises AttributeError.
+    """
+    return client.ws is not None
+
+
 class SessionLimit(NamedTuple):
     """How many sessions may still be begun, of how many a day, and the seconds until Discord counts anew."""
 

@@ -48,12 +48,11 @@ class SessionPace:
         self._path, self._clock, self._sleep = path, clock, sleep
         self._next = 0.0
 
-    async def wait(self, client: discord.Client) -> None:
-        """Return when a session may begin: at Discord's distance from the last, after the pause that restarts cost,
-        and while Discord has some left."""
-        now = self._clock()
-        await self._sleep(max(0.0, self._next - now))
-        self._next = max(now, self._next) + IDENTIFY_SECONDS
+    async def wait_to_start(self, client: discord.Client) -> None:
+        """Return when a client may connect: after the pause that restarts cost, and while Discord has sessions left.
+
+        To be awaited before the connection stands: discord.py gives that 60 seconds until it must be ready.
+        """
         if pause := await asyncio.to_thread(self.pause):
             log.warning(
                 "many sessions were begun within the hour; the next one waits %.0f s, for Discord resets the token of "
@@ -62,6 +61,12 @@ class SessionPace:
             )
             await self._sleep(pause)
         await self._wait_for_discord(client)
+
+    async def wait_to_identify(self) -> None:
+        """Return when a session may begin, at Discord's distance from the last one, and remember it."""
+        now = self._clock()
+        await self._sleep(max(0.0, self._next - now))
+        self._next = max(now, self._next) + IDENTIFY_SECONDS
         await asyncio.to_thread(self.record)
 
     async def _wait_for_discord(self, client: discord.Client) -> None:

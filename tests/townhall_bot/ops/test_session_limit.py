@@ -97,17 +97,16 @@ async def test_the_last_sessions_are_left_to_whoever_mends_things(
 ) -> None:
     townhall = await start_townhall()
     discord_server.world.application.sessions_left = 5
-    await pace.wait(townhall.bot)
-    assert waits == [0.0, 3600.0]
+    await pace.wait_to_start(townhall.bot)
+    assert waits == [3600.0]
     assert "waiting 60 min" in caplog.text
 
 
 async def test_a_new_session_is_asked_for_at_once_and_then_at_discord_s_pace(
-    start_townhall: StartTownhall, pace: SessionPace, waits: list[float]
+    pace: SessionPace, waits: list[float]
 ) -> None:
-    townhall = await start_townhall()
     for _ in range(3):
-        await pace.wait(townhall.bot)
+        await pace.wait_to_identify()
     assert waits == [0.0, 5.0, 5.0]
 
 
@@ -116,5 +115,5 @@ async def test_a_limit_that_cannot_be_asked_for_stops_nobody(
 ) -> None:
     townhall = await start_townhall()
     discord_server.weather.answer("GET", "/gateway/bot", 404)
-    await pace.wait(townhall.bot)
-    assert waits == [0.0]
+    await pace.wait_to_start(townhall.bot)
+    assert waits == []
