@@ -92,6 +92,20 @@ def _matrix(
         yield Part(f"{name}.bias", "F32", (blocks, layout.lanes), f"{name}.bias")
 
 
+def _with_query_factor(config: GPT2Config, source: str, values: Array) -> Array:
+    """Return a tensor with its queries scaled, where this checkpoint scales the attention's scores in its own way.
+
+    The kernels divide every score by sqrt(D) alone: what else there is may as well be in the queries, which are the
+    first third of what ``attn.c_attn`` makes.
+    """
+    layer, _, rest = source.removeprefix("h.").partition(".")
+    if not rest.startswith("attn.c_attn.") or (factor := config.query_factor(int(layer))) == 1.0:
+        return values
+    scaled = values.astype(np.float32)
+    scaled[..., : config.n_embd] *= np.float32(factor)
+    return scaled
+
+
 def pack(checkpoint: Checkpoint, weights: Weights, layout: Layout) -> Iterator[tuple[Part, Array]]:
     """Yield every part with its array, C-contiguous, one at a time: no more than one matrix is in memory in fp32."""
     scale: Array | None = None
@@ -100,7 +114,7 @@ def pack(checkpoint: Checkpoint, weights: Weights, layout: Layout) -> Iterator[t
             assert scale is not None, "a scale follows its matrix"
             yield part, scale
             continue
-        values = checkpoint.tensors[part.source].numpy()
+        values = _with_query_factor(checkpoint.config, part.source, checkpoint.tensors[part.source].numpy())
         if len(part.shape) == 3:
             by_rows = part.name in ("wte.weight", "lm_head.weight")  # (V, E); all others are Conv1D, (in, out)
             packed = layout.pack(values.T if by_rows else values)
