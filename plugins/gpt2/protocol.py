@@ -52,6 +52,9 @@ class GenerationRequest:
     """One text to continue. ``count`` is the most new tokens; ``model`` a name, hub id or folder.
 
     ``request_id`` is the asker's name for it, to cancel it by. ``limits`` are a server's own; the host's hold as well.
+    ``turns`` were said before the prompt in a conversation, the oldest first: a model that was trained on conversations
+    answers them. ``special_tokens`` says that the host wrote the prompt, so that special tokens spelled out in it are
+    read as such; what a member types never becomes one.
     """
 
     prompt: str
@@ -62,6 +65,8 @@ class GenerationRequest:
     guild_id: int | None = None
     request_id: int | None = None
     limits: Limits | None = None
+    turns: tuple[str, ...] = ()
+    special_tokens: bool = False
 
 
 @dataclass(frozen=True, slots=True)

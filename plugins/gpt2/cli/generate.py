@@ -63,7 +63,18 @@ def parser(settings: GPT2Settings) -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument("--prompt", default=PROMPT, help="the text to continue (default: %(default)s)")
+    made.add_argument(
+        "--prompt",
+        default=PROMPT,
+        help="the text to continue; special tokens such as <|endoftext|> may stand in it (default: %(default)s)",
+    )
+    made.add_argument(
+        "--turn",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="what was said before the prompt in a conversation; may be given several times, the oldest first",
+    )
     made.add_argument("--count", type=int, default=100, help="the most new tokens (default: %(default)s)")
     made.add_argument(
         "--temperature", type=float, default=settings.temperature, help="0 is greedy (default: %(default)s)"
@@ -95,7 +106,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check_sampling(sampling)
     except InvalidRequest as error:
         return _complain(str(error), 2)
-    request = GenerationRequest(options.prompt, options.count, options.model_size, sampling)
+    request = GenerationRequest(
+        options.prompt,
+        options.count,
+        options.model_size,
+        sampling,
+        turns=tuple(options.turn),
+        special_tokens=True,  # the command line is the host's; what members type goes through the bot
+    )
     try:
         model, load_ms = _load(request.model, options.weights, settings)
         tell("Generating text...")
