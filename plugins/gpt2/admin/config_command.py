@@ -9,7 +9,7 @@ import discord
 from discord import app_commands
 
 from plugins.gpt2.admin.config_changes import NUMBERS, ConfigChanges
-from plugins.gpt2.admin.config_panel import MAX_CHOICE, MAX_CHOICES, Settings
+from plugins.gpt2.admin.config_panel import MAX_CHOICE, MAX_CHOICES, ConfigPanels
 from plugins.gpt2.chat.message_format import WAITING
 from plugins.gpt2.formatting import parameters, without_folders
 from plugins.gpt2.guild_rules import GuildRulesStore
@@ -32,7 +32,7 @@ class ConfigCommand:
         self._service = service
         self._rules = rules
         self._changes = ConfigChanges(rules, service.settings)
-        self._settings = Settings(service, rules, self._changes, self._change_model)
+        self._panels = ConfigPanels(service, rules, self._changes, self._change_model)
 
     def build(self) -> app_commands.Command[Any, ..., Any]:
         """Return ``/gpt2-config``."""
@@ -77,7 +77,7 @@ class ConfigCommand:
             elif lines:
                 await interaction.edit_original_response(content="\n".join(lines)[:2000])
             else:
-                await self._settings.open(interaction)
+                await self._panels.open(interaction)
 
         @gpt2_config.autocomplete("model")
         async def models(interaction: discord.Interaction, current: str) -> list[app_commands.Choice[str]]:
