@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from plugins.gpt2.formatting import Amount, duration
+from plugins.gpt2.formatting import duration, rate, seconds
 from plugins.gpt2.messages import Message
 from plugins.gpt2.protocol import FinishReason, Timing
 from townhall_bot.i18n import Words
@@ -105,24 +105,15 @@ def measured(words: Words, timing: Timing) -> str:
         words("timing.first", time=seconds(timing.first_token_ms)),
     ]
     if timing.prefill_tok_s is not None:
-        parts.append(words("timing.prefill", rate=_rate(timing.prefill_tok_s)))
+        parts.append(words("timing.prefill", rate=rate(timing.prefill_tok_s)))
     if timing.decode_tok_s is not None:
-        parts.append(words("timing.decode", rate=_rate(timing.decode_tok_s)))
+        parts.append(words("timing.decode", rate=rate(timing.decode_tok_s)))
     total = seconds(timing.total_ms)
     parts.append(words("timing.tokens", prompt=timing.prompt_tokens, new=timing.new_tokens, time=total))
     parts.append(words("timing.seed", seed=timing.seed))
     model = {"model": timing.model, "device": timing.device, "dtype": timing.dtype}
     parts.append(words("timing.model", **model) if timing.device else timing.model)
     return " · ".join(parts)
-
-
-def seconds(ms: float) -> Amount:
-    """Return milliseconds as a person reads them: 12 ms, 1.2 s."""
-    return Amount(ms, f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s")
-
-
-def _rate(tokens_per_second: float) -> Amount:
-    return Amount(tokens_per_second, f"{tokens_per_second:.{0 if tokens_per_second >= 100 else 1}f}")
 
 
 @dataclass(frozen=True, slots=True)

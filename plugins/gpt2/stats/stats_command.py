@@ -12,8 +12,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from plugins.gpt2.chat.message_format import seconds
-from plugins.gpt2.formatting import Amount
+from plugins.gpt2.formatting import Amount, seconds
 from plugins.gpt2.messages import TEXTS
 from plugins.gpt2.service.service import GPT2Service
 from plugins.gpt2.stats.chart import draw
