@@ -10,8 +10,8 @@ from discord import app_commands
 from plugins.gpt2.chat.buttons import attached_text, cut_before
 from plugins.gpt2.chat.message_format import GAP, Shown
 from plugins.gpt2.chat.responder import Responder
-from plugins.gpt2.engine.sampling import BOUNDS
 from plugins.gpt2.messages import TEXTS
+from plugins.gpt2.protocol import BOUNDS
 from plugins.gpt2.service.admission import MAX_PROMPT_CHARS
 from townhall_bot.replies import Refusal
 
@@ -47,9 +47,9 @@ def generate_command(responder: Responder) -> app_commands.Command[Any, ..., Any
     gpt2.__annotations__ |= {
         "prompt": app_commands.Range[str, 1, MAX_PROMPT_CHARS],
         "count": whole | None,
-        "temperature": real[float, BOUNDS["temperature"].low, BOUNDS["temperature"].high] | None,
+        "temperature": real[float, float(BOUNDS["temperature"].low), float(BOUNDS["temperature"].high)] | None,
         "top_k": app_commands.Range[int, int(BOUNDS["top_k"].low), int(BOUNDS["top_k"].high)] | None,
-        "top_p": real[float, BOUNDS["top_p"].low, BOUNDS["top_p"].high] | None,
+        "top_p": real[float, float(BOUNDS["top_p"].low), float(BOUNDS["top_p"].high)] | None,
         "seed": app_commands.Range[int, int(BOUNDS["seed"].low), int(BOUNDS["seed"].high)] | None,
     }
     described = app_commands.describe(**{name: TEXTS.english(f"gpt2.{name}") for name in OPTIONS})
