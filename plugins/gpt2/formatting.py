@@ -58,3 +58,8 @@ def seconds(ms: float) -> Amount:
 def rate(per_second: float) -> Amount:
     """Return how many a second: 45.7, 240."""
     return Amount(per_second, f"{per_second:.{0 if per_second >= 100 else 1}f}")
+
+
+def number(value: float) -> Amount:
+    """Return a number that a person has set or may set: 300, 0.95."""
+    return Amount(value, f"{value:.16g}")

@@ -88,18 +88,23 @@ def waiting(words: Words, ahead: int, wait_s: float | None, loading: Message | N
     return WAITING + words("answer.ahead_for", count=ahead, wait=wait)
 
 
-def ending(words: Words, reason: FinishReason, notices: Iterable[Message], timing: Timing | None) -> str:
-    """Return the small print of a finished text: what was adjusted, why it ended, and what was measured."""
+def ending(
+    words: Words, reason: FinishReason, notices: Iterable[Message], timing: Timing | None, used: Iterable[str] = ()
+) -> str:
+    """Return the small print of a finished text: what was adjusted, why it ended, what was measured and ``used``.
+
+    ``used`` are the options that go with the measurements, in words.
+    """
     lines = [notice.by(words) for notice in notices]
     if reason in _SAID_REASONS:
         lines.append(words(f"answer.{reason}"))
     if timing is not None:
-        lines.append(measured(words, timing))
+        lines.append(measured(words, timing, used))
     return "\n".join(lines)
 
 
-def measured(words: Words, timing: Timing) -> str:
-    """Return what was measured, in one line."""
+def measured(words: Words, timing: Timing, used: Iterable[str] = ()) -> str:
+    """Return what was measured and ``used``, in one line."""
     parts = [
         words("timing.queue", time=seconds(timing.queue_ms)),
         words("timing.first", time=seconds(timing.first_token_ms)),
@@ -110,7 +115,7 @@ def measured(words: Words, timing: Timing) -> str:
         parts.append(words("timing.decode", rate=rate(timing.decode_tok_s)))
     total = seconds(timing.total_ms)
     parts.append(words("timing.tokens", prompt=timing.prompt_tokens, new=timing.new_tokens, time=total))
-    parts.append(words("timing.seed", seed=timing.seed))
+    parts += used
     model = {"model": timing.model, "device": timing.device, "dtype": timing.dtype}
     parts.append(words("timing.model", **model) if timing.device else timing.model)
     return " · ".join(parts)
