@@ -5,12 +5,18 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import discord
 import pytest
+from discord import app_commands
 
 import plugins.gpt2.messages
+from plugins.gpt2 import plugin
 from plugins.gpt2.chat import option_table
+from plugins.gpt2.chat.generate_command import generate_command
 from plugins.gpt2.chat.option_table import OPTIONS, Option, OptionTable
+from plugins.gpt2.chat.responder import Responder
 from plugins.gpt2.messages import TEXTS
 from plugins.gpt2.protocol import Bounds
 from tests.plugins.gpt2.fake_plugin import answered, begin, finished
@@ -86,6 +92,23 @@ async def test_buttons_from_before_an_option_go_on_with_its_default(
     await form.until(lambda turn: turn.modal)
     fields = [row["components"][0] for row in form.modal["components"]] if form.modal else []
     assert [(field["custom_id"], field["value"]) for field in fields[1:]] == [("count", "3"), ("warmth", "1.5")]
+
+
+async def test_a_command_made_from_the_table_takes_what_discord_py_gives_to_any_other(
+    start_townhall: StartTownhall, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_suggestions(responder: Responder) -> app_commands.Command[Any, ..., Any]:
+        command = generate_command(responder)
+
+        @command.autocomplete("count")
+        async def suggest(interaction: discord.Interaction, typed: str) -> list[app_commands.Choice[int]]:
+            return [app_commands.Choice(name=f"{typed}0", value=int(typed) * 10)]
+
+        return command
+
+    monkeypatch.setattr(plugin, "generate_command", with_suggestions)
+    await begin(start_townhall)
+    assert [choice["value"] for choice in await ada.complete("/gpt2 prompt:Hello count:3")] == [30]
 
 
 @pytest.mark.parametrize(
