@@ -4,30 +4,9 @@ from __future__ import annotations
 
 import re
 
+from townhall_bot.formatting import Amount
+
 _PATH = re.compile(r"(?<![\w.:/~-])~?(?:/[^\s/:;,'\"()]+)+/?")
-
-
-class Amount(float):
-    """A number with a form of its own. As it stays a number, texts put it into the marks of their language."""
-
-    _form: str
-
-    def __new__(cls, value: float, form: str) -> Amount:
-        """Return ``value``, read as ``form``, which is English."""
-        made = super().__new__(cls, value)
-        made._form = form
-        return made
-
-    def __str__(self) -> str:
-        return self._form
-
-    def __format__(self, spec: str, /) -> str:
-        return format(self._form, spec)
-
-
-def size(count: int) -> Amount:
-    """Return bytes in decimal units, as file managers show them: 548 MB, 1.52 GB."""
-    return Amount(count, f"{count / 1e6:.0f} MB" if count < 999_500_000 else f"{count / 1e9:.2f} GB")
 
 
 def parameters(count: int) -> Amount:

@@ -8,6 +8,8 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from plugins.gpt2.model.constants import EMBEDDED_MODEL, Weights
+from plugins.gpt2.model.device_names import canonical
+from plugins.gpt2.model.device_plan import DevicePlan, known_plan, plan_for
 from plugins.gpt2.protocol import BOUNDS, COUNT_BOUNDS, Bounds, SamplingParams
 from townhall_bot.plugins import PluginSettings
 
@@ -99,6 +101,11 @@ class GPT2Settings(PluginSettings):
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
+    @field_validator("device")
+    @classmethod
+    def _canonical(cls, value: str | None) -> str | None:
+        return None if value is None else canonical(value)
+
     @model_validator(mode="after")
     def _counts_agree(self) -> Self:
         if self.default_count > self.max_count:
@@ -107,11 +114,6 @@ class GPT2Settings(PluginSettings):
                 f"({self.max_count}). Lower the one or raise the other."
             )
         return self
-
-    @property
-    def on_cpu(self) -> bool:
-        """Whether models are meant to live in the machine's own memory; taken to be so where no device is set."""
-        return self.device is None or self.device.upper().split(":")[0] in ("CPU", "CLANG", "LLVM")
 
     @property
     def count_bounds(self) -> Bounds:
@@ -128,10 +130,16 @@ class GPT2Settings(PluginSettings):
         """The host's limit for all downloads in bytes, None where there is none."""
         return None if self.disk_mb is None else self.disk_mb * 1_000_000
 
-    @property
-    def planned_weights(self) -> Weights:
-        """The weights to plan memory with: those that are set, else what loading will choose."""
-        return self.weights or ("int8" if self.on_cpu else "fp16")
+    def device_plan(self) -> DevicePlan:
+        """Return where models run and how their weights are kept; see :func:`~plugins.gpt2.model.device_plan.plan_for`.
+
+        The first time, on a machine that may have a GPU, it takes a second or two.
+        """
+        return plan_for(self.device, self.weights)
+
+    def known_plan(self) -> DevicePlan | None:
+        """Return :meth:`device_plan` where that is known by now, else None; takes no time."""
+        return known_plan(self.device, self.weights)
 
     @property
     def sampling(self) -> SamplingParams:

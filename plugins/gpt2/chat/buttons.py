@@ -15,7 +15,7 @@ from plugins.gpt2.chat.generation_options import GenerationOptions
 from plugins.gpt2.chat.message_format import SMALL_PRINT, Shown
 from plugins.gpt2.chat.responder import Buttons, Responder
 from plugins.gpt2.messages import TEXTS, Message, message
-from plugins.gpt2.service.admission import MAX_PROMPT_CHARS
+from plugins.gpt2.protocol import MAX_PROMPT_CHARS
 from townhall_bot.replies import Refusal
 
 LOOKS = {
@@ -71,7 +71,7 @@ class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMP
             raise Refusal(words(f"refused.{self.action if shared else 'other'}", asker=f"<@{self.asker}>"))
 
     async def _stop(self, interaction: discord.Interaction[Any]) -> None:
-        if self.responder.service.cancel(self.number) or self.responder.knows(self.number):
+        if await self.responder.service.cancel(self.number) or self.responder.knows(self.number):
             await interaction.response.defer()  # the text's own last edit shows that it was stopped
             return
         # From before a restart: nobody writes on this text any more.
@@ -103,10 +103,16 @@ class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMP
         await interaction.response.defer()
         assert interaction.message is not None  # a component has its message
         self.responder.prompt_cache.forget(interaction.message)  # its pages are of one request
-        for page in await pages(interaction, self.number):
-            with contextlib.suppress(discord.NotFound):
-                await page.delete()
+        left = False
+        try:
+            for page in await pages(interaction, self.number):
+                with contextlib.suppress(discord.NotFound):
+                    await page.delete()
+        except discord.HTTPException:
+            left = True
         await interaction.delete_original_response()  # (without the bot's own right to see the channel)
+        if left:
+            await interaction.followup.send(TEXTS.for_user(interaction)("answer.left"), ephemeral=True)
 
     def _options(self, interaction: discord.Interaction[Any]) -> GenerationOptions:
         """Return the options that the text was written with. Raises Refusal where a newer version packed them."""
@@ -132,7 +138,10 @@ class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMP
     async def _whole(self, interaction: discord.Interaction[Any]) -> Shown:
         """Return prompt and text of an answer as one text, over all its messages or from its file."""
         assert interaction.message is not None  # a component has its message
-        begin, *rest = [*await pages(interaction, self.number), interaction.message]
+        try:
+            begin, *rest = [*await pages(interaction, self.number), interaction.message]
+        except discord.HTTPException as error:
+            raise Refusal(TEXTS.for_user(interaction)("refused.not_read")) from error
         if (file := await attached_text(begin)) is not None:
             return Shown("", file)
         shown = self.responder.prompt_cache.read(begin)
@@ -179,20 +188,23 @@ def _view(buttons: list[AnswerButton]) -> discord.ui.View:
 
 
 async def pages(interaction: discord.Interaction[Any], first: int) -> list[discord.Message]:
-    """Return the messages before the buttons' own that belong to the same text, as far as they can be read."""
+    """Return the messages before the buttons' own that belong to the same text.
+
+    Raises ``discord.HTTPException`` where they cannot be read. A first one that was deleted has left none.
+    """
     message = interaction.message
     assert message is not None  # a component has its message
     if first in (0, message.id):
         return []
     try:
         begin = await message.channel.fetch_message(first)
-        between = [
-            each
-            async for each in message.channel.history(after=begin, before=message, limit=PAGES, oldest_first=True)
-            if each.author == message.author and _origin(each) == _origin(begin) is not None
-        ]
-    except discord.HTTPException:
+    except discord.NotFound:
         return []
+    between = [
+        each
+        async for each in message.channel.history(after=begin, before=message, limit=PAGES, oldest_first=True)
+        if each.author == message.author and _origin(each) == _origin(begin) is not None
+    ]
     return [begin, *between]
 
 

@@ -15,7 +15,7 @@ from plugins.gpt2.chat.message_format import GAP, Shown
 from plugins.gpt2.chat.option_table import Option, Value
 from plugins.gpt2.chat.responder import Responder
 from plugins.gpt2.messages import TEXTS
-from plugins.gpt2.service.admission import MAX_PROMPT_CHARS
+from plugins.gpt2.protocol import MAX_PROMPT_CHARS
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.replies import Refusal
 

@@ -6,6 +6,7 @@ Buttons live on messages, and prompts are stored nowhere else: :func:`parse` rea
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -74,6 +75,11 @@ def render(prompt: str, text: str) -> str:
     lines = [f"**{verbatim(line.strip())}**" if line.strip() else "" for line in bare.split("\n")]
     gap = prompt[len(prompt.rstrip()) :]
     return "\n".join(lines) + gap + verbatim(text)
+
+
+def is_visible(text: str) -> bool:
+    """Tell whether there is anything to see in ``text``: not white space, control characters or marks alone."""
+    return any(unicodedata.category(char)[0] not in "ZCM" for char in text)
 
 
 def waiting(words: Words, ahead: int, wait_s: float | None, loading: Message | None) -> str:

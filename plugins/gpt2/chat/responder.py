@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from plugins.gpt2.chat import message_format
 from plugins.gpt2.chat.generation_options import GenerationOptions
 from plugins.gpt2.chat.prompt_cache import PromptCache
 from plugins.gpt2.guild_rules import GuildRulesStore
-from plugins.gpt2.messages import TEXTS, Message
+from plugins.gpt2.messages import TEXTS, Message, message
 from plugins.gpt2.protocol import (
     DeadlineExceeded,
     EngineFailed,
@@ -26,8 +26,9 @@ from plugins.gpt2.protocol import (
     Queued,
     Started,
     Text,
+    TextGenerator,
 )
-from plugins.gpt2.service.service import GPT2Service
+from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.replies import LiveReply, Refusal
 from townhall_bot.replies.paging import MESSAGE_LIMIT, length
 from townhall_bot.replies.sanitize import sanitize
@@ -52,11 +53,21 @@ class Buttons:
 
 
 class Responder:
-    """Responder requests. Knows what is under way: Stop finds it, and stopping the bot waits for its last words."""
+    """Answers requests. Knows what is under way: Stop finds it, and stopping the bot waits for its last words.
 
-    def __init__(self, service: GPT2Service, rules: GuildRulesStore, on_finished: OnFinished, keep: Keep) -> None:
+    ``settings`` are the host's.
+    """
+
+    def __init__(
+        self,
+        service: TextGenerator,
+        settings: GPT2Settings,
+        rules: GuildRulesStore,
+        on_finished: OnFinished,
+        keep: Keep,
+    ) -> None:
         self.service = service
-        self.settings = service.settings
+        self.settings = settings
         self.rules = rules
         self.prompt_cache = PromptCache()
         self.buttons: Buttons | None = None
@@ -99,10 +110,11 @@ class Responder:
             request_id=interaction.id,
             limits=rules.limits,
         )
-        with self._counted(interaction.id), self._admitted(interaction, request) as events:
-            await interaction.response.defer(thinking=True)
-            self.prompt_cache.keep(interaction.id, interaction.user.id, request.prompt)
-            await self._show(interaction, request, events, options, defaults, notice)
+        with self._counted(interaction.id):
+            async with self._admitted(interaction, request) as events:
+                await interaction.response.defer(thinking=True)
+                self.prompt_cache.keep(interaction.id, interaction.user.id, request.prompt)
+                await self._show(interaction, request, events, options, defaults, notice)
 
     async def completed(self, interaction: discord.Interaction[Any], chosen: GenerationOptions) -> GenerationOptions:
         """Return options with the server's and the host's defaults where nothing was chosen."""
@@ -125,14 +137,14 @@ class Responder:
             del self._under_way[request_id]
             self._ended.append(request_id)
 
-    @contextlib.contextmanager
-    def _admitted(
+    @contextlib.asynccontextmanager
+    async def _admitted(
         self, interaction: discord.Interaction[Any], request: GenerationRequest
-    ) -> Iterator[AsyncIterator[Event]]:
+    ) -> AsyncGenerator[AsyncIterator[Event]]:
         """Give the request its place before the channel sees anything: who gets none is told alone."""
-        with contextlib.ExitStack() as leaving:
+        async with contextlib.AsyncExitStack() as leaving:
             try:
-                events = leaving.enter_context(self.service.admitted(request))
+                events = await leaving.enter_async_context(self.service.admitted(request))
             except GenerationError as error:
                 raise Refusal(error.message.by(TEXTS.for_user(interaction))) from error
             yield events
@@ -151,15 +163,17 @@ class Responder:
         growing = self.buttons.growing(interaction, interaction.id, options) if self.buttons else None
         notices = [] if notice is None else [notice]
         text = ""
-        async with LiveReply(interaction, view=growing) as reply:
-            reply.show(message_format.WAITING + words("answer.begins"))
+
+        async def stop_writing() -> None:
+            await self.service.cancel(interaction.id)
+
+        async with LiveReply(interaction, view=growing, on_gone=stop_writing) as reply:
+            reply.show(message_format.WAITING + words("answer.begins"), placeholder=True)
             try:
                 async for event in events:
                     match event:
-                        case Queued(ahead, wait_s):
-                            reply.show(
-                                message_format.waiting(words, ahead, wait_s, self.service.progress(request.model))
-                            )
+                        case Queued(ahead, wait_s, loading):
+                            reply.show(message_format.waiting(words, ahead, wait_s, loading), placeholder=True)
                         case Started(adjusted):
                             notices += [] if adjusted is None else [adjusted]
                             reply.show(message_format.render(request.prompt, text), note=words("answer.reading"))
@@ -168,6 +182,8 @@ class Responder:
                             reply.show(message_format.render(request.prompt, text), note=words("answer.writing"))
                         case Finished(reason, measured):
                             await self._on_finished(request, event)
+                            if reason != "cancelled" and not message_format.is_visible(text):
+                                notices.append(message("notice.invisible"))
                             timing = measured if options.timing else None
                             drawn = GenerationOptions({"seed": measured.seed})
                             used = (options | drawn).described(words, defaults)

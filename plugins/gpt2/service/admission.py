@@ -8,11 +8,8 @@ from dataclasses import dataclass
 from plugins.gpt2.engine.sampling import check_sampling
 from plugins.gpt2.formatting import duration
 from plugins.gpt2.messages import message
-from plugins.gpt2.protocol import Busy, GenerationRequest, InvalidRequest
+from plugins.gpt2.protocol import MAX_PROMPT_CHARS, Busy, GenerationRequest, InvalidRequest
 from plugins.gpt2.settings import GPT2Settings
-
-MAX_PROMPT_CHARS = 6000
-"""The most that Discord sends as one option."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ async def test_old_options_come_first_and_all_have_bounds_and_german_description
 
 async def test_min_p_leaves_out_what_is_far_less_likely(start_townhall: StartTownhall, ada: Person) -> None:
     townhall = await begin(start_townhall)
-    turn = await answered(townhall, ada, f"/gpt2 prompt:Hello count:20 {LIKELIEST}")
+    turn = await answered(townhall, ada, f"/gpt2 prompt:Hello count:20 seed:1 {LIKELIEST}")
     assert turn.text == f"**Hello**{greedy_text('Hello', 20)}"
 
 
@@ -90,6 +90,7 @@ async def test_what_is_out_of_bounds_in_an_id_is_refused_with_what_is_allowed(
     assert refused.message.ephemeral
 
 
+@pytest.mark.fresh_seeds  # of which nothing depends where min_p leaves one token
 async def test_options_survive_again_continue_edit_and_a_restart(start_townhall: StartTownhall, ada: Person) -> None:
     townhall = await begin(start_townhall)
     turn = await answered(townhall, ada, f"/gpt2 prompt:Hello count:20 {LIKELIEST}")
