@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from plugins.gpt2.language_model import ModelInfo
 from plugins.gpt2.messages import Message
@@ -37,6 +37,26 @@ class SamplingParams:
     repetition_penalty: float = 1.1
     seed: int | None = None
     stop: tuple[str, ...] = ()
+
+
+class Bounds(NamedTuple):
+    """What a number may be, both ends included; people are shown it as it is written here."""
+
+    low: float
+    high: float
+
+
+BOUNDS: dict[str, Bounds] = {
+    "temperature": Bounds(0, 2),
+    "top_k": Bounds(0, 1000),
+    "top_p": Bounds(0.01, 1),
+    "min_p": Bounds(0, 1),
+    "repetition_penalty": Bounds(1, 2),
+    "seed": Bounds(0, 2**53 - 1),  # Discord's largest integer
+}
+"""Allowed values by field of :class:`SamplingParams`: what options offer, settings take and requests are held to."""
+COUNT_BOUNDS = Bounds(1, 1024)
+"""The same for a request's count. A host's own maximum lies within."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import discord
 from discord import app_commands
 
 from plugins.gpt2.admin.config_changes import NUMBERS, ConfigChanges
-from plugins.gpt2.admin.config_panel import Offered, Settings
+from plugins.gpt2.admin.config_panel import ConfigPanels, Offered
 from plugins.gpt2.admin.model_choices import MAX_CHOICE, MAX_CHOICES, label
 from plugins.gpt2.chat.message_format import WAITING
 from plugins.gpt2.formatting import parameters, without_folders
@@ -56,7 +56,7 @@ class ConfigCommand:
         self._offered = offered
         self._rules = rules
         self._changes = ConfigChanges(rules, host)
-        self._settings = Settings(service, offered, rules, self._changes, self._change_model)
+        self._panels = ConfigPanels(service, offered, rules, self._changes, self._change_model)
 
     def build(self) -> app_commands.Command[Any, ..., Any]:
         """Return ``/gpt2-config``."""
@@ -101,7 +101,7 @@ class ConfigCommand:
             elif lines:
                 await interaction.edit_original_response(content="\n".join(lines)[:2000])
             else:
-                await self._settings.open(interaction)
+                await self._panels.open(interaction)
 
         @gpt2_config.autocomplete("model")
         async def models(interaction: discord.Interaction, current: str) -> list[app_commands.Choice[str]]:

@@ -26,7 +26,7 @@ Offered = Callable[[], Sequence[ModelEntry]]
 """Returns the models that the host offers, its default first. Looks at the disk, so not for the event loop."""
 
 
-class Settings:
+class ConfigPanels:
     """Shows a server's settings and opens panels for them."""
 
     def __init__(
@@ -45,10 +45,10 @@ class Settings:
 
     async def open(self, interaction: discord.Interaction[Any]) -> None:
         """Show the panel as the answer to ``interaction``, which has been deferred for its asker alone."""
-        embed, view = await self.panel(interaction, interaction)
+        embed, view = await self.build(interaction, interaction)
         await interaction.edit_original_response(embed=embed, view=view)
 
-    async def panel(
+    async def build(
         self, interaction: discord.Interaction[Any], opener: discord.Interaction[Any]
     ) -> tuple[discord.Embed, Panel]:
         """Return what is set now, and the menus to change it. ``opener`` is whose answer the panel is."""
@@ -92,14 +92,14 @@ class Panel(discord.ui.View):
 
     def __init__(
         self,
-        settings: Settings,
+        panels: ConfigPanels,
         interaction: discord.Interaction[Any],
         opener: discord.Interaction[Any],
         rules: GuildRules,
         entries: Sequence[ModelEntry],
     ) -> None:
         super().__init__(timeout=LIFETIME_S)
-        self.settings = settings
+        self.panels = panels
         self.opener = opener
         self.rules = rules
         words = TEXTS.for_user(interaction)
@@ -111,7 +111,7 @@ class Panel(discord.ui.View):
                 for entry in offered
             ],
         )
-        self._add(model, lambda answer: settings.change_model(answer, model.values[0]), refresh=True)
+        self._add(model, lambda answer: panels.change_model(answer, model.values[0]), refresh=True)
         channels: discord.ui.ChannelSelect[Any] = discord.ui.ChannelSelect(
             placeholder=words("config.pick.channels"),
             channel_types=PLACE_TYPES,
@@ -156,7 +156,7 @@ class Panel(discord.ui.View):
 
     async def show(self, interaction: discord.Interaction[Any], lines: list[str]) -> None:
         """Say what changed, and show what is set now."""
-        embed, view = await self.settings.panel(interaction, interaction)  # whose token is the newest
+        embed, view = await self.panels.build(interaction, interaction)  # whose token is the newest
         self.stop()
         await interaction.response.edit_message(content="\n".join(lines)[:2000], embed=embed, view=view)
 
@@ -170,7 +170,7 @@ class Panel(discord.ui.View):
         async def callback(interaction: discord.Interaction[Any]) -> None:
             await do(interaction)
             if refresh:
-                embed, view = await self.settings.panel(interaction, self.opener)
+                embed, view = await self.panels.build(interaction, self.opener)
                 self.stop()
                 with contextlib.suppress(discord.HTTPException):  # after 15 minutes it cannot be; the change is made
                     await self.opener.edit_original_response(embed=embed, view=view)
@@ -179,17 +179,17 @@ class Panel(discord.ui.View):
         self.add_item(item)
 
     async def _set(self, interaction: discord.Interaction[Any], changes: dict[str, Any]) -> None:
-        await self.show(interaction, await self.settings.changes.make(interaction, changes))
+        await self.show(interaction, await self.panels.changes.make(interaction, changes))
 
     async def _numbers(self, interaction: discord.Interaction[Any]) -> None:
         await interaction.response.send_modal(NumbersForm(self, TEXTS.for_user(interaction)))
 
     async def _audit(self, interaction: discord.Interaction[Any]) -> None:
-        embed = await self.settings.changes.trail(interaction)
+        embed = await self.panels.changes.trail(interaction)
         await interaction.response.send_message(embed=embed, ephemeral=True)
 
     async def _reset(self, interaction: discord.Interaction[Any]) -> None:
-        await self.show(interaction, await self.settings.changes.reset(interaction))
+        await self.show(interaction, await self.panels.changes.reset(interaction))
 
 
 class NumbersForm(discord.ui.Modal):
@@ -222,7 +222,7 @@ class NumbersForm(discord.ui.Modal):
             except ValueError:
                 name = words(f"config.name.{key}")
                 raise Refusal(words("config.change.number", name=name, given=field.value)) from None
-        await self._panel.show(interaction, await self._panel.settings.changes.make(interaction, changes))
+        await self._panel.show(interaction, await self._panel.panels.changes.make(interaction, changes))
 
 
 def _ids(values: Any) -> list[int] | None:

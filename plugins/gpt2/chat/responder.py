@@ -85,26 +85,18 @@ class Responder:
         self,
         interaction: discord.Interaction[Any],
         prompt: str,
-        options: GenerationOptions | None = None,
+        chosen: GenerationOptions | None = None,
         *,
-        count: int | None = None,
-        seed: int | None = None,
         notice: Message | None = None,
-        **sampling: Any,
     ) -> None:
         """Answer with a continuation of ``prompt``; ``notice`` is small print of the caller's.
 
-        Without ``options`` the server's defaults hold, but for what ``count`` and ``sampling`` say.
-        Raises :class:`Refusal`.
+        What is not ``chosen`` is the server's default, or the host's. Raises :class:`Refusal`.
         """
         rules = await self.rules.of(interaction.guild_id)
         rules.check_place(interaction)
-        if options is None:
-            host = self.settings.sampling
-            chosen = {"temperature": rules.temperature, "top_k": host.top_k, "top_p": host.top_p} | {
-                name: value for name, value in sampling.items() if value is not None
-            }
-            options = GenerationOptions(rules.default_count if count is None else count, **chosen)
+        defaults = GenerationOptions.defaults(rules, self.settings.sampling)
+        options = defaults | (chosen or GenerationOptions())
         if options.count > rules.max_count:
             words = TEXTS.for_user(interaction)
             raise Refusal(words("refused.count", count=options.count, most=rules.max_count))
@@ -112,7 +104,7 @@ class Responder:
             prompt=prompt if prompt.strip() else "",
             count=options.count,
             model=rules.model,
-            sampling=options.sampling(self.settings.sampling, seed),
+            sampling=options.sampling(self.settings.sampling),
             user_id=interaction.user.id,
             guild_id=interaction.guild_id,
             request_id=interaction.id,
@@ -122,7 +114,12 @@ class Responder:
             async with self._admitted(interaction, request) as events:
                 await interaction.response.defer(thinking=True)
                 self.prompt_cache.keep(interaction.id, interaction.user.id, request.prompt)
-                await self._show(interaction, request, events, options, notice)
+                await self._show(interaction, request, events, options, defaults, notice)
+
+    async def completed(self, interaction: discord.Interaction[Any], chosen: GenerationOptions) -> GenerationOptions:
+        """Return options with the server's and the host's defaults where nothing was chosen."""
+        rules = await self.rules.of(interaction.guild_id)
+        return GenerationOptions.defaults(rules, self.settings.sampling) | chosen
 
     async def finish(self, seconds: float) -> None:
         """Wait until everyone has got the last word, at most ``seconds``."""
@@ -158,6 +155,7 @@ class Responder:
         request: GenerationRequest,
         events: AsyncIterator[Event],
         options: GenerationOptions,
+        defaults: GenerationOptions,
         notice: Message | None,
     ) -> None:
         """Show the text as it grows, and always how it ended."""
@@ -186,7 +184,10 @@ class Responder:
                             await self._on_finished(request, event)
                             if reason != "cancelled" and not message_format.is_visible(text):
                                 notices.append(message("notice.invisible"))
-                            note = message_format.ending(words, reason, notices, measured if options.timing else None)
+                            timing = measured if options.timing else None
+                            drawn = GenerationOptions({"seed": measured.seed})
+                            used = (options | drawn).described(words, defaults)
+                            note = message_format.ending(words, reason, notices, timing, used)
                             await self._end(interaction, reply, request, text, note, options)
             except GenerationError as error:
                 if not (text and isinstance(error, EngineFailed | DeadlineExceeded)):

@@ -12,7 +12,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from plugins.gpt2.chat.message_format import seconds
+from plugins.gpt2.formatting import seconds
 from plugins.gpt2.messages import TEXTS
 from plugins.gpt2.protocol import TextGenerator
 from plugins.gpt2.stats.chart import draw
