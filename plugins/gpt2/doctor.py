@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from plugins.gpt2.formatting import parameters, size
+from plugins.gpt2.formatting import parameters
 from plugins.gpt2.model.device_plan import DevicePlan, open_device
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot import memory
+from townhall_bot.formatting import format_bytes
 from townhall_bot.plugins import Check
 
 if TYPE_CHECKING:
@@ -99,9 +100,9 @@ def _memory(settings: GPT2Settings, plan: DevicePlan, config: GPT2Config) -> Che
     smaller = "Choose a smaller TOWNHALL_GPT2_MODEL, smaller TOWNHALL_GPT2_WEIGHTS"
     budget, free = settings.memory_budget, memory.available_bytes()
     if budget is not None and need > budget:
-        detail = f"{name} needs {size(need)}, TOWNHALL_GPT2_MEMORY_MB allows {size(budget)}"
+        detail = f"{name} needs {format_bytes(need)}, TOWNHALL_GPT2_MEMORY_MB allows {format_bytes(budget)}"
         return Check("gpt2 memory", False, detail, f"{smaller}, or raise TOWNHALL_GPT2_MEMORY_MB.")
     if free is None or not plan.is_cpu:
-        return Check("gpt2 memory", True, f"{name} needs {size(need)}; what is free is not known here")
-    detail = f"{name} needs {size(need)}, {size(free)} are free"
+        return Check("gpt2 memory", True, f"{name} needs {format_bytes(need)}; what is free is not known here")
+    detail = f"{name} needs {format_bytes(need)}, {format_bytes(free)} are free"
     return Check("gpt2 memory", need <= free, detail, "" if need <= free else f"{smaller}, or free memory.")

@@ -10,7 +10,7 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 from plugins.gpt2.model.constants import EMBEDDED_MODEL, Weights
 from plugins.gpt2.model.device_names import canonical
 from plugins.gpt2.model.device_plan import DevicePlan, known_plan, plan_for
-from plugins.gpt2.protocol import SamplingParams
+from plugins.gpt2.protocol import BOUNDS, COUNT_BOUNDS, Bounds, SamplingParams
 from townhall_bot.plugins import PluginSettings
 
 DEFAULTS = SamplingParams()
@@ -51,14 +51,29 @@ class GPT2Settings(PluginSettings):
     idle_s: float = Field(
         3600, ge=0, le=31_536_000, description="Seconds without a request after which a model leaves memory. 0: never."
     )
-    default_count: int = Field(60, ge=1, le=1024, description="New tokens where a member gives no count.")
-    max_count: int = Field(300, ge=1, le=1024, description="The most new tokens that a member may ask for.")
-    temperature: float = Field(
-        DEFAULTS.temperature, ge=0, le=2, description="Default randomness; 0 always takes the likeliest token."
+    default_count: int = Field(
+        60, ge=COUNT_BOUNDS.low, le=COUNT_BOUNDS.high, description="New tokens where a member gives no count."
     )
-    top_p: float = Field(DEFAULTS.top_p, ge=0.01, le=1, description="Default share of probability to draw from.")
+    max_count: int = Field(
+        300, ge=COUNT_BOUNDS.low, le=COUNT_BOUNDS.high, description="The most new tokens that a member may ask for."
+    )
+    temperature: float = Field(
+        DEFAULTS.temperature,
+        ge=BOUNDS["temperature"].low,
+        le=BOUNDS["temperature"].high,
+        description="Default randomness; 0 always takes the likeliest token.",
+    )
+    top_p: float = Field(
+        DEFAULTS.top_p,
+        ge=BOUNDS["top_p"].low,
+        le=BOUNDS["top_p"].high,
+        description="Default share of probability to draw from.",
+    )
     repetition_penalty: float = Field(
-        DEFAULTS.repetition_penalty, ge=1, le=2, description="How much used words lose. 1 switches the guard off."
+        DEFAULTS.repetition_penalty,
+        ge=BOUNDS["repetition_penalty"].low,
+        le=BOUNDS["repetition_penalty"].high,
+        description="How much used words lose. 1 switches the guard off.",
     )
     queue_limit: int = Field(32, ge=1, le=1000, description="How many requests may wait.")
     member_limit: int = Field(2, ge=1, le=1000, description="How many requests one member may have at a time.")
@@ -99,6 +114,11 @@ class GPT2Settings(PluginSettings):
                 f"({self.max_count}). Lower the one or raise the other."
             )
         return self
+
+    @property
+    def count_bounds(self) -> Bounds:
+        """What a request's count may be on this host."""
+        return Bounds(COUNT_BOUNDS.low, self.max_count)
 
     @property
     def memory_budget(self) -> int | None:

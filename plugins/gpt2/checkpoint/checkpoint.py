@@ -31,7 +31,8 @@ from plugins.gpt2.checkpoint.model_names import locate
 from plugins.gpt2.checkpoint.pickle_file import open_pickle
 from plugins.gpt2.checkpoint.safetensors_file import open_safetensors
 from plugins.gpt2.checkpoint.tensor_file import READABLE, TensorFile, TensorRef
-from plugins.gpt2.checkpoint.tokenizer import BPETokenizer, load_tokenizer
+from plugins.gpt2.checkpoint.tokenizer import BPETokenizer
+from plugins.gpt2.checkpoint.tokenizer_files import load_tokenizer
 from plugins.gpt2.model.constants import HEAD, MASKS, PREFIX, TOKENS, GPT2Config, block_of, tensors
 
 __all__ = [
@@ -67,7 +68,7 @@ class Checkpoint:
 
     def tokenizer(self) -> BPETokenizer:
         """Build the tokeniser from the checkpoint's own files. Raises :class:`CheckpointError`."""
-        return load_tokenizer(self.folder, vocab_size=self.config.vocab_size, end_of_text=self.config.end_of_text)
+        return load_tokenizer(self.folder, vocab_size=self.config.vocab_size, ends=self.config.ends)
 
     @cached_property
     def fingerprint(self) -> str:

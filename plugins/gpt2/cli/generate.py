@@ -18,7 +18,6 @@ from plugins.gpt2.engine.sampling import check_sampling
 from plugins.gpt2.model.constants import OFFICIAL_MODELS, WEIGHT_NAMES
 from plugins.gpt2.model.device_names import is_cpu
 from plugins.gpt2.model.device_plan import plan_for
-from plugins.gpt2.model.utils import format_bytes
 from plugins.gpt2.protocol import (
     EngineFailed,
     Finished,
@@ -30,6 +29,8 @@ from plugins.gpt2.protocol import (
     Timing,
 )
 from plugins.gpt2.settings import GPT2Settings
+from townhall_bot.cli.terminal import INTERRUPTED, note, tell
+from townhall_bot.formatting import format_bytes
 from townhall_bot.settings import SettingsError, load_settings
 
 if TYPE_CHECKING:
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
     from plugins.gpt2.model.gpt2 import GPT2
 
 PROMPT = "What is the answer to life, the universe, and everything?"
-INTERRUPTED = 130
-"""Exit status of a program that Ctrl-C ended."""
 
 EXAMPLES = """examples:
   townhall gpt2 --prompt "My fellow citizens" --count 40
@@ -65,7 +64,18 @@ def parser(settings: GPT2Settings) -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument("--prompt", default=PROMPT, help="the text to continue (default: %(default)s)")
+    made.add_argument(
+        "--prompt",
+        default=PROMPT,
+        help="the text to continue; special tokens such as <|endoftext|> may stand in it (default: %(default)s)",
+    )
+    made.add_argument(
+        "--turn",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="what was said before the prompt in a conversation; may be given several times, the oldest first",
+    )
     made.add_argument("--count", type=int, default=100, help="the most new tokens (default: %(default)s)")
     made.add_argument(
         "--temperature", type=float, default=settings.temperature, help="0 is greedy (default: %(default)s)"
@@ -97,10 +107,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check_sampling(sampling)
     except InvalidRequest as error:
         return _complain(str(error), 2)
-    request = GenerationRequest(options.prompt, options.count, options.model_size, sampling)
+    request = GenerationRequest(
+        options.prompt,
+        options.count,
+        options.model_size,
+        sampling,
+        turns=tuple(options.turn),
+        special_tokens=True,  # the command line is the host's; what members type goes through the bot
+    )
     try:
         model, load_ms = _load(request.model, options.weights, settings)
-        _say("Generating text...")
+        tell("Generating text...")
         written = _generate(model, request, timed=options.timing)
     except KeyboardInterrupt:
         return _complain("stopped while loading; nothing was written.", INTERRUPTED)
@@ -110,20 +127,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # CheckpointError is a ValueError, NoCompiler a RuntimeError: each says what to do
         return _complain(str(error) or type(error).__name__, 1)
     if written.finished is not None and written.finished.reason == "context":
-        _say(f"{request.model} can hold no more: the text ends after {written.finished.timing.new_tokens} new tokens.")
+        tell(f"{request.model} can hold no more: the text ends after {written.finished.timing.new_tokens} new tokens.")
     if options.timing and written.finished is not None:
-        _say(_summary(written.finished.timing))
-        _say(_share(written.finished.timing, model))
+        tell(_summary(written.finished.timing))
+        tell(_share(written.finished.timing, model))
     print(json.dumps(_as_json(written, model, load_ms), ensure_ascii=False) if options.json else written.text)
     return INTERRUPTED if written.finished is None or written.finished.reason == "cancelled" else 0
 
 
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
 def _complain(message: str, status: int) -> int:
-    _say(f"townhall gpt2: {message}")
+    note(message, "gpt2")
     return status
 
 
@@ -134,8 +147,8 @@ def _load(name: str, weights: Any, settings: GPT2Settings) -> tuple[GPT2, float]
     from plugins.gpt2.model.gpt2 import load
 
     device = plan_for(settings.device, weights).device
-    _say(f"using {device.split(':')[0]} backend")
-    _say(f"using {name}")
+    tell(f"using {device.split(':')[0]} backend")
+    tell(f"using {name}")
     if on_disk(name, allow_pickle=settings.allow_pickle) is None:
         with DownloadBar(name) as bar_of_download:
             open_checkpoint(name, allow_pickle=settings.allow_pickle, on_progress=bar_of_download).close()
@@ -146,7 +159,7 @@ def _load(name: str, weights: Any, settings: GPT2Settings) -> tuple[GPT2, float]
         loaded = bar.loaded or time.perf_counter()
     seconds = loaded - started
     size = model.info.weight_bytes
-    _say(f"loaded weights in {seconds * 1000:.2f} ms, {format_bytes(size)} loaded at {size / 1e9 / seconds:.2f} GB/s")
+    tell(f"loaded weights in {seconds * 1000:.2f} ms, {format_bytes(size)} loaded at {size / 1e9 / seconds:.2f} GB/s")
     return model, seconds * 1000
 
 

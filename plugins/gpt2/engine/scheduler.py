@@ -200,8 +200,7 @@ class Scheduler:
             return
         sequence.tokens.append(token)
         sequence.stats.token(self._clock())
-        ended = token == self._model.info.end_of_text
-        if not ended and (piece := sequence.detokenizer.push(token)):
+        if piece := sequence.detokenizer.push(token):
             step.outcomes.append((sequence.key, Text(piece)))
         if reason := sequence.end_after(token, self._model.info):
             step.outcomes += self._finish(sequence, reason)

@@ -177,6 +177,7 @@ def build(
         context_length=config.n_positions,
         vocab_size=config.vocab_size,
         end_of_text=config.end_of_text,
+        also_end=config.also_end,
     )
     make_step: Callable[[int, int], Step]
     if isinstance(launcher, CLauncher):

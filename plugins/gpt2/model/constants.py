@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-Activation = Literal["gelu_new", "gelu", "relu"]
-"""gelu_new and gelu_pytorch_tanh are the same tanh approximation; the latter is read as the former."""
+Activation = Literal["gelu_new", "gelu", "quick_gelu", "relu", "silu", "tanh"]
+"""gelu_new is the tanh approximation; transformers' other names for the same functions are read as these."""
 
 Weights = Literal["fp32", "fp16", "bf16", "int8"]
 """How the matrices are kept in memory. Everything is computed in fp32."""
@@ -35,6 +35,23 @@ class GPT2Config:
     layer_norm_epsilon: float = 1e-5
     end_of_text: int | None = None
     tied_head: bool = True
+    also_end: tuple[int, ...] = ()
+    """Tokens that end a text beside ``end_of_text``."""
+    scale_attn_weights: bool = True
+    scale_attn_by_inverse_layer_idx: bool = False
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """Every token that ends a text, the one between texts first."""
+        return self.also_end if self.end_of_text is None else (self.end_of_text, *self.also_end)
+
+    def query_factor(self, layer: int) -> float:
+        """Return what queries of ``layer`` are multiplied by, so that scores over sqrt(D) are this checkpoint's.
+
+        Stanford's Mistral GPT-2s divide the scores of layer n, counted from 0, by n + 1 as well.
+        """
+        factor = 1.0 if self.scale_attn_weights else math.sqrt(self.head_size)
+        return factor / (layer + 1) if self.scale_attn_by_inverse_layer_idx else factor
 
     @property
     def head_size(self) -> int:

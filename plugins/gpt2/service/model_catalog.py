@@ -3,42 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-from plugins.gpt2.formatting import parameters, size, without_folders
 from plugins.gpt2.messages import Message, message
 from plugins.gpt2.model.constants import EMBEDDED_MODEL, OFFICIAL_CONFIGS, GPT2Config
 from plugins.gpt2.model.memory_plan import memory_plan
-from plugins.gpt2.protocol import ModelUnavailable
+from plugins.gpt2.protocol import ModelEntry, ModelUnavailable
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot import memory
-from townhall_bot.i18n import Words
+from townhall_bot.formatting import format_bytes
 
 SHARE_OF_MEMORY = 0.8
 """How much of the machine's memory one model may take to be offered; the system and the bot live in the rest."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One model to choose. Sizes are None where only its files would tell and they are not here."""
-
-    name: str
-    parameters: int | None
-    memory_bytes: int | None
-    on_disk: bool
-
-    def facts(self, words: Words) -> str | None:
-        """Return parameters and memory need, None where they are not known."""
-        if self.parameters is None or self.memory_bytes is None:
-            return None
-        return words("config.show.facts", parameters=parameters(self.parameters), memory=size(self.memory_bytes))
-
-    def label(self, words: Words) -> str:
-        """Return one line for a choice: name, parameters, memory need, and whether it has to be downloaded."""
-        place = words("config.label.on_disk" if self.on_disk else "config.label.absent")
-        facts = ", ".join(fact for fact in (self.facts(words), place) if fact)
-        return f"{without_folders(self.name)} · {facts}"[:100]
 
 
 class ModelCatalog:
@@ -62,10 +38,10 @@ class ModelCatalog:
             return
         models = ", ".join(self.allowed)
         if need is not None and not self._settings.allowed_models:
-            raise ModelUnavailable(message("unavailable.too_large", model=name, need=size(need), models=models))
+            raise ModelUnavailable(message("unavailable.too_large", model=name, need=format_bytes(need), models=models))
         raise ModelUnavailable(message("unavailable.not_offered", model=name[:100], models=models))
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[ModelEntry]:
         """Return what an admin may choose from. Looks at the disk: a few milliseconds, not for the event loop."""
         return [self._entry(name) for name in self.allowed]
 
@@ -83,19 +59,19 @@ class ModelCatalog:
         needs = {name: self.memory_need(config) for name, config in OFFICIAL_CONFIGS.items()}
         return [name for name, need in needs.items() if need is None or all(need <= limit for limit in limits)]
 
-    def _entry(self, name: str) -> Entry:
+    def _entry(self, name: str) -> ModelEntry:
         config = OFFICIAL_CONFIGS.get(name)
         folder = _folder_of(name, allow_pickle=self._settings.allow_pickle)
         if config is None and folder is not None:
             config = _config_in(folder)
         if config is None:
-            return Entry(name, None, None, folder is not None)
-        return Entry(name, config.parameters, self.memory_need(config), folder is not None)
+            return ModelEntry(name, None, None, folder is not None)
+        return ModelEntry(name, config.parameters, self.memory_need(config), folder is not None)
 
 
 def over_budget(name: str, need: int, budget: int) -> Message:
     """Return why the host's memory budget keeps a model out."""
-    return message("unavailable.over_budget", model=name[:100], need=size(need), budget=size(budget))
+    return message("unavailable.over_budget", model=name[:100], need=format_bytes(need), budget=format_bytes(budget))
 
 
 def _folder_of(name: str, *, allow_pickle: bool) -> Path | None:

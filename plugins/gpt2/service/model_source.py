@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from plugins.gpt2.engine.model_host import Build
-from plugins.gpt2.formatting import size
 from plugins.gpt2.language_model import LanguageModel, LoadProgress
 from plugins.gpt2.messages import Message, message
 from plugins.gpt2.model.device_plan import DevicePlan
 from plugins.gpt2.protocol import ModelUnavailable
 from plugins.gpt2.settings import GPT2Settings
+from townhall_bot.formatting import format_bytes
 
 if TYPE_CHECKING:
     from plugins.gpt2.checkpoint.checkpoint import Checkpoint
@@ -45,7 +45,7 @@ def check_disk(name: str, needed: int, budget: int) -> None:
 
     taken = sum(cached_repos().values())
     if taken + needed > budget:
-        sizes = {"needed": size(needed), "taken": size(taken), "budget": size(budget)}
+        sizes = {"needed": format_bytes(needed), "taken": format_bytes(taken), "budget": format_bytes(budget)}
         raise ModelUnavailable(message("unavailable.over_disk", model=name, **sizes))
 
 
@@ -71,7 +71,13 @@ class CheckpointSource:
                 checked = True
             percent = 100 * done // max(1, total)
             on_progress(
-                message("progress.downloading", model=name, done=size(done), total=size(total), percent=percent)
+                message(
+                    "progress.downloading",
+                    model=name,
+                    done=format_bytes(done),
+                    total=format_bytes(total),
+                    percent=percent,
+                )
             )
 
         checkpoint = open_checkpoint(name, allow_pickle=self._settings.allow_pickle, on_progress=report)

@@ -54,6 +54,9 @@ INLINE V activate_gelu_new(V x) {  // the tanh form: x * sigmoid(2z)
   return x / (1.0f + vexp(-z));
 }
 INLINE V activate_gelu(V x) { return 0.5f * x * (1.0f + verf(x * 0.7071067811865476f)); }
+INLINE V activate_quick_gelu(V x) { return x / (1.0f + vexp(-1.702f * x)); }
+INLINE V activate_silu(V x) { return x / (1.0f + vexp(-x)); }
+INLINE V activate_tanh(V x) { return 2.0f / (1.0f + vexp(-2.0f * x)) - 1.0f; }
 INLINE V activate_relu(V x) { return __builtin_elementwise_max(x, (V)0.0f); }
 INLINE V activate_none(V x) { return x; }
 """
