@@ -139,7 +139,15 @@ def _load(name: str, weights: Any, settings: GPT2Settings) -> tuple[GPT2, float]
     checkpoint = open_checkpoint(name, allow_pickle=settings.allow_pickle)
     started = time.perf_counter()
     with checkpoint, _LoadBar() as bar:
-        model = load(checkpoint, weights=weights, rows=1, device=device, threads=settings.threads, on_progress=bar)
+        model = load(
+            checkpoint,
+            weights=weights,
+            rows=1,
+            device=device,
+            threads=settings.threads,
+            products=settings.products,
+            on_progress=bar,
+        )
         loaded = bar.loaded or time.perf_counter()
     seconds = loaded - started
     size = model.info.weight_bytes

@@ -15,7 +15,7 @@ import numpy as np
 
 from plugins.gpt2.language_model import Logits, ModelInfo
 from plugins.gpt2.model import compiler
-from plugins.gpt2.model.constants import GPT2Config, Weights
+from plugins.gpt2.model.constants import GPT2Config, Products, Weights
 from plugins.gpt2.model.utils import bucket_for
 
 if TYPE_CHECKING:
@@ -193,11 +193,13 @@ def loading(
     rows: int = 8,
     device: str | None = None,
     threads: int | None = None,
+    products: Products | None = None,
 ) -> Generator[LoadProgress, None, GPT2]:
     """Build the model step by step: a generator, so that its thread can serve others in between.
 
     ``weights`` None is int8 on a CPU and fp16 elsewhere; ``device`` None is tinygrad's choice; ``threads`` None is
-    every core. The model is the generator's return value. Raises ``CheckpointError`` from a tensor that does not fit,
+    every core; ``products`` None is the best that the processor has, and matters to int8 on a CPU alone. The model is
+    the generator's return value. Raises ``CheckpointError`` from a tensor that does not fit,
     ``compiler.NoCompiler`` on a CPU, and RuntimeError from a device that this machine does not have.
     """
     if device is None:
@@ -206,7 +208,7 @@ def loading(
         open_device(device)
     from plugins.gpt2.model.build import build  # imports tinygrad, which reads the environment at once
 
-    model = yield from build(checkpoint, weights=weights, rows=rows, device=device, threads=threads)
+    model = yield from build(checkpoint, weights=weights, rows=rows, device=device, threads=threads, products=products)
     for done, total in model.warm_up():
         yield LoadProgress("warming up", "", done, total, model.info.weight_bytes)
     return model
@@ -250,10 +252,11 @@ def load(
     rows: int = 8,
     device: str | None = None,
     threads: int | None = None,
+    products: Products | None = None,
     on_progress: Callable[[LoadProgress], None] | None = None,
 ) -> GPT2:
     """Build the model in one go; as :func:`loading`."""
-    steps = loading(checkpoint, weights=weights, rows=rows, device=device, threads=threads)
+    steps = loading(checkpoint, weights=weights, rows=rows, device=device, threads=threads, products=products)
     while True:
         try:
             progress = next(steps)

@@ -85,7 +85,8 @@ def _matrix(
     name: str, rows: int, columns: int, weights: Weights, layout: Layout, *, biased: bool = True
 ) -> Iterator[Part]:
     blocks, source = layout.padded(columns) // layout.lanes, f"{name}.weight"
-    yield Part(source, STORED[weights][0], (blocks, rows, layout.lanes), source)
+    shape = blocks, -(-rows // layout.depth), layout.lanes * layout.depth
+    yield Part(source, STORED[weights][0], shape, source)
     if weights == "int8":
         yield Part(f"{name}.scale", "F32", (blocks, layout.lanes), source)
     if biased:
@@ -106,6 +107,7 @@ def pack(checkpoint: Checkpoint, weights: Weights, layout: Layout) -> Iterator[t
             packed = layout.pack(values.T if by_rows else values)
             if weights == "int8":
                 stored, scale = quantise(packed)
+                stored = layout.interleave(stored)
             else:
                 stored = narrow(packed, weights)
             yield part, stored

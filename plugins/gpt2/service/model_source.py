@@ -87,6 +87,7 @@ class CheckpointSource:
             yield from loading(
                 checkpoint,
                 weights=settings.weights,
+                products=settings.products,
                 rows=settings.rows,
                 device=settings.device,
                 threads=settings.threads,

@@ -9,14 +9,31 @@ from __future__ import annotations
 import math
 
 from plugins.gpt2.model.constants import Weights
+from plugins.gpt2.model.cpu.int_products import Instructions, finish_rows, quantiser
 from plugins.gpt2.model.cpu.prelude import C_TYPES, LANES, LOADERS, PRELUDE
 
 
-def attention(*, slots: int, stride: int, heads: int, size: int, blocks: int, cache: Weights) -> str:
-    """Return the source of ``out[b] = softmax(q[b] · keys / √D) · values`` for each slot b of one head."""
-    kind, length = C_TYPES[cache], blocks * LANES
-    return f"""{PRELUDE}{_values_of(size, kind)}
-void attention(float* restrict out, {kind}* restrict keys, {kind}* restrict values, const float* restrict qkv,
+def attention(
+    *,
+    slots: int,
+    stride: int,
+    heads: int,
+    size: int,
+    blocks: int,
+    cache: Weights,
+    instructions: Instructions | None,
+) -> str:
+    """Return the source of ``made[b] = softmax(q[b] · keys / √D) · values`` for each slot b of one head.
+
+    With ``instructions`` the rows of ``made`` are scratch, and ``out`` are the quantised ones.
+    """
+    kind, length, width = C_TYPES[cache], blocks * LANES, heads * size
+    outputs, quantise, finish = "float* restrict made", "", ""
+    if instructions is not None:
+        outputs = "signed char* restrict out, float* restrict made, int* restrict arrived"
+        quantise, finish = quantiser(instructions, width), finish_rows(slots, width, width, heads)
+    return f"""{PRELUDE}{_values_of(size, kind)}{quantise}
+void attention({outputs}, {kind}* restrict keys, {kind}* restrict values, const float* restrict qkv,
                const int* restrict inputs, int head) {{
   const int* positions = inputs + {slots};
   const int* rows = inputs + {2 * slots};
@@ -35,7 +52,7 @@ void attention(float* restrict out, {kind}* restrict keys, {kind}* restrict valu
     {_scores(size, LOADERS[kind], kind)}
     {_softmax(size)}
     {_mix(size, heads)}
-  }}
+  }}{finish}
 }}
 """
 
@@ -128,4 +145,4 @@ def _mix(size: int, heads: int) -> str:
     if (t <= last)
       for (int d = 0; d < {vectors}; d++) mixed[0][d] += score[t] * load_values(value + (long)t * {size} + d * {lanes});
     for (int d = 0; d < {vectors}; d++)
-      *(D*)(out + (long)b * {heads * size} + head * {size} + d * {lanes}) = (mixed[0][d] + mixed[1][d]) * scale;"""
+      *(D*)(made + (long)b * {heads * size} + head * {size} + d * {lanes}) = (mixed[0][d] + mixed[1][d]) * scale;"""
