@@ -18,7 +18,7 @@ from plugins.gpt2.model.attention import Attention
 from plugins.gpt2.model.cache.weights_cache import PackedWeights, open_or_convert
 from plugins.gpt2.model.constants import GPT2Config, Products, Weights
 from plugins.gpt2.model.cpu.graph import team_of, use_graph
-from plugins.gpt2.model.cpu.int_products import Instructions, choose
+from plugins.gpt2.model.cpu.instructions import Instructions, choose
 from plugins.gpt2.model.cpu.kernels import layer_norm
 from plugins.gpt2.model.cpu.launcher import CLauncher
 from plugins.gpt2.model.cpu.step_cache import StepFactory
@@ -96,7 +96,7 @@ class _Assembly:
 def launcher_for(where: str, threads: int, weights: Weights = "fp32", products: Products | None = None) -> Launcher:
     """Return the launcher that serves on a device. On a CPU whose compiler takes no C kernels: tinygrad's own.
 
-    ``products`` are those of :func:`~plugins.gpt2.model.cpu.int_products.choose`; only int8 weights have a choice.
+    ``products`` are those of :func:`~plugins.gpt2.model.cpu.instructions.choose`; only int8 weights have a choice.
     Raises RuntimeError where this processor does not have them.
     """
     if where.split(":")[0] != "CPU":

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 
 from plugins.gpt2.model.constants import Weights
-from plugins.gpt2.model.cpu.int_products import Instructions, finish_rows, quantiser
+from plugins.gpt2.model.cpu.instructions import Instructions
+from plugins.gpt2.model.cpu.int_products import finish_rows, quantiser
 from plugins.gpt2.model.cpu.prelude import C_TYPES, LANES, LOADERS, PRELUDE
 
 

@@ -13,7 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from plugins.gpt2.model.constants import Activation, Weights
-from plugins.gpt2.model.cpu.int_products import Instructions, quantiser, row_bytes
+from plugins.gpt2.model.cpu.instructions import Instructions
+from plugins.gpt2.model.cpu.int_products import quantiser, row_bytes
 from plugins.gpt2.model.cpu.prelude import C_TYPES, LANES, LOADERS, PRELUDE, epilogue, parameters
 
 

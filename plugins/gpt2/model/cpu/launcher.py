@@ -12,7 +12,7 @@ from plugins.gpt2.model import device
 from plugins.gpt2.model.constants import Products
 from plugins.gpt2.model.cpu import int_products, kernels
 from plugins.gpt2.model.cpu.attention import attention
-from plugins.gpt2.model.cpu.int_products import Instructions
+from plugins.gpt2.model.cpu.instructions import Instructions
 from plugins.gpt2.model.kernels import attended_blocks
 from plugins.gpt2.model.kv_cache import KVCache
 from plugins.gpt2.model.launcher import Matrix, Norm

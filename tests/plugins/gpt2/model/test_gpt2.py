@@ -13,8 +13,10 @@ import numpy.typing as npt
 import pytest
 
 from plugins.gpt2.checkpoint.checkpoint import open_checkpoint
-from plugins.gpt2.model.constants import EMBEDDED_MODEL, OFFICIAL_CONFIGS, Weights
+from plugins.gpt2.model import compiler
+from plugins.gpt2.model.constants import EMBEDDED_MODEL, OFFICIAL_CONFIGS, Products, Weights
 from plugins.gpt2.model.cpu import kernels
+from plugins.gpt2.model.cpu.instructions import INSTRUCTIONS
 from plugins.gpt2.model.gpt2 import GPT2, LoadProgress, load, memory_plan, prefill_slices
 from tools.random_checkpoint import RECIPES, write_checkpoint
 
@@ -122,15 +124,39 @@ def test_texts_in_different_rows_do_not_see_each_other(opened: Opener) -> None:
         assert_close(together[row][None], alone[row][None], f"row {row}")
 
 
-def test_logits_do_not_depend_on_the_company(opened: Opener) -> None:
+USABLE: list[Products] = [*(found.name for found in INSTRUCTIONS if found.needs <= compiler.features()), "fp32"]
+
+
+@pytest.mark.parametrize("products", USABLE)
+def test_logits_do_not_depend_on_the_company(opened: Opener, products: Products) -> None:
     """To the last bit: so a text is the same alone and in a batch, for any sampling, not only for greedy."""
-    model = opened("five-heads", rows=8, weights="int8")
+    model = opened("five-heads", rows=8, weights="int8", products=products)
     tokens = reference("five-heads")["tokens"].tolist()
     for row in range(8):
         model.prefill(row, tokens[row : row + 9], 0)
     together = model.decode(range(8), tokens[20:28], [9] * 8)
     for row in range(8):
         np.testing.assert_array_equal(together[row], model.decode([row], [tokens[20 + row]], [9])[0])
+
+
+@pytest.mark.parametrize("products", USABLE)
+def test_logits_do_not_depend_on_how_the_prompt_was_cut(opened: Opener, products: Products) -> None:
+    model = opened("seven-heads", rows=4, weights="int8", products=products)
+    tokens = reference("seven-heads")["tokens"].tolist()
+    whole = model.prefill(0, tokens, 0)
+    model.prefill(1, tokens[:7], 0)
+    np.testing.assert_array_equal(model.prefill(1, tokens[7:], 7), whole)
+    model.prefill(2, tokens[:-3], 0)
+    np.testing.assert_array_equal(model.extend(2, tokens[-3:], len(tokens) - 3)[-1], whole)
+    np.testing.assert_array_equal(token_by_token(model, tokens, row=3)[-1], whole)
+
+
+def test_every_instruction_gives_nearly_the_same_logits(opened: Opener) -> None:
+    """The sums are the same; bias, activation and layer norm are fp32, which processors may round apart."""
+    tokens = reference("five-heads")["tokens"].tolist()[:12]
+    one, *others = (opened("five-heads", weights="int8", products=name).prefill(0, tokens, 0) for name in USABLE[:-1])
+    for other in others:
+        np.testing.assert_allclose(other, one, atol=np.abs(one).max() * 1e-3)
 
 
 def test_without_c_kernels_tinygrads_own_give_the_same(

@@ -17,12 +17,13 @@ from tinygrad import Tensor  # noqa: E402 - tinygrad reads the environment that 
 
 from plugins.gpt2.model import device  # noqa: E402 - as above
 from plugins.gpt2.model.cpu import int_products  # noqa: E402 - as above
-from plugins.gpt2.model.cpu.int_products import INSTRUCTIONS, Instructions, choose  # noqa: E402 - as above
+from plugins.gpt2.model.cpu.instructions import INSTRUCTIONS, choose  # noqa: E402 - as above
 from plugins.gpt2.model.cpu.launcher import CLauncher  # noqa: E402 - as above
 from plugins.gpt2.model.kv_cache import KVCache  # noqa: E402 - as above
 from plugins.gpt2.model.layer_norm import LayerNorm  # noqa: E402 - as above
 from plugins.gpt2.model.linear import Linear  # noqa: E402 - as above
 from plugins.gpt2.model.packing import quantise  # noqa: E402 - as above
+from tests.plugins.gpt2.model.cpu.integer_rows import quantised, rows_of  # noqa: E402 - as above
 
 Array = npt.NDArray[Any]
 
@@ -41,28 +42,6 @@ def rng() -> np.random.Generator:
 
 def on_cpu(array: Array) -> Tensor:
     return Tensor(np.ascontiguousarray(array), device="CPU").realize()
-
-
-def quantised(x: Array) -> tuple[Array, Array]:
-    """Integers and scales of rows, as the kernels must make them: to the nearest, of two to the even one."""
-    most = np.float32(int_products.steps(x.shape[1]))
-    peak = np.abs(x).max(axis=1, keepdims=True)
-    rate = np.divide(most, peak, out=np.zeros_like(peak), where=peak > 1e-30)
-    return np.rint(x * rate).astype(np.int32), (peak / most)[:, 0]
-
-
-def rows_of(instructions: Instructions, x: Array) -> Array:
-    """Quantised rows as bytes."""
-    integers, scale = quantised(x)
-    k = x.shape[1]
-    rows = np.zeros((len(x), int_products.row_bytes(k)), np.int8)
-    rows[:, :4] = scale.astype(np.float32)[:, None].view(np.int8)
-    half = (rows.shape[1] - 64) // 2
-    if instructions.depth == 4:
-        rows[:, 64 : 64 + k], rows[:, 64 + half : 64 + half + k] = integers >> 6, integers & 63
-    else:
-        rows[:, 64 : 64 + 2 * k] = integers.astype(np.int16).view(np.int8)
-    return rows
 
 
 def bytes_of(tensor: Tensor) -> Array:
