@@ -23,7 +23,7 @@ from plugins.gpt2.model.cpu.kernels import layer_norm
 from plugins.gpt2.model.cpu.launcher import CLauncher
 from plugins.gpt2.model.cpu.step_cache import StepFactory
 from plugins.gpt2.model.feed_forward import FeedForward
-from plugins.gpt2.model.gpt2 import GPT2, LoadProgress
+from plugins.gpt2.model.gpt2 import FP32_RATE, GPT2, LoadProgress, prefill_slices
 from plugins.gpt2.model.kernels import Epilogue
 from plugins.gpt2.model.kv_cache import KVCache
 from plugins.gpt2.model.launch_uop import UOpLauncher
@@ -171,9 +171,14 @@ def build(
         end_of_text=config.end_of_text,
     )
     make_step: Callable[[int, int], Step]
+    made_by: Products = "fp32"
+    rate = FP32_RATE
     if isinstance(launcher, CLauncher):
+        if launcher.instructions is not None:
+            made_by, rate = launcher.products, launcher.instructions.rate
         facts = (config, chosen, launcher.products, compiler.processor(), compiler.choose().version)
         make_step = StepFactory(network, packed.arrays, rows + 1, team_of(team_size), compiler.cache_folder(), *facts)
     else:
         make_step = functools.partial(JitStep, network, where=where)
-    return GPT2(network, packed, make_step, checkpoint.tokenizer(), info, rows, team_size)
+    slices = prefill_slices(config.parameters, team_size, rate)
+    return GPT2(network, packed, make_step, checkpoint.tokenizer(), info, rows, slices, made_by)

@@ -24,6 +24,8 @@ class Instructions:
     """The width of its vectors."""
     depth: int
     """So many products go into one sum at once."""
+    rate: float
+    """Products that a core makes in a second, about: how long a piece of a prompt may be."""
     source: str = field(repr=False)
 
 
@@ -118,11 +120,11 @@ INLINE void keep_vector(signed char* row, int e, VI n, int plane) {
 
 
 INSTRUCTIONS = (
-    Instructions("avx512-vnni", frozenset(("avx512f", "avx512bw", "avx512_vnni")), 512, 2, _AVX512_VNNI),
-    Instructions("avx-vnni", frozenset(("avx2", "avx_vnni")), 256, 2, _AVX_VNNI),
-    Instructions("avx512", frozenset(("avx512f", "avx512bw")), 512, 2, _AVX512),
-    Instructions("avx2", frozenset(("avx2",)), 256, 2, _AVX2),
-    Instructions("dotprod", frozenset(("asimddp",)), 128, 4, _DOTPROD),
+    Instructions("avx512-vnni", frozenset(("avx512f", "avx512bw", "avx512_vnni")), 512, 2, 120e9, _AVX512_VNNI),
+    Instructions("avx-vnni", frozenset(("avx2", "avx_vnni")), 256, 2, 60e9, _AVX_VNNI),
+    Instructions("avx512", frozenset(("avx512f", "avx512bw")), 512, 2, 60e9, _AVX512),
+    Instructions("avx2", frozenset(("avx2",)), 256, 2, 50e9, _AVX2),
+    Instructions("dotprod", frozenset(("asimddp",)), 128, 4, 50e9, _DOTPROD),
 )
 """The best first."""
 

@@ -144,6 +144,7 @@ class CLauncher:
             size=cache.size,
             blocks=cache.blocks,
             cache=cache.weights,
+            vector_bits=self.vector_bits,
             instructions=self.instructions,
         )
         width = cache.heads * cache.size

@@ -192,6 +192,11 @@ class TableStep:
         arguments[used] += bases[recording.places[used]]
 
     @property
+    def ready(self) -> bool:
+        """See :class:`~plugins.gpt2.model.steps.Step`."""
+        return True
+
+    @property
     def kernels(self) -> int:
         """See :class:`~plugins.gpt2.model.steps.Step`."""
         return len(self.table)

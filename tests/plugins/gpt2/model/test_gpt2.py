@@ -17,7 +17,7 @@ from plugins.gpt2.model import compiler
 from plugins.gpt2.model.constants import EMBEDDED_MODEL, OFFICIAL_CONFIGS, Products, Weights
 from plugins.gpt2.model.cpu import kernels
 from plugins.gpt2.model.cpu.instructions import INSTRUCTIONS
-from plugins.gpt2.model.gpt2 import GPT2, LoadProgress, load, memory_plan, prefill_slices
+from plugins.gpt2.model.gpt2 import FP32_RATE, GPT2, LoadProgress, load, memory_plan, prefill_slices, steps_for
 from tools.random_checkpoint import RECIPES, write_checkpoint
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -181,8 +181,24 @@ def test_a_gpu_gives_the_numbers_of_transformers(opened: Opener, weights: Weight
 
 
 def test_a_large_model_reads_prompts_in_smaller_slices() -> None:
-    sizes = {name: prefill_slices(config.parameters, threads=2)[-1] for name, config in OFFICIAL_CONFIGS.items()}
-    assert sizes == {"gpt2": 32, "gpt2-medium": 32, "gpt2-large": 8, "gpt2-xl": 4}
+    def sizes(rate: float) -> list[int]:
+        shapes = (OFFICIAL_CONFIGS[name] for name in ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl"))
+        return [prefill_slices(config.parameters, threads=2, rate=rate)[-1] for config in shapes]
+
+    assert sizes(FP32_RATE) == [64, 32, 8, 4]
+    assert sizes(120e9) == [128, 64, 16, 8]
+
+
+def test_a_prompt_is_read_in_the_steps_that_cost_least() -> None:
+    sizes = (4, 16, 64, 128)
+    assert steps_for(3, sizes) == (4,)
+    assert steps_for(12, sizes) == (16,)
+    assert steps_for(20, sizes) == (16, 4)
+    assert steps_for(60, sizes) == (64,)
+    assert steps_for(300, sizes) == (128, 128, 64)
+    for length in range(1, 300):
+        taken = steps_for(length, sizes)
+        assert sum(taken[:-1]) < length <= sum(taken)
 
 
 def test_a_row_can_be_used_again_for_a_shorter_text(opened: Opener) -> None:
