@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
 def checks(settings: GPT2Settings) -> Sequence[Check]:
     """Make every check. May take seconds: the compiler is tried."""
-    return (_compiler(settings), *_device(settings), *_allowed_models(settings), *_model(settings))
+    return (
+        _compiler(settings),
+        *_device(settings),
+        *_products(settings),
+        *_allowed_models(settings),
+        *_model(settings),
+    )
 
 
 def _compiler(settings: GPT2Settings) -> Check:
@@ -52,6 +58,22 @@ def _device(settings: GPT2Settings) -> Sequence[Check]:
         cure = "Correct TOWNHALL_GPT2_DEVICE, or leave it empty for the best device there is."
         return (Check("gpt2 device", False, str(error), cure),)
     return (Check("gpt2 device", True, settings.device),)
+
+
+def _products(settings: GPT2Settings) -> Sequence[Check]:
+    """What multiplies 8-bit weights here?"""
+    from plugins.gpt2.model import compiler
+    from plugins.gpt2.model.cpu.instructions import choose
+
+    if not settings.on_cpu or settings.planned_weights != "int8":
+        return ()
+    try:
+        found = choose(compiler.features(), settings.products)
+    except RuntimeError as error:
+        cure = "Correct TOWNHALL_GPT2_PRODUCTS, or leave it empty for the best that the processor has."
+        return (Check("gpt2 products", False, str(error), cure),)
+    detail = "fp32: no integers of this processor's are used" if found is None else f"{found.name}, in integers"
+    return (Check("gpt2 products", True, f"int8 weights are multiplied by {detail}"),)
 
 
 def _allowed_models(settings: GPT2Settings) -> Sequence[Check]:

@@ -241,7 +241,8 @@ def _share(timing: Timing, model: GPT2) -> str:
 
     cost = model.token_cost
     launches = "" if cost.kernels is None else f"{cost.kernels} kernels and "
-    line = f"a token takes {launches}{format_bytes(cost.weight_bytes)} of weights"
+    by = f", multiplied by {model.products}" if model.info.device == "CPU" else ""
+    line = f"a token takes {launches}{format_bytes(cost.weight_bytes)} of weights{by}"
     if timing.decode_tok_s is None or model.info.device != "CPU":
         return line
     achieved = timing.decode_tok_s * cost.weight_bytes / 1e9

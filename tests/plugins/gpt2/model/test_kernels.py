@@ -148,7 +148,7 @@ def test_neighbours_attend_together_as_each_does_alone(rng: np.random.Generator,
         launcher = CLauncher(2, bits, "CPU")
         together, alone = (KVCache(2, heads, size, length, "fp16", launcher.layout, "CPU") for _ in range(2))
         for cache in (together, alone):
-            fill(cache, *past, launcher.layout)
+            fill(cache, past[0], past[1], launcher.layout)
         ours = attend(launcher, together, qkv, inputs)
         for slot in range(slots):
             one = attend(launcher, alone, qkv[slot : slot + 1], inputs[:, slot : slot + 1])
