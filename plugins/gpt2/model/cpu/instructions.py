@@ -122,7 +122,7 @@ INLINE void keep_vector(signed char* row, int e, VI n, int plane) {
 INSTRUCTIONS = (
     Instructions("avx512-vnni", frozenset(("avx512f", "avx512bw", "avx512_vnni")), 512, 2, 120e9, _AVX512_VNNI),
     Instructions("avx-vnni", frozenset(("avx2", "avx_vnni")), 256, 2, 60e9, _AVX_VNNI),
-    Instructions("avx512", frozenset(("avx512f", "avx512bw")), 512, 2, 60e9, _AVX512),
+    Instructions("avx512", frozenset(("avx512f", "avx512bw")), 512, 2, 80e9, _AVX512),
     Instructions("avx2", frozenset(("avx2",)), 256, 2, 50e9, _AVX2),
     Instructions("dotprod", frozenset(("asimddp",)), 128, 4, 50e9, _DOTPROD),
 )
