@@ -17,6 +17,8 @@ from plugins.gpt2.model.cpu.prelude import C_TYPES, LANES, LOADERS, PRELUDE
 
 NOTHING = "-3.0e38f"
 """The score of a position that a slot may not see: e to it is exactly 0."""
+VALUES_AHEAD = 64
+"""Positions by which values are asked for before they are needed."""
 
 
 def attention(
@@ -190,8 +192,10 @@ def _scores(size: int, load: str, kind: str) -> str:
     for (; block + 4 <= used; block += 4) {{  // four sums at once keep the multipliers busy
       V s0 = (V)0.0f, s1 = s0, s2 = s0, s3 = s0;
       const {kind}* p = key + (long)block * {16 * size};
-      for (int d = 0; d < {size}; d++, p += 16) {{
+      const char* ahead = (const char*)(p + {64 * size});
+      for (int d = 0; d < {size}; d++, p += 16, ahead += sizeof(*p) * 64) {{
         V factor = (V)q[d];
+        for (unsigned at = 0; at < sizeof(*p) * 64; at += 64) __builtin_prefetch(ahead + at, 0, 2);
         s0 += factor * {load}(p);
         s1 += factor * {load}(p + {16 * size});
         s2 += factor * {load}(p + {32 * size});
@@ -234,6 +238,8 @@ def _mix(size: int) -> str:
     for (int u = 0; u < 2; u++) for (int d = 0; d < {vectors}; d++) mixed[u][d] = (D)0.0f;
     int t = 0;
     for (; t + 2 <= last + 1; t += 2) {{
+      const char* ahead = (const char*)(value + (long)(t + {VALUES_AHEAD}) * {size});
+      for (unsigned at = 0; at < sizeof(*value) * {2 * size}; at += 64) __builtin_prefetch(ahead + at, 0, 2);
       #pragma clang loop unroll(full)
       for (int u = 0; u < 2; u++) {{
         D weight = (D)score[t + u];
