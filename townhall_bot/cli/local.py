@@ -63,7 +63,7 @@ async def run_local(
         with point_discord_at(server):
             people = familiar_townhall(server).people
             if around.weather != "calm":
-                server.weather.begin(around.weather, around.weather_seed)
+                server.faults.begin(around.weather, around.weather_seed)
                 note(f"the weather is {around.weather}, seed {around.weather_seed}")
             if as_ not in people:
                 note(f"nobody here is called {as_!r}. There are: {', '.join(people)}.")
