@@ -29,7 +29,7 @@ from townhall_bot.bot import Townhall
 from townhall_bot.lifecycle import running
 from townhall_bot.loopback import Guild, LoopbackDiscord, Person, TownhallWorld, Turn, point_discord_at
 from townhall_bot.loopback.wire.openapi import DESCRIPTION_VARIABLE
-from townhall_bot.outcomes import Settled
+from townhall_bot.outcomes import Outcomes
 from townhall_bot.plugins import Plugin
 from townhall_bot.settings import PREFIX, Settings, load_settings
 from townhall_bot.store import Store, database_in
@@ -63,7 +63,7 @@ class RunningTownhall:
 
     def __init__(self, bot: Townhall) -> None:
         self.bot = bot
-        self._settled = Settled(bot)
+        self._outcomes = Outcomes(bot)
 
     async def settled(self, turn: Turn, seconds: float = 30) -> Exception | None:
         """Wait until a turn's callback has returned or failed; return what it raised, or None.
@@ -72,7 +72,7 @@ class RunningTownhall:
         """
         try:
             async with asyncio.timeout(seconds):
-                return await self._settled.of(turn)
+                return await self._outcomes.of(turn)
         except TimeoutError:
             raise TimeoutError(f"not settled after {seconds:g} s: {turn}") from None
 

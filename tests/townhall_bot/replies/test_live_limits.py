@@ -53,7 +53,7 @@ async def test_the_end_is_tried_again_at_growing_distances_where_discord_is_away
 
     async def act(interaction: discord.Interaction) -> None:
         await interaction.response.defer(thinking=True)
-        discord_server.weather.cut("PATCH", ANSWER, times=6)
+        discord_server.faults.cut("PATCH", ANSWER, times=6)
         mine.append(asyncio.current_task())
         with monkeypatch.context() as quick:
             quick.setattr(backoff, "uniform", lambda low, high: high)
