@@ -116,7 +116,7 @@ def _model(settings: GPT2Settings, plan: DevicePlan) -> Sequence[Check]:
 
 def _memory(settings: GPT2Settings, plan: DevicePlan, config: GPT2Config) -> Check:
     """Does the model fit into what is free, and into what the host gives to models?"""
-    from plugins.gpt2.model.gpt2 import memory_plan
+    from plugins.gpt2.model.memory_plan import memory_plan
 
     name, need = settings.model, memory_plan(config, plan.weights, settings.rows)
     smaller = "Choose a smaller TOWNHALL_GPT2_MODEL, smaller TOWNHALL_GPT2_WEIGHTS"

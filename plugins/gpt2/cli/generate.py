@@ -35,7 +35,8 @@ from townhall_bot.formatting import format_bytes
 from townhall_bot.settings import SettingsError, load_settings
 
 if TYPE_CHECKING:
-    from plugins.gpt2.model.gpt2 import GPT2, LoadProgress
+    from plugins.gpt2.language_model import LoadProgress
+    from plugins.gpt2.model.gpt2 import GPT2
 
 PROMPT = "What is the answer to life, the universe, and everything?"
 

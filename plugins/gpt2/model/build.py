@@ -1,4 +1,7 @@
-"""From a checkpoint to a network on a device: its converted weights are found or made, then put together."""
+"""From a checkpoint to a network on a device: its converted weights are found or made, then put together.
+
+What comes of it is parts; ``gpt2.py`` makes a model of them.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,12 @@ import logging
 import os
 import subprocess
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tinygrad import Tensor
 
-from plugins.gpt2.language_model import ModelInfo
+from plugins.gpt2.language_model import LoadProgress, ModelInfo
 from plugins.gpt2.model import compiler
 from plugins.gpt2.model import device as tiny
 from plugins.gpt2.model.attention import Attention
@@ -40,7 +44,6 @@ from plugins.gpt2.model.cpu.step_cache import StepFactory
 from plugins.gpt2.model.device_names import is_cpu
 from plugins.gpt2.model.device_plan import DevicePlan
 from plugins.gpt2.model.feed_forward import FeedForward
-from plugins.gpt2.model.gpt2 import FP32_RATE, GPT2, LoadProgress, prefill_slices
 from plugins.gpt2.model.kernels import Epilogue
 from plugins.gpt2.model.kv_cache import KVCache
 from plugins.gpt2.model.launch_uop import UOpLauncher
@@ -56,6 +59,23 @@ if TYPE_CHECKING:
     from plugins.gpt2.checkpoint.checkpoint import Checkpoint
 
 log = logging.getLogger("townhall.gpt2.model")
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A network whose weights are on their device, and what it takes to run it."""
+
+    info: ModelInfo
+    network: Transformer
+    packed: PackedWeights
+    """The weights as arrays; on a CPU the network's tensors lie in them."""
+    make_step: Callable[[int, int], Step]
+    """Makes the step for a number of slots, and of slots whose logits are wanted."""
+    threads: int
+    products: Products
+    """What multiplies the weights."""
+    rate: float | None
+    """How many weights a core multiplies in a second; None for fp32."""
 
 
 class _Assembly:
@@ -145,8 +165,8 @@ def usable_cores() -> int:
 
 def build(
     checkpoint: Checkpoint, plan: DevicePlan, *, rows: int, threads: int | None, products: Products | None
-) -> Generator[LoadProgress, None, GPT2]:
-    """Yield before and after each large tensor; return the model, not warmed up. Arguments as ``gpt2.loading``."""
+) -> Generator[LoadProgress, None, Built]:
+    """Yield before and after each large tensor; return what was built of them. Arguments as ``gpt2.loading``."""
     config, where, chosen = checkpoint.config, plan.device, plan.weights
     team_size = threads or usable_cores()
     launcher = launcher_for(where, team_size, chosen, products)
@@ -183,7 +203,7 @@ def build(
     )
     make_step: Callable[[int, int], Step]
     made_by: Products = "fp32"
-    rate = FP32_RATE
+    rate: float | None = None
     if isinstance(launcher, CLauncher):
         if launcher.instructions is not None:
             made_by, rate = launcher.products, launcher.instructions.rate
@@ -191,5 +211,4 @@ def build(
         make_step = StepFactory(network, packed.arrays, rows + 1, team_of(team_size), compiler.cache_folder(), *facts)
     else:
         make_step = functools.partial(JitStep, network, where=where)
-    slices = prefill_slices(config.parameters, team_size, rate)
-    return GPT2(network, packed, make_step, checkpoint.tokenizer(), info, rows, slices, made_by)
+    return Built(info, network, packed, make_step, team_size, made_by, rate)

@@ -1,6 +1,6 @@
-"""GPT-2: builds the network from a checkpoint, captures its steps, and runs them on rows of a KV cache.
+"""GPT-2: loads a checkpoint, captures the network's steps, and runs them on rows of a KV cache.
 
-``python plugins/gpt2/model/gpt2.py --prompt …`` is ``townhall gpt2 --prompt …``.
+``python -m plugins.gpt2.model.gpt2 --prompt …`` is ``townhall gpt2 --prompt …``.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from plugins.gpt2.language_model import Logits, ModelInfo
-from plugins.gpt2.model.constants import GPT2Config, Products, Weights
+from plugins.gpt2.language_model import LoadProgress, Logits
+from plugins.gpt2.model.constants import Products, Weights
 from plugins.gpt2.model.device_plan import open_device, plan_for
 from plugins.gpt2.model.utils import bucket_for
 
 if TYPE_CHECKING:
     from plugins.gpt2.checkpoint.checkpoint import Checkpoint
     from plugins.gpt2.checkpoint.tokenizer import BPETokenizer
+    from plugins.gpt2.model.build import Built
     from plugins.gpt2.model.cache.weights_cache import PackedWeights
     from plugins.gpt2.model.steps import Step
     from plugins.gpt2.model.transformer import Transformer
@@ -40,19 +41,6 @@ PASS_SLOTS = 8
 DRAFT_SLOTS = 4
 """Tokens of one text that a step checks when the next ones were guessed."""
 
-BYTES_PER_WEIGHT: dict[Weights, int] = {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1}
-
-
-@dataclass(frozen=True, slots=True)
-class LoadProgress:
-    """Where loading stands: ``done`` of ``total`` bytes of the checkpoint, or of warm-up steps."""
-
-    stage: str
-    tensor: str
-    done: int
-    total: int
-    memory_bytes: int
-
 
 @dataclass(frozen=True, slots=True)
 class TokenCost:
@@ -65,26 +53,15 @@ class TokenCost:
 class GPT2:
     """A loaded model; implements ``LanguageModel``. Belongs to the thread that imported tinygrad."""
 
-    def __init__(
-        self,
-        network: Transformer,
-        packed: PackedWeights,
-        make_step: Callable[[int, int], Step],
-        tokenizer: BPETokenizer,
-        info: ModelInfo,
-        rows: int,
-        slices: tuple[int, ...],
-        products: Products,
-    ) -> None:
-        """``slices`` are the sizes of prefill steps, the largest last; ``products`` what multiplies the weights."""
-        self.info, self.tokenizer, self.rows, self.products = info, tokenizer, rows, products
-        self._slices = slices
+    def __init__(self, built: Built, tokenizer: BPETokenizer, rows: int) -> None:
+        self.info, self.tokenizer, self.rows, self.products = built.info, tokenizer, rows, built.products
+        self._slices = prefill_slices(self.info.parameters, built.threads, built.rate or FP32_RATE)
         self.prefill_slice = self._slices[-1]
-        self._network: Transformer | None = network
-        self._packed: PackedWeights | None = packed  # on a CPU the network's tensors lie in these arrays
+        self._network: Transformer | None = built.network
+        self._packed: PackedWeights | None = built.packed  # on a CPU the network's tensors lie in these arrays
         self._decode_sizes = [1 << power for power in range((rows - 1).bit_length() + 1)]
         self.draft_slots = min(DRAFT_SLOTS, self._decode_sizes[-1])
-        self._make_step = make_step
+        self._make_step = built.make_step
         self._steps: dict[tuple[int, int], Step] = {}
 
     def prefill(self, row: int, tokens: Sequence[int], start: int) -> Logits:
@@ -210,16 +187,6 @@ def _closed(slots: int, wanted: int) -> Step:
     raise RuntimeError("the model was closed")
 
 
-def memory_plan(config: GPT2Config, weights: Weights, rows: int) -> int:
-    """Return the bytes that a loaded model takes: weights, cache and the steps' buffers. Read off no device."""
-    kept = config.parameters * BYTES_PER_WEIGHT[weights]
-    cache_bytes = 4 if weights == "fp32" else 2
-    cache = 2 * (rows + 1) * config.n_layer * config.n_positions * config.n_embd * cache_bytes
-    logits = 4 * config.vocab_size * 2 * rows
-    scores = 2 * 4 * config.n_head * config.n_positions * (sum(LONG_SLICES[:1]) + 2 * rows)
-    return kept + cache + logits + scores
-
-
 def loading(
     checkpoint: Checkpoint,
     *,
@@ -240,7 +207,8 @@ def loading(
     open_device(plan.device)
     from plugins.gpt2.model.build import build  # imports tinygrad, which reads the environment at once
 
-    model = yield from build(checkpoint, plan, rows=rows, threads=threads, products=products)
+    built = yield from build(checkpoint, plan, rows=rows, threads=threads, products=products)
+    model = GPT2(built, checkpoint.tokenizer(), rows)
     for done, total in model.warm_up():
         yield LoadProgress("warming up", "", done, total, model.info.weight_bytes)
     return model

@@ -1,4 +1,4 @@
-"""How matrices lie in memory, and which options the kernels take, on the device at hand.
+"""How matrices lie in memory, and which tiles the kernels keep in registers, on the device at hand.
 
 On a CPU a matrix of shape (K, N) is kept as (N/L, K, L): L neighbouring output columns lie together, so that one
 output block reads one straight stream and clang turns the L products into vector instructions; with Hugging Face's
@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from tinygrad.codegen.opt import Opt, OptOps
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,24 +23,26 @@ class Layout:
     lanes: int
     positions: int
     explicit: bool
-    """True: the options of UOp kernels are chosen here; False: tinygrad's heuristics choose."""
+    """True: the tiles of UOp kernels are chosen here; False: tinygrad's heuristics choose."""
     depth: int = 1
     """So many neighbours of a column lie together: as many as an instruction adds to one sum of integers."""
 
-    def options(self, sizes: Sequence[int], tiles: Sequence[tuple[int, int]]) -> tuple[Opt, ...] | None:
-        """Return the options that keep tiles of a kernel's output in registers; None leaves it to tinygrad.
+    def upcasts(
+        self, sizes: Sequence[int] = (), tiles: Sequence[tuple[int, int]] = ()
+    ) -> tuple[tuple[int, int], ...] | None:
+        """Return (axis, steps) of each tile of a kernel's output that stays in registers; None leaves it to tinygrad.
 
         ``sizes`` are the output ranges in the order of their ids, ``tiles`` pairs of (index into sizes, steps). The
         axis number that tinygrad wants counts only ranges that still have more than one step.
         """
         if not self.explicit:
             return None
-        left, options = list(sizes), []
+        left, upcasts = list(sizes), []
         for index, amount in tiles:
             if amount > 1:
-                options.append(Opt(OptOps.UPCAST, sum(1 for size in left[:index] if size > 1), amount))
+                upcasts.append((sum(1 for size in left[:index] if size > 1), amount))
                 left[index] //= amount
-        return tuple(options)
+        return tuple(upcasts)
 
     def padded(self, columns: int) -> int:
         """Return the number of columns as stored: whole blocks."""

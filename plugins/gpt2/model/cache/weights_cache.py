@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from plugins.gpt2.model.cache.cache_dir import TEMPORARY, sweep, used
+from plugins.gpt2.model.cache.cache_dir import TEMPORARY, evict, touch
 from plugins.gpt2.model.constants import Weights
 from plugins.gpt2.model.layout import Layout
 from plugins.gpt2.model.packing import STORED, Part, pack, parts
@@ -126,7 +126,7 @@ def _mapped(path: Path, about: Mapping[str, str], expected: list[Part]) -> Packe
     except (OSError, ValueError) as error:
         log.warning("%s cannot be read (%s); it is made anew", path, error)
         return None
-    used(path)
+    touch(path)
     return PackedWeights(dict(_views(mapped, len(wanted), expected)), mapped=True)
 
 
@@ -150,7 +150,7 @@ def _write(
 ) -> Generator[tuple[Part, int], None, None]:
     """Write all parts as they are made, under a temporary name until they are whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    sweep(path.parent)
+    evict(path.parent)
     with write_atomically(path, prefix=TEMPORARY) as file:
         _begin(file, _header(about, expected), sum(map(_nbytes, expected)))
         written = 0

@@ -194,7 +194,7 @@ def test_ctrl_c_stops_at_once_and_shows_what_there_is(capsys: Captured, monkeypa
 
 def test_the_model_file_is_a_program_of_its_own(tmp_path: Path) -> None:
     options = ["--prompt", "The king", "--count", "3", "--temperature", "0", "--json"]
-    command = [sys.executable, gpt2.__file__, *options]
+    command = [sys.executable, "-m", gpt2.__name__, *options]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path, timeout=60)
     written = json.loads(done.stdout)
     assert (written["new_tokens"], written["finish_reason"]) == (3, "length")
