@@ -14,6 +14,7 @@ import discord
 from townhall_bot.discordpy import components, gateway, interactions, retries
 from townhall_bot.i18n.core_texts import TEXTS
 from townhall_bot.ops.metrics import Metrics
+from townhall_bot.ops.session_limit import SessionPace
 from townhall_bot.plugins import Plugin
 from townhall_bot.plugins.command_sync import CommandSync
 from townhall_bot.plugins.command_tree import Tree
@@ -31,8 +32,6 @@ gateway.expect_no_voice()
 
 WATCH_SECONDS = 60.0
 """How often the bot asks its plugins how they are, and forgets records that are too old."""
-IDENTIFY_SECONDS = 5.0
-"""Seconds that Discord wants between two sessions (its documentation of the gateway, "Rate Limiting")."""
 DAY = 86_400
 
 
@@ -82,7 +81,7 @@ class Townhall(discord.Client):
         """Set together with ``townhall_ready``; can be awaited before the login, which events cannot."""
         self.plugins_up = False
         """Whether people may be served: before ``started``, which waits for every server."""
-        self._next_identify = 0.0
+        self._sessions = SessionPace(settings.data_dir / "sessions.json")
         self._watching: tuple[asyncio.Task[None], ...] = ()
         self._stopping: asyncio.Task[None] | None = None
 
@@ -92,11 +91,20 @@ class Townhall(discord.Client):
         await self.plugins.bring_up()
         self.plugins_up = True
 
+    async def connect(self, *, reconnect: bool = True) -> None:
+        """Connect to the gateway, as often as it takes until the first connection stands."""
+        await self._sessions.wait_to_start(self)
+        while True:
+            try:
+                return await super().connect(reconnect=reconnect)
+            except AttributeError:
+                if gateway.was_connected(self):
+                    raise
+                log.warning("the first connection to Discord broke before it stood; it is tried again")
+
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
-        """Wait for what is left of the time Discord wants between two sessions; people wait for the bot meanwhile."""
-        now = asyncio.get_running_loop().time()
-        await asyncio.sleep(max(0.0, self._next_identify - now))
-        self._next_identify = max(now, self._next_identify) + IDENTIFY_SECONDS
+        """Wait until a session may begin, and no longer: people wait for the bot meanwhile."""
+        await self._sessions.wait_to_identify()
 
     async def on_ready(self) -> None:
         """Announce the bot's readiness once; Discord sends this again after a lost session."""

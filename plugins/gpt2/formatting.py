@@ -27,3 +27,18 @@ def detail(error: BaseException) -> str:
 def duration(seconds: float) -> str:
     """Return a wait: 8 s, 3 min."""
     return f"{max(1, round(seconds))} s" if seconds < 90 else f"{round(seconds / 60)} min"
+
+
+def seconds(ms: float) -> Amount:
+    """Return milliseconds as a person reads what was measured: 12 ms, 1.2 s."""
+    return Amount(ms, f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s")
+
+
+def rate(per_second: float) -> Amount:
+    """Return how many a second: 45.7, 240."""
+    return Amount(per_second, f"{per_second:.{0 if per_second >= 100 else 1}f}")
+
+
+def number(value: float) -> Amount:
+    """Return a number that a person has set or may set: 300, 0.95."""
+    return Amount(value, f"{value:.16g}")

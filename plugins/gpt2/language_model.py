@@ -26,17 +26,35 @@ class ModelInfo:
     end_of_text: int | None
     step_s: float | None = None
     """Seconds of a decode step with every row taken, as warming up measured it; None where it was not measured."""
+    also_end: tuple[int, ...] = ()
+    """Tokens that end a text beside ``end_of_text``."""
+
+    def ends(self, token: int) -> bool:
+        """Tell whether a text ends with ``token``."""
+        return token == self.end_of_text or token in self.also_end
 
 
 class Tokenizer(Protocol):
     """Text to ids and back."""
 
-    def encode(self, text: str) -> list[int]:
-        """Return the ids of ``text``; what looks like a special token is read as plain text."""
+    @property
+    def begins(self) -> tuple[int, ...]:
+        """Tokens that every prompt begins with; mostly none."""
+        ...
+
+    def encode(self, text: str, *, special: bool = False) -> list[int]:
+        """Return the ids of a prompt.
+
+        What looks like a special token is read as plain text, unless ``special`` says that the host wrote it.
+        """
+        ...
+
+    def encode_turns(self, turns: Sequence[str]) -> list[int]:
+        """Return the ids of a conversation so far, for the model to write the next turn."""
         ...
 
     def decode_bytes(self, tokens: Sequence[int]) -> bytes:
-        """Return the UTF-8 bytes of ``tokens``; the end may be half a character."""
+        """Return the UTF-8 bytes that a reader sees of ``tokens``; the end may be half a character."""
         ...
 
 

@@ -17,7 +17,7 @@ from plugins.gpt2.checkpoint.errors import CheckpointError
 from plugins.gpt2.checkpoint.files import weight_map
 from plugins.gpt2.checkpoint.pickle_file import open_pickle
 from plugins.gpt2.checkpoint.safetensors_file import open_safetensors
-from plugins.gpt2.checkpoint.tokenizer import load_tokenizer
+from plugins.gpt2.checkpoint.tokenizer_files import load_tokenizer
 
 SIZES = st.one_of(st.integers(-2, 40), st.sampled_from([2**31, 2**63, 2**64, 10**30]), st.booleans(), st.floats())
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8))
@@ -86,6 +86,21 @@ VOCABS = st.dictionaries(TOKENS, SIZES | SCALARS, max_size=8).map(lambda value: 
 MERGES = st.lists(TOKENS.flatmap(lambda one: TOKENS.map(lambda two: f"{one} {two}")), max_size=6).map(
     lambda lines: "\n".join(["#version: 0.2", *lines]).encode()
 )
+ADDED = st.fixed_dictionaries(
+    {}, optional={"content": TOKENS | JSON, "id": SIZES | JSON, "special": JSON, "lstrip": JSON}
+)
+SETTINGS = st.fixed_dictionaries(
+    {},
+    optional={
+        "tokenizer_class": st.sampled_from(["GPT2Tokenizer", "GPT2TokenizerFast", "BertTokenizer"]) | JSON,
+        "bos_token": TOKENS | ADDED | JSON,
+        "add_bos_token": st.booleans() | JSON,
+        "additional_special_tokens": st.lists(TOKENS | ADDED) | JSON,
+        "added_tokens_decoder": st.dictionaries(st.sampled_from(["1", "300", "x", "9" * 30]), ADDED | JSON) | JSON,
+        "chat_template": JSON,
+        "ab": SIZES,
+    },
+)
 ALPHABET: dict[str, int] = json.loads((Path(__file__).parents[2] / "plugins/gpt2/mini/vocab.json").read_text())
 
 
@@ -94,25 +109,45 @@ ALPHABET: dict[str, int] = json.loads((Path(__file__).parents[2] / "plugins/gpt2
     merges=MERGES | ANY_BYTES,
     full=st.booleans(),
     size=st.none() | st.integers(0, 60_000),
-    end=st.none() | st.integers(-1, 60_000),
+    ends=st.lists(st.integers(0, 60_000), max_size=2),
+    beside=st.dictionaries(
+        st.sampled_from(["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"]), SETTINGS | JSON
+    ),
 )
 def test_a_vocabulary_is_read_or_refused(
-    vocab: bytes, merges: bytes, full: bool, size: int | None, end: int | None, write: Callable[[str, bytes], Path]
+    vocab: bytes,
+    merges: bytes,
+    full: bool,
+    size: int | None,
+    ends: list[int],
+    beside: dict[str, Any],
+    write: Callable[[str, bytes], Path],
 ) -> None:
     # Half of them start from a vocabulary that is right, so that what is wrong with the merges is reached too.
     path = write("vocab.json", json.dumps(ALPHABET).encode() if full else vocab)
     write("merges.txt", merges)
+    for name in ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"):
+        write(name, json.dumps(beside.get(name, {})).encode())
     try:
-        tokenizer = load_tokenizer(path.parent, vocab_size=size, end_of_text=end)
+        tokenizer = load_tokenizer(path.parent, vocab_size=size, ends=ends)
         tokens = tokenizer.encode("ab é <|endoftext|>")
     except CheckpointError as error:
         refused(error, path)
         return
-    assert tokenizer.decode_bytes(tokens).decode() == "ab é <|endoftext|>"
+    if not beside:
+        assert tokenizer.decode_bytes(tokens).decode() == "ab é <|endoftext|>"
 
 
 BPE = st.fixed_dictionaries({}, optional={"type": st.just("BPE"), "vocab": JSON, "merges": JSON})
-TOKENIZERS = st.fixed_dictionaries({}, optional={"model": JSON | BPE, "added_tokens": JSON})
+PROCESSORS = st.fixed_dictionaries(
+    {"type": st.sampled_from(["ByteLevel", "TemplateProcessing", "RobertaProcessing", "Sequence", "Other"])},
+    optional={"single": JSON, "special_tokens": JSON, "cls": JSON, "sep": JSON, "processors": JSON},
+)
+WHOLE = st.fixed_dictionaries({"vocab": st.just(ALPHABET), "merges": st.just([])})
+TOKENIZERS = st.fixed_dictionaries(
+    {"pre_tokenizer": st.just({"type": "ByteLevel"}) | JSON},
+    optional={"model": JSON | BPE | WHOLE, "added_tokens": JSON | st.lists(ADDED), "post_processor": JSON | PROCESSORS},
+)
 
 
 @given(content=TOKENIZERS.map(lambda value: json.dumps(value).encode()) | ANY_BYTES | DEEP)

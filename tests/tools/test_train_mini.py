@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from plugins.gpt2.checkpoint.tokenizer import BPETokenizer, load_tokenizer
+from plugins.gpt2.checkpoint.tokenizer import BPETokenizer
+from plugins.gpt2.checkpoint.tokenizer_files import load_tokenizer
 from tools.mini_corpus import HELD_OUT, read_documents, tokenise, write_vocabulary
 from tools.random_checkpoint import small_vocabulary
 from tools.train_mini import learning_rate
@@ -33,8 +34,9 @@ def test_a_folder_without_documents_is_named(tmp_path: Path) -> None:
 def test_held_out_documents_are_not_trained_on() -> None:
     tokenizer = BPETokenizer(*small_vocabulary(257))
     corpus = tokenise(["kept"] + ["x"] * (HELD_OUT - 1) + ["também"], tokenizer)
-    assert tokenizer.decode_bytes(corpus.held_out.tolist()).decode() == "kept<|endoftext|>também<|endoftext|>"
-    assert tokenizer.decode_bytes(corpus.train.tolist()).decode() == "x<|endoftext|>" * (HELD_OUT - 1)
+    assert tokenizer.decode_bytes(corpus.held_out.tolist()).decode() == "kepttambém"
+    assert corpus.held_out.tolist().count(256) == 2, "an end of text after each"
+    assert tokenizer.decode_bytes(corpus.train.tolist()).decode() == "x" * (HELD_OUT - 1)
     assert corpus.held_out_bytes == len("kept") + len("também".encode())
 
 

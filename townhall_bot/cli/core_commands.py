@@ -12,6 +12,7 @@ from pathlib import Path
 
 from townhall_bot.cli import data_commands as data
 from townhall_bot.cli import serve_commands as serve
+from townhall_bot.cli.run import run, run_options
 from townhall_bot.cli.terminal import FAILED, OK, note
 from townhall_bot.plugins import CliCommand
 
@@ -88,7 +89,7 @@ def _new_plugin(arguments: argparse.Namespace) -> int:
 
 
 CORE_COMMANDS = (
-    CliCommand("run", "serve on Discord", serve.run_options, serve.run),
+    CliCommand("run", "serve on Discord", run_options, run),
     CliCommand("reload", "have the running bot reload plugins that changed", serve.reload_options, serve.reload),
     CliCommand("local", "a Discord on this machine, with the bot connected to it", serve.local_options, serve.local),
     CliCommand("doctor", "check this machine and the settings; name each cure", _doctor_options, _doctor),

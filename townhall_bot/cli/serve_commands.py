@@ -1,4 +1,4 @@
-"""The commands that serve: ``townhall run``, ``reload`` and ``local``.
+"""The commands for whoever works on a plugin beside a bot: ``townhall local`` and ``reload``.
 
 Each imports what it needs when it runs, so that ``--help`` is there at once.
 """
@@ -10,7 +10,7 @@ import argparse
 import asyncio
 from pathlib import Path
 
-from townhall_bot.cli.terminal import FAILED, OK, USAGE, note
+from townhall_bot.cli.terminal import FAILED, OK, note
 from townhall_bot.ops import logs
 
 LOCAL_EXAMPLES = """examples:
@@ -21,62 +21,6 @@ Without --say, the address of a page is printed, and opened where there is a scr
 where you type commands as you would in Discord. Ctrl-C ends it.
 With --say the exit status is 0, or 1 where the command was refused or failed.
 """
-
-
-def run_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``townhall run``."""
-    parser.description = "Serve on Discord until stopped."
-    parser.add_argument(
-        "--sync", action="store_true", help="register the commands again, even where they seem unchanged"
-    )
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Serve on Discord; return the exit status."""
-    from townhall_bot.plugins.discovery import prepare, warn_of_unknown
-
-    logs.set_up("WARNING")  # a plugin that cannot be imported is in the log, with its traceback
-    settings, plugins = prepare()
-    logs.set_up(settings.log_level, style=settings.log_format)
-    warn_of_unknown(plugins)
-    if settings.token is None:
-        note(
-            f"TOWNHALL_TOKEN is set neither in the environment nor in {Path('.env').absolute()}. "
-            "`townhall setup` says where to get a token, and writes it there.\n"
-            "To try Townhall without an account: townhall local"
-        )
-        return USAGE
-    import signal
-
-    import aiohttp
-    import discord
-
-    from townhall_bot.bot import Townhall
-    from townhall_bot.lifecycle import RELOAD, serve_until_stopped
-    from townhall_bot.store import Store, database_in, lock
-
-    async def serve(token: str) -> None:
-        bot = Townhall(settings, Store.open(database_in(settings.data_dir)), plugins, always_sync=arguments.sync)
-        await serve_until_stopped(bot, token)
-
-    signal.signal(RELOAD, signal.SIG_IGN)  # by default it would end a bot that has only just started
-    try:
-        with lock.held(settings.data_dir, settings.lock_wait_s):
-            asyncio.run(serve(settings.token.get_secret_value()))
-    except lock.Held as error:
-        note(str(error))
-        return FAILED
-    except discord.LoginFailure:
-        note(
-            "Discord does not accept TOWNHALL_TOKEN. Reset the token at "
-            "https://discord.com/developers/applications (your application → Bot) and give the new one to "
-            "`townhall setup`."
-        )
-        return FAILED
-    except (aiohttp.ClientConnectionError, discord.DiscordServerError, discord.GatewayNotFound) as error:
-        note(f"Discord cannot be reached: {error}. Check the network and try again.")
-        return FAILED
-    return OK
 
 
 def reload_options(parser: argparse.ArgumentParser) -> None:

@@ -31,8 +31,15 @@ async def register(client: discord.Client, payload: Payload, guild: int | None) 
     if guild is None:
         answer = await http.bulk_upsert_global_commands(application, payload)
     else:
-        answer = await http.bulk_upsert_guild_commands(application, guild, payload)
+        answer = await http.bulk_upsert_guild_commands(
+            application, guild, [_of_a_guild(command) for command in payload]
+        )
     return answer
+
+
+def _of_a_guild(command: dict[str, Any]) -> dict[str, Any]:
+    """Return a command without what Discord has for commands everywhere only."""
+    return {key: value for key, value in command.items() if key not in ("contexts", "integration_types")}
 
 
 async def registered(client: discord.Client, guild: int | None) -> Payload:

@@ -26,6 +26,7 @@ from discord.http import Route
 from discord.webhook.async_ import AsyncWebhookAdapter, async_context
 
 from townhall_bot.backoff import Backoff
+from townhall_bot.discordpy import bodies
 
 log = logging.getLogger("townhall.bot")
 
@@ -71,7 +72,7 @@ def retry_requests(client: discord.Client) -> None:
     async def request(route: Route, *, files: Sequence[discord.File] | None = None, **options: Any) -> Any:
         async def attempt() -> Any:
             try:
-                return await plain(route, files=files, **options)
+                return bodies.check(await plain(route, files=files, **options), route.url)
             except discord.NotFound as error:
                 if _gone(route, error):
                     return None
@@ -112,11 +113,12 @@ class RetryingAdapter(AsyncWebhookAdapter):
         async def attempt() -> Any:
             nonlocal unclear
             try:
-                return await plain(route, at_once, files=files, **options)
+                return bodies.check(await plain(route, at_once, files=files, **options), route.url)
             except _FAILURES:
                 unclear = True
                 raise
             except discord.HTTPException as error:
+                bodies.cut(error)
                 if unclear and first_answer and error.code == ALREADY_ANSWERED:
                     return await self._answered(route, session)
                 if _gone(route, error):
@@ -172,6 +174,8 @@ async def _repeat(
         try:
             return await attempt()
         except Exception as error:
+            if isinstance(error, discord.HTTPException):
+                bodies.cut(error)
             pause = next(pauses, None) if again(error) else None
             if pause is None:
                 raise

@@ -18,9 +18,16 @@ from townhall_bot.discordpy import endpoints
 TIMEOUT_S = 15.0
 PORTAL = "https://discord.com/developers/applications"
 LEAST_PERMISSIONS = discord.Permissions(
-    view_channel=True, send_messages=True, send_messages_in_threads=True, attach_files=True
+    view_channel=True,
+    send_messages=True,
+    send_messages_in_threads=True,
+    attach_files=True,
+    embed_links=True,
+    read_message_history=True,
 )
-"""Answers to commands need none of these; one that outlives the 15 minutes of its command goes to the channel."""
+"""What is asked for. Answers to commands come without most of it; one that outlives the 15 minutes of its command goes
+to the channel, long ones and pictures are files, and the buttons below a text of several messages read the first ones.
+"""
 PRIVILEGED = {"presence": 0b11 << 12, "server members": 0b11 << 14, "message content": 0b11 << 18}
 """The application's flags that say a privileged intent is switched on, in full or for few servers."""
 

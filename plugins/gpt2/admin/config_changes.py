@@ -7,10 +7,10 @@ from typing import Any
 
 import discord
 
-from plugins.gpt2.engine.sampling import BOUNDS
 from plugins.gpt2.formatting import without_folders
 from plugins.gpt2.guild_rules import MAX_PLACES, GuildRulesStore
 from plugins.gpt2.messages import TEXTS
+from plugins.gpt2.protocol import BOUNDS
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.formatting import Amount
 from townhall_bot.i18n import Words

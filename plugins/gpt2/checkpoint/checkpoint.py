@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -32,8 +31,9 @@ from plugins.gpt2.checkpoint.model_names import locate
 from plugins.gpt2.checkpoint.pickle_file import open_pickle
 from plugins.gpt2.checkpoint.safetensors_file import open_safetensors
 from plugins.gpt2.checkpoint.tensor_file import READABLE, TensorFile, TensorRef
-from plugins.gpt2.checkpoint.tokenizer import BPETokenizer, load_tokenizer
-from plugins.gpt2.model.constants import GPT2Config
+from plugins.gpt2.checkpoint.tokenizer import BPETokenizer
+from plugins.gpt2.checkpoint.tokenizer_files import load_tokenizer
+from plugins.gpt2.model.constants import HEAD, MASKS, PREFIX, TOKENS, GPT2Config, block_of, tensors
 
 __all__ = [
     "Checkpoint",
@@ -42,48 +42,11 @@ __all__ = [
     "DownloadProgress",
     "TensorRef",
     "UnknownModel",
-    "expected_shapes",
     "on_disk",
     "open_checkpoint",
 ]
 
 log = logging.getLogger("townhall.gpt2.checkpoint")
-
-_PREFIX = "transformer."
-_BUFFER = re.compile(r"h\.\d+\.attn\.(bias|masked_bias)")
-"""Attention masks that older versions of transformers saved among the weights."""
-_BLOCK = re.compile(r"h\.(\d+)\.")
-
-
-def expected_shapes(config: GPT2Config) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Yield the canonical name and the shape of every tensor of the model, in the order of the forward pass.
-
-    Matrices of the blocks are Conv1D: (in, out).
-    """
-    width, inner = config.n_embd, config.n_inner
-    yield "wte.weight", (config.vocab_size, width)
-    yield "wpe.weight", (config.n_positions, width)
-    block: dict[str, tuple[int, ...]] = {
-        "ln_1.weight": (width,),
-        "ln_1.bias": (width,),
-        "attn.c_attn.weight": (width, 3 * width),
-        "attn.c_attn.bias": (3 * width,),
-        "attn.c_proj.weight": (width, width),
-        "attn.c_proj.bias": (width,),
-        "ln_2.weight": (width,),
-        "ln_2.bias": (width,),
-        "mlp.c_fc.weight": (width, inner),
-        "mlp.c_fc.bias": (inner,),
-        "mlp.c_proj.weight": (inner, width),
-        "mlp.c_proj.bias": (width,),
-    }
-    for layer in range(config.n_layer):
-        for name, shape in block.items():
-            yield f"h.{layer}.{name}", shape
-    yield "ln_f.weight", (width,)
-    yield "ln_f.bias", (width,)
-    if not config.tied_head:
-        yield "lm_head.weight", (config.vocab_size, width)
 
 
 class Checkpoint:
@@ -105,7 +68,7 @@ class Checkpoint:
 
     def tokenizer(self) -> BPETokenizer:
         """Build the tokeniser from the checkpoint's own files. Raises :class:`CheckpointError`."""
-        return load_tokenizer(self.folder, vocab_size=self.config.vocab_size, end_of_text=self.config.end_of_text)
+        return load_tokenizer(self.folder, vocab_size=self.config.vocab_size, ends=self.config.ends)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -149,7 +112,7 @@ def open_checkpoint(
     if place.repo is None:
         assert place.folder is not None
         return Checkpoint(place.name, place.folder, allow_pickle=allow_pickle)
-    folder = hub.fetch(place.repo, allow_pickle=allow_pickle, local_only=local_only, on_progress=on_progress)
+    folder = hub.download(place.repo, allow_pickle=allow_pickle, local_only=local_only, on_progress=on_progress)
     return Checkpoint(place.name, folder, allow_pickle=allow_pickle)
 
 
@@ -191,15 +154,15 @@ def _open_shards(folder: Path) -> Iterator[TensorFile]:
 
 
 def _canonical(files: list[TensorFile]) -> dict[str, TensorRef]:
-    """Return the tensors under names without ``transformer.``, known buffers left out."""
+    """Return the tensors under canonical names, attention masks left out."""
     found: dict[str, TensorRef] = {}
     for file in files:
         for name, ref in file.tensors.items():
-            short = name.removeprefix(_PREFIX)
-            if _BUFFER.fullmatch(short):
+            short = name.removeprefix(PREFIX)
+            if MASKS.fullmatch(short):
                 continue
             if short in found:
-                raise CheckpointError(f"{file.path}: tensor {short} is there twice, with and without {_PREFIX!r}.")
+                raise CheckpointError(f"{file.path}: tensor {short} is there twice, with and without {PREFIX!r}.")
             found[short] = ref
     return found
 
@@ -209,13 +172,13 @@ def _with_real_head(config: GPT2Config, found: dict[str, TensorRef]) -> GPT2Conf
 
     A tied head may be saved as well, or in the embedding's stead. Saved with other values it is a head of its own.
     """
-    head, embedding = found.get("lm_head.weight"), found.get("wte.weight")
+    head, embedding = found.get(f"{HEAD}.weight"), found.get(f"{TOKENS}.weight")
     if not config.tied_head or head is None:
         return config
     if embedding is None:
-        found["wte.weight"] = head
+        found[f"{TOKENS}.weight"] = head
     elif not _same_values(head, embedding):
-        log.info("%s: lm_head.weight differs from wte.weight, so the head is not tied", head.file)
+        log.info("%s: %s.weight differs from %s.weight, so the head is not tied", head.file, HEAD, TOKENS)
         return replace(config, tied_head=False)
     return config
 
@@ -229,7 +192,8 @@ def _same_values(one: TensorRef, other: TensorRef) -> bool:
 
 def _select(config: GPT2Config, found: dict[str, TensorRef], folder: Path) -> Iterator[tuple[str, TensorRef]]:
     """Yield what the model needs, each shape compared with the config's."""
-    for name, shape in expected_shapes(config):
+    for tensor in tensors(config):
+        name, shape = tensor.name, tensor.shape
         ref = found.pop(name, None)
         if ref is None:
             raise CheckpointError(
@@ -247,9 +211,9 @@ def _select(config: GPT2Config, found: dict[str, TensorRef], folder: Path) -> It
                 "Save the checkpoint in one of these types."
             )
         yield name, replace(ref, name=name)
-    found.pop("lm_head.weight", None)
+    found.pop(f"{HEAD}.weight", None)
     for name, ref in found.items():
-        if _BLOCK.match(name):
+        if block_of(name) is not None:
             raise CheckpointError(
                 f"{ref.file}: tensor {name} of shape {ref.shape} has no place in a GPT-2 of {config.n_layer} layers. "
                 "config.json does not belong to these weights."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,27 +13,33 @@ from plugins.gpt2.checkpoint.errors import CheckpointError
 from plugins.gpt2.model.constants import Activation, GPT2Config
 
 CONFIG_NAME = "config.json"
+GENERATION_NAME = "generation_config.json"
 FILE_LIMIT = 10_000_000
 """Longest ``config.json`` in bytes: a real one has about a thousand."""
 
 log = logging.getLogger("townhall.gpt2.checkpoint")
 
 _ACTIVATIONS: dict[str, Activation] = {
-    "gelu_new": "gelu_new",
-    "gelu_pytorch_tanh": "gelu_new",
-    "gelu": "gelu",
+    **dict.fromkeys(("gelu_new", "gelu_fast", "gelu_accurate", "gelu_pytorch_tanh", "gelu_python_tanh"), "gelu_new"),
+    **dict.fromkeys(("gelu", "gelu_python"), "gelu"),
+    "quick_gelu": "quick_gelu",
     "relu": "relu",
+    **dict.fromkeys(("silu", "swish"), "silu"),
+    "tanh": "tanh",
 }
+"""transformers' name (``activations.py``) → the function that it is."""
 
-_MUST_BE: dict[str, bool] = {
-    "scale_attn_weights": True,
-    "scale_attn_by_inverse_layer_idx": False,
-    "reorder_and_upcast_attn": False,
-    "add_cross_attention": False,
-    "is_encoder_decoder": False,
-}
+_MUST_BE: dict[str, bool] = {"add_cross_attention": False, "is_encoder_decoder": False}
 """Switches of Hugging Face's GPT2Config that change the arithmetic, with the only value that is supported, which
-is also the default where the file is silent."""
+is also the default where the file is silent. (``reorder_and_upcast_attn`` asks for fp32, which attention always is.)"""
+
+_ALIASES = {
+    "n_layer": "num_hidden_layers",
+    "n_head": "num_attention_heads",
+    "n_embd": "hidden_size",
+    "n_positions": "max_position_embeddings",
+}
+"""GPT-2's names of sizes → transformers' names for every model, under which some tools write them."""
 
 _LIMITS = {
     "n_layer": 1024,
@@ -44,10 +51,22 @@ _LIMITS = {
 }
 """Sizes beyond these are taken for a broken file, so that a typo does not make a list of a billion layers."""
 
+VOCAB_LIMIT = _LIMITS["vocab_size"]
+"""The most tokens, so that an id is below it."""
+
 
 def read_config(path: Path) -> GPT2Config:
-    """Read and check the file. Raises :class:`CheckpointError` with the key, what it says and what is supported."""
-    return parse_config(read_json_object(path), path)
+    """Read and check the file; where a text ends, ``generation_config.json`` beside it says first, if it is there.
+
+    Raises :class:`CheckpointError` with the key, what it says and what is supported.
+    """
+    config = parse_config(read_json_object(path), path)
+    beside = path.with_name(GENERATION_NAME)
+    generation = read_json_object(beside) if beside.exists() else {}
+    if generation.get("eos_token_id") is None:
+        return config
+    ends = _ends(generation, config.vocab_size, beside)
+    return replace(config, end_of_text=ends[0] if ends else None, also_end=ends[1:])
 
 
 def read_json_object(path: Path, *, limit: int = FILE_LIMIT) -> dict[str, Any]:
@@ -58,7 +77,7 @@ def read_json_object(path: Path, *, limit: int = FILE_LIMIT) -> dict[str, Any]:
     try:
         if path.stat().st_size > limit:
             raise CheckpointError(f"{path}: {path.stat().st_size} bytes are too many for such a file; copy it again.")
-        parsed = json.loads(path.read_text(encoding="utf-8"))
+        parsed = json.loads(path.read_bytes())  # bytes, so that a byte-order mark of any UTF is read
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: not found. A checkpoint's folder needs {path.name}.") from error
     except OSError as error:
@@ -78,6 +97,7 @@ def parse_config(raw: Mapping[str, Any], path: Path) -> GPT2Config:
     for key, wanted in _MUST_BE.items():
         if (given := raw.get(key, wanted)) is not wanted:
             raise CheckpointError(f"{path}: {key} is {given!r}; only {wanted} is supported. Choose another checkpoint.")
+    raw = _with_own_names(raw, path)
     n_layer, n_head, n_embd, vocab_size = (
         _size(raw, key, path) for key in ("n_layer", "n_head", "n_embd", "vocab_size")
     )
@@ -91,12 +111,10 @@ def parse_config(raw: Mapping[str, Any], path: Path) -> GPT2Config:
             f"{path}: activation_function is {activation!r}; supported are {', '.join(_ACTIVATIONS)}. "
             "Choose another checkpoint."
         )
+    ends = _ends(raw, vocab_size, path)
     epsilon = raw.get("layer_norm_epsilon", 1e-5)
     if isinstance(epsilon, bool) or not isinstance(epsilon, int | float) or not 0 < epsilon < 1:
         raise CheckpointError(f"{path}: layer_norm_epsilon is {epsilon!r}; it must be a number between 0 and 1.")
-    tied = raw.get("tie_word_embeddings", True)
-    if not isinstance(tied, bool):
-        raise CheckpointError(f"{path}: tie_word_embeddings is {tied!r}; it must be true or false.")
     return GPT2Config(
         n_layer=n_layer,
         n_head=n_head,
@@ -106,9 +124,34 @@ def parse_config(raw: Mapping[str, Any], path: Path) -> GPT2Config:
         n_inner=n_inner,
         activation=_ACTIVATIONS[activation],
         layer_norm_epsilon=float(epsilon),
-        end_of_text=_end_of_text(raw, vocab_size, path),
-        tied_head=tied,
+        end_of_text=ends[0] if ends else None,
+        tied_head=_switch(raw, "tie_word_embeddings", True, path),
+        also_end=ends[1:],
+        scale_attn_weights=_switch(raw, "scale_attn_weights", True, path),
+        scale_attn_by_inverse_layer_idx=_switch(raw, "scale_attn_by_inverse_layer_idx", False, path),
     )
+
+
+def _with_own_names(raw: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
+    """Return ``raw`` with every size under GPT-2's own name."""
+    found = dict(raw)
+    for name, alias in _ALIASES.items():
+        if alias not in raw:
+            continue
+        if raw.get(name, raw[alias]) != raw[alias]:
+            raise CheckpointError(
+                f"{path}: {name} is {raw[name]!r}, but {alias}, which is the same, is {raw[alias]!r}. "
+                "Copy the checkpoint's own config.json again."
+            )
+        found[name] = raw[alias]
+    return found
+
+
+def _switch(raw: Mapping[str, Any], key: str, default: bool, path: Path) -> bool:
+    value = raw.get(key, default)
+    if not isinstance(value, bool):
+        raise CheckpointError(f"{path}: {key} is {value!r}; it must be true or false.")
+    return value
 
 
 def _size(raw: Mapping[str, Any], key: str, path: Path) -> int:
@@ -121,19 +164,21 @@ def _size(raw: Mapping[str, Any], key: str, path: Path) -> int:
     return value
 
 
-def _end_of_text(raw: Mapping[str, Any], vocab_size: int, path: Path) -> int | None:
-    """Return the id that ends a text; None where there is none, or where it lies outside the vocabulary."""
+def _ends(raw: Mapping[str, Any], vocab_size: int, path: Path) -> tuple[int, ...]:
+    """Return the ids that end a text, without those outside the vocabulary."""
     value = raw.get("eos_token_id")
-    if isinstance(value, list) and value:
-        value = value[0]
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise CheckpointError(f"{path}: eos_token_id is {value!r}; it must be a token's id or null.")
-    if value >= vocab_size:  # Hugging Face writes its default 50256 into the configs of small models too
-        log.info("%s: eos_token_id %d is outside the vocabulary of %d and is ignored", path, value, vocab_size)
-        return None
-    return value
+    ids = value if isinstance(value, list) else [] if value is None else [value]
+    ends: dict[int, None] = {}
+    for number in ids:
+        if isinstance(number, bool) or not isinstance(number, int) or number < 0:
+            raise CheckpointError(
+                f"{path}: eos_token_id is {value!r}; it must be a token's id, a list of them, or null."
+            )
+        if number >= vocab_size:  # Hugging Face writes its default 50256 into the configs of small models too
+            log.info("%s: eos_token_id %d is outside the vocabulary of %d and is ignored", path, number, vocab_size)
+        else:
+            ends[number] = None
+    return tuple(ends)
 
 
 def to_json(config: GPT2Config) -> dict[str, Any]:
@@ -151,6 +196,8 @@ def to_json(config: GPT2Config) -> dict[str, Any]:
         "activation_function": config.activation,
         "layer_norm_epsilon": config.layer_norm_epsilon,
         "bos_token_id": config.end_of_text,
-        "eos_token_id": config.end_of_text,
+        "eos_token_id": list(config.ends) if config.also_end else config.end_of_text,
         "tie_word_embeddings": config.tied_head,
+        "scale_attn_weights": config.scale_attn_weights,
+        "scale_attn_by_inverse_layer_idx": config.scale_attn_by_inverse_layer_idx,
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from plugins.gpt2.checkpoint.config_file import CONFIG_NAME, read_json_object
 from plugins.gpt2.checkpoint.errors import CheckpointError
-from plugins.gpt2.checkpoint.tokenizer import MERGES_NAME, VOCAB_NAME
+from plugins.gpt2.checkpoint.tokenizer_files import MERGES_NAME, VOCAB_NAME
 from plugins.gpt2.checkpoint.tokenizer_json import TOKENIZER_NAME
 
 __all__ = [

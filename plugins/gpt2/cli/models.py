@@ -124,7 +124,7 @@ def _download(model: str, *, allow_pickle: bool) -> int:
         print(f"{model} is on this disk already: {place.folder}")
         return 0
     with DownloadBar(place.name) as bar:
-        folder = hub.fetch(place.repo, allow_pickle=allow_pickle, refresh=True, on_progress=bar)
+        folder = hub.download(place.repo, allow_pickle=allow_pickle, refresh=True, on_progress=bar)
     print(f"{place.name} is on this disk: {folder}")
     return 0
 

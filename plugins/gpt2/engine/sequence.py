@@ -9,7 +9,7 @@ from plugins.gpt2.engine.prompt_lookup import PromptLookup
 from plugins.gpt2.engine.request_stats import RequestStats
 from plugins.gpt2.engine.row_allocator import RowAllocator
 from plugins.gpt2.engine.sampling import Sampler
-from plugins.gpt2.language_model import LanguageModel, ModelInfo
+from plugins.gpt2.language_model import LanguageModel, ModelInfo, Tokenizer
 from plugins.gpt2.messages import Message, message
 from plugins.gpt2.protocol import FinishReason, GenerationRequest, InvalidRequest, Timing
 
@@ -54,7 +54,7 @@ class Sequence:
 
     def end_after(self, token: int, info: ModelInfo) -> FinishReason | None:
         """Why the text ends with ``token``, which was just added; None where it goes on."""
-        if token == info.end_of_text:
+        if info.ends(token):
             return "end_of_text"
         if self.detokenizer.stopped:
             return "stop"
@@ -74,7 +74,7 @@ def begin(
 
     Raises :class:`InvalidRequest` where that cannot be; no row is taken then.
     """
-    tokens, notice = fit_prompt(model.tokenizer.encode(request.prompt), request.count, model.info)
+    tokens, notice = fit_prompt(read_prompt(request, model.tokenizer), request.count, model)
     sampler = Sampler(request.sampling, tokens)
     row, cached = rows.allocate(tokens)
     return Sequence(
@@ -91,18 +91,29 @@ def begin(
     )
 
 
-def fit_prompt(tokens: list[int], count: int, info: ModelInfo) -> tuple[list[int], Message | None]:
+def read_prompt(request: GenerationRequest, tokenizer: Tokenizer) -> list[int]:
+    """Return the ids of the prompt, behind what was said before it in a conversation."""
+    if request.turns:
+        return tokenizer.encode_turns([*request.turns, request.prompt])
+    return tokenizer.encode(request.prompt, special=request.special_tokens)
+
+
+def fit_prompt(tokens: list[int], count: int, model: LanguageModel) -> tuple[list[int], Message | None]:
     """Return the tokens to read, and what to tell the asker where they are not the prompt's own.
 
     Learned positions cannot shift: prompt and text share the context. The end of the prompt matters most for what
-    follows, so its head goes. At least a quarter of the context stays for it; a count that does not fit beside that
-    ends with the reason "context".
+    follows, so its head goes, but for the tokens that every prompt begins with. At least a quarter of the context stays
+    for it; a count that does not fit beside that ends with the reason "context".
     """
-    if not tokens:
-        if info.end_of_text is None:
+    info, begins = model.info, model.tokenizer.begins
+    if len(tokens) == len(begins):
+        if not tokens and info.end_of_text is None:
             raise InvalidRequest(message("invalid.empty", model=info.name))
-        return [info.end_of_text], message("notice.empty")
+        start = [] if info.end_of_text is None else [info.end_of_text]
+        return tokens or start, message("notice.empty")
     room = max(info.context_length - count, info.context_length // 4, 1)
     if len(tokens) <= room:
         return tokens, None
-    return tokens[-room:], message("notice.cut", given=len(tokens), context=info.context_length, used=room)
+    kept = begins[: room - 1]
+    tail = tokens[len(kept) - room :]
+    return [*kept, *tail], message("notice.cut", given=len(tokens), context=info.context_length, used=room)

@@ -16,13 +16,31 @@ from plugins.gpt2.model import compiler
 from plugins.gpt2.model import device as tiny
 from plugins.gpt2.model.attention import Attention
 from plugins.gpt2.model.cache.weights_cache import PackedWeights, open_or_convert
-from plugins.gpt2.model.constants import GPT2Config, Weights
+from plugins.gpt2.model.constants import (
+    CONTRACT,
+    EXPAND,
+    FIRST_NORM,
+    HEAD,
+    LAST_NORM,
+    POSITIONS,
+    PROJECTION,
+    QKV,
+    SECOND_NORM,
+    TOKENS,
+    GPT2Config,
+    Products,
+    Weights,
+    in_block,
+)
 from plugins.gpt2.model.cpu.graph import team_of, use_graph
+from plugins.gpt2.model.cpu.instructions import Instructions, choose
 from plugins.gpt2.model.cpu.kernels import layer_norm
 from plugins.gpt2.model.cpu.launcher import CLauncher
 from plugins.gpt2.model.cpu.step_cache import StepFactory
+from plugins.gpt2.model.device_names import is_cpu
+from plugins.gpt2.model.device_plan import DevicePlan
 from plugins.gpt2.model.feed_forward import FeedForward
-from plugins.gpt2.model.gpt2 import GPT2, LoadProgress
+from plugins.gpt2.model.gpt2 import FP32_RATE, GPT2, LoadProgress, prefill_slices
 from plugins.gpt2.model.kernels import Epilogue
 from plugins.gpt2.model.kv_cache import KVCache
 from plugins.gpt2.model.launch_uop import UOpLauncher
@@ -52,19 +70,20 @@ class _Assembly:
     def tensor(self, name: str) -> Tensor:
         return tiny.place(self.packed.arrays[name], self.where)
 
-    def linear(self, name: str, activation: Epilogue = "none") -> Linear:
+    def linear(self, name: str, activation: Epilogue = "none", *, feeds_product: bool = False) -> Linear:
         names = self.packed.arrays
         scale = self.tensor(f"{name}.scale") if f"{name}.scale" in names else None
         bias = self.tensor(f"{name}.bias") if f"{name}.bias" in names else None
         label = name.rsplit(".", 1)[-1]
-        return Linear(label, self.tensor(f"{name}.weight"), scale, bias, self.weights, self.launcher, activation)
+        weight = self.tensor(f"{name}.weight")
+        return Linear(label, weight, scale, bias, self.weights, self.launcher, activation, feeds_product)
 
     def layer_norm(self, name: str) -> LayerNorm:
         weight, bias = self.tensor(f"{name}.weight"), self.tensor(f"{name}.bias")
         return LayerNorm(weight, bias, self.config.layer_norm_epsilon, self.launcher)
 
     def block(self, index: int) -> TransformerBlock:
-        config, name = self.config, f"h.{index}"
+        config = self.config
         cache = KVCache(
             rows=self.rows,
             heads=config.n_head,
@@ -74,33 +93,49 @@ class _Assembly:
             layout=self.launcher.layout,
             where=self.where,
         )
-        qkv, projection = self.linear(f"{name}.attn.c_attn"), self.linear(f"{name}.attn.c_proj")
-        expand, contract = self.linear(f"{name}.mlp.c_fc", config.activation), self.linear(f"{name}.mlp.c_proj")
+        qkv, projection = self.linear(in_block(index, QKV)), self.linear(in_block(index, PROJECTION))
+        expand = self.linear(in_block(index, EXPAND), config.activation, feeds_product=True)
+        contract = self.linear(in_block(index, CONTRACT))
         return TransformerBlock(
-            self.layer_norm(f"{name}.ln_1"),
+            self.layer_norm(in_block(index, FIRST_NORM)),
             Attention(qkv, projection, cache, self.launcher),
-            self.layer_norm(f"{name}.ln_2"),
+            self.layer_norm(in_block(index, SECOND_NORM)),
             FeedForward(expand, contract),
         )
 
     def network(self) -> Transformer:
-        wte = self.linear("wte")
+        wte, wpe = self.linear(TOKENS), self.tensor(f"{POSITIONS}.weight")
         blocks = [self.block(index) for index in range(self.config.n_layer)]
-        head = wte if self.config.tied_head else self.linear("lm_head")
-        return Transformer(wte, self.tensor("wpe.weight"), blocks, self.layer_norm("ln_f"), head, self.launcher)
+        head = wte if self.config.tied_head else self.linear(HEAD)
+        return Transformer(wte, wpe, blocks, self.layer_norm(LAST_NORM), head, self.launcher)
 
 
-def launcher_for(where: str, threads: int) -> Launcher:
-    """Return the launcher that serves on a device. On a CPU whose compiler takes no C kernels: tinygrad's own."""
-    if where.split(":")[0] != "CPU":
+def launcher_for(where: str, threads: int, weights: Weights = "fp32", products: Products | None = None) -> Launcher:
+    """Return the launcher that serves on a device. On a CPU whose compiler takes no C kernels: tinygrad's own.
+
+    ``products`` are those of :func:`~plugins.gpt2.model.cpu.instructions.choose`; only int8 weights have a choice.
+    Raises RuntimeError where this processor does not have them.
+    """
+    if not is_cpu(where):
         return UOpLauncher(GPU, where)
     try:
         use_graph(threads)
-        tiny.load_c("layer_norm", layer_norm(stride=16, width=16, epsilon=1e-5, gathered=False))
+        _compile(None)
     except (subprocess.CalledProcessError, OSError, RuntimeError) as error:
         log.warning("the C kernels cannot run here (%s); using tinygrad's own, which are slower", error)
         return UOpLauncher(PORTABLE_CPU, where)
-    return CLauncher(threads, compiler.vector_bits(), where)
+    instructions = choose(compiler.features(), products) if weights == "int8" else None
+    try:
+        _compile(instructions)
+    except (subprocess.CalledProcessError, OSError, RuntimeError) as error:
+        log.warning("the compiler does not know this processor's integers (%s); products are made in fp32", error)
+        instructions = None
+    return CLauncher(threads, compiler.vector_bits(), where, instructions)
+
+
+def _compile(instructions: Instructions | None) -> None:
+    """Try whether the C kernels compile."""
+    tiny.load_c("layer_norm", layer_norm(stride=16, width=16, epsilon=1e-5, gathered=False, instructions=instructions))
 
 
 def usable_cores() -> int:
@@ -109,13 +144,12 @@ def usable_cores() -> int:
 
 
 def build(
-    checkpoint: Checkpoint, *, weights: Weights | None, rows: int, device: str | None, threads: int | None
+    checkpoint: Checkpoint, plan: DevicePlan, *, rows: int, threads: int | None, products: Products | None
 ) -> Generator[LoadProgress, None, GPT2]:
     """Yield before and after each large tensor; return the model, not warmed up. Arguments as ``gpt2.loading``."""
-    config, where = checkpoint.config, device or tiny.default_device()
-    chosen: Weights = weights or ("int8" if where.split(":")[0] == "CPU" else "fp16")
+    config, where, chosen = checkpoint.config, plan.device, plan.weights
     team_size = threads or usable_cores()
-    launcher = launcher_for(where, team_size)
+    launcher = launcher_for(where, team_size, chosen, products)
     total, read, source = checkpoint.total_bytes, 0, ""
     yield LoadProgress("loading", source, read, total, 0)
     converting = open_or_convert(checkpoint, chosen, launcher.layout, compiler.cache_folder())
@@ -145,11 +179,17 @@ def build(
         context_length=config.n_positions,
         vocab_size=config.vocab_size,
         end_of_text=config.end_of_text,
+        also_end=config.also_end,
     )
     make_step: Callable[[int, int], Step]
+    made_by: Products = "fp32"
+    rate = FP32_RATE
     if isinstance(launcher, CLauncher):
-        facts = (config, chosen, compiler.processor(), compiler.choose().version)
+        if launcher.instructions is not None:
+            made_by, rate = launcher.products, launcher.instructions.rate
+        facts = (config, chosen, launcher.products, compiler.processor(), compiler.choose().version)
         make_step = StepFactory(network, packed.arrays, rows + 1, team_of(team_size), compiler.cache_folder(), *facts)
     else:
         make_step = functools.partial(JitStep, network, where=where)
-    return GPT2(network, packed, make_step, checkpoint.tokenizer(), info, rows, team_size)
+    slices = prefill_slices(config.parameters, team_size, rate)
+    return GPT2(network, packed, make_step, checkpoint.tokenizer(), info, rows, slices, made_by)

@@ -20,9 +20,6 @@ from pathlib import Path
 
 import platformdirs
 
-GPUS = frozenset(("METAL", "AMD", "NV", "CUDA", "CL"))
-"""tinygrad's devices that compile with their driver's libraries, and on which nothing of a model runs on the CPU."""
-
 ZIG_CLANG = Path(__file__).with_name("zig-clang")
 
 # What the kernels need: vectors, half precision, no libc, and clang 14's elementwise functions.
@@ -119,15 +116,24 @@ def processor() -> str:
     return hashlib.sha256(f"{platform.machine()} {features}".encode()).hexdigest()[:12]
 
 
+def features() -> frozenset[str]:
+    """Return the processor's features, under the names of /proc/cpuinfo."""
+    try:
+        return frozenset(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split())
+    except OSError:  # a Mac: all of Intel's had the one, all of Apple's have the other
+        return frozenset(("avx2",) if _is_x86() else ("asimddp",))
+
+
 def vector_bits() -> int:
     """Return the width of the processor's vector registers that kernels are tiled for: 512, 256 or 128."""
-    if platform.machine().lower() not in ("x86_64", "amd64"):
+    if not _is_x86():
         return 128
-    try:
-        flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split())
-    except OSError:
-        return 256  # a Mac with an Intel processor
+    flags = features()
     return 512 if {"avx512f", "avx512bw"} <= flags else 256 if "avx2" in flags else 128
+
+
+def _is_x86() -> bool:
+    return platform.machine().lower() in ("x86_64", "amd64")
 
 
 def has_gpu() -> bool:
@@ -136,20 +142,20 @@ def has_gpu() -> bool:
     return platform.system() == "Darwin" or any(Path(node).exists() for node in nodes)
 
 
+def only_cpu() -> bool:
+    """Return whether tinygrad is left nothing to choose from: no GPU is here, and ``DEV`` names no other device."""
+    return not os.environ.get("DEV") and not has_gpu()
+
+
 def cache_folder() -> Path:
     """Return the folder for what can be made again, in the system's place for caches (``XDG_CACHE_HOME`` on Linux)."""
     return Path(platformdirs.user_cache_dir("townhall"))
 
 
-def needed_for(device: str) -> bool:
-    """Return whether one of tinygrad's devices needs the compiler that :func:`choose` looks for."""
-    return device.split(":")[0].upper() not in GPUS
-
-
 def use() -> None:
     """Set what tinygrad reads from the environment, the compiler too where there is one. Must run before its import.
 
-    A missing compiler is nothing to complain of before the device is known: see :func:`needed_for`.
+    A missing compiler is nothing to complain of before the device is known: only a CPU needs one.
     """
     version = "none"
     with contextlib.suppress(NoCompiler):
@@ -157,8 +163,8 @@ def use() -> None:
         os.environ["CC"], version = compiler.path, compiler.version
     os.environ["PARALLEL"] = "0"  # its compile workers are processes, which a bot full of threads must not spawn
     os.environ["JIT_BATCH_SIZE"] = "0"  # one graph for a whole step
-    if not has_gpu():
-        os.environ.setdefault("DEV", "CPU")  # else tinygrad imports half a second of drivers to find that out
+    if only_cpu():
+        os.environ["DEV"] = "CPU"  # else tinygrad imports half a second of drivers to find that out
     # tinygrad's own cache calls every processor "native": its kernels, copied to another one, would be illegal there.
     kernels = hashlib.sha256(f"{processor()} {version}".encode()).hexdigest()[:12]
     os.environ["CACHEDB"] = os.environ.get("CACHEDB") or str(cache_folder() / f"kernels-{kernels}.db")

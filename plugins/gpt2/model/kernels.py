@@ -55,12 +55,19 @@ def _erf(x: UOp) -> UOp:
 
 
 def activate(x: UOp, kind: Epilogue) -> UOp:
-    """Apply an activation. gelu_new is the tanh form of Hendrycks and Gimpel (arXiv 1606.08415), as GPT-2 uses it."""
+    """Apply an activation.
+
+    gelu_new, the tanh form that GPT-2 uses, gelu, quick_gelu and silu are of Hendrycks and Gimpel (arXiv 1606.08415).
+    """
     if kind == "gelu_new":
         inner = x * (1.0 + 0.044715 * (x * x)) * (2.0 * math.sqrt(2.0 / math.pi))
         return x / (1.0 + _exp(-inner))  # tanh(z) = 2·sigmoid(2z) - 1
     if kind == "gelu":
         return 0.5 * x * (1.0 + _erf(x * math.sqrt(0.5)))
+    if kind in ("quick_gelu", "silu"):
+        return x / (1.0 + _exp(x * (-1.702 if kind == "quick_gelu" else -1.0)))
+    if kind == "tanh":
+        return 2.0 / (1.0 + _exp(-2.0 * x)) - 1.0
     if kind == "relu":
         return x.maximum(x.const_like(0.0))
     return x

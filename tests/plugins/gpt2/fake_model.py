@@ -22,10 +22,17 @@ GREEDY = SamplingParams(temperature=0.0, repetition_penalty=1.0, seed=1)
 
 
 class ByteTokenizer:
-    """One token a byte; 256 ends a text."""
+    """One token a byte; 256 ends a text, a turn of a conversation, and is spelled ``<end>`` by a host."""
 
-    def encode(self, text: str) -> list[int]:
-        return list(text.encode())
+    begins: tuple[int, ...] = ()
+
+    def encode(self, text: str, *, special: bool = False) -> list[int]:
+        if special:
+            return self.encode_turns(text.split("<end>"))[:-1]
+        return [*self.begins, *text.encode()]
+
+    def encode_turns(self, turns: Sequence[str]) -> list[int]:
+        return [*self.begins, *(token for turn in turns for token in (*turn.encode(), END_OF_TEXT))]
 
     def decode_bytes(self, tokens: Sequence[int]) -> bytes:
         return bytes(token for token in tokens if token != END_OF_TEXT)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from plugins.gpt2.doctor import checks
-from plugins.gpt2.model import compiler
+from plugins.gpt2.model import compiler, device_plan
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot import memory
 from townhall_bot.plugins import Check
@@ -40,18 +40,34 @@ def test_without_a_compiler_the_cure_is_named(monkeypatch: pytest.MonkeyPatch) -
     assert "apt install clang" in failing.cure
 
 
-@pytest.mark.parametrize("device", ["CUDA", "cuda:1"])
-def test_a_gpu_that_is_named_needs_no_compiler(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("device", "named"), [("CUDA", "CUDA"), ("cuda:1", "CUDA:1")])
+def test_a_gpu_that_is_named_needs_no_compiler(device: str, named: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiler, "choose", no_compiler)
-    assert lines(device=device)["gpt2 compiler"].detail == f"not needed for {device}"
+    assert lines(device=device)["gpt2 compiler"].detail == f"not needed for {named}"
 
 
-def test_a_gpu_that_tinygrad_finds_needs_no_compiler_either(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("chosen", ["CUDA", None])
+def test_a_gpu_that_tinygrad_finds_needs_no_compiler_either(
+    chosen: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEV", "")
+    monkeypatch.setattr(compiler, "has_gpu", lambda: True)
     monkeypatch.setattr(compiler, "choose", no_compiler)
-    monkeypatch.setattr("plugins.gpt2.model.device.default_device", lambda: "CUDA")
-    assert lines()["gpt2 compiler"].detail == "not needed for CUDA"
-    monkeypatch.setattr("plugins.gpt2.model.device.default_device", lambda: "CPU")
-    assert not lines()["gpt2 compiler"].ok
+    monkeypatch.setattr("plugins.gpt2.model.device.default_device", lambda: chosen)
+    monkeypatch.setattr(device_plan, "_ask_tinygrad", device_plan._ask_tinygrad.__wrapped__)
+    found = lines()["gpt2 compiler"]
+    assert (found.ok, found.detail) == ((True, "not needed for CUDA") if chosen else (False, "no C compiler works"))
+
+
+def test_a_device_that_tinygrad_cannot_choose_is_told_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(device: str | None, weights: str | None) -> None:
+        raise ValueError("tinygrad cannot choose a device: CUDA=1 is deprecated")
+
+    monkeypatch.setattr("plugins.gpt2.settings.plan_for", refuse)
+    failing = lines()["gpt2 device"]
+    assert not failing.ok
+    assert "CUDA=1" in failing.detail
+    assert "TOWNHALL_GPT2_DEVICE" in failing.cure
 
 
 def test_a_compiler_that_cc_names_is_cured_by_unsetting_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,10 +78,24 @@ def test_a_compiler_that_cc_names_is_cured_by_unsetting_it(monkeypatch: pytest.M
     assert lines(device="CPU")["gpt2 compiler"].cure.startswith("Unset CC")
 
 
+def test_what_multiplies_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiler, "features", lambda: frozenset(("avx2", "avx512f", "avx512bw", "avx512_vnni")))
+    assert lines(device="CPU")["gpt2 products"].detail == "int8 weights are multiplied by avx512-vnni, in integers"
+    assert lines(device="CPU", products="fp32")["gpt2 products"].detail.startswith(
+        "int8 weights are multiplied by fp32"
+    )
+    wrong = lines(device="CPU", products="dotprod")["gpt2 products"]
+    assert not wrong.ok
+    assert "avx512-vnni, avx512, avx2, fp32" in wrong.detail
+    assert "TOWNHALL_GPT2_PRODUCTS" in wrong.cure
+    assert "gpt2 products" not in lines(device="CUDA")
+    assert "gpt2 products" not in lines(device="CPU", weights="fp16")
+
+
 def test_a_device_that_is_not_here_is_named_with_its_cure() -> None:
-    failing = lines(device="TPU")["gpt2 device"]
+    failing = lines(device="CUDA:99")["gpt2 device"]
     assert not failing.ok
-    assert "'TPU'" in failing.detail
+    assert "'CUDA:99'" in failing.detail
     assert "TOWNHALL_GPT2_DEVICE" in failing.cure
     assert lines(device="CPU")["gpt2 device"].ok
 
@@ -98,7 +128,7 @@ def test_too_little_memory_is_told_before_the_model_is_downloaded(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(memory, "available_bytes", lambda: 2_000_000_000)
     failing = lines(model="gpt2-xl")["gpt2 memory"]
-    assert (failing.ok, failing.detail) == (False, "gpt2-xl needs 4.40 GB, 2.00 GB are free")
+    assert (failing.ok, failing.detail) == (False, "gpt2-xl needs 4.42 GB, 2.00 GB are free")
 
 
 def test_what_the_host_gives_to_models_must_hold_the_default_one() -> None:

@@ -36,7 +36,7 @@ def test_run_with_a_token_that_discord_refuses_says_so(
     server_beside: LoopbackDiscord, monkeypatch: pytest.MonkeyPatch, capsys: Output
 ) -> None:
     monkeypatch.setenv("TOWNHALL_TOKEN", "an old one")
-    assert main(["run"]) == 1
+    assert main(["run"]) == 2
     shown = capsys.readouterr().err
     assert "does not accept TOWNHALL_TOKEN" in shown
     assert "an old one" not in shown
@@ -106,4 +106,4 @@ def test_run_writes_json_lines_where_the_host_wants_them(
     monkeypatch.setenv("TOWNHALL_LOG_FORMAT", "JSON")
     assert run_until_connected() == 0
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    assert "stopping" in [line["message"] for line in lines]
+    assert "stopping, on SIGTERM" in [line["message"] for line in lines]

@@ -167,7 +167,10 @@ PARTS = [
         (components,),
         reads("_view_store.dispatch_view(", "_view_store.dispatch_modal("),
     ),
-    Part("client.http", (retries, registration), is_a(object)),
+    Part("client.http", (retries, registration, gateway), is_a(object)),
+    Part(
+        "client.http.get_bot_gateway", (gateway,), all_of(awaits(), reads("data['url'], data['session_start_limit']"))
+    ),
     Part(
         f"{HTTP}.request",
         (retries,),

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -12,14 +11,11 @@ import discord
 import pytest
 
 from townhall_bot import backoff
-from townhall_bot.bot import Townhall
 from townhall_bot.discordpy import retries
-from townhall_bot.loopback import LoopbackDiscord, Person, TownhallWorld
+from townhall_bot.loopback import Change, LoopbackDiscord, Person, TownhallWorld
 from townhall_bot.loopback.faults.profiles import FaultProfile
 from townhall_bot.plugins import Plugin
 from townhall_bot.replies import LiveReply
-from townhall_bot.settings import Settings
-from townhall_bot.store import Store
 from townhall_bot.testkit import StartTownhall
 
 Act = Callable[[discord.Interaction], Awaitable[None]]
@@ -266,23 +262,6 @@ async def test_the_bot_starts_in_a_storm(
     assert turn.text == "good day"
 
 
-async def test_a_new_session_is_asked_for_at_once_and_then_at_discord_s_pace(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    waits = []
-
-    async def sleep(seconds: float) -> None:
-        waits.append(round(seconds, 1))
-
-    bot = Townhall(Settings(data_dir=tmp_path), Store.open(tmp_path / "townhall.db"), [])
-    with monkeypatch.context() as quick:
-        quick.setattr("townhall_bot.bot.asyncio.sleep", sleep)
-        for _ in range(3):
-            await bot.before_identify_hook(None)
-    await bot.close()
-    assert waits == [0.0, 5.0, 10.0]
-
-
 async def test_in_a_storm_every_text_arrives_whole(
     start_townhall: StartTownhall, discord_server: LoopbackDiscord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -307,11 +286,11 @@ async def test_in_a_storm_every_text_arrives_whole(
 
     storm = FaultProfile(
         "storm", rate_limited=0.1, retry_after=(0.01, 0.05), failing=0.1, cut=0.1, slow=0.1, slow_for=(0.0, 0.02),
-        doubled=0.2, late=0.2, late_for=(0.0, 0.02), incident_every=0.05, skew=30.0,
+        doubled=0.2, late=0.2, late_for=(0.0, 0.02), incident_every=0.1, skew=30.0,
         incidents=("drop", "cut", "reconnect", "invalid but resumable"),
     )  # fmt: skip
-    discord_server.faults.begin(storm, seed=3)
     townhall = await start_townhall(Writer)
+    discord_server.faults.begin(storm, seed=3)
     guild = discord_server.townhall().guild
     turns = [await Person(guild.add_member(f"member{number}")).type("/write") for number in range(20)]
     for turn in turns:
@@ -320,3 +299,21 @@ async def test_in_a_storm_every_text_arrives_whole(
         assert set(re.findall(r"word\d+", turn.text)) == set(text.split())
         assert not any(message.thinking for message in turn.messages)
     assert discord_server.faults.happened["connections cut"] > 0
+
+
+async def test_a_first_connection_that_breaks_is_made_again(
+    start_townhall: StartTownhall, plugin_doing: PluginDoing, discord_server: LoopbackDiscord, ada: Person
+) -> None:
+    """discord.py asked a connection that never stood where to go on, and the bot ended with a traceback."""
+    broken: list[Change] = []
+
+    def cut_the_first(change: Change) -> None:
+        if change.kind == "bot_connected" and not broken:
+            broken.append(change)
+            discord_server.faults.cut_gateway()
+
+    discord_server.world.subscribe(cut_the_first)
+    townhall = await start_townhall(plugin_doing(greet))
+    turn = await ada.type("/act")
+    assert await townhall.settled(turn) is None
+    assert broken

@@ -101,6 +101,10 @@ class Pipeline:
             if request.transport is not None:
                 request.transport.close()
             return web.Response(status=502)
+        if fault.body is not None:
+            return web.Response(status=fault.status or 200, text=fault.body, content_type="text/html")
+        if fault.code:
+            return _json({"message": f"Refused with code {fault.code}", "code": fault.code}, fault.status or 400, {})
         if fault.status == 429:
             name = f"{route.method} {route.path}"
             return _too_many(self._limiter.exhausted(route.rate, name, fault.retry_after, is_global=fault.is_global))

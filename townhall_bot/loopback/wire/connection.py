@@ -207,6 +207,7 @@ class Connection:
 
     def _identify(self, data: Any) -> None:
         self._check_entry(data)
+        self.gateway.world.application.sessions_left -= 1  # refused ones count as well
         intents = discord.Intents.none()
         intents.value = int(data.get("intents", -1))
         if not 0 <= intents.value <= discord.Intents.all().value:

@@ -59,6 +59,8 @@ class Application:
     token: str
     verify_key: str
     privileged: discord.Intents = field(default_factory=discord.Intents.none)
+    sessions_left: int = 1000
+    """How many sessions may still be begun today; each IDENTIFY takes one."""
 
 
 @dataclass(slots=True, eq=False)

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from plugins.gpt2.service import service
+from plugins.gpt2.service import event_stream
 from tests.plugins.gpt2.fake_plugin import answered, host_settings, plugin_with
 from tests.plugins.gpt2.fake_source import FakeSource
 from townhall_bot.loopback import Guild, Person, Turn
@@ -70,7 +70,7 @@ async def test_who_waits_sees_the_place_and_the_wait_and_both_are_live(
     ben: Person,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(service, "QUEUE_NEWS_S", 0.05)
+    monkeypatch.setattr(event_stream, "QUEUE_NEWS_S", 0.05)
     townhall = await begin(start_townhall, engine)
     await answered(townhall, ada)  # the speed is known from now on: about a second a token
     running = await held(engine, ada, 30)

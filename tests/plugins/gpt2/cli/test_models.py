@@ -155,7 +155,7 @@ def test_ctrl_c_ends_a_download_at_once(models: Models, monkeypatch: pytest.Monk
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(hub, "fetch", interrupted)
+    monkeypatch.setattr(hub, "download", interrupted)
     status, _, complaint = models("download", REPO)
     assert status == 130
     assert "stopped" in complaint

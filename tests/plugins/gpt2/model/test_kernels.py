@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,7 @@ from plugins.gpt2.model.layer_norm import LayerNorm  # noqa: E402 - as above
 from plugins.gpt2.model.layout import GPU, PORTABLE_CPU, Layout  # noqa: E402 - as above
 from plugins.gpt2.model.linear import Linear  # noqa: E402 - as above
 from plugins.gpt2.model.packing import narrow, quantise  # noqa: E402 - as above
+from tests.plugins.gpt2.model.numpy_gpt2 import activated  # noqa: E402 - as above
 
 Array = npt.NDArray[Any]
 
@@ -62,11 +63,6 @@ def made(launcher: Launcher, matrix: Array, bias: Array | None, weights: Weights
     return Linear("product", weight, scale, beside, weights, launcher, activation)
 
 
-def gelu_new(x: Array) -> Array:
-    result: Array = 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
-    return result
-
-
 @pytest.mark.parametrize("slots", [1, 2, 4, 8])
 def test_a_product_for_any_number_of_slots(launcher: Launcher, rng: np.random.Generator, slots: int) -> None:
     x, matrix = rng.standard_normal((slots, 39), np.float32), rng.standard_normal((39, 100), np.float32)
@@ -76,7 +72,7 @@ def test_a_product_for_any_number_of_slots(launcher: Launcher, rng: np.random.Ge
     given = np.zeros((slots, width), np.float32)
     given[:, :100] = residual[:, :100]
     ours = linear(on_cpu(x), on_cpu(given)).numpy()[:, :100]
-    np.testing.assert_allclose(ours, gelu_new(x @ matrix + bias) + residual[:, :100], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(ours, activated(x @ matrix + bias, "gelu_new") + residual[:, :100], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("weights", WEIGHT_NAMES)
@@ -87,17 +83,11 @@ def test_a_product_with_each_kind_of_weights(launcher: Launcher, rng: np.random.
     assert np.abs(ours - x @ matrix).max() < tolerance * np.abs(x @ matrix).max() + tolerance
 
 
-@pytest.mark.parametrize("activation", ["gelu_new", "gelu", "relu"])
+@pytest.mark.parametrize("activation", get_args(Activation))
 def test_each_activation_far_out_and_near_zero(launcher: Launcher, activation: Activation) -> None:
     x = np.linspace(-30, 30, 64, dtype=np.float32)
     ours = made(launcher, np.eye(64, dtype=np.float32), None, "fp32", activation)(on_cpu(x[None])).numpy()[0, :64]
-    from math import erf
-
-    expected = {
-        "gelu_new": gelu_new(x.astype(np.float64)),
-        "gelu": np.array([0.5 * v * (1 + erf(v / np.sqrt(2))) for v in x]),
-        "relu": np.maximum(x, 0),
-    }[activation]
+    expected = activated(x.astype(np.float64), activation)
     np.testing.assert_allclose(ours, expected, rtol=2e-6, atol=2e-6)
 
 
@@ -135,6 +125,24 @@ def test_attention_reads_only_its_own_row_and_past(launcher: Launcher, rng: np.r
         weights /= weights.sum(1, keepdims=True)
         expected = np.einsum("ht,htd->hd", weights, values[owners[slot], :, past]).ravel()
         np.testing.assert_allclose(ours[slot], expected, rtol=1e-4, atol=1e-5, err_msg=f"slot {slot}")
+
+
+@pytest.mark.parametrize("slots", [4, 8, 19])
+@pytest.mark.parametrize("size", [64, 16, 12])
+def test_neighbours_attend_together_as_each_does_alone(rng: np.random.Generator, slots: int, size: int) -> None:
+    heads, length, first = 2, 100, 61
+    qkv = rng.standard_normal((slots, 3 * heads * size), np.float32)
+    past = [rng.standard_normal((2, heads, length, size), np.float32) for _ in range(2)]
+    inputs = np.stack([np.zeros(slots), np.arange(first, first + slots), np.ones(slots)]).astype(np.int32)
+    for bits in (128, 256, 512):
+        launcher = CLauncher(2, bits, "CPU")
+        together, alone = (KVCache(2, heads, size, length, "fp16", launcher.layout, "CPU") for _ in range(2))
+        for cache in (together, alone):
+            fill(cache, past[0], past[1], launcher.layout)
+        ours = attend(launcher, together, qkv, inputs)
+        for slot in range(slots):
+            one = attend(launcher, alone, qkv[slot : slot + 1], inputs[:, slot : slot + 1])
+            np.testing.assert_array_equal(ours[slot], one[0], err_msg=f"slot {slot}, {bits} bits")
 
 
 def fill(cache: KVCache, keys: Array, values: Array, layout: Layout) -> None:
