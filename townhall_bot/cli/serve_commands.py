@@ -1,4 +1,4 @@
-"""The commands for whoever works on a plugin beside a bot: ``townhall local`` and ``reload``.
+"""The commands that serve beside ``townhall run``: ``reload`` and ``local``.
 
 Each imports what it needs when it runs, so that ``--help`` is there at once.
 """
