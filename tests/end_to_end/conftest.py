@@ -1,25 +1,36 @@
-"""The page in a real Chromium. Where Playwright or Chromium is missing, these tests skip and say so."""
+"""The page in a real Chromium. Where Playwright or Chromium is missing, these tests skip and say so.
+
+Starting a browser takes longer than most of these tests, so there is one for all of them. Playwright belongs to the
+event loop that started it; therefore they share a loop too, and what the kit's fixtures start is started there.
+"""
 
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import pytest_asyncio
 
 from tests.end_to_end.stage_plugin import StagePlugin
 from tests.end_to_end.tabs import OpenTab, Tab
+from townhall_bot import testkit
 from townhall_bot.loopback import LoopbackDiscord
 from townhall_bot.loopback.web.server import PageServer
 from townhall_bot.plugins import Plugin
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from playwright.async_api import Browser
 
-    from townhall_bot.testkit import RunningTownhall
+    from townhall_bot.testkit import CleanSettings, RunningTownhall, StartTownhall
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = (
@@ -27,8 +38,17 @@ FLAGS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 
+on_the_shared_loop = partial(pytest_asyncio.fixture, loop_scope="session")
 
-@pytest.fixture
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the tests of this folder on the browser's loop."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents and inspect.iscoroutinefunction(getattr(item, "obj", None)):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@on_the_shared_loop(scope="session")
 async def chromium() -> AsyncIterator[Browser]:
     """A real Chromium."""
     if importlib.util.find_spec("playwright") is None:
@@ -41,6 +61,27 @@ async def chromium() -> AsyncIterator[Browser]:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         yield browser
         await browser.close()
+
+
+@on_the_shared_loop()
+async def discord_server() -> AsyncIterator[LoopbackDiscord]:
+    async with testkit.local_discord() as server:
+        yield server
+
+
+@on_the_shared_loop()
+async def start_townhall(
+    discord_server: LoopbackDiscord, tmp_path: Path, clean_settings: CleanSettings
+) -> AsyncIterator[StartTownhall]:
+    async with testkit.starting(discord_server, tmp_path, clean_settings) as start:
+        yield start
+
+
+@on_the_shared_loop()
+async def townhall(
+    start_townhall: StartTownhall, townhall_plugins: Sequence[type[Plugin]], townhall_settings: Mapping[str, str]
+) -> RunningTownhall:
+    return await testkit.started(start_townhall, townhall_plugins, townhall_settings)
 
 
 @pytest.fixture
@@ -56,13 +97,13 @@ def stage(townhall: RunningTownhall) -> StagePlugin:
     return plugin
 
 
-@pytest.fixture
+@on_the_shared_loop()
 async def page_server(discord_server: LoopbackDiscord) -> AsyncIterator[PageServer]:
     async with PageServer(discord_server) as server:
         yield server
 
 
-@pytest.fixture
+@on_the_shared_loop()
 async def open_tab(chromium: Browser, page_server: PageServer) -> AsyncIterator[OpenTab]:
     """Open a tab as somebody; fails the test at its end where the page reported an error."""
     async with AsyncExitStack() as stack:
