@@ -2,13 +2,15 @@
 
 On a CPU a matrix of shape (K, N) is kept as (N/L, K, L): L neighbouring output columns lie together, so that one
 output block reads one straight stream and clang turns the L products into vector instructions; with Hugging Face's
-(in, out) order a product with one row is 8 times slower. On a GPU L is 1, which is the plain (out, in) order.
+(in, out) order a product with one row is 8 times slower. On a GPU L is 1, which is the plain (out, in) order. Where
+integers are multiplied, 2 or 4 neighbours of a column lie together in that stream (``depth``): (N/L, K/depth, L·depth).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +24,8 @@ class Layout:
     positions: int
     explicit: bool
     """True: the tiles of UOp kernels are chosen here; False: tinygrad's heuristics choose."""
+    depth: int = 1
+    """So many neighbours of a column lie together: as many as an instruction adds to one sum of integers."""
 
     def upcasts(
         self, sizes: Sequence[int] = (), tiles: Sequence[tuple[int, int]] = ()
@@ -54,6 +58,15 @@ class Layout:
         if rest := columns - whole * self.lanes:
             packed[whole, :, :rest] = matrix[:, whole * self.lanes :]
         return packed
+
+    def interleave(self, packed: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return (N/L, K, L) as (N/L, K/depth, L · depth), contiguous: ``depth`` rows lie together, zeros appended."""
+        if self.depth == 1:
+            return packed
+        blocks, rows, lanes = packed.shape
+        whole = np.pad(packed, ((0, 0), (0, -rows % self.depth), (0, 0)))
+        deep = whole.reshape(blocks, -1, self.depth, lanes).swapaxes(2, 3)
+        return np.ascontiguousarray(deep).reshape(blocks, -1, lanes * self.depth)
 
     def pack_vector(self, vector: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return (N,) as (N/L, L), zeros appended."""

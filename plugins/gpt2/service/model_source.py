@@ -94,6 +94,7 @@ class CheckpointSource:
             yield from loading(
                 checkpoint,
                 weights=plan.weights,
+                products=settings.products,
                 rows=settings.rows,
                 device=plan.device,
                 threads=settings.threads,

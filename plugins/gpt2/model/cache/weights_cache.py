@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("townhall.gpt2.model")
 
-VERSION = 1
+VERSION = 2
 """Goes up with every change of what the parts hold or how they are packed."""
 ALIGNMENT = 64
 NUMPY_TYPES = dict(STORED.values())
@@ -55,7 +55,7 @@ def cached(checkpoint: Checkpoint, weights: Weights, layout: Layout, folder: Pat
     """Return where the converted weights of a checkpoint belong below the cache ``folder``."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", checkpoint.name)[-60:].strip("-.")
     content = checkpoint.fingerprint[:16]
-    return folder / "weights" / f"{name}-{content}-{weights}-{layout.lanes}.safetensors"
+    return folder / "weights" / f"{name}-{content}-{weights}-{layout.lanes}x{layout.depth}.safetensors"
 
 
 def open_or_convert(checkpoint: Checkpoint, weights: Weights, layout: Layout, folder: Path) -> Converting:
@@ -91,6 +91,7 @@ def _about(checkpoint: Checkpoint, weights: Weights, layout: Layout) -> dict[str
         "source": checkpoint.fingerprint,
         "weights": weights,
         "lanes": str(layout.lanes),
+        "depth": str(layout.depth),
     }
 
 

@@ -41,7 +41,14 @@ SOURCES = (
     *("transformer.py", "transformer_block.py", "attention.py", "feed_forward.py", "layer_norm.py", "linear.py"),
     *("kv_cache.py", "launcher.py", "launch_uop.py", "kernels.py", "layout.py", "packing.py", "build.py", "steps.py"),
     *("device.py", "graph_runner.py", "device_names.py", "compiler.py", "constants.py", "page_memory.py"),
-    *("cpu/launcher.py", "cpu/kernels.py", "cpu/attention.py", "cpu/prelude.py"),
+    *(
+        "cpu/launcher.py",
+        "cpu/kernels.py",
+        "cpu/attention.py",
+        "cpu/instructions.py",
+        "cpu/int_products.py",
+        "cpu/prelude.py",
+    ),
     *("cpu/graph.py", "cpu/team.py", "cpu/step_cache.py"),
 )
 """What a captured step depends on, this file included: the network, its kernels, how they are compiled and replayed.
@@ -182,6 +189,11 @@ class TableStep:
         arguments = self.table[:, HEADER:]
         used = recording.places >= 0
         arguments[used] += bases[recording.places[used]]
+
+    @property
+    def ready(self) -> bool:
+        """See :class:`~plugins.gpt2.model.steps.Step`."""
+        return True
 
     @property
     def kernels(self) -> int:
