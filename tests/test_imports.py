@@ -1,6 +1,6 @@
 """Who may know whom: the imports of the whole tree, drawn from the source, have no circle and point one way.
 
-Imports inside functions count, those for the type checker alone do not.
+Imports inside functions count; those for the type checker alone, or for a module as a program of its own, do not.
 """
 
 from __future__ import annotations
@@ -16,10 +16,8 @@ import pytest
 CHECKOUT = Path(__file__).parents[1]
 Graph = dict[str, set[str]]
 
-ALLOWED_CIRCLES = [
-    # The command line lives in gpt2.py's own ``main``, which the seed asks for; it is being taken apart.
-    {"plugins.gpt2.model.gpt2", "plugins.gpt2.model.build", "plugins.gpt2.cli.generate"},
-]
+UNCOUNTED = ("TYPE_CHECKING", "__name__ == '__main__'")
+"""What a module does not do when it is imported: what is for type checkers, and what makes a program of it."""
 
 ABOVE_MODEL = ("engine", "service", "chat", "admin", "stats")
 NEVER = [
@@ -70,7 +68,7 @@ def imported_in(node: ast.AST) -> Iterator[str]:
         case ast.ImportFrom(module=str(module), names=names):
             full = [f"{module}.{alias.name}" for alias in names]
             yield from (each if each in modules() else module for each in full)
-        case ast.If(test=test, orelse=others) if "TYPE_CHECKING" in ast.unparse(test):
+        case ast.If(test=test, orelse=others) if ast.unparse(test) in UNCOUNTED:
             for other in others:
                 yield from imported_in(other)
         case _:
@@ -101,18 +99,8 @@ def circle_in(graph: Graph) -> list[str]:
     return []
 
 
-def without(graph: Graph, arrows: set[tuple[str, str]]) -> Graph:
-    return {name: {other for other in others if (name, other) not in arrows} for name, others in graph.items()}
-
-
 def test_no_module_imports_itself_by_way_of_others() -> None:
-    allowed = {(one, other) for circle in ALLOWED_CIRCLES for one in circle for other in circle}
-    assert circle_in(without(imports(), allowed)) == []
-
-
-@pytest.mark.parametrize("circle", ALLOWED_CIRCLES, ids=lambda circle: " ".join(sorted(circle)))
-def test_what_is_allowed_is_still_needed(circle: set[str]) -> None:
-    assert circle_in({name: imports()[name] & circle for name in circle})
+    assert circle_in(imports()) == []
 
 
 def test_no_room_of_the_core_needs_itself_by_way_of_others() -> None:
@@ -142,4 +130,5 @@ def test_a_circle_is_seen() -> None:
 
 def test_imports_for_the_type_checker_alone_are_not_counted_and_those_in_functions_are() -> None:
     source = "if TYPE_CHECKING:\n import a\nelse:\n import b\ndef f():\n from c import d\n"
-    assert list(imported_in(ast.parse(source))) == ["b", "c"]
+    program = "if __name__ == '__main__':\n import e\n"
+    assert list(imported_in(ast.parse(source + program))) == ["b", "c"]
