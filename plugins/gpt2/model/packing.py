@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from plugins.gpt2.model.constants import GPT2Config, TensorSpec, Weights, tensors
+from plugins.gpt2.model.constants import QKV, GPT2Config, TensorSpec, Weights, block_of, in_block, tensors
 from plugins.gpt2.model.layout import Layout
 
 if TYPE_CHECKING:
@@ -95,14 +95,14 @@ def _arrays_of(tensor: TensorSpec, values: Array, weights: Weights, layout: Layo
             return (np.ascontiguousarray(values, np.float32),)
 
 
-def _with_query_factor(config: GPT2Config, source: str, values: Array) -> Array:
+def _with_query_factor(config: GPT2Config, tensor: TensorSpec, values: Array) -> Array:
     """Return a tensor with its queries scaled, where this checkpoint scales the attention's scores in its own way.
 
     The kernels divide every score by sqrt(D) alone: what else there is may as well be in the queries, which are the
-    first third of what ``attn.c_attn`` makes.
+    first third of what ``QKV`` makes.
     """
-    layer, _, rest = source.removeprefix("h.").partition(".")
-    if not rest.startswith("attn.c_attn.") or (factor := config.query_factor(int(layer))) == 1.0:
+    block = block_of(tensor.name)
+    if block is None or tensor.module != in_block(block, QKV) or (factor := config.query_factor(block)) == 1.0:
         return values
     scaled = values.astype(np.float32)
     scaled[..., : config.n_embd] *= np.float32(factor)
@@ -112,6 +112,6 @@ def _with_query_factor(config: GPT2Config, source: str, values: Array) -> Array:
 def pack(checkpoint: Checkpoint, weights: Weights, layout: Layout) -> Iterator[tuple[Part, Array]]:
     """Yield every part with its array, C-contiguous, one at a time: no more than one matrix is in memory in fp32."""
     for tensor in tensors(checkpoint.config):
-        values = _with_query_factor(checkpoint.config, tensor.name, checkpoint.tensors[tensor.name].numpy())
+        values = _with_query_factor(checkpoint.config, tensor, checkpoint.tensors[tensor.name].numpy())
         arrays = _arrays_of(tensor, values, weights, layout)
         yield from zip(_parts_of(tensor, weights, layout), arrays, strict=True)
