@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,7 @@ from plugins.gpt2.checkpoint.files import (
     CONFIG_NAME,
     INDEX_NAME,
     MERGES_NAME,
+    PICKLE_INDEX_NAME,
     PICKLE_NAME,
     TOKENIZER_NAME,
     VOCAB_NAME,
@@ -29,6 +31,7 @@ from plugins.gpt2.checkpoint.files import (
 )
 from plugins.gpt2.checkpoint.hub import DownloadProgress, OnProgress
 from plugins.gpt2.checkpoint.model_names import locate
+from plugins.gpt2.checkpoint.other_formats import SAVED, folder_is
 from plugins.gpt2.checkpoint.pickle_file import open_pickle
 from plugins.gpt2.checkpoint.safetensors_file import open_safetensors
 from plugins.gpt2.checkpoint.tensor_file import READABLE, TensorFile, TensorRef
@@ -51,6 +54,8 @@ __all__ = [
 log = logging.getLogger("townhall.gpt2.checkpoint")
 
 _PREFIX = "transformer."
+_WRAPPER = re.compile(r"(?<![^.])(module|_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
+"""What DataParallel, torch.compile() and FSDP put into names; no module of GPT-2 is called so."""
 _BUFFER = re.compile(r"h\.\d+\.attn\.(bias|masked_bias)")
 """Attention masks that older versions of transformers saved among the weights."""
 _BLOCK = re.compile(r"h\.(\d+)\.")
@@ -98,15 +103,19 @@ class Checkpoint:
         """Open the checkpoint in ``folder``. Raises :class:`CheckpointError`."""
         self.name = name
         self.folder = folder
-        self._files = list(_open_weights(folder, allow_pickle=allow_pickle))
-        found = _canonical(self._files)
-        self.config = _with_real_head(read_config(folder / CONFIG_NAME), found)
+        with _readable(folder):
+            if not (folder / CONFIG_NAME).exists() and (instead := folder_is(folder)):
+                raise CheckpointError(instead)
+            self._files = list(_open_weights(folder, allow_pickle=allow_pickle))
+            found = _canonical(self._files)
+            self.config = _with_real_head(read_config(folder / CONFIG_NAME), found)
         self.tensors: Mapping[str, TensorRef] = dict(_select(self.config, found, folder))
         self.total_bytes = sum(ref.nbytes for ref in self.tensors.values())
 
     def tokenizer(self) -> BPETokenizer:
         """Build the tokeniser from the checkpoint's own files. Raises :class:`CheckpointError`."""
-        return load_tokenizer(self.folder, vocab_size=self.config.vocab_size, ends=self.config.ends)
+        with _readable(self.folder):
+            return load_tokenizer(self.folder, vocab_size=self.config.vocab_size, ends=self.config.ends)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -160,47 +169,60 @@ def on_disk(model: str, *, allow_pickle: bool = False) -> Path | None:
     return hub.cached_snapshot(place.repo, allow_pickle=allow_pickle) if place.repo else place.folder
 
 
+@contextmanager
+def _readable(folder: Path) -> Iterator[None]:
+    """Turn what the system refuses into words; files that are looked at one by one have words of their own."""
+    try:
+        yield
+    except OSError as error:
+        what = error.filename or folder
+        raise CheckpointError(
+            f"{what}: cannot be read: {error.strerror or error}. Check the path and its rights."
+        ) from error
+
+
 def _open_weights(folder: Path, *, allow_pickle: bool) -> Iterator[TensorFile]:
     """Open the single file, or else the shards that the index names, or else the pickle where that is allowed."""
     if (folder / WEIGHTS_NAME).exists():
         yield open_safetensors(folder / WEIGHTS_NAME)
     elif (folder / INDEX_NAME).exists():
-        yield from _open_shards(folder)
-    elif not (folder / PICKLE_NAME).exists():
-        raise CheckpointError(
-            f"{folder}: there is no {WEIGHTS_NAME} and no {INDEX_NAME}. Give the folder of a checkpoint saved by "
-            "transformers' save_pretrained()."
-        )
+        yield from _open_shards(folder / INDEX_NAME, open_safetensors)
+    elif not (folder / PICKLE_NAME).exists() and not (folder / PICKLE_INDEX_NAME).exists():
+        raise CheckpointError(folder_is(folder) or f"{folder}: there is no {WEIGHTS_NAME} and no {INDEX_NAME}. {SAVED}")
     elif not allow_pickle:
         raise CheckpointError(pickle_refused(folder))
-    else:
+    elif (folder / PICKLE_NAME).exists():
         yield open_pickle(folder / PICKLE_NAME)
+    else:
+        yield from _open_shards(folder / PICKLE_INDEX_NAME, open_pickle)
 
 
-def _open_shards(folder: Path) -> Iterator[TensorFile]:
+def _open_shards(index: Path, open_file: Callable[[Path], TensorFile]) -> Iterator[TensorFile]:
     by_shard: dict[str, set[str]] = {}
-    for name, shard in weight_map(folder / INDEX_NAME).items():
+    for name, shard in weight_map(index).items():
         by_shard.setdefault(shard, set()).add(name)
     for shard, names in sorted(by_shard.items()):
-        file = open_safetensors(folder / shard)
+        file = open_file(index.with_name(shard))
         if lacking := sorted(names - set(file.tensors)):
             raise CheckpointError(
-                f"{file.path}: tensor {lacking[0]} is not in it, but {INDEX_NAME} says so. "
+                f"{file.path}: tensor {lacking[0]} is not in it, but {index.name} says so. "
                 "Copy all shards and the index from the same checkpoint."
             )
         yield replace(file, tensors={name: ref for name, ref in file.tensors.items() if name in names})
 
 
 def _canonical(files: list[TensorFile]) -> dict[str, TensorRef]:
-    """Return the tensors under names without ``transformer.``, known buffers left out."""
+    """Return the tensors under names without prefixes, known buffers left out."""
     found: dict[str, TensorRef] = {}
     for file in files:
         for name, ref in file.tensors.items():
-            short = name.removeprefix(_PREFIX)
+            short = _WRAPPER.sub("", name).removeprefix(_PREFIX)
             if _BUFFER.fullmatch(short):
                 continue
             if short in found:
-                raise CheckpointError(f"{file.path}: tensor {short} is there twice, with and without {_PREFIX!r}.")
+                raise CheckpointError(
+                    f"{file.path}: tensor {short} is there twice, with different prefixes. Save the checkpoint again."
+                )
             found[short] = ref
     return found
 

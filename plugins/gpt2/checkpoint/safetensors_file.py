@@ -15,8 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from plugins.gpt2.checkpoint.errors import CheckpointError
+from plugins.gpt2.checkpoint.other_formats import file_is
 from plugins.gpt2.checkpoint.tensor_file import TensorFile, TensorRef
 
+MOST_AXES = 64
+"""As many as NumPy takes; the product of thousands of sizes could not even be printed."""
 HEADER_LIMIT = 100_000_000
 """Longest header in bytes; the bound of the safetensors library itself."""
 
@@ -34,6 +37,9 @@ def open_safetensors(path: Path) -> TensorFile:
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)
+            file.seek(0)
+            if instead := file_is(file.read(256)):
+                raise CheckpointError(f"{path}: {instead}")
             file.seek(0)
             start = file.read(8)
             length = int.from_bytes(start, "little")
@@ -91,8 +97,8 @@ def _ref(path: Path, mapped: mmap.mmap, data_start: int, name: str, entry: Any) 
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in ITEM_SIZES:
         raise _broken(path, f"tensor {name}: unknown dtype {dtype!r}, known are {', '.join(ITEM_SIZES)}")
-    if not isinstance(shape, list) or not all(_is_size(n) for n in shape):
-        raise _broken(path, f"tensor {name}: shape {shape!r} is not a list of sizes")
+    if not isinstance(shape, list) or len(shape) > MOST_AXES or not all(_is_size(n) for n in shape):
+        raise _broken(path, f"tensor {name}: shape {str(shape)[:100]} is not a list of up to {MOST_AXES} sizes")
     if not isinstance(offsets, list) or len(offsets) != 2 or not all(_is_size(n) for n in offsets):
         raise _broken(path, f"tensor {name}: data_offsets {offsets!r} are not [begin, end]")
     begin, end = offsets
@@ -101,6 +107,8 @@ def _ref(path: Path, mapped: mmap.mmap, data_start: int, name: str, entry: Any) 
         raise _broken(
             path, f"tensor {name}: {dtype} {tuple(shape)} takes {nbytes} bytes, data_offsets give {end - begin}"
         )
+    if math.prod(n or 1 for n in shape) * ITEM_SIZES[dtype] >= 2**63:  # nothing of something too large: NumPy refuses
+        raise _broken(path, f"tensor {name}: shape {tuple(shape)} is larger than any memory")
     return TensorRef(name, dtype, tuple(shape), nbytes, path, data_start + begin, mapped)
 
 

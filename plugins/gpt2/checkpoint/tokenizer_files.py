@@ -16,6 +16,7 @@ from plugins.gpt2.checkpoint.added_tokens import AddedToken
 from plugins.gpt2.checkpoint.byte_alphabet import BYTE_ALPHABET
 from plugins.gpt2.checkpoint.config_file import VOCAB_LIMIT, read_json_object
 from plugins.gpt2.checkpoint.errors import CheckpointError
+from plugins.gpt2.checkpoint.other_formats import file_is
 from plugins.gpt2.checkpoint.tokenizer import BPETokenizer
 from plugins.gpt2.checkpoint.tokenizer_json import TOKENIZER_NAME, read_tokenizer_json
 from plugins.gpt2.checkpoint.tokenizer_settings import (
@@ -145,11 +146,14 @@ def check_merges(merges: list[tuple[str, str]], vocab: Mapping[str, int], path: 
 def read_merges(path: Path) -> list[tuple[str, str]]:
     """Read ``merges.txt``: a version line, then one pair a line. Raises :class:`CheckpointError`."""
     try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
+        content = path.read_bytes()
+        lines = content.decode("utf-8-sig").split("\n")
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: not found. A checkpoint's folder needs {path.name}.") from error
     except (OSError, UnicodeDecodeError) as error:
         raise CheckpointError(f"{path}: cannot be read as UTF-8 text: {error}. Copy or download it again.") from error
+    if instead := file_is(content):
+        raise CheckpointError(f"{path}: {instead}")
     first = 1 if lines[0].startswith("#version") else 0
     merges = []
     for number, line in enumerate(lines[first:], first + 1):

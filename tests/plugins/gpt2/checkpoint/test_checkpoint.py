@@ -61,7 +61,7 @@ def test_the_embedded_model_opens_as_its_card_says() -> None:
 
 @pytest.mark.parametrize("prefix", ["", "transformer."])
 @pytest.mark.parametrize("shards", [1, 3])
-@pytest.mark.parametrize(("dtype", "tolerance"), [("F32", 0.0), ("F16", 2**-10), ("BF16", 2**-8)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [("F64", 0.0), ("F32", 0.0), ("F16", 2**-10), ("BF16", 2**-8)])
 def test_any_way_of_saving_gives_the_same_tensors(
     tmp_path: Path, prefix: str, shards: int, dtype: str, tolerance: float
 ) -> None:
@@ -74,6 +74,24 @@ def test_any_way_of_saving_gives_the_same_tensors(
         assert (ref.name, ref.dtype, ref.shape) == (name, dtype, values.shape)
         np.testing.assert_allclose(ref.numpy(), values, rtol=tolerance, atol=1e-6 if tolerance else 0)
     assert checkpoint.config == UNTIED
+
+
+@pytest.mark.parametrize(
+    ("before", "head"),
+    [
+        ("module.", "module."),  # DataParallel
+        ("_orig_mod.transformer.", "_orig_mod."),  # torch.compile()
+        ("module._orig_mod.transformer.", "module._orig_mod."),
+        ("transformer._orig_mod.", ""),
+        ("_fsdp_wrapped_module.transformer._fsdp_wrapped_module.", "_fsdp_wrapped_module."),
+    ],
+)
+def test_what_training_puts_before_names_is_taken_off(tmp_path: Path, before: str, head: str) -> None:
+    write_checkpoint(tmp_path, UNTIED, seed=1)
+    weights = random_weights(UNTIED, 1)
+    saved = {(head if name.startswith("lm_head") else before) + name: values for name, values in weights.items()}
+    (tmp_path / "model.safetensors").write_bytes(safetensors_bytes(saved))
+    assert list(open_checkpoint(str(tmp_path)).tensors) == list(weights)
 
 
 def test_a_read_only_folder_serves(folder: Path) -> None:
@@ -155,7 +173,7 @@ def test_the_same_tensor_under_two_names_is_refused(folder: Path) -> None:
 def test_integers_are_not_weights(folder: Path) -> None:
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes().replace(b'"F32"', b'"I32"'))
-    with pytest.raises(CheckpointError, match=r"tensor wte\.weight is I32; supported are F32, F16, BF16"):
+    with pytest.raises(CheckpointError, match=r"tensor wte\.weight is I32; supported are F32, F16, BF16, F64"):
         open_checkpoint(str(folder))
 
 
@@ -331,11 +349,40 @@ def test_the_fingerprint_is_the_contents_own(folder: Path, tmp_path: Path) -> No
         ("./nothing", "there is no such folder"),
         ("~/nothing here", "there is no such folder"),
         ("nul\0", "is not the name of a model"),
+        ("~nosuchuser/m", "there is no home folder of ~nosuchuser on this machine"),
+        ("./" + "x" * 300, r"x{100,}…: it cannot be looked at \(File name too long\)"),
+        ("x" * 5000, r"no model is called 'x{300}…'"),
     ],
 )
 def test_an_unknown_model_is_answered_with_what_is_known(name: str, complaint: str) -> None:
     with pytest.raises(UnknownModel, match=complaint):
         open_checkpoint(name)
+
+
+def refused_by_the_system(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    """Have the system refuse what it would refuse anybody but root, whom the tests may run as."""
+
+    def refuse(path: Path, **_: object) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, method, refuse)
+
+
+def test_a_folder_whose_parent_may_not_be_looked_into_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused_by_the_system(monkeypatch, "is_dir")
+    with pytest.raises(
+        UnknownModel, match=r"/secret/model: it cannot be looked at \(Permission denied\); check the path"
+    ):
+        open_checkpoint("/secret/model")
+
+
+def test_a_folder_that_may_not_be_looked_into_is_told_in_words(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint = Checkpoint("name", folder)
+    refused_by_the_system(monkeypatch, "exists")
+    with pytest.raises(CheckpointError, match=r"config\.json: cannot be read: Permission denied\. Check the path and"):
+        Checkpoint("name", folder)
+    with pytest.raises(CheckpointError, match=r"tokenizer_config\.json: cannot be read: Permission denied"):
+        checkpoint.tokenizer()
 
 
 def test_a_folder_may_be_given_relative_to_home_and_to_here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
