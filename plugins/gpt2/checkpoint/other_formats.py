@@ -19,11 +19,11 @@ NAMED: dict[str, tuple[str, str]] = {
     ),
     "tf_model.h5": (
         "a model in TensorFlow's format (tf_model.h5)",
-        f"Convert them with transformers 4 and TensorFlow: {_FLAX.format('tf')}.",
+        f"Convert it with transformers 4 and TensorFlow: {_FLAX.format('tf')}.",
     ),
     "flax_model.msgpack": (
         "a model in Flax's format (flax_model.msgpack)",
-        f"Convert them with transformers 4 and Flax: {_FLAX.format('flax')}.",
+        f"Convert it with transformers 4 and Flax: {_FLAX.format('flax')}.",
     ),
 }
 """A file that gives a format away → what it is, and the cure."""

@@ -19,7 +19,7 @@ PAGE = b"\n<!DOCTYPE html>\n<html><head><title>Hugging Face</title></head></html
 @pytest.mark.parametrize(
     ("names", "complaint"),
     [
-        (["tf_model.h5", "config.json"], r"TensorFlow's format \(tf_model\.h5\)\. Convert .*from_tf=True"),
+        (["tf_model.h5", "config.json"], r"TensorFlow's format \(tf_model\.h5\)\. Convert it .*from_tf=True"),
         (["flax_model.msgpack", "config.json"], r"Flax's format.*from_flax=True"),
         (
             ["checkpoint", "hparams.json", "encoder.json", "vocab.bpe", "model-1000.index"],
