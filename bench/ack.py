@@ -89,8 +89,8 @@ async def measure(
     draw, port = random.Random(seed), free_port()
     async with LoopbackDiscord() as server:
         guild = server.townhall().guild
-        writers = [guild.add_member(f"writer{number}") for number in range(WRITERS)]
-        askers = [guild.add_member(f"asker{number}") for number in range(20)]
+        writers = [Person(guild.add_member(f"writer{number}")) for number in range(WRITERS)]
+        askers = [Person(guild.add_member(f"asker{number}")) for number in range(20)]
         own = {**SETTINGS, **settings, "TOWNHALL_HEALTH_PORT": str(port)}
         async with bot_beside(server, own, log):
             writing = [asyncio.create_task(write_on(person, tokens)) for person in writers]

@@ -39,7 +39,7 @@ from townhall_bot.loopback import LoopbackDiscord, Person, Turn, point_discord_a
 from townhall_bot.loopback.world.enums import CommandType, InteractionType, OptionType
 from townhall_bot.outcomes import Settled
 from townhall_bot.settings import Settings, SettingsError, load_settings
-from townhall_bot.store import Store
+from townhall_bot.store import Store, database_in
 
 MINI = Path(__file__).parents[1] / "plugins" / "gpt2" / "mini"
 SURPRISE = TEXTS.english("refusal.surprise").split("{")[0]
@@ -132,7 +132,7 @@ async def through_discord(judge: Judge, count: int, draw: random.Random, folder:
         with point_discord_at(server):
             people = server.townhall().people
             settings = Settings(token=SecretStr(server.token), data_dir=folder)
-            bot = Townhall(settings, Store.open(folder / "townhall.db"), [GPT2Plugin], env_file=None)
+            bot = Townhall(settings, Store.open(database_in(folder)), [GPT2Plugin], env_file=None)
             async with running(bot, server.token):
                 settled = Settled(bot)
                 ada: Person = people["ada"]

@@ -121,7 +121,7 @@ async def measure(drops: int, tokens: int, log: Path) -> dict[str, Any]:
         guild = server.townhall().guild
         async with bot_beside(server, SETTINGS, log):
             enough = asyncio.Event()
-            writers = [Writer(guild.add_member(f"writer{number}"), tokens, tally) for number in range(MEMBERS)]
+            writers = [Writer(Person(guild.add_member(f"writer{number}")), tokens, tally) for number in range(MEMBERS)]
             writing = [asyncio.create_task(writer.write(enough)) for writer in writers]
             began = time.monotonic()
             for number in range(drops):

@@ -13,12 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from plugins.gpt2.checkpoint.byte_alphabet import BYTE_ALPHABET
-from plugins.gpt2.checkpoint.checkpoint import expected_shapes
 from plugins.gpt2.checkpoint.config_file import CONFIG_NAME, to_json
 from plugins.gpt2.checkpoint.files import WEIGHTS_NAME
 from plugins.gpt2.checkpoint.tokenizer import END_OF_TEXT
 from plugins.gpt2.checkpoint.tokenizer_files import MERGES_NAME, VOCAB_NAME
-from plugins.gpt2.model.constants import GPT2Config
+from plugins.gpt2.model.constants import GPT2Config, tensors
 
 DEVIATION = 0.02
 """Standard deviation of GPT-2's weights at the start of its training."""
@@ -59,11 +58,11 @@ def vocabulary(size: int) -> tuple[dict[str, int], list[tuple[str, str]]]:
 
 def _random_tensors(config: GPT2Config, seed: int) -> Iterator[npt.NDArray[np.float32]]:
     random = np.random.default_rng(seed)
-    for name, shape in expected_shapes(config):
-        if len(shape) == 1:
-            yield np.full(shape, 1.0 if name.endswith("weight") else 0.0, np.float32)  # LayerNorms and biases
+    for tensor in tensors(config):
+        if tensor.kind in ("norm", "bias"):
+            yield np.full(tensor.shape, 1.0 if tensor.part == "weight" else 0.0, np.float32)
         else:
-            values = random.standard_normal(shape, dtype=np.float32)
+            values = random.standard_normal(tensor.shape, dtype=np.float32)
             values *= DEVIATION
             yield values
 
@@ -71,9 +70,9 @@ def _random_tensors(config: GPT2Config, seed: int) -> Iterator[npt.NDArray[np.fl
 def _write_weights(path: Path, config: GPT2Config, seed: int) -> None:
     header: dict[str, object] = {"__metadata__": {"format": "pt"}}
     at = 0
-    for name, shape in expected_shapes(config):
-        size = 4 * math.prod(shape)
-        header[name] = {"dtype": "F32", "shape": list(shape), "data_offsets": [at, at + size]}
+    for tensor in tensors(config):
+        size = 4 * math.prod(tensor.shape)
+        header[tensor.name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [at, at + size]}
         at += size
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)

@@ -164,8 +164,8 @@ async def soak(members: int, minutes: float, weather: str, seed: int, log: Path)
     tally = Tally()
     async with LoopbackDiscord() as server:
         world = server.townhall()
-        people = [world.guild.add_member("admin", ADMIN)]
-        people += [world.guild.add_member(f"member{number}") for number in range(1, members)]
+        people = [Person(world.guild.add_member("admin", ADMIN))]
+        people += [Person(world.guild.add_member(f"member{number}")) for number in range(1, members)]
         server.weather.begin(weather, seed)
         async with bot_beside(server, SETTINGS, log) as bot:
             began = time.monotonic()

@@ -1,7 +1,41 @@
-"""Every test may use the kit that plugin authors use; and tinygrad finds its environment, whoever imports it first."""
+"""Every test may use the kit of plugin authors; tinygrad finds its environment; no text is left to chance."""
 
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from plugins.gpt2.engine.sampling import Sampler
+from plugins.gpt2.language_model import Logits
 from plugins.gpt2.model import compiler
 
 pytest_plugins = ["townhall_bot.testkit"]
 
 compiler.use()  # tinygrad reads it once, at its import; test modules are imported in any order, and before any fixture
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Four at least: half of the time goes by in waiting for sockets and processes, not for a core."""
+    return max(4, os.cpu_count() or 1)
+
+
+@pytest.fixture(autouse=True)
+def no_text_left_to_chance(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail a test that draws tokens with a seed nobody chose: such a text ends where it likes, once in a hundred runs.
+
+    A test about fresh seeds says so with ``@pytest.mark.fresh_seeds``.
+    """
+    drawn: set[int] = set()
+    draw = Sampler._draw
+
+    def watched(self: Sampler, logits: Logits, best: float) -> int:
+        if self._params.seed is None:
+            drawn.add(self.seed)
+        return draw(self, logits, best)
+
+    monkeypatch.setattr(Sampler, "_draw", watched)
+    yield
+    if drawn and request.node.get_closest_marker("fresh_seeds") is None:
+        pytest.fail(f"this test drew {len(drawn)} text(s) with a fresh seed: set temperature 0 or a seed")

@@ -65,4 +65,6 @@ def test_systemd_understands_the_unit(tmp_path: Path) -> None:
     # The program is not installed where the unit expects it; everything else is checked as it is.
     unit.write_text(text("townhall.service").replace("/opt/townhall/.venv/bin/townhall", "/bin/true"))
     done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
+    newer = re.compile(r".*Unknown key (name )?'(RestartSteps|RestartMaxDelaySec)' in section .*, ignoring.*")  # 254
+    said = [line for line in done.stderr.splitlines() if not newer.fullmatch(line)]
+    assert (done.returncode, said) == (0, [])

@@ -61,19 +61,20 @@ def run(installed: Path, home: Path, *command: str) -> subprocess.CompletedProce
 
 
 def test_the_installed_bot_answers_in_the_local_discord(installed: Path, tmp_path: Path) -> None:
-    said = run(installed, tmp_path, "townhall", "local", "--say", f'/gpt2 prompt:"{PROMPT}" count:4')
+    said = run(installed, tmp_path, "townhall", "local", "--say", f'/gpt2 prompt:"{PROMPT}" count:4 temperature:0')
     assert said.returncode == 0, said.stderr
     assert said.stdout.startswith(f"**{PROMPT}**")
     assert len(said.stdout) > len(f"**{PROMPT}**\n")
 
 
 def test_the_installed_model_writes_on_the_command_line(installed: Path, tmp_path: Path) -> None:
-    written = run(installed, tmp_path, "townhall", "gpt2", "--prompt", PROMPT, "--count", "4", "--json")
+    greedy = ("--temperature", "0", "--json")
+    written = run(installed, tmp_path, "townhall", "gpt2", "--prompt", PROMPT, "--count", "4", *greedy)
     assert written.returncode == 0, written.stderr
     told = json.loads(written.stdout)
     assert told["text"].startswith(PROMPT)
     assert told["model"] == "townhall-mini"
-    assert told["new_tokens"] == 4
+    assert (told["new_tokens"], told["finish_reason"]) == (4, "length")
 
 
 def test_nothing_of_the_checkout_is_used(installed: Path, tmp_path: Path) -> None:

@@ -22,12 +22,11 @@ import numpy as np
 import numpy.typing as npt
 
 from plugins.gpt2.checkpoint.byte_alphabet import BYTE_ALPHABET
-from plugins.gpt2.checkpoint.checkpoint import expected_shapes
 from plugins.gpt2.checkpoint.config_file import CONFIG_NAME, to_json
 from plugins.gpt2.checkpoint.files import INDEX_NAME, WEIGHTS_NAME
 from plugins.gpt2.checkpoint.tokenizer import END_OF_TEXT
 from plugins.gpt2.checkpoint.tokenizer_files import MERGES_NAME, VOCAB_NAME
-from plugins.gpt2.model.constants import GPT2Config
+from plugins.gpt2.model.constants import GPT2Config, tensors
 
 Array = npt.NDArray[Any]
 
@@ -57,17 +56,20 @@ def random_weights(config: GPT2Config, seed: int) -> dict[str, npt.NDArray[np.fl
     """
     rng = np.random.RandomState(seed)
     weights: dict[str, npt.NDArray[np.float32]] = {}
-    for name, shape in expected_shapes(config):
-        values = rng.standard_normal(shape)
-        if ".ln_" in f".{name}":
-            values = values * 0.1 + (1.0 if name.endswith("weight") else 0.0)
-        elif name.startswith(("wte", "lm_head")):
-            values *= 0.3
-        elif len(shape) == 1:
-            values *= 0.05
-        else:
-            values *= 1.5 / np.sqrt(shape[0]) if name != "wpe.weight" else 0.2
-        weights[name] = values.astype(np.float32)
+    for tensor in tensors(config):
+        values = rng.standard_normal(tensor.shape)
+        match tensor.kind:
+            case "norm":
+                values = values * 0.1 + (1.0 if tensor.part == "weight" else 0.0)
+            case "tokens":
+                values *= 0.3
+            case "bias":
+                values *= 0.05
+            case "positions":
+                values *= 0.2
+            case "matrix":
+                values *= 1.5 / np.sqrt(tensor.shape[0])
+        weights[tensor.name] = values.astype(np.float32)
     return weights
 
 

@@ -30,11 +30,11 @@ from typing import Any
 
 import numpy as np
 
-from plugins.gpt2.checkpoint.checkpoint import expected_shapes, open_checkpoint
+from plugins.gpt2.checkpoint.checkpoint import open_checkpoint
 from plugins.gpt2.checkpoint.config_file import CONFIG_NAME, to_json
 from plugins.gpt2.checkpoint.files import WEIGHTS_NAME
 from plugins.gpt2.checkpoint.tokenizer import BPETokenizer
-from plugins.gpt2.model.constants import GPT2Config
+from plugins.gpt2.model.constants import CONTRACT, PROJECTION, GPT2Config, tensors
 from tools.mini_corpus import Corpus, Tokens, read_documents, tokenise, train_vocabulary, write_vocabulary
 from tools.random_checkpoint import safetensors_bytes
 
@@ -51,16 +51,16 @@ LOWEST_RATE = 0.03
 def initial_weights(torch: Any, config: GPT2Config) -> Weights:
     """Return GPT-2's initialisation: N(0, 0.02), what is added to the residual stream smaller by sqrt(2 n_layer)."""
     weights: Weights = {}
-    for name, shape in expected_shapes(config):
-        if name.endswith("bias"):
-            values = torch.zeros(shape)
-        elif len(shape) == 1:
-            values = torch.ones(shape)
+    for tensor in tensors(config):
+        if tensor.part == "bias":
+            values = torch.zeros(tensor.shape)
+        elif tensor.kind == "norm":
+            values = torch.ones(tensor.shape)
         else:
-            values = torch.randn(shape) * 0.02
-            if name.endswith("c_proj.weight"):
+            values = torch.randn(tensor.shape) * 0.02
+            if tensor.module.endswith((PROJECTION, CONTRACT)):
                 values /= math.sqrt(2 * config.n_layer)
-        weights[name] = values.requires_grad_()
+        weights[tensor.name] = values.requires_grad_()
     return weights
 
 

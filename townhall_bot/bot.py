@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import discord
-from discord.gateway import KeepAliveHandler
 
-from townhall_bot.discordpy import components, retries
+from townhall_bot.discordpy import components, gateway, interactions, retries
+from townhall_bot.i18n.core_texts import TEXTS
 from townhall_bot.ops.metrics import Metrics
+from townhall_bot.ops.session_limit import SessionPace
 from townhall_bot.plugins import Plugin
 from townhall_bot.plugins.command_sync import CommandSync
 from townhall_bot.plugins.command_tree import Tree
@@ -22,20 +22,16 @@ from townhall_bot.plugins.discovery import find_plugins, gather
 from townhall_bot.plugins.host import LoadedPlugin
 from townhall_bot.plugins.registry import PluginSet
 from townhall_bot.privacy import Privacy
-from townhall_bot.replies.refusal import told
+from townhall_bot.replies.refusal import EXPLAINED, Refusal, explain, told
 from townhall_bot.settings import ENV_FILE, Settings
 from townhall_bot.store import Store, StoreError
 
 log = logging.getLogger("townhall.bot")
 
-# A bot without voice has no use for what voice needs, nor for a warning at every start.
-discord.VoiceClient.warn_nacl = False
-discord.VoiceClient.warn_dave = False
+gateway.expect_no_voice()
 
 WATCH_SECONDS = 60.0
 """How often the bot asks its plugins how they are, and forgets records that are too old."""
-IDENTIFY_SECONDS = 5.0
-"""Seconds that Discord wants between two sessions (its documentation of the gateway, "Rate Limiting")."""
 DAY = 86_400
 
 
@@ -69,9 +65,9 @@ class Townhall(discord.Client):
             allowed_mentions=discord.AllowedMentions.none(),
             guild_ready_timeout=guild_ready_timeout,
         )
-        retries.request_patiently(self.http)
-        retries.hear_once(self)
-        components.watch(self)
+        retries.retry_requests(self)
+        interactions.hear_once(self)
+        components.watch(self, explain=explain, unclaimed=_explain_gone, settled=self._component_settled)
         self.settings = settings
         self.store = store
         self.tree = Tree(self)
@@ -85,21 +81,30 @@ class Townhall(discord.Client):
         """Set together with ``townhall_ready``; can be awaited before the login, which events cannot."""
         self.plugins_up = False
         """Whether people may be served: before ``started``, which waits for every server."""
-        self._next_identify = 0.0
+        self._sessions = SessionPace(settings.data_dir / "sessions.json")
         self._watching: tuple[asyncio.Task[None], ...] = ()
         self._stopping: asyncio.Task[None] | None = None
 
     async def setup_hook(self) -> None:
         """Bring up the plugins and register their commands; called by :meth:`login`, before the gateway."""
-        retries.answer_patiently(self)
+        retries.retry_answers(self)
         await self.plugins.bring_up()
         self.plugins_up = True
 
+    async def connect(self, *, reconnect: bool = True) -> None:
+        """Connect to the gateway, as often as it takes until the first connection stands."""
+        await self._sessions.wait_to_start(self)
+        while True:
+            try:
+                return await super().connect(reconnect=reconnect)
+            except AttributeError:
+                if gateway.was_connected(self):
+                    raise
+                log.warning("the first connection to Discord broke before it stood; it is tried again")
+
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
-        """Wait for what is left of the time Discord wants between two sessions; people wait for the bot meanwhile."""
-        now = asyncio.get_running_loop().time()
-        await asyncio.sleep(max(0.0, self._next_identify - now))
-        self._next_identify = max(now, self._next_identify) + IDENTIFY_SECONDS
+        """Wait until a session may begin, and no longer: people wait for the bot meanwhile."""
+        await self._sessions.wait_to_identify()
 
     async def on_ready(self) -> None:
         """Announce the bot's readiness once; Discord sends this again after a lost session."""
@@ -124,6 +129,11 @@ class Townhall(discord.Client):
         self.metrics.settled(command.qualified_name if command else "unknown", interaction.id, outcome)
         self.dispatch("townhall_settled", interaction, error)
 
+    def _component_settled(self, interaction: discord.Interaction[Any]) -> None:
+        """Tell who listens that a press, a choice or a form came to an end."""
+        if not self.is_closed():
+            self.dispatch("townhall_settled", interaction, interaction.extras.get(EXPLAINED))
+
     async def on_connect(self) -> None:
         """Count a new session of the gateway."""
         self.metrics.gateway_events.labels("connected").inc()
@@ -139,7 +149,7 @@ class Townhall(discord.Client):
     @property
     def connected(self) -> bool:
         """Whether the gateway's connection stands now."""
-        return self.ws is not None and self.ws.open
+        return gateway.is_connected(self)
 
     async def drain(self, seconds: float) -> None:
         """Take nothing new, and let what runs come to its end within ``seconds``."""
@@ -157,7 +167,7 @@ class Townhall(discord.Client):
         if self._stopping is None:
             self._stopping = asyncio.create_task(self._stop(), name="townhall-stop")
         await asyncio.shield(self._stopping)
-        still_heartbeats(asyncio.get_running_loop())
+        gateway.stop_heartbeats(asyncio.get_running_loop())
 
     async def _keep_watch(self) -> None:
         while True:
@@ -181,8 +191,5 @@ class Townhall(discord.Client):
         await self.store.close()
 
 
-def still_heartbeats(loop: asyncio.AbstractEventLoop) -> None:
-    """Stop discord.py's heartbeat threads on ``loop``: those of connections that were cut may outlive the client."""
-    for thread in threading.enumerate():
-        if isinstance(thread, KeepAliveHandler) and thread.ws.loop is loop:
-            thread.stop()
+async def _explain_gone(interaction: discord.Interaction[Any]) -> None:
+    await explain(interaction, Refusal(TEXTS.for_user(interaction)("component.gone")))

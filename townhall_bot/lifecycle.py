@@ -23,7 +23,7 @@ RELOAD = signal.SIGUSR1
 
 
 async def serve_until_stopped(bot: Townhall, token: str) -> None:
-    """Serve until SIGINT or SIGTERM, then drain and stop cleanly; a second signal cuts the draining short.
+    """Serve until SIGINT, SIGTERM or SIGHUP, then drain and stop cleanly; a second signal cuts the draining short.
 
     :data:`RELOAD` reloads what changed. Raises what the bot's ``start`` raises.
     """
@@ -69,7 +69,9 @@ async def running(bot: Townhall, token: str, *, within_s: float | None = None) -
 def _signals() -> Iterator[asyncio.Queue[int]]:
     """Yield a queue of the signals that come. Afterwards they do what they always do: Ctrl-C ends a stop that hangs."""
     loop, signals = asyncio.get_running_loop(), asyncio.Queue[int]()
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    # A terminal that closes, or a connection that breaks, sends SIGHUP; nohup has it ignored, and it stays so.
+    hang_up = (signal.SIGHUP,) if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN else ()
+    numbers = (signal.SIGINT, signal.SIGTERM, *hang_up)
     for number in numbers:
         loop.add_signal_handler(number, signals.put_nowait, number)
     try:
@@ -107,7 +109,7 @@ async def _until_stopped(bot: Townhall, serving: asyncio.Task[None], signals: as
         await asyncio.wait({serving, signalled}, return_when=asyncio.FIRST_COMPLETED)
         if not signalled.done():
             return
-        log.info("stopping")
+        log.info("stopping, on %s", signal.Signals(signalled.result()).name)
         if bot.plugins_up:  # people may be served before discord.py calls the client ready
             await _drain(bot, signals)
         else:  # plugins must not be stopped while they still start

@@ -32,7 +32,7 @@ from townhall_bot.loopback.wire.openapi import DESCRIPTION_VARIABLE
 from townhall_bot.outcomes import Settled
 from townhall_bot.plugins import Plugin
 from townhall_bot.settings import PREFIX, Settings, load_settings
-from townhall_bot.store import Store
+from townhall_bot.store import Store, database_in
 
 __all__ = [
     "RunningTownhall",
@@ -190,7 +190,7 @@ async def start_townhall(
             clean_settings(settings or {})
             token = SecretStr(discord_server.token)
             core = load_settings(Settings, env_file=None).model_copy(update={"token": token, "data_dir": tmp_path})
-            store = Store.open(tmp_path / "townhall.db")
+            store = Store.open(database_in(tmp_path))
             bot = Townhall(core, store, list(plugins), env_file=None, guild_ready_timeout=0.05)
             await stack.enter_async_context(running(bot, discord_server.token, within_s=START_SECONDS))
             return RunningTownhall(bot)

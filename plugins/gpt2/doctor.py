@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from plugins.gpt2.formatting import parameters, size
+from plugins.gpt2.formatting import parameters
+from plugins.gpt2.model.device_plan import DevicePlan, open_device
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot import memory
+from townhall_bot.formatting import format_bytes
 from townhall_bot.plugins import Check
 
 if TYPE_CHECKING:
     from plugins.gpt2.model.constants import GPT2Config
 
+DEVICE_CURE = "Correct TOWNHALL_GPT2_DEVICE, or leave it empty for the best device there is."
+
 
 def checks(settings: GPT2Settings) -> Sequence[Check]:
-    """Make every check. May take seconds: the compiler is tried."""
-    return (_compiler(settings), *_device(settings), *_allowed_models(settings), *_model(settings))
+    """Make every check. May take seconds: the compiler is tried, and a GPU that may be here is looked for."""
+    try:
+        plan = settings.device_plan()
+    except ValueError as error:
+        return (Check("gpt2 device", False, str(error), DEVICE_CURE), *_allowed_models(settings))
+    return (_compiler(plan), *_device(settings), *_allowed_models(settings), *_model(settings, plan))
 
 
-def _compiler(settings: GPT2Settings) -> Check:
-    from plugins.gpt2.model import compiler, gpt2
+def _compiler(plan: DevicePlan) -> Check:
+    from plugins.gpt2.model import compiler
 
-    if settings.device is not None and not compiler.needed_for(settings.device):
-        return Check("gpt2 compiler", True, f"not needed for {settings.device}")
+    if not plan.is_cpu:
+        return Check("gpt2 compiler", True, f"not needed for {plan.device}")
     try:
         found = compiler.choose()
     except compiler.NoCompiler as error:
-        if settings.device is None:
-            with contextlib.suppress(RuntimeError):  # no GPU either
-                return Check("gpt2 compiler", True, f"not needed for {gpt2.default_device()}")
         install = "Install clang (apt install clang), or pip install ziglang."
         cure = "Unset CC, in .env too, or point it at clang 14 or later." if str(error).startswith("CC=") else install
         return Check("gpt2 compiler", False, str(error), cure)
@@ -40,7 +44,6 @@ def _compiler(settings: GPT2Settings) -> Check:
 def _device(settings: GPT2Settings) -> Sequence[Check]:
     """Can the device be opened that the host named?"""
     from plugins.gpt2.model.compiler import NoCompiler
-    from plugins.gpt2.model.gpt2 import open_device
 
     if settings.device is None:
         return ()
@@ -49,8 +52,7 @@ def _device(settings: GPT2Settings) -> Sequence[Check]:
     except NoCompiler:
         return ()  # which has a line of its own
     except RuntimeError as error:
-        cure = "Correct TOWNHALL_GPT2_DEVICE, or leave it empty for the best device there is."
-        return (Check("gpt2 device", False, str(error), cure),)
+        return (Check("gpt2 device", False, str(error), DEVICE_CURE),)
     return (Check("gpt2 device", True, settings.device),)
 
 
@@ -70,7 +72,7 @@ def _allowed_models(settings: GPT2Settings) -> Sequence[Check]:
     return (Check("gpt2 allowed models", False, " ".join(wrong), "Correct TOWNHALL_GPT2_ALLOWED_MODELS."),)
 
 
-def _model(settings: GPT2Settings) -> Sequence[Check]:
+def _model(settings: GPT2Settings, plan: DevicePlan) -> Sequence[Check]:
     """Is the default model whole, and does memory hold it?"""
     from plugins.gpt2.checkpoint.checkpoint import CheckpointError, on_disk, open_checkpoint
     from plugins.gpt2.checkpoint.model_names import HUB_CONFIGS
@@ -80,27 +82,27 @@ def _model(settings: GPT2Settings) -> Sequence[Check]:
         if on_disk(name, allow_pickle=settings.allow_pickle) is None:
             hint = f"Run `townhall models download {name}`, or let the bot do it at its first start."
             absent = Check("gpt2 model", True, f"{name} is not on disk yet", hint)
-            return (absent, _memory(settings, HUB_CONFIGS[name])) if name in HUB_CONFIGS else (absent,)
+            return (absent, _memory(settings, plan, HUB_CONFIGS[name])) if name in HUB_CONFIGS else (absent,)
         with open_checkpoint(name, allow_pickle=settings.allow_pickle, local_only=True) as checkpoint:
             checkpoint.tokenizer()
             config, folder = checkpoint.config, checkpoint.folder
     except CheckpointError as error:
         return (Check("gpt2 model", False, str(error), "Repair it as said, or set TOWNHALL_GPT2_MODEL to another."),)
     whole = Check("gpt2 model", True, f"{name} ({parameters(config.parameters)} parameters) in {folder}")
-    return (whole, _memory(settings, config))
+    return (whole, _memory(settings, plan, config))
 
 
-def _memory(settings: GPT2Settings, config: GPT2Config) -> Check:
+def _memory(settings: GPT2Settings, plan: DevicePlan, config: GPT2Config) -> Check:
     """Does the model fit into what is free, and into what the host gives to models?"""
     from plugins.gpt2.model.gpt2 import memory_plan
 
-    name, need = settings.model, memory_plan(config, settings.planned_weights, settings.rows)
+    name, need = settings.model, memory_plan(config, plan.weights, settings.rows)
     smaller = "Choose a smaller TOWNHALL_GPT2_MODEL, smaller TOWNHALL_GPT2_WEIGHTS"
     budget, free = settings.memory_budget, memory.available_bytes()
     if budget is not None and need > budget:
-        detail = f"{name} needs {size(need)}, TOWNHALL_GPT2_MEMORY_MB allows {size(budget)}"
+        detail = f"{name} needs {format_bytes(need)}, TOWNHALL_GPT2_MEMORY_MB allows {format_bytes(budget)}"
         return Check("gpt2 memory", False, detail, f"{smaller}, or raise TOWNHALL_GPT2_MEMORY_MB.")
-    if free is None or not settings.on_cpu:
-        return Check("gpt2 memory", True, f"{name} needs {size(need)}; what is free is not known here")
-    detail = f"{name} needs {size(need)}, {size(free)} are free"
+    if free is None or not plan.is_cpu:
+        return Check("gpt2 memory", True, f"{name} needs {format_bytes(need)}; what is free is not known here")
+    detail = f"{name} needs {format_bytes(need)}, {format_bytes(free)} are free"
     return Check("gpt2 memory", need <= free, detail, "" if need <= free else f"{smaller}, or free memory.")

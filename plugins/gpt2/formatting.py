@@ -4,30 +4,9 @@ from __future__ import annotations
 
 import re
 
+from townhall_bot.formatting import Amount
+
 _PATH = re.compile(r"(?<![\w.:/~-])~?(?:/[^\s/:;,'\"()]+)+/?")
-
-
-class Amount(float):
-    """A number with a form of its own. As it stays a number, texts put it into the marks of their language."""
-
-    _form: str
-
-    def __new__(cls, value: float, form: str) -> Amount:
-        """Return ``value``, read as ``form``, which is English."""
-        made = super().__new__(cls, value)
-        made._form = form
-        return made
-
-    def __str__(self) -> str:
-        return self._form
-
-    def __format__(self, spec: str, /) -> str:
-        return format(self._form, spec)
-
-
-def size(count: int) -> Amount:
-    """Return bytes in decimal units, as file managers show them: 548 MB, 1.52 GB."""
-    return Amount(count, f"{count / 1e6:.0f} MB" if count < 999_500_000 else f"{count / 1e9:.2f} GB")
 
 
 def parameters(count: int) -> Amount:
@@ -48,3 +27,18 @@ def detail(error: BaseException) -> str:
 def duration(seconds: float) -> str:
     """Return a wait: 8 s, 3 min."""
     return f"{max(1, round(seconds))} s" if seconds < 90 else f"{round(seconds / 60)} min"
+
+
+def seconds(ms: float) -> Amount:
+    """Return milliseconds as a person reads what was measured: 12 ms, 1.2 s."""
+    return Amount(ms, f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s")
+
+
+def rate(per_second: float) -> Amount:
+    """Return how many a second: 45.7, 240."""
+    return Amount(per_second, f"{per_second:.{0 if per_second >= 100 else 1}f}")
+
+
+def number(value: float) -> Amount:
+    """Return a number that a person has set or may set: 300, 0.95."""
+    return Amount(value, f"{value:.16g}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,6 @@ import discord
 
 from plugins.gpt2.messages import TEXTS
 from plugins.gpt2.protocol import Limits
-from plugins.gpt2.service.model_catalog import ModelCatalog
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.replies import Refusal
 from townhall_bot.store import GuildSettings
@@ -47,12 +47,26 @@ class GuildRules:
             raise Refusal(words("refused.role", roles=", ".join(f"<@&{each}>" for each in self.roles)))
 
 
-class GuildRulesStore:
-    """Each server's rules, kept in the store; the host's settings bound them when they are read."""
+POSTING_TYPES = [
+    discord.ChannelType.text,
+    discord.ChannelType.news,
+    discord.ChannelType.voice,
+    discord.ChannelType.stage_voice,
+]
+"""Channels, announcements among them, that a message can be posted to."""
+PLACE_TYPES = [*POSTING_TYPES, discord.ChannelType.forum]
+"""Channels that people may be allowed to use GPT-2 in. A thread, a forum's post too, belongs to its channel."""
 
-    def __init__(self, kept: GuildSettings, catalog: ModelCatalog, settings: GPT2Settings) -> None:
+
+class GuildRulesStore:
+    """Each server's rules, kept in the store; the host's settings bound them when they are read.
+
+    ``allowed`` are the models that the host offers.
+    """
+
+    def __init__(self, kept: GuildSettings, allowed: Collection[str], settings: GPT2Settings) -> None:
         self.kept = kept
-        self._catalog = catalog
+        self._allowed = allowed
         self._host = settings
 
     async def of(self, guild_id: int | None) -> GuildRules:
@@ -62,7 +76,7 @@ class GuildRulesStore:
         chosen = str(mine.get("model", host.model))
         most = min(int(mine.get("max_count", host.max_count)), host.max_count)
         return GuildRules(
-            model=chosen if chosen in self._catalog.allowed else host.model,
+            model=chosen if chosen in self._allowed else host.model,
             chosen_model=chosen,
             default_count=min(int(mine.get("default_count", host.default_count)), most),
             max_count=most,

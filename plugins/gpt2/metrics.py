@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from plugins.gpt2.protocol import Finished
-from plugins.gpt2.service.service import GPT2Service
+from plugins.gpt2.protocol import Finished, TextGenerator
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -17,7 +16,7 @@ FIRST_TOKEN_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 class Metrics:
     """The plugin's metrics; before :meth:`register`, or without a metrics page, nothing is counted."""
 
-    def __init__(self, service: GPT2Service) -> None:
+    def __init__(self, service: TextGenerator) -> None:
         self._service = service
         self._requests: Counter | None = None
         self._tokens: Counter | None = None
@@ -30,9 +29,9 @@ class Metrics:
 
         service = self._service
         places = {
-            "townhall_gpt2_queue_length": ("Requests that wait.", lambda: service.queued),
-            "townhall_gpt2_requests_running": ("Requests that run.", lambda: service.running),
-            "townhall_gpt2_models_loaded": ("Models in memory.", lambda: len(service.models)),
+            "townhall_gpt2_queue_length": ("Requests that wait.", lambda: service.status().queued),
+            "townhall_gpt2_requests_running": ("Requests that run.", lambda: service.status().running),
+            "townhall_gpt2_models_loaded": ("Models in memory.", lambda: len(service.status().models)),
         }
         for name, (description, value) in places.items():
             Gauge(name, description, registry=registry).set_function(value)

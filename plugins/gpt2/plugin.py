@@ -20,7 +20,8 @@ from plugins.gpt2.doctor import checks
 from plugins.gpt2.guild_rules import GuildRulesStore
 from plugins.gpt2.messages import TEXTS
 from plugins.gpt2.metrics import Metrics
-from plugins.gpt2.protocol import Finished, GenerationRequest
+from plugins.gpt2.protocol import Finished, GenerationRequest, TextGenerator
+from plugins.gpt2.service.model_catalog import ModelCatalog
 from plugins.gpt2.service.service import GPT2Service
 from plugins.gpt2.settings import GPT2Settings
 from plugins.gpt2.stats.stats_command import StatsCommand
@@ -45,19 +46,20 @@ class GPT2Plugin(Plugin):
     def __init__(self, context: PluginContext) -> None:
         super().__init__(context)
         settings: GPT2Settings = context.settings
-        self.service = self.make_service(settings)
-        self.rules = GuildRulesStore(context.guild_settings, self.service.catalog, settings)
+        catalog = ModelCatalog(settings)
+        self.service = self.make_service(settings, catalog)
+        self.rules = GuildRulesStore(context.guild_settings, catalog.allowed, settings)
         self._kept = Transcripts(context.entries, settings.keep_texts_days)
-        self._responder = Responder(self.service, self.rules, self._note, self._kept.keep)
+        self._responder = Responder(self.service, settings, self.rules, self._note, self._kept.keep)
         self._button = buttons.bound(self._responder)
         self._responder.buttons = buttons.views(self._button)
-        self._config = ConfigCommand(self.service, self.rules)
+        self._config = ConfigCommand(self.service, catalog.entries, self.rules, settings)
         self._stats = StatsCommand(self.service, context.records, context.data_dir / "matplotlib")
         self._metrics = Metrics(self.service)
 
-    def make_service(self, settings: GPT2Settings) -> GPT2Service:
-        """Return the engine's asyncio side; a subclass may bring models from elsewhere."""
-        return GPT2Service(settings)
+    def make_service(self, settings: GPT2Settings, catalog: ModelCatalog) -> TextGenerator:
+        """Return what writes texts: the engine of this machine; a subclass may bring another."""
+        return GPT2Service(settings, catalog=catalog)
 
     def commands(self) -> Sequence[app_commands.Command[Any, ..., Any] | app_commands.ContextMenu]:
         """Return the commands, with the host's bounds."""
@@ -89,9 +91,9 @@ class GPT2Plugin(Plugin):
 
     async def health(self) -> Health:
         """Say what is loaded and how much there is to do."""
-        status = await self.service.status()
-        if self.service.failure is not None:
-            return Health(False, self.service.failure)
+        status = self.service.status()
+        if status.failure is not None:
+            return Health(False, status.failure)
         models = f"{', '.join(status.models)} on {status.device} ({status.dtype})" if status.models else "no model yet"
         loading = f", {status.loading}" if status.loading else ""
         return Health(True, f"{models}{loading}; {status.running} running, {status.queued} waiting")
@@ -108,7 +110,7 @@ class GPT2Plugin(Plugin):
 
     async def delete_member_data(self, user_id: int) -> int:
         """End what the member has under way, and delete the texts and long prompts that were kept; return how many."""
-        self.service.cancel_member(user_id)
+        await self.service.cancel_member(user_id)
         return self._responder.prompt_cache.forget_member(user_id) + await self.context.entries.delete_member(user_id)
 
     async def _note(self, request: GenerationRequest, finished: Finished) -> None:

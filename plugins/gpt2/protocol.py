@@ -1,15 +1,21 @@
 """The seam between the bot and an engine: requests go in, events come out.
 
-Nothing here imports Discord or tinygrad, so that a remote engine can take the local one's place.
+Nothing here imports Discord or tinygrad, so that a remote engine can take the local one's place. What an implementation
+has to do is told by :class:`TextGenerator` and held by ``tests/plugins/gpt2/contract``.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
+from plugins.gpt2.language_model import ModelInfo
 from plugins.gpt2.messages import Message
+
+MAX_PROMPT_CHARS = 6000
+"""The most characters of a prompt: the most that Discord sends as one option."""
 
 FinishReason = Literal["length", "stop", "context", "end_of_text", "cancelled"]
 """Why a text ended: the count was reached, a stop string appeared, the context is full, the model ended it
@@ -31,6 +37,26 @@ class SamplingParams:
     repetition_penalty: float = 1.1
     seed: int | None = None
     stop: tuple[str, ...] = ()
+
+
+class Bounds(NamedTuple):
+    """What a number may be, both ends included; people are shown it as it is written here."""
+
+    low: float
+    high: float
+
+
+BOUNDS: dict[str, Bounds] = {
+    "temperature": Bounds(0, 2),
+    "top_k": Bounds(0, 1000),
+    "top_p": Bounds(0.01, 1),
+    "min_p": Bounds(0, 1),
+    "repetition_penalty": Bounds(1, 2),
+    "seed": Bounds(0, 2**53 - 1),  # Discord's largest integer
+}
+"""Allowed values by field of :class:`SamplingParams`: what options offer, settings take and requests are held to."""
+COUNT_BOUNDS = Bounds(1, 1024)
+"""The same for a request's count. A host's own maximum lies within."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +110,13 @@ class Timing:
 class Queued:
     """Waiting: ``ahead`` requests go first, which takes about ``wait_s`` seconds by the speed measured so far.
 
-    None where nothing was measured yet. Sent again whenever the number changes, and now and then with a new estimate.
+    None where nothing was measured yet. ``loading`` is how far the model is, where it is on its way. Sent again
+    whenever one of them changes, and now and then with a new estimate.
     """
 
     ahead: int
     wait_s: float | None = None
+    loading: Message | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +178,12 @@ class EngineFailed(GenerationError):
 
 @dataclass(frozen=True, slots=True)
 class EngineStatus:
-    """What the engine is doing. ``models`` are loaded; ``loading`` names one on its way, with a line of progress."""
+    """What the engine is doing. ``models`` are loaded; ``loading`` names one on its way, with a line of progress.
+
+    ``running`` and ``queued`` count requests. ``device`` and ``dtype`` are those of the model that was used last, empty
+    where there is none. ``failure`` says why nothing can be generated, or not with the host's default model, in English
+    for whoever runs the bot; None where all is well.
+    """
 
     models: tuple[str, ...]
     loading: Message | None
@@ -158,19 +191,87 @@ class EngineStatus:
     queued: int
     device: str
     dtype: str
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """One model that the host offers. Sizes are None where only its files would tell and they are not here.
+
+    ``on_disk`` says whether it can be loaded without a download.
+    """
+
+    name: str
+    parameters: int | None
+    memory_bytes: int | None
+    on_disk: bool
+
+
+OnProgress = Callable[[Message], None]
+"""Takes a line of progress for a person, on the event loop."""
 
 
 class TextGenerator(Protocol):
-    """Whatever can continue a text: the engine in this process, or one day another machine."""
+    """Whatever can continue a text: the engine in this process, or one day another machine.
 
-    def generate(self, request: GenerationRequest) -> AsyncIterator[Event]:
-        """Yield events until :class:`Finished`; raise a :class:`GenerationError`; ``aclose()`` cancels."""
+    It admits requests within the host's limits, lets them take turns, fairly between servers and between their members,
+    and has them written. All of it is called on one event loop, and none of it holds that up.
+    """
+
+    async def start(self) -> None:
+        """Begin to work, with the host's default model to be loaded; returns before it is. To be called once."""
         ...
 
-    async def status(self) -> EngineStatus:
-        """Return a snapshot; never waits for a running step."""
+    def admitted(self, request: GenerationRequest) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
+        """Give a request its place when the block is entered, and in the block its events as they come.
+
+        The events are any number of :class:`Queued`, then :class:`Started`, :class:`Text` and, last,
+        :class:`Finished`; a request cancelled before its turn has neither of the two in the middle. Leaving the block
+        before that cancels the request and frees its place.
+
+        Entering raises the reason why there is no place: :class:`InvalidRequest`, :class:`Busy`,
+        :class:`ModelUnavailable`, or :class:`EngineFailed` where nothing new is taken. The events raise
+        :class:`DeadlineExceeded` when the request's time is over, waiting included; :class:`ModelUnavailable` where it
+        waited for a model that could not be loaded; and :class:`EngineFailed`.
+        """
+        ...
+
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[Event]:
+        """Yield a request's events as :meth:`admitted` gives them, and raise what it raises; ``aclose()`` cancels."""
+        async with self.admitted(request) as events:
+            async for event in events:
+                yield event
+
+    async def cancel(self, request_id: int) -> bool:
+        """End the request that goes by this id: it still gets its Finished, with what was measured.
+
+        Returns whether it was waiting or running.
+        """
+        ...
+
+    async def cancel_member(self, user_id: int) -> int:
+        """End everything that a member has waiting or running; return how many requests that were.
+
+        Each of them raises :class:`EngineFailed`: nothing of the member's is shown any more.
+        """
+        ...
+
+    async def ensure_model(self, name: str, on_progress: OnProgress | None = None) -> ModelInfo:
+        """Load ``name`` unless it is loaded, and return its facts. What serves already goes on serving.
+
+        ``on_progress`` hears a line now and then. A model that was taken out of service is tried again. Raises
+        :class:`ModelUnavailable` with the reason, :class:`EngineFailed` where nothing new is taken.
+        """
+        ...
+
+    def status(self) -> EngineStatus:
+        """Return a snapshot of what is known here; asks nobody and waits for nothing."""
+        ...
+
+    async def drain(self) -> None:
+        """Take nothing new, send away those who wait, and return when everyone who runs is done."""
         ...
 
     async def close(self) -> None:
-        """Cancel what runs, stop the thread, free the memory."""
+        """Fail what waits and runs with what it has, and free everything. What comes later is refused."""
         ...

@@ -8,7 +8,9 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from plugins.gpt2.model.constants import EMBEDDED_MODEL, Weights
-from plugins.gpt2.protocol import SamplingParams
+from plugins.gpt2.model.device_names import canonical
+from plugins.gpt2.model.device_plan import DevicePlan, known_plan, plan_for
+from plugins.gpt2.protocol import BOUNDS, COUNT_BOUNDS, Bounds, SamplingParams
 from townhall_bot.plugins import PluginSettings
 
 DEFAULTS = SamplingParams()
@@ -49,14 +51,29 @@ class GPT2Settings(PluginSettings):
     idle_s: float = Field(
         3600, ge=0, le=31_536_000, description="Seconds without a request after which a model leaves memory. 0: never."
     )
-    default_count: int = Field(60, ge=1, le=1024, description="New tokens where a member gives no count.")
-    max_count: int = Field(300, ge=1, le=1024, description="The most new tokens that a member may ask for.")
-    temperature: float = Field(
-        DEFAULTS.temperature, ge=0, le=2, description="Default randomness; 0 always takes the likeliest token."
+    default_count: int = Field(
+        60, ge=COUNT_BOUNDS.low, le=COUNT_BOUNDS.high, description="New tokens where a member gives no count."
     )
-    top_p: float = Field(DEFAULTS.top_p, ge=0.01, le=1, description="Default share of probability to draw from.")
+    max_count: int = Field(
+        300, ge=COUNT_BOUNDS.low, le=COUNT_BOUNDS.high, description="The most new tokens that a member may ask for."
+    )
+    temperature: float = Field(
+        DEFAULTS.temperature,
+        ge=BOUNDS["temperature"].low,
+        le=BOUNDS["temperature"].high,
+        description="Default randomness; 0 always takes the likeliest token.",
+    )
+    top_p: float = Field(
+        DEFAULTS.top_p,
+        ge=BOUNDS["top_p"].low,
+        le=BOUNDS["top_p"].high,
+        description="Default share of probability to draw from.",
+    )
     repetition_penalty: float = Field(
-        DEFAULTS.repetition_penalty, ge=1, le=2, description="How much used words lose. 1 switches the guard off."
+        DEFAULTS.repetition_penalty,
+        ge=BOUNDS["repetition_penalty"].low,
+        le=BOUNDS["repetition_penalty"].high,
+        description="How much used words lose. 1 switches the guard off.",
     )
     queue_limit: int = Field(32, ge=1, le=1000, description="How many requests may wait.")
     member_limit: int = Field(2, ge=1, le=1000, description="How many requests one member may have at a time.")
@@ -84,6 +101,11 @@ class GPT2Settings(PluginSettings):
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
+    @field_validator("device")
+    @classmethod
+    def _canonical(cls, value: str | None) -> str | None:
+        return None if value is None else canonical(value)
+
     @model_validator(mode="after")
     def _counts_agree(self) -> Self:
         if self.default_count > self.max_count:
@@ -94,9 +116,9 @@ class GPT2Settings(PluginSettings):
         return self
 
     @property
-    def on_cpu(self) -> bool:
-        """Whether models are meant to live in the machine's own memory; taken to be so where no device is set."""
-        return self.device is None or self.device.upper().split(":")[0] in ("CPU", "CLANG", "LLVM")
+    def count_bounds(self) -> Bounds:
+        """What a request's count may be on this host."""
+        return Bounds(COUNT_BOUNDS.low, self.max_count)
 
     @property
     def memory_budget(self) -> int | None:
@@ -108,10 +130,16 @@ class GPT2Settings(PluginSettings):
         """The host's limit for all downloads in bytes, None where there is none."""
         return None if self.disk_mb is None else self.disk_mb * 1_000_000
 
-    @property
-    def planned_weights(self) -> Weights:
-        """The weights to plan memory with: those that are set, else what loading will choose."""
-        return self.weights or ("int8" if self.on_cpu else "fp16")
+    def device_plan(self) -> DevicePlan:
+        """Return where models run and how their weights are kept; see :func:`~plugins.gpt2.model.device_plan.plan_for`.
+
+        The first time, on a machine that may have a GPU, it takes a second or two.
+        """
+        return plan_for(self.device, self.weights)
+
+    def known_plan(self) -> DevicePlan | None:
+        """Return :meth:`device_plan` where that is known by now, else None; takes no time."""
+        return known_plan(self.device, self.weights)
 
     @property
     def sampling(self) -> SamplingParams:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-from collections.abc import AsyncIterator, Sequence
+import subprocess
+import threading
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
@@ -26,21 +28,43 @@ FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
+LISTENING = "DevTools listening on "
 
 
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    """A real Chromium."""
+@pytest.fixture(scope="session")
+def chromium_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where a real Chromium takes orders: one for all tests of this process, each of which opens windows of its own."""
     if importlib.util.find_spec("playwright") is None:
         pytest.skip("Playwright is not installed here: pip install -e '.[browser]'")
     if CHROMIUM is None:
         pytest.skip("there is no chromium on PATH; Debian's package is called chromium")
+    profile = tmp_path_factory.mktemp("chromium")
+    command = [CHROMIUM, *FLAGS, "--remote-debugging-port=0", f"--user-data-dir={profile}", "about:blank"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None  # it is a pipe
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if line.startswith(LISTENING):
+                break
+        else:
+            pytest.fail("chromium did not start:\n" + "".join(said))
+        drained = threading.Thread(target=process.stderr.read, daemon=True)  # a full pipe would hold it up
+        drained.start()
+        yield line.removeprefix(LISTENING).strip()
+        process.terminate()
+        drained.join(10)
+
+
+@pytest.fixture
+async def chromium(chromium_address: str) -> AsyncIterator[Browser]:
+    """A real Chromium."""
     from playwright.async_api import async_playwright
 
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        browser = await playwright.chromium.connect_over_cdp(chromium_address)
         yield browser
-        await browser.close()
+        await browser.close()  # the connection; the program goes on
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ def townhall_plugins() -> Sequence[type[Plugin]]:
 
 @pytest.fixture
 def townhall_settings() -> Mapping[str, str]:
-    return {"TOWNHALL_GPT2_ROWS": "2"}
+    return {"TOWNHALL_GPT2_ROWS": "2", "TOWNHALL_GPT2_TEMPERATURE": "0"}
 
 
 async def test_a_newcomer_gets_a_text_and_its_continuation(open_tab: OpenTab, townhall: RunningTownhall) -> None:

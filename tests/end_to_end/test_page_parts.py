@@ -246,7 +246,7 @@ async def test_a_bot_that_types_or_leaves_is_seen(open_tab: OpenTab, townhall: R
     tab = await open_tab()
     channel = townhall.bot.get_channel(int(await tab.page.evaluate(OPEN_CHANNEL)))
     assert isinstance(channel, discord.TextChannel)
-    await channel._state.http.send_typing(channel.id)
+    await channel.typing()
     await expect(tab.page.locator(".typing")).to_have_text("Townhall is typing…")
     await channel.send("typed")
     await expect(tab.page.locator(".typing")).to_be_empty()

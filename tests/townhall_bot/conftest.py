@@ -14,6 +14,7 @@ import pytest
 from discord import app_commands
 
 from tests.townhall_bot.installed import Installed
+from townhall_bot import backoff
 from townhall_bot.loopback import LoopbackDiscord, point_discord_at
 from townhall_bot.plugins import Plugin
 
@@ -37,6 +38,12 @@ def logging_as_it_was() -> Iterator[None]:
     root.handlers[:] = handlers
     for name, level in zip(("", *names), levels, strict=True):
         logging.getLogger(name).setLevel(level)
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what fails for a moment be tried again at once, as often as otherwise."""
+    monkeypatch.setattr(backoff, "uniform", lambda low, high: low)
 
 
 @pytest.fixture

@@ -53,12 +53,12 @@ class Stage:
         self.bot = Townhall(settings, store, [Working, PingPlugin], guild_ready_timeout=guilds_s)
         self.running = asyncio.create_task(serve_until_stopped(self.bot, server.token))
 
-    async def told_to_stop_while_answering(self, person: Person) -> Turn:
-        """Have a person ask, and send SIGTERM when the answer is being worked on."""
+    async def told_to_stop_while_answering(self, person: Person, number: int = signal.SIGTERM) -> Turn:
+        """Have a person ask, and send a signal when the answer is being worked on."""
         await self.bot.started.wait()
         turn = await person.type("/act")
         await self.begun.wait()
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), number)
         return turn
 
 
@@ -73,6 +73,35 @@ async def test_a_running_answer_finishes_before_the_bot_stops(
     assert turn.text == "Finished."
     assert stage.notes == ["asked to drain within 30 s", "finished", "stopped"]
     assert stage.bot.is_closed()
+
+
+async def test_a_terminal_that_closes_is_a_stop_like_any_other(
+    discord_server: LoopbackDiscord, ada: Person, tmp_path: Path, plugin_doing: PluginDoing
+) -> None:
+    stage = Stage(discord_server, tmp_path, plugin_doing, drain_s=30)
+    turn = await stage.told_to_stop_while_answering(ada, signal.SIGHUP)
+    await stage.told.wait()
+    stage.go_on.set()
+    await stage.running
+    assert turn.text == "Finished."
+    assert stage.notes == ["asked to drain within 30 s", "finished", "stopped"]
+
+
+async def test_under_nohup_a_terminal_that_closes_is_nothing(
+    discord_server: LoopbackDiscord, ada: Person, tmp_path: Path, plugin_doing: PluginDoing
+) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        stage = Stage(discord_server, tmp_path, plugin_doing, drain_s=30)
+        turn = await stage.told_to_stop_while_answering(ada, signal.SIGHUP)
+        stage.go_on.set()
+        await turn.until(lambda turn: turn.text == "Finished.", 10)
+        assert not stage.told.is_set()
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        os.kill(os.getpid(), signal.SIGTERM)
+        await stage.running
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 async def test_meanwhile_nothing_new_is_taken_and_each_is_told_in_their_language(

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from townhall_bot import memory
+from townhall_bot.ops import doctor
 
 GIGABYTE = 1_000_000_000
 
@@ -75,3 +76,9 @@ def test_where_nothing_is_known_nothing_is_claimed(machine: Path) -> None:
 def test_this_machine_has_memory() -> None:
     total = memory.total_bytes()
     assert total is None or total > 10**8
+
+
+def test_townhall_doctor_tells_what_the_container_has_left_and_not_the_machine(machine: Path) -> None:
+    limit(machine, str(GIGABYTE), 900_000_000)
+    check = doctor.memory()
+    assert (check.ok, check.detail) == (False, "100 MB available")

@@ -12,7 +12,9 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
-from townhall_bot.cli.terminal import FAILED, OK, USAGE, note
+from townhall_bot.cli.run import run, run_options
+from townhall_bot.cli.terminal import FAILED, OK, note
+from townhall_bot.formatting import format_bytes
 from townhall_bot.ops import logs
 from townhall_bot.plugins import CliCommand
 
@@ -24,60 +26,6 @@ Without --say, the address of a page is printed, and opened where there is a scr
 where you type commands as you would in Discord. Ctrl-C ends it.
 With --say the exit status is 0, or 1 where the command was refused or failed.
 """
-
-
-def _run_options(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Serve on Discord until stopped."
-    parser.add_argument(
-        "--sync", action="store_true", help="register the commands again, even where they seem unchanged"
-    )
-
-
-def _run(arguments: argparse.Namespace) -> int:
-    from townhall_bot.plugins.discovery import prepare, warn_of_unknown
-
-    logs.set_up("WARNING")  # a plugin that cannot be imported is in the log, with its traceback
-    settings, plugins = prepare()
-    logs.set_up(settings.log_level, style=settings.log_format)
-    warn_of_unknown(plugins)
-    if settings.token is None:
-        note(
-            f"TOWNHALL_TOKEN is set neither in the environment nor in {Path('.env').absolute()}. "
-            "`townhall setup` says where to get a token, and writes it there.\n"
-            "To try Townhall without an account: townhall local"
-        )
-        return USAGE
-    import signal
-
-    import aiohttp
-    import discord
-
-    from townhall_bot.bot import Townhall
-    from townhall_bot.lifecycle import RELOAD, serve_until_stopped
-    from townhall_bot.store import Store, lock
-
-    async def serve(token: str) -> None:
-        bot = Townhall(settings, Store.open(settings.data_dir / "townhall.db"), plugins, always_sync=arguments.sync)
-        await serve_until_stopped(bot, token)
-
-    signal.signal(RELOAD, signal.SIG_IGN)  # by default it would end a bot that has only just started
-    try:
-        with lock.held(settings.data_dir, settings.lock_wait_s):
-            asyncio.run(serve(settings.token.get_secret_value()))
-    except lock.Held as error:
-        note(str(error))
-        return FAILED
-    except discord.LoginFailure:
-        note(
-            "Discord does not accept TOWNHALL_TOKEN. Reset the token at "
-            "https://discord.com/developers/applications (your application → Bot) and give the new one to "
-            "`townhall setup`."
-        )
-        return FAILED
-    except (aiohttp.ClientConnectionError, discord.DiscordServerError, discord.GatewayNotFound) as error:
-        note(f"Discord cannot be reached: {error}. Check the network and try again.")
-        return FAILED
-    return OK
 
 
 def _reload_options(parser: argparse.ArgumentParser) -> None:
@@ -163,12 +111,13 @@ def _doctor_options(parser: argparse.ArgumentParser) -> None:
 
 def _doctor(arguments: argparse.Namespace) -> int:
     from townhall_bot.ops import doctor
+    from townhall_bot.rehearsal import rehearse
 
     online = True if arguments.online else False if arguments.offline else None
 
     async def tell() -> list[bool]:
         passed = []
-        async for check in doctor.examine(online=online):
+        async for check in doctor.examine(rehearse, online=online):
             passed.append(check.ok)
             print(f"{'ok  ' if check.ok else 'FAIL'}  {check.name}: {check.detail}", flush=not check.cure)
             if check.cure:
@@ -229,10 +178,11 @@ def _backup_options(parser: argparse.ArgumentParser) -> None:
 
 def _backup(arguments: argparse.Namespace) -> int:
     from townhall_bot.settings import Settings, load_settings
+    from townhall_bot.store import database_in
     from townhall_bot.store.backup import back_up
 
-    size = back_up(load_settings(Settings).data_dir / "townhall.db", arguments.file)
-    print(f"{arguments.file}: {size / 1000:,.0f} kB, complete and checked")
+    size = back_up(database_in(load_settings(Settings).data_dir), arguments.file)
+    print(f"{arguments.file}: {format_bytes(size)}, complete and checked")
     return OK
 
 
@@ -245,10 +195,10 @@ def _restore_options(parser: argparse.ArgumentParser) -> None:
 
 def _restore(arguments: argparse.Namespace) -> int:
     from townhall_bot.settings import Settings, load_settings
-    from townhall_bot.store import lock
+    from townhall_bot.store import database_in, lock
     from townhall_bot.store.restore import restore, spooled
 
-    database = load_settings(Settings).data_dir / "townhall.db"
+    database = database_in(load_settings(Settings).data_dir)
     try:
         with spooled(sys.stdin.buffer) if arguments.file == "-" else nullcontext(Path(arguments.file)) as backup:
             done = restore(backup, database)
@@ -262,7 +212,7 @@ def _restore(arguments: argparse.Namespace) -> int:
 
 
 CORE_COMMANDS = (
-    CliCommand("run", "serve on Discord", _run_options, _run),
+    CliCommand("run", "serve on Discord", run_options, run),
     CliCommand("reload", "have the running bot reload plugins that changed", _reload_options, _reload),
     CliCommand("local", "a Discord on this machine, with the bot connected to it", _local_options, _local),
     CliCommand("doctor", "check this machine and the settings; name each cure", _doctor_options, _doctor),

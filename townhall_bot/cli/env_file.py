@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from townhall_bot.files import write_whole
+from townhall_bot.files import write_atomically
 
 
 def set_secret(path: Path, name: str, value: str) -> None:
@@ -21,9 +21,5 @@ def set_secret(path: Path, name: str, value: str) -> None:
     kept = [line for line in lines if not mine.match(line)]
     place = next((number for number, line in enumerate(lines) if mine.match(line)), len(kept))
     kept.insert(place, f"{name}={value}")
-    write_whole(path, "\n".join(kept) + "\n")
-
-
-def readable_by_others(path: Path) -> bool:
-    """Tell whether anyone but its owner can read a file."""
-    return path.exists() and bool(path.stat().st_mode & 0o077)
+    with write_atomically(path) as file:
+        file.write(("\n".join(kept) + "\n").encode())

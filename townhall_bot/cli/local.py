@@ -31,7 +31,7 @@ from townhall_bot.outcomes import Settled
 from townhall_bot.plugins import reload as reloading
 from townhall_bot.plugins.host import LoadedPlugin
 from townhall_bot.settings import Settings
-from townhall_bot.store import Store
+from townhall_bot.store import Store, database_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ async def connected(settings: Settings, plugins: Sequence[LoadedPlugin], token: 
     )
     # The local Discord knows no commands yet, whatever was registered with the last one: hence always_sync.
     # It sends its servers at once, so there is no need to wait long for more of them.
-    store = Store.open(local.data_dir / "townhall.db")
+    store = Store.open(database_in(local.data_dir))
     bot = Townhall(local, store, plugins, always_sync=True, guild_ready_timeout=0.1)
     async with running(bot, token):
         yield bot

@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 from townhall_bot.cli.env_file import set_secret
+from townhall_bot.cli.terminal import FAILED, INTERRUPTED, OK, tell
 from townhall_bot.ops.discord_account import PORTAL, Account, TokenRefused, Unreachable, look_up
 from townhall_bot.settings import ENV_FILE
 
-OK, FAILED, INTERRUPTED = 0, 1, 130
 TOKEN = "TOWNHALL_TOKEN"
 TRIES = 3
 ASK = "The bot's token (it is not shown): "
@@ -26,7 +26,7 @@ def run() -> int:
     try:
         return _ask_and_keep(path)
     except KeyboardInterrupt:
-        print("\nNothing was written.", file=sys.stderr)
+        tell("\nNothing was written.")
         return INTERRUPTED
 
 
@@ -35,22 +35,22 @@ def _ask_and_keep(path: Path) -> int:
         try:
             token = ask()
         except EOFError:
-            print(file=sys.stderr)  # the question's line has no end yet
+            tell("")  # the question's line has no end yet
             break
         if not token:
-            print("Nothing was typed. Paste the token, then press Enter.", file=sys.stderr)
+            tell("Nothing was typed. Paste the token, then press Enter.")
             continue
         print("Asking Discord about it …", flush=True)
         try:
             account = asyncio.run(look_up(token))
         except TokenRefused:
-            print("Discord does not accept this token. Copy it again, or reset it there.", file=sys.stderr)
+            tell("Discord does not accept this token. Copy it again, or reset it there.")
             continue
         except Unreachable as error:
-            print(f"Discord cannot be reached: {error}. Nothing was written; try again later.", file=sys.stderr)
+            tell(f"Discord cannot be reached: {error}. Nothing was written; try again later.")
             return FAILED
         return keep(path, token, account)
-    print("No token was accepted; nothing was written.", file=sys.stderr)
+    tell("No token was accepted; nothing was written.")
     return FAILED
 
 
@@ -73,11 +73,11 @@ def keep(path: Path, token: str, account: Account) -> int:
         cure = (
             "Go to a folder that you can write to and run `townhall setup` there; `.env` is read where the bot starts."
         )
-        print(f"{path} cannot be written: {reason}. Nothing was changed. {cure}", file=sys.stderr)
+        tell(f"{path} cannot be written: {reason}. Nothing was changed. {cure}")
         return FAILED
     print(f"Discord knows this bot as {account.name}. The token is in {path}, for you alone to read.")
     if os.environ.get(TOKEN) not in (None, "", token):
-        print(f"But the environment has another {TOKEN}, which wins over the file: unset it.", file=sys.stderr)
+        tell(f"But the environment has another {TOKEN}, which wins over the file: unset it.")
     print(f"\nInvite it to a server of yours; it asks for no more than it needs:\n  {account.invitation}")
     print(f"\nThen, in {path.parent}: townhall doctor, and townhall run")
     return OK

@@ -1,4 +1,7 @@
-"""What the commands share of the terminal: the exit statuses, and how they speak to the host beside their output."""
+"""How every command, a plugin's too, speaks at a terminal: its exit status, and what it says beside its output.
+
+Standard output is for what was asked for, and may be piped; all else goes to standard error, at once.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,11 @@ INTERRUPTED = 130
 """What a shell reports for a program that Ctrl-C ended."""
 
 
-def note(text: str) -> None:
-    """Tell the host something on standard error; standard output is for what was asked for."""
-    print(f"townhall: {text}", file=sys.stderr, flush=True)  # noqa: T201 - the command line speaks by printing
+def note(text: str, command: str = "") -> None:
+    """Tell the host what went wrong, or what to know, by the command's name: ``townhall models: …``."""
+    tell(f"{f'townhall {command}'.rstrip()}: {text}")
+
+
+def tell(text: str) -> None:
+    """Say on standard error what goes on, as a line of its own."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - the command line speaks by printing

@@ -1,11 +1,12 @@
 """Requests to Discord that are made again where the network, or Discord, fails for a moment.
 
 discord.py repeats some failures and waits seconds in between; a first answer to an interaction has three seconds in
-all, and a cut connection is not repeated at all. So everything that can safely be made twice is, at once and then at
-growing distances: answers and edits, and messages to channels, whose nonce lets Discord recognise the second one. A
-follow-up has no such mark; where only its answer was lost it may stand there twice, which is better than not at all.
+all, and a cut connection is not repeated at all. So everything that can safely be made twice is, nearly at once and
+then at growing distances: answers and edits, and messages to channels, whose nonce lets Discord recognise the second
+one. A follow-up has no such mark; where only its answer was lost it may stand there twice, which is better than not at
+all.
 
-This is the one module that reaches into how discord.py makes requests.
+This is the one place that repeats: who wants more attempts, or none, says so with :func:`retrying`.
 """
 
 from __future__ import annotations
@@ -14,33 +15,77 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextvars import ContextVar
+from itertools import chain
 from typing import Any, cast
 
 import aiohttp
 import discord
-from discord.http import HTTPClient, Route
+from discord.http import Route
 from discord.webhook.async_ import AsyncWebhookAdapter, async_context
+
+from townhall_bot.backoff import Backoff
+from townhall_bot.discordpy import bodies
 
 log = logging.getLogger("townhall.bot")
 
-PAUSES: Sequence[float] = (0.1, 0.4, 1.0, 2.5)
-"""Seconds between attempts."""
-FIRST_ANSWER_PAUSES: Sequence[float] = (0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
-"""The same for the first answer to an interaction, which Discord takes within 3 seconds."""
+USUAL = Backoff(first=0.2, longest=2.5, attempts=6)
+FIRST_ANSWER = Backoff(first=0.05, longest=0.8, attempts=7)
+"""For the first answer to an interaction, whatever else is chosen: Discord takes it within 3 seconds."""
+LASTING = Backoff(first=0.5, longest=10.0, attempts=9)
+"""For what must not be lost, such as a text that took a minute to write: up to three quarters of one."""
+NO_RETRY = Backoff(first=0.0, longest=0.0, attempts=1)
+"""For what a newer state replaces in a second."""
+
 ALREADY_ANSWERED = 40060
 UNKNOWN_MESSAGE = 10008
+TOO_MANY_REQUESTS = 429
 REMEMBERED = 1000
 MESSAGES, DIRECT = "/channels/{channel_id}/messages", "/users/@me/channels"
 REPEATED_BY_DISCORD_PY = (500, 502, 504, 524)
 
-hasty: ContextVar[bool] = ContextVar("hasty", default=False)
-"""Set where an attempt that fails should not be repeated, as for a state that a newer one replaces in a second."""
+_chosen: ContextVar[Backoff | None] = ContextVar("retries", default=None)
 _FAILURES = (aiohttp.ClientError, OSError, TimeoutError, discord.DiscordServerError)
 
 
-class PatientAdapter(AsyncWebhookAdapter):
+@contextlib.contextmanager
+def retrying(backoff: Backoff) -> Iterator[None]:
+    """Repeat the requests of this block, and of tasks that it starts, by another measure than :data:`USUAL`."""
+    before = _chosen.set(backoff)
+    try:
+        yield
+    finally:
+        _chosen.reset(before)
+
+
+def retry_answers(client: discord.Client) -> None:
+    """Repeat everything that this task and those it starts answer to interactions."""
+    async_context.set(RetryingAdapter(client))
+
+
+def retry_requests(client: discord.Client) -> None:
+    """Repeat those of a client's other requests that can safely be made twice."""
+    http = client.http
+    plain = http.request
+
+    async def request(route: Route, *, files: Sequence[discord.File] | None = None, **options: Any) -> Any:
+        async def attempt() -> Any:
+            try:
+                return bodies.check(await plain(route, files=files, **options), route.url)
+            except discord.NotFound as error:
+                if _gone(route, error):
+                    return None
+                raise
+
+        repeatable = route.method != "POST" or route.path in (MESSAGES, DIRECT)
+        chosen = (_chosen.get() or USUAL) if repeatable else NO_RETRY
+        return await _repeat(attempt, chosen.pauses(), files, lambda error: _may_pass(error) and not _repeated(error))
+
+    http.request = request  # type: ignore[method-assign] # discord.py makes its own HTTPClient and takes no other
+
+
+class RetryingAdapter(AsyncWebhookAdapter):
     """Answers to interactions, follow-ups and their edits, made again until they arrive or it is hopeless."""
 
     def __init__(self, client: discord.Client) -> None:
@@ -58,29 +103,34 @@ class PatientAdapter(AsyncWebhookAdapter):
     ) -> Any:
         """Make a request again where it failed for a moment; raises what the last attempt raised."""
         first_answer = route.path.endswith("/callback")
-        pauses = iter(FIRST_ANSWER_PAUSES if first_answer else () if hasty.get() else PAUSES)
+        pauses = (_chosen.get() or USUAL).pauses()
+        if first_answer:  # Discord may have taken one whose reply was lost; to ask again later is to hear of it
+            pauses = chain(FIRST_ANSWER.pauses(), pauses if _chosen.get() is LASTING else ())
         unclear = first_answer and route.webhook_token in self._perhaps_answered
         at_once = cast(aiohttp.ClientSession, _AtOnce(session))
-        while True:
+        plain = super().request
+
+        async def attempt() -> Any:
+            nonlocal unclear
             try:
-                return await super().request(route, at_once, files=files, **options)
-            except _FAILURES as error:
+                return bodies.check(await plain(route, at_once, files=files, **options), route.url)
+            except _FAILURES:
                 unclear = True
-                pause = next(pauses, None)
-                if pause is None:
-                    if first_answer:
-                        self._perhaps_answered.append(route.webhook_token)
-                    raise
-                log.debug("%s failed, again in %.2f s: %s", route.method, pause, error)
+                raise
             except discord.HTTPException as error:
+                bodies.cut(error)
                 if unclear and first_answer and error.code == ALREADY_ANSWERED:
                     return await self._answered(route, session)
                 if _gone(route, error):
                     return None
                 raise
-            for file in files or ():
-                file.reset()
-            await asyncio.sleep(pause)
+
+        try:
+            return await _repeat(attempt, pauses, files, _may_pass)
+        except _FAILURES:
+            if first_answer:
+                self._perhaps_answered.append(route.webhook_token)
+            raise
 
     async def _answered(self, route: Route, session: aiohttp.ClientSession) -> dict[str, Any]:
         """Return what Discord said to a first answer that it took while its reply was lost."""
@@ -90,20 +140,13 @@ class PatientAdapter(AsyncWebhookAdapter):
         assert route.webhook_token is not None  # it stands in the path
         with contextlib.suppress(discord.HTTPException, aiohttp.ClientError, OSError):  # a form has no message
             message = await self.get_original_interaction_response(application, route.webhook_token, session=session)
+            flags = message.get("flags", 0)
             told["interaction"] |= {
                 "response_message_id": message["id"],
-                "response_message_loading": bool(message.get("flags", 0) & discord.MessageFlags.loading.flag),
-                "response_message_ephemeral": bool(message.get("flags", 0) & discord.MessageFlags.ephemeral.flag),
+                "response_message_loading": bool(flags & discord.MessageFlags(loading=True).value),
+                "response_message_ephemeral": bool(flags & discord.MessageFlags(ephemeral=True).value),
             }
         return told
-
-
-def _gone(route: Route, error: discord.HTTPException) -> bool:
-    """Tell whether a message to be deleted is gone already, by a first attempt whose reply was lost or by somebody.
-
-    Even aiohttp makes a DELETE again by itself where the connection broke.
-    """
-    return route.method == "DELETE" and error.code == UNKNOWN_MESSAGE
 
 
 class _AtOnce:
@@ -120,49 +163,44 @@ class _AtOnce:
             yield response
 
 
-def answer_patiently(client: discord.Client) -> None:
-    """Let everything that this task and those it starts say to interactions be said patiently."""
-    async_context.set(PatientAdapter(client))
-
-
-def request_patiently(http: HTTPClient) -> None:
-    """Let a client repeat the requests that can safely be made twice."""
-    plain = http.request
-
-    async def request(route: Route, *, files: Sequence[discord.File] | None = None, **options: Any) -> Any:
-        repeatable = route.method != "POST" or route.path in (MESSAGES, DIRECT)
-        pauses = iter(PAUSES if repeatable and not hasty.get() else ())
-        while True:
-            try:
-                return await plain(route, files=files, **options)
-            except discord.NotFound as error:
-                if _gone(route, error):
-                    return None
+async def _repeat(
+    attempt: Callable[[], Awaitable[Any]],
+    pauses: Iterator[float],
+    files: Sequence[discord.File] | None,
+    again: Callable[[Exception], bool],
+) -> Any:
+    """Return what an attempt returns; raise what it raises where no pause is left or it need not be made ``again``."""
+    while True:
+        try:
+            return await attempt()
+        except Exception as error:
+            if isinstance(error, discord.HTTPException):
+                bodies.cut(error)
+            pause = next(pauses, None) if again(error) else None
+            if pause is None:
                 raise
-            except _FAILURES as error:
-                pause = next(pauses, None)
-                tried = isinstance(error, discord.HTTPException) and error.status in REPEATED_BY_DISCORD_PY
-                if pause is None or tried:
-                    raise
-                log.debug("%s failed, again in %.2f s: %s", route.method, pause, error)
-            for file in files or ():
-                file.reset()
-            await asyncio.sleep(pause)
-
-    http.request = request  # type: ignore[method-assign] # discord.py makes its own HTTPClient and takes no other
+            log.debug("a request failed, again in %.2f s: %s", pause, error)
+        for file in files or ():
+            file.reset()
+        await asyncio.sleep(pause)
 
 
-def hear_once(client: discord.Client) -> None:
-    """Act on each interaction once: after a broken connection Discord may tell of one again."""
-    parsers = client._connection.parsers
-    parse = parsers["INTERACTION_CREATE"]
-    known: deque[str] = deque(maxlen=REMEMBERED)
+def _may_pass(error: Exception) -> bool:
+    """Tell whether a failure may pass.
 
-    def parse_once(data: Any) -> None:
-        if data["id"] in known:
-            log.info("interaction %s came again", data["id"])
-        else:
-            known.append(data["id"])
-            parse(data)
+    A rate limit is waited out by discord.py, as long as Discord says, five times: enough but for what must not be lost.
+    """
+    limited = isinstance(error, discord.HTTPException) and error.status == TOO_MANY_REQUESTS
+    return isinstance(error, _FAILURES) or (limited and _chosen.get() is LASTING)
 
-    parsers["INTERACTION_CREATE"] = parse_once
+
+def _repeated(error: Exception) -> bool:
+    return isinstance(error, discord.HTTPException) and error.status in (*REPEATED_BY_DISCORD_PY, TOO_MANY_REQUESTS)
+
+
+def _gone(route: Route, error: discord.HTTPException) -> bool:
+    """Tell whether a message to be deleted is gone already, by a first attempt whose reply was lost or by somebody.
+
+    Even aiohttp makes a DELETE again by itself where the connection broke.
+    """
+    return route.method == "DELETE" and error.code == UNKNOWN_MESSAGE

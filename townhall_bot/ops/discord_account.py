@@ -12,14 +12,22 @@ from typing import Any
 
 import aiohttp
 import discord
-from discord.http import Route
+
+from townhall_bot.discordpy import endpoints
 
 TIMEOUT_S = 15.0
 PORTAL = "https://discord.com/developers/applications"
 LEAST_PERMISSIONS = discord.Permissions(
-    view_channel=True, send_messages=True, send_messages_in_threads=True, attach_files=True
+    view_channel=True,
+    send_messages=True,
+    send_messages_in_threads=True,
+    attach_files=True,
+    embed_links=True,
+    read_message_history=True,
 )
-"""Answers to commands need none of these; one that outlives the 15 minutes of its command goes to the channel."""
+"""What is asked for. Answers to commands come without most of it; one that outlives the 15 minutes of its command goes
+to the channel, long ones and pictures are files, and the buttons below a text of several messages read the first ones.
+"""
 PRIVILEGED = {"presence": 0b11 << 12, "server members": 0b11 << 14, "message content": 0b11 << 18}
 """The application's flags that say a privileged intent is switched on, in full or for few servers."""
 
@@ -58,7 +66,7 @@ class Account:
 async def look_up(token: str, *, guild: int | None = None, clock: Callable[[], float] = time.time) -> Account:
     """Ask Discord; ``guild`` says where commands are registered. Raises TokenRefused or Unreachable.
 
-    Asks where discord.py would: ``Route.BASE``.
+    Asks where discord.py would.
     """
     if not re.fullmatch(r"[\x21-\x7e]+", token):  # no token, and what cannot be sent: an arrow key while it was typed
         raise TokenRefused
@@ -91,7 +99,7 @@ async def look_up(token: str, *, guild: int | None = None, clock: Callable[[], f
 
 async def _get(session: aiohttp.ClientSession, path: str, *, none: tuple[int, ...] = ()) -> tuple[Any, float | None]:
     """Return the answer and when Discord sent it, by its own clock; an empty list for a status that means none."""
-    async with session.get(Route.BASE + path) as response:
+    async with session.get(endpoints.api_url() + path) as response:
         if response.status == 401:
             raise TokenRefused
         if response.status in none:

@@ -15,12 +15,13 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from townhall_bot.bot import Townhall
-from townhall_bot.cli.env_file import readable_by_others
+from townhall_bot.files import readable_by_others
+from townhall_bot.formatting import format_bytes
+from townhall_bot.memory import available_bytes
 from townhall_bot.ops import health
 from townhall_bot.ops.discord_account import PORTAL
 from townhall_bot.ops.doctor_discord import discord_answers
@@ -28,7 +29,7 @@ from townhall_bot.plugins import Check, discovery
 from townhall_bot.plugins.host import LoadedPlugin, kind, shown
 from townhall_bot.plugins.registry import FAILURE_KEY, UNWELL_KEY
 from townhall_bot.settings import ENV_FILE, Settings, SettingsError, given_settings, load_settings, unknown_settings
-from townhall_bot.store import Store, StoreError, lock
+from townhall_bot.store import StoreError, database_in, lock
 from townhall_bot.store.access import barrier
 from townhall_bot.store.read_only import look
 from townhall_bot.store.schema import cure_of
@@ -38,14 +39,22 @@ MIN_FREE_DISK = 500_000_000
 """Bytes: the database, its log and a plugin's small files. What a model needs is for its plugin to check."""
 MIN_FREE_MEMORY = 300_000_000
 """Bytes: the bot without any model."""
-DATABASE = "townhall.db"
+Rehearse = Callable[[Settings, Sequence[LoadedPlugin], str | Path | None], Awaitable[None]]
+"""Creates each plugin as the bot would; see :func:`townhall_bot.rehearsal.rehearse`."""
 CORRECT_IT = "Correct it in the environment or in .env."
 
 
 async def examine(
-    *, env_file: str | Path | None = ENV_FILE, online: bool | None = None, clock: Callable[[], float] = time.time
+    rehearse: Rehearse,
+    *,
+    env_file: str | Path | None = ENV_FILE,
+    online: bool | None = None,
+    clock: Callable[[], float] = time.time,
 ) -> AsyncIterator[Check]:
-    """Make every check. ``online`` asks Discord too; None: where there is a token. May run beside a running bot."""
+    """Make every check; ``rehearse`` tries the plugins out. May run beside a running bot.
+
+    ``online`` asks Discord too; None: where there is a token.
+    """
     yield python_version()
     try:
         settings = load_settings(Settings, env_file)
@@ -64,10 +73,10 @@ async def examine(
     yield token(settings)
     if env_file is not None:
         yield env_file_permissions(Path(env_file))
-    found, remembered = await asyncio.to_thread(database, settings.data_dir / DATABASE)
+    found, remembered = await asyncio.to_thread(database, database_in(settings.data_dir))
     yield found
     try:
-        await try_on(settings, plugins, env_file)
+        await rehearse(settings, plugins, env_file)
     except (OSError, StoreError) as error:
         cure = "Let this user write to the folder for temporary files, or name another with TMPDIR."
         yield Check("plugins", False, f"could not be tried: {error}", cure)
@@ -107,7 +116,7 @@ def data_folder(folder: Path) -> Check:
             with tempfile.TemporaryFile(dir=written) as probe:
                 probe.write(b"townhall")
         except OSError as error:
-            whose = barrier(written / DATABASE) if isinstance(error, PermissionError) else None
+            whose = barrier(database_in(written)) if isinstance(error, PermissionError) else None
             return Check("data folder", False, *(whose or (f"{written}: {error.strerror}", cure_of(error))))
     return Check("data folder", True, str(folder) if place == folder else f"{folder}, which the first start makes")
 
@@ -117,29 +126,18 @@ def disk(folder: Path) -> Check:
     place = _nearest(folder)
     free = shutil.disk_usage(place).free
     ok = free >= MIN_FREE_DISK
-    cure = f"Free at least {_size(MIN_FREE_DISK)} there, or set TOWNHALL_DATA_DIR to a folder on another disk."
-    return Check("disk", ok, f"{_size(free)} free at {place}", "" if ok else cure)
+    cure = f"Free at least {format_bytes(MIN_FREE_DISK)} there, or set TOWNHALL_DATA_DIR to a folder on another disk."
+    return Check("disk", ok, f"{format_bytes(free)} free at {place}", "" if ok else cure)
 
 
 def memory() -> Check:
     """Is there memory for the bot itself?"""
-    available = available_memory()
+    available = available_bytes()
     if available is None:
         return Check("memory", True, "this system does not say how much is available")
     ok = available >= MIN_FREE_MEMORY
-    cure = "" if ok else f"Stop other programs; the bot alone needs {_size(MIN_FREE_MEMORY)}."
-    return Check("memory", ok, f"{_size(available)} available", cure)
-
-
-def available_memory() -> int | None:
-    """Return the bytes that a program could take now without swapping, where Linux tells; else None."""
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return None
+    cure = "" if ok else f"Stop other programs; the bot alone needs {format_bytes(MIN_FREE_MEMORY)}."
+    return Check("memory", ok, f"{format_bytes(available)} available", cure)
 
 
 def token(settings: Settings) -> Check:
@@ -170,20 +168,6 @@ def database(path: Path) -> tuple[Check, dict[str, Any]]:
         cure = "Stop the bot; `townhall restore FILE` goes back to a backup."
         return Check("database", False, f"{path} is damaged: {found.damage}", cure), {}
     return Check("database", True, f"{path}, {found.state}"), found.values
-
-
-async def try_on(settings: Settings, plugins: Sequence[LoadedPlugin], env_file: str | Path | None) -> None:
-    """Create each plugin as the bot would, without starting it; what fails is noted on it.
-
-    In a folder for the moment: the bot's own, where it is still to be made, must not become this user's.
-    """
-    with tempfile.TemporaryDirectory(prefix="townhall-doctor-") as scratch:
-        store = Store.open(Path(scratch) / DATABASE)
-        bot = Townhall(settings.model_copy(update={"data_dir": Path(scratch)}), store, plugins, env_file=env_file)
-        try:
-            bot.plugins.construct()
-        finally:
-            await bot.close()
 
 
 def plugin(loaded: LoadedPlugin, last_failure: str | None, unwell: str | None) -> Check:
@@ -252,7 +236,3 @@ def env_file_permissions(path: Path) -> Check:
 def _nearest(folder: Path) -> Path:
     """Return the folder, or where it would be made."""
     return next((path for path in (folder, *folder.parents) if os.path.exists(path)), Path("/"))  # noqa: PTH110 - Path.exists raises behind a folder that may not be entered
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import math
 import time
+from collections.abc import Callable
 from importlib.metadata import version
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ from prometheus_client import (
     generate_latest,
 )
 
+from townhall_bot.discordpy import interactions
 from townhall_bot.ops import request_ids
 
 if TYPE_CHECKING:
@@ -93,7 +95,7 @@ class Metrics:
 
     def watch(self, bot: Townhall) -> None:
         """Measure this bot from now on."""
-        request_ids.follow(bot, self._arrived)
+        interactions.intercept(bot, self._arrived)
         Gauge(
             "townhall_gateway_latency_seconds",
             "Time between the gateway's last heartbeat and its answer.",
@@ -142,7 +144,7 @@ class Metrics:
             await asyncio.sleep(LAG_EVERY_S)
             self.lag.observe(max(0.0, time.perf_counter() - wanted))
 
-    def _arrived(self, request: str) -> None:
+    def _arrived(self, request: str, deliver: Callable[[], None]) -> None:
         now = time.perf_counter()
         while self._arrivals:  # in the order of arrival: the first is the oldest
             oldest = next(iter(self._arrivals))
@@ -150,6 +152,8 @@ class Metrics:
                 break
             del self._arrivals[oldest]
         self._arrivals.setdefault(request, now)  # Discord may send one twice
+        with request_ids.serving(request):
+            deliver()
 
     async def _answered(
         self, session: aiohttp.ClientSession, context: SimpleNamespace, request: aiohttp.TraceRequestEndParams

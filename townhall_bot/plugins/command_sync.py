@@ -12,6 +12,8 @@ import aiohttp
 import discord
 from discord import app_commands
 
+from townhall_bot.discordpy import registration
+from townhall_bot.discordpy.registration import Payload
 from townhall_bot.plugins.host import LoadedPlugin, PluginError
 from townhall_bot.store import Store
 from townhall_bot.store.guild_settings import Json
@@ -20,7 +22,6 @@ log = logging.getLogger("townhall.commands")
 
 KEY = "commands/"
 EVERYWHERE = "everywhere"
-Payload = list[dict[str, Any]]
 
 
 class CommandSync:
@@ -116,39 +117,20 @@ class CommandSync:
             if not loaded.running:
                 continue
             try:
-                if self._tree.translator is None:
-                    payload += [command.to_dict(self._tree) for command in loaded.commands]
-                else:
-                    translator = self._tree.translator
-                    payload += [
-                        await command.get_translated_payload(self._tree, translator) for command in loaded.commands
-                    ]
+                payload += await registration.payload_of(loaded.commands, self._tree)
             except Exception as error:
                 loaded.fail("registration", error)
         return payload
 
     async def _put(self, place: str, payload: Payload) -> Payload:
-        http, application = self._http()
-        answer: Payload
-        if place == EVERYWHERE:
-            answer = await http.bulk_upsert_global_commands(application, payload)
-        else:
-            answer = await http.bulk_upsert_guild_commands(application, int(place), payload)
-        return answer
+        return await registration.register(self._tree.client, payload, _guild(place))
 
     async def _listed(self) -> Payload:
-        http, application = self._http()
-        answer: Payload
-        if self._place == EVERYWHERE:
-            answer = await http.get_global_commands(application)
-        else:
-            answer = await http.get_guild_commands(application, int(self._place))
-        return answer
+        return await registration.registered(self._tree.client, _guild(self._place))
 
-    def _http(self) -> tuple[Any, int]:
-        application: int | None = self._tree.client.application_id
-        assert application is not None  # known since the login
-        return self._tree.client.http, application
+
+def _guild(place: str) -> int | None:
+    return None if place == EVERYWHERE else int(place)
 
 
 def _digest(payload: Payload) -> str:

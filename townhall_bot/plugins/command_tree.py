@@ -25,7 +25,18 @@ VALUE_TYPES: dict[discord.AppCommandOptionType, tuple[type, ...]] = {
 
 
 class Tree(app_commands.CommandTree["Townhall"]):
-    """The commands. Tells the client when one has settled, and the asker why it was not done."""
+    """The commands. Tells the client when one has settled, and the asker why it was not done.
+
+    They are for servers that the bot is in, and for direct messages with it. Said explicitly: what is left out lets
+    people of a new application install it for themselves, and use it in servers under whose rules it does not stand.
+    """
+
+    def __init__(self, client: Townhall) -> None:
+        super().__init__(
+            client,
+            allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
+            allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=False),
+        )
 
     async def interaction_check(self, interaction: discord.Interaction[Townhall], /) -> bool:
         """Take nothing new while the bot is about to stop, nor what was meant for an older command; say so."""

@@ -12,7 +12,9 @@ from typing import Any
 import aiohttp
 import discord
 
-from townhall_bot.discordpy.retries import hasty
+from townhall_bot.discordpy import retries
+from townhall_bot.discordpy.bodies import one_line
+from townhall_bot.i18n import Words
 from townhall_bot.i18n.core_texts import TEXTS
 from townhall_bot.replies.paging import MESSAGE_LIMIT, length, split, tail
 from townhall_bot.replies.sanitize import sanitize
@@ -23,11 +25,18 @@ MAX_PAGES = 3
 """A text of more pages than this becomes a file: a wall of messages pushes everyone else's talk away."""
 MAX_NOTE = 600
 """Characters of small print: several sentences in any language, and far from what a message holds."""
+_BECAUSE = {
+    200000: "automod",
+    200001: "automod",
+    240000: "links",
+    50001: "rights",
+    50013: "rights",
+}
+"""Why Discord refuses a message for good, by its code, as the texts name it."""
 NO_TEXT = frozenset(TEXTS.of(locale)("reply.no_text") for locale in TEXTS.locales)
 """What stands in place of an empty text, in every language."""
-ATTEMPTS = 5
-"""How often the final state is tried where Discord or the network fails for a moment."""
-UNKNOWN_MESSAGE = 10008
+_DELETED = frozenset({10008, 10003})
+"""Discord's codes for a message, and a channel or a thread, that is not there any more."""
 _TOKEN_GONE = frozenset({10015, 50027})
 """Discord's codes for an interaction token that has expired (after 15 minutes)."""
 _UNREACHABLE = (discord.HTTPException, aiohttp.ClientError, OSError)
@@ -39,7 +48,8 @@ class LiveReply:
     :meth:`show` may be called for every token: the latest text wins, edits happen at most every ``interval`` seconds.
     :meth:`finish` must be called in the end. ``view`` holds the buttons while the text grows; ``ephemeral`` says that
     the answer is for the asker alone. Text is sanitized (:mod:`townhall_bot.replies.sanitize`), and nothing in it
-    mentions anyone.
+    mentions anyone. ``on_gone`` is awaited once where somebody has deleted the answer, or its channel or thread: then
+    nothing more is shown, and there is no point in going on.
     """
 
     def __init__(
@@ -50,18 +60,25 @@ class LiveReply:
         clock: Callable[[], float] = time.monotonic,
         view: discord.ui.View | None = None,
         ephemeral: bool = False,
+        on_gone: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
+        self.gone = False
+        """Whether the answer was deleted, by whomever."""
+        self._on_gone = on_gone
         self._interaction = interaction
         self._words = TEXTS.for_user(interaction) if ephemeral else TEXTS.for_channel(interaction)
         self._interval = interval
         self._clock = clock
         self._view = view
         self._latest = self._on_screen = ""
+        self._text = self._text_on_screen = ""  # the same without small print; nothing while there is no text yet
         self._changed = asyncio.Event()
         self._editing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._next_edit = clock()
         self._message_id: int | None = None
+        self._newest: discord.Message | None = None
+        """The last page that arrived; None where that is the first."""
         self._ephemeral = ephemeral
         self._finished = False
 
@@ -71,12 +88,17 @@ class LiveReply:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
-    def show(self, text: str, *, note: str = "") -> None:
-        """Show ``text`` with a small ``note`` below it as soon as the pace allows. Never waits, never fails."""
+    def show(self, text: str, *, note: str = "", placeholder: bool = False) -> None:
+        """Show ``text`` with a small ``note`` below it as soon as the pace allows. Never waits, never fails.
+
+        A ``placeholder`` stands in for a text that is to come.
+        """
         if self._finished:
             return
         below = _small(note)
-        self._latest = self._non_empty(tail(sanitize(text), MESSAGE_LIMIT - length(below)) + below)
+        shown = tail(sanitize(text), MESSAGE_LIMIT - length(below))
+        self._text = "" if placeholder else shown
+        self._latest = self._non_empty(shown + below)
         self._changed.set()
         if self._task is None:
             self._task = asyncio.create_task(self._keep_up(), name="live-reply")
@@ -88,24 +110,81 @@ class LiveReply:
 
         ``plain`` is what a file holds in place of ``text``: the same without the escapes that a chat needs.
         Where the interaction's token has expired, the text goes to the channel instead, unless the answer was for
-        the asker alone. Returns whether the text arrived; its loss is logged.
+        the asker alone. Where Discord refuses a page for good (AutoMod, say), what stands keeps standing and gets the
+        buttons, and the asker is told why. Returns whether the text arrived; its loss is logged.
         """
         await self.stop()
+        if self.gone:
+            return True
         first, *rest = _pages(sanitize(text), _small(note))
         file = None
-        if len(rest) >= MAX_PAGES:
+        if len(rest) >= MAX_PAGES and not self._interaction.app_permissions.attach_files:
+            below = _small(self._words("reply.no_file")) + _small(note)
+            whole, rest = [first, *rest], []
+            first, *rest = whole[: MAX_PAGES - 1]
+            rest.append(split(whole[MAX_PAGES - 1], MESSAGE_LIMIT - length(below) - 2)[0] + " …" + below)
+        elif len(rest) >= MAX_PAGES:
             below = _small(self._words("reply.in_file")) + _small(note)
             first, rest, file = (
                 split(sanitize(text), MESSAGE_LIMIT - length(below) - 2)[0] + " …" + below,
                 [],
                 plain or text,
             )
-        arrived = await self._deliver(self._final_edit, self._non_empty(first), None if rest else view, file)
+        failure = await self._deliver(self._final_edit, self._non_empty(first), None if rest else view, file)
+        if failure is not None:
+            return await self._lost(failure, 0, view)
         for number, page in enumerate(rest, 1):
-            arrived &= await self._deliver(self._follow_up, page, view if number == len(rest) else None, None)
-        if not arrived:
-            log.error("request %s: its answer did not arrive", self._interaction.id)
-        return arrived
+            if self.gone:
+                break
+            failure = await self._deliver(self._follow_up, page, view if number == len(rest) else None, None)
+            if failure is not None:
+                return await self._lost(failure, number, view)
+        return True
+
+    async def _lost(self, failure: Exception, arrived: int, view: discord.ui.View | None) -> bool:
+        """Leave the buttons on what arrived, tell the asker what did not, and why; returns False."""
+        log.log(
+            logging.WARNING if _is_refused(failure) else logging.ERROR,
+            "request %s: its answer did not arrive, after %d page(s): %s",
+            *(self._interaction.id, arrived, failure),
+        )
+        if not _is_refused(failure):
+            return False
+        if arrived:
+            await self._put_below(view)
+        else:
+            why = _small(_reason(failure, self._words))
+            kept = self._text_on_screen
+            for content in ([tail(kept, MESSAGE_LIMIT - length(why)) + why] if kept else []) + [why.strip()]:
+                if await self._deliver(self._final_edit, content, view, None) is None:
+                    break
+        try:
+            said = _reason(failure, TEXTS.for_user(self._interaction))
+            await self._interaction.followup.send(said, ephemeral=True)
+        except _UNREACHABLE as error:
+            log.warning("request %s: its asker could not be told: %s", self._interaction.id, error)
+        return False
+
+    async def _put_below(self, view: discord.ui.View | None) -> None:
+        """Put the buttons below the last page that arrived."""
+        try:
+            if self._newest is not None:
+                await self._newest.edit(view=view)
+            else:
+                await self._interaction.edit_original_response(view=view)
+        except _UNREACHABLE as error:
+            log.warning("request %s: its answer has no buttons: %s", self._interaction.id, error)
+
+    async def _notice_deletion(self, error: Exception) -> bool:
+        """Tell whether this error means that somebody deleted the answer; who waits for that is told once."""
+        if not (isinstance(error, discord.HTTPException) and error.code in _DELETED):
+            return False
+        if not self.gone:
+            self.gone = True
+            log.info("request %s: its answer was deleted by someone", self._interaction.id)
+            if self._on_gone is not None:
+                await self._on_gone()
+        return True
 
     async def stop(self) -> None:
         """Stop editing. An edit on its way is waited for, so that it cannot overwrite what comes after."""
@@ -121,7 +200,6 @@ class LiveReply:
 
     async def _keep_up(self) -> None:
         """Edit whenever there is something new and the pace allows; what fails now is shown by a later edit."""
-        hasty.set(True)  # in this task alone: a newer text is better than the same one again
         while True:
             await self._changed.wait()
             await asyncio.sleep(max(0.0, self._next_edit - self._clock()))
@@ -129,14 +207,15 @@ class LiveReply:
                 self._changed.clear()
                 if self._latest == self._on_screen:
                     continue
-                text = self._latest  # what comes while the edit is on its way needs another one
+                latest, text = self._latest, self._text  # what comes while the edit is on its way needs another one
                 try:
-                    await self._edit(text, *(() if self._on_screen else (self._view,)))
-                    self._on_screen = text
+                    with retries.retrying(retries.NO_RETRY):  # a newer text is better than the same one again
+                        await self._edit(latest, *(() if self._on_screen else (self._view,)))
+                    self._on_screen, self._text_on_screen = latest, text
                 except _UNREACHABLE as error:
                     log.debug("request %s: an edit failed: %s", self._interaction.id, error)
-                    if _is_gone(error):
-                        return  # only the final state can still be shown, by another way
+                    if await self._notice_deletion(error) or _is_gone(error) or _is_refused(error):
+                        return  # only the final state can still be shown, perhaps by another way
                 self._next_edit = self._clock() + self._interval
 
     async def _edit(self, content: str, *view: discord.ui.View | None, file: str | None = None) -> None:
@@ -161,7 +240,7 @@ class LiveReply:
         options: dict[str, Any] = {"view": view} if view else {}
         if file is not None:
             options["file"] = _as_file(file)
-        await self._interaction.followup.send(content, ephemeral=self._ephemeral, wait=True, **options)
+        self._newest = await self._interaction.followup.send(content, ephemeral=self._ephemeral, wait=True, **options)
 
     async def _deliver(
         self,
@@ -169,24 +248,21 @@ class LiveReply:
         content: str,
         view: discord.ui.View | None,
         file: str | None,
-    ) -> bool:
-        """Try until it arrives, Discord says it cannot, or the attempts are used up."""
-        for attempt in range(ATTEMPTS):
-            try:
+    ) -> Exception | None:
+        """Show it; return why it did not arrive. What fails for a moment is repeated below, in ``discordpy.retries``.
+
+        An answer that somebody deleted is as good as one that arrived.
+        """
+        try:
+            with retries.retrying(retries.LASTING):
                 await send(content, view, file)
-            except _UNREACHABLE as error:
-                if isinstance(error, discord.HTTPException) and error.code == UNKNOWN_MESSAGE:
-                    log.info("request %s: its answer was deleted by someone", self._interaction.id)
-                    return True
-                if _is_gone(error) and send != self._to_channel:
-                    return not self._ephemeral and await self._deliver(self._to_channel, content, view, file)
-                if isinstance(error, discord.HTTPException) and error.status < 500 and error.status != 429:
-                    log.warning("request %s: Discord refused the answer: %s", self._interaction.id, error)
-                    return False
-                await asyncio.sleep(self._interval * 2**attempt)
-            else:
-                return True
-        return False
+        except _UNREACHABLE as error:
+            if await self._notice_deletion(error):
+                return None
+            if _is_gone(error) and send != self._to_channel:
+                return error if self._ephemeral else await self._deliver(self._to_channel, content, view, file)
+            return error
+        return None
 
     async def _to_channel(self, content: str, view: discord.ui.View | None, file: str | None) -> None:
         """Show it by the bot's own right: as an edit of the unfinished answer, or as a message of its own."""
@@ -205,13 +281,24 @@ class LiveReply:
             else:
                 return
         if view is None:
-            await channel.send(content, files=files)
+            self._newest = await channel.send(content, files=files)
         else:
-            await channel.send(content, files=files, view=view)
+            self._newest = await channel.send(content, files=files, view=view)
 
 
 def _is_gone(error: Exception) -> bool:
     return isinstance(error, discord.HTTPException) and (error.code in _TOKEN_GONE or error.status == 401)
+
+
+def _is_refused(error: Exception) -> bool:
+    """Tell whether Discord will not have it, however often it is tried."""
+    return isinstance(error, discord.HTTPException) and error.status < 500 and error.status != 429
+
+
+def _reason(error: Exception, words: Words) -> str:
+    """Return why Discord refused a message, for a person."""
+    code = error.code if isinstance(error, discord.HTTPException) else 0
+    return words(f"reply.refused.{_BECAUSE.get(code, 'other')}", reason=one_line(getattr(error, "text", error)))
 
 
 def _small(note: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import weakref
 from typing import Any
 
 import aiohttp
@@ -17,6 +18,10 @@ log = logging.getLogger("townhall.replies")
 
 TOO_LATE = 10062
 """Discord's code for a first answer after 3 seconds: it has told the asker that the application did not respond."""
+
+ALREADY_ANSWERED = 40060
+"""Discord's code for a second first answer. discord.py keeps one process from giving two."""
+_WARNED: weakref.WeakSet[discord.Client] = weakref.WeakSet()
 
 EXPLAINED = "townhall-explained"
 """Key in an interaction's ``extras`` under which the error stands that its asker was told of."""
@@ -47,6 +52,9 @@ async def explain(interaction: discord.Interaction[Any], error: BaseException) -
     if isinstance(cause, discord.NotFound) and cause.code == TOO_LATE:
         log.warning("request %s could not be answered in time; its asker was told so by Discord", interaction.id)
         return
+    if isinstance(cause, discord.HTTPException) and cause.code == ALREADY_ANSWERED:
+        _warn_of_another(interaction)
+        return
     words = TEXTS.for_user(interaction)
     message = told(cause, words)
     if message is None:
@@ -57,6 +65,19 @@ async def explain(interaction: discord.Interaction[Any], error: BaseException) -
         await _tell(interaction, message)
     except (discord.HTTPException, aiohttp.ClientError, OSError) as failure:
         log.warning("request %s: its asker could not be told what went wrong: %s", interaction.id, failure)
+
+
+def _warn_of_another(interaction: discord.Interaction[Any]) -> None:
+    """Say, once in a bot's life, that somebody else answered first: only a process with the same token can have."""
+    level = logging.DEBUG if interaction.client in _WARNED else logging.WARNING
+    _WARNED.add(interaction.client)
+    log.log(
+        level,
+        "request %s had been answered before this bot could: another process runs with the same token "
+        "(TOWNHALL_TOKEN), and each answers about half of what people ask. Stop one of them; if you know of "
+        "no other, reset the token. This is said once.",
+        interaction.id,
+    )
 
 
 def told(cause: BaseException, words: Words | None = None) -> str | None:

@@ -4,6 +4,17 @@ from townhall_bot.store.database import Store
 from townhall_bot.store.entries import Entries, Entry
 from townhall_bot.store.guild_settings import AuditEntry, GuildSettings
 from townhall_bot.store.records import Record, Records
-from townhall_bot.store.schema import MIGRATIONS, StoreError
+from townhall_bot.store.schema import MIGRATIONS, StoreError, database_in
 
-__all__ = ["MIGRATIONS", "AuditEntry", "Entries", "Entry", "GuildSettings", "Record", "Records", "Store", "StoreError"]
+__all__ = [
+    "MIGRATIONS",
+    "AuditEntry",
+    "Entries",
+    "Entry",
+    "GuildSettings",
+    "Record",
+    "Records",
+    "Store",
+    "StoreError",
+    "database_in",
+]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
-import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from townhall_bot.files import part_of, sync
 from townhall_bot.store.schema import APPLICATION_ID, StoreError, told_of
 
 
@@ -44,15 +43,14 @@ def whole_copy(source: AbstractContextManager[sqlite3.Connection], database: Pat
 
     It is for its owner alone, and goes where it is not moved away. Raises :class:`StoreError`.
     """
-    try:
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")  # nobody else's to read
-    except OSError as error:
-        raise StoreError(
-            f"{target.parent} takes no copy: {error.strerror}", "Choose a folder that is there and can be written to."
-        ) from error
-    os.close(descriptor)
-    part = Path(name)
-    try:
+    with contextlib.ExitStack() as stack:
+        try:
+            part = stack.enter_context(part_of(target))
+        except OSError as error:
+            raise StoreError(
+                f"{target.parent} takes no copy: {error.strerror}",
+                "Choose a folder that is there and can be written to.",
+            ) from error
         with source as original, contextlib.closing(sqlite3.connect(part)) as copy:
             try:
                 original.backup(copy)
@@ -64,10 +62,8 @@ def whole_copy(source: AbstractContextManager[sqlite3.Connection], database: Pat
             found = copy.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
             raise StoreError(f"{database} is damaged: {found}", "Keep to an older backup; nothing was written.")
-        sync(part)
+        sync(part)  # or a power cut could leave an empty backup
         yield part
-    finally:
-        part.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -81,12 +77,3 @@ def is_townhalls(path: Path) -> bool:
     with path.open("rb") as file:
         header = file.read(100)
     return header.startswith(b"SQLite format 3\0") and header[68:72] == APPLICATION_ID.to_bytes(4, "big")
-
-
-def sync(path: Path) -> None:
-    """Wait until a file, or a folder's list of names, is on the disk: a power cut must not leave an empty backup."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

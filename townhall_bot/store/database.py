@@ -57,15 +57,15 @@ class Store:
 
     def guild_settings(self, plugin: str) -> GuildSettings:
         """Return the part of the store that belongs to one plugin's per-server settings."""
-        return GuildSettings(self, plugin)
+        return GuildSettings(self._run, plugin)
 
     def records(self, plugin: str) -> Records:
         """Return the part of the store that belongs to what one plugin counts."""
-        return Records(self, plugin)
+        return Records(self._run, plugin)
 
     def entries(self, plugin: str) -> Entries:
         """Return the part of the store that belongs to what members give one plugin to keep."""
-        return Entries(self, plugin)
+        return Entries(self._run, plugin)
 
     async def forget_records_before(self, at: float) -> int:
         """Delete every plugin's records that are older than ``at`` (Unix time); return how many there were."""

@@ -7,10 +7,9 @@ import sqlite3
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from townhall_bot.store.database import Store
+from townhall_bot.store.run import Run
 
 Json = Any
 """Whatever ``json.dumps`` takes."""
@@ -30,18 +29,18 @@ class AuditEntry:
 class GuildSettings:
     """One plugin's settings per server, each change with a line in the audit trail. Values are JSON."""
 
-    def __init__(self, store: Store, plugin: str) -> None:
-        self._store = store
+    def __init__(self, run: Run, plugin: str) -> None:
+        self._run = run
         self._plugin = plugin
 
     async def get(self, guild_id: int, key: str, default: Json = None) -> Json:
         """Return a setting, or ``default`` where the server never set it."""
-        return await self._store._run(lambda db: _read(db, self._plugin, guild_id, key, default))
+        return await self._run(lambda db: _read(db, self._plugin, guild_id, key, default))
 
     async def all(self, guild_id: int) -> dict[str, Json]:
         """Return everything this server has set."""
         query = "SELECT key, value FROM guild_setting WHERE plugin = ? AND guild_id = ? ORDER BY key"
-        rows = await self._store._run(lambda db: db.execute(query, (self._plugin, guild_id)).fetchall())
+        rows = await self._run(lambda db: db.execute(query, (self._plugin, guild_id)).fetchall())
         return {key: json.loads(value) for key, value in rows}
 
     async def change(self, guild_id: int, key: str, value: Json, *, actor_id: int) -> Json:
@@ -56,7 +55,7 @@ class GuildSettings:
                 self._write(db, guild_id, key, old, value, actor_id)
             return old
 
-        return await self._store._run(write)
+        return await self._run(write)
 
     async def reset(self, guild_id: int, *, actor_id: int) -> dict[str, Json]:
         """Set everything of this server back to its default; return what was set. Each goes on the audit trail."""
@@ -68,14 +67,14 @@ class GuildSettings:
                 self._write(db, guild_id, key, value, None, actor_id)
             return old
 
-        return await self._store._run(write)
+        return await self._run(write)
 
     async def audit(self, guild_id: int, limit: int = 20) -> list[AuditEntry]:
         """Return this server's latest changes, newest first."""
         query = (
             "SELECT at, actor_id, key, old, new FROM audit WHERE plugin = ? AND guild_id = ? ORDER BY id DESC LIMIT ?"
         )
-        rows = await self._store._run(lambda db: db.execute(query, (self._plugin, guild_id, limit)).fetchall())
+        rows = await self._run(lambda db: db.execute(query, (self._plugin, guild_id, limit)).fetchall())
         return [
             AuditEntry(datetime.fromtimestamp(at, UTC), actor_id, key, _from_json(old), _from_json(new))
             for at, actor_id, key, old, new in rows

@@ -14,8 +14,9 @@ from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
+from townhall_bot.files import sync, write_atomically
 from townhall_bot.store import lock
-from townhall_bot.store.backup import is_townhalls, sync, whole_copy
+from townhall_bot.store.backup import is_townhalls, whole_copy
 from townhall_bot.store.read_only import look, reading
 from townhall_bot.store.schema import StoreError, told_of
 
@@ -110,11 +111,5 @@ def _name_also(path: Path, other: Path) -> None:
     try:
         os.link(path, other)
     except OSError:  # a file system without second names
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as part, path.open("rb") as file:
-            try:
-                shutil.copyfileobj(file, part)
-                part.flush()
-                os.fsync(part.fileno())
-                Path(part.name).replace(other)
-            finally:
-                Path(part.name).unlink(missing_ok=True)
+        with path.open("rb") as file, write_atomically(other) as copy:
+            shutil.copyfileobj(file, copy)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from townhall_bot.store.access import barrier
 
+DATABASE = "townhall.db"
 APPLICATION_ID = 0x70776E68
 """Marks the file as Townhall's ("townhall" without its vowels, in part); ``file`` shows it."""
 
@@ -51,6 +52,11 @@ class StoreError(Exception):
         super().__init__(f"{problem}. {cure}")
         self.problem = problem
         self.cure = cure
+
+
+def database_in(data_dir: Path) -> Path:
+    """Return where the database is in a data folder."""
+    return data_dir / DATABASE
 
 
 def connect(path: Path) -> sqlite3.Connection:

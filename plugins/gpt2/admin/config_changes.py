@@ -7,11 +7,12 @@ from typing import Any
 
 import discord
 
-from plugins.gpt2.engine.sampling import BOUNDS
-from plugins.gpt2.formatting import Amount, without_folders
+from plugins.gpt2.formatting import without_folders
 from plugins.gpt2.guild_rules import MAX_PLACES, GuildRulesStore
 from plugins.gpt2.messages import TEXTS
+from plugins.gpt2.protocol import BOUNDS
 from plugins.gpt2.settings import GPT2Settings
+from townhall_bot.formatting import Amount
 from townhall_bot.i18n import Words
 from townhall_bot.replies import Refusal
 from townhall_bot.replies.paging import split

@@ -9,13 +9,14 @@ import discord
 from discord import app_commands
 
 from plugins.gpt2.admin.config_changes import NUMBERS, ConfigChanges
-from plugins.gpt2.admin.config_panel import MAX_CHOICE, MAX_CHOICES, Settings
+from plugins.gpt2.admin.config_panel import ConfigPanels, Offered
+from plugins.gpt2.admin.model_choices import MAX_CHOICE, MAX_CHOICES, label
 from plugins.gpt2.chat.message_format import WAITING
 from plugins.gpt2.formatting import parameters, without_folders
-from plugins.gpt2.guild_rules import GuildRulesStore
+from plugins.gpt2.guild_rules import PLACE_TYPES, POSTING_TYPES, GuildRulesStore
 from plugins.gpt2.messages import TEXTS
-from plugins.gpt2.protocol import GenerationError
-from plugins.gpt2.service.service import GPT2Service
+from plugins.gpt2.protocol import GenerationError, TextGenerator
+from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.i18n import Words
 from townhall_bot.replies import LiveReply, Refusal
 
@@ -25,14 +26,37 @@ OPTIONS = (
 )
 
 
-class ConfigCommand:
-    """Builds the command and carries it out."""
+class _ChannelOption(app_commands.Transformer):
+    """An option that offers channels of these types; its value is what was chosen, of which the id is used."""
 
-    def __init__(self, service: GPT2Service, rules: GuildRulesStore) -> None:
+    def __init__(self, types: list[discord.ChannelType]) -> None:
+        self._types = types
+
+    @property
+    def type(self) -> discord.AppCommandOptionType:
+        return discord.AppCommandOptionType.channel
+
+    @property
+    def channel_types(self) -> list[discord.ChannelType]:
+        return self._types
+
+    async def transform(self, interaction: discord.Interaction, value: Any, /) -> Any:
+        return value
+
+
+Place = app_commands.Transform[app_commands.AppCommandChannel, _ChannelOption(PLACE_TYPES)]
+Posting = app_commands.Transform[app_commands.AppCommandChannel, _ChannelOption(POSTING_TYPES)]
+
+
+class ConfigCommand:
+    """Builds the command and carries it out. ``host`` is what bounds a server's settings."""
+
+    def __init__(self, service: TextGenerator, offered: Offered, rules: GuildRulesStore, host: GPT2Settings) -> None:
         self._service = service
+        self._offered = offered
         self._rules = rules
-        self._changes = ConfigChanges(rules, service.settings)
-        self._settings = Settings(service, rules, self._changes, self._change_model)
+        self._changes = ConfigChanges(rules, host)
+        self._panels = ConfigPanels(service, offered, rules, self._changes, self._change_model)
 
     def build(self) -> app_commands.Command[Any, ..., Any]:
         """Return ``/gpt2-config``."""
@@ -51,11 +75,11 @@ class ConfigCommand:
             temperature: float | None = None,
             member_limit: int | None = None,
             server_limit: int | None = None,
-            allow_channel: discord.TextChannel | None = None,
-            remove_channel: discord.TextChannel | None = None,
+            allow_channel: Place | None = None,
+            remove_channel: Place | None = None,
             allow_role: discord.Role | None = None,
             remove_role: discord.Role | None = None,
-            audit_channel: discord.TextChannel | None = None,
+            audit_channel: Posting | None = None,
             audit: bool = False,
             reset: bool = False,
         ) -> None:
@@ -77,7 +101,7 @@ class ConfigCommand:
             elif lines:
                 await interaction.edit_original_response(content="\n".join(lines)[:2000])
             else:
-                await self._settings.open(interaction)
+                await self._panels.open(interaction)
 
         @gpt2_config.autocomplete("model")
         async def models(interaction: discord.Interaction, current: str) -> list[app_commands.Choice[str]]:
@@ -87,9 +111,9 @@ class ConfigCommand:
 
     async def _choices(self, words: Words, current: str) -> list[app_commands.Choice[str]]:
         """Return the models that match what is typed, each with its needs and whether it is on disk."""
-        entries = await asyncio.to_thread(self._service.catalog.entries)
+        entries = await asyncio.to_thread(self._offered)
         fitting = [e for e in entries if current.casefold() in e.name.casefold() and len(e.name) <= MAX_CHOICE]
-        return [app_commands.Choice(name=entry.label(words), value=entry.name) for entry in fitting[:MAX_CHOICES]]
+        return [app_commands.Choice(name=label(words, entry), value=entry.name) for entry in fitting[:MAX_CHOICES]]
 
     async def _places(
         self,

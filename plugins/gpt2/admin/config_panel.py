@@ -4,65 +4,71 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import discord
 
 from plugins.gpt2.admin.config_changes import NUMBERS, ConfigChanges
+from plugins.gpt2.admin.model_choices import MAX_CHOICE, MAX_CHOICES, facts, label
 from plugins.gpt2.formatting import without_folders
-from plugins.gpt2.guild_rules import MAX_PLACES, GuildRules, GuildRulesStore
+from plugins.gpt2.guild_rules import MAX_PLACES, PLACE_TYPES, POSTING_TYPES, GuildRules, GuildRulesStore
 from plugins.gpt2.messages import TEXTS
-from plugins.gpt2.service.model_catalog import Entry
-from plugins.gpt2.service.service import GPT2Service
+from plugins.gpt2.protocol import ModelEntry, TextGenerator
 from townhall_bot.i18n import Words
 from townhall_bot.replies import Refusal
 
 LIFETIME_S = 14 * 60.0
 """How long the panel answers: its message can be changed for 15 minutes."""
-MAX_CHOICES = 25
-MAX_CHOICE = 100
 
 ChangeModel = Callable[[discord.Interaction[Any], str], Awaitable[None]]
+Offered = Callable[[], Sequence[ModelEntry]]
+"""Returns the models that the host offers, its default first. Looks at the disk, so not for the event loop."""
 
 
-class Settings:
+class ConfigPanels:
     """Shows a server's settings and opens panels for them."""
 
     def __init__(
-        self, service: GPT2Service, rules: GuildRulesStore, changes: ConfigChanges, model: ChangeModel
+        self,
+        service: TextGenerator,
+        offered: Offered,
+        rules: GuildRulesStore,
+        changes: ConfigChanges,
+        model: ChangeModel,
     ) -> None:
         self.service = service
+        self.offered = offered
         self.rules = rules
         self.changes = changes
         self.change_model = model
 
     async def open(self, interaction: discord.Interaction[Any]) -> None:
         """Show the panel as the answer to ``interaction``, which has been deferred for its asker alone."""
-        embed, view = await self.panel(interaction, interaction)
+        embed, view = await self.build(interaction, interaction)
         await interaction.edit_original_response(embed=embed, view=view)
 
-    async def panel(
+    async def build(
         self, interaction: discord.Interaction[Any], opener: discord.Interaction[Any]
     ) -> tuple[discord.Embed, Panel]:
         """Return what is set now, and the menus to change it. ``opener`` is whose answer the panel is."""
         rules = await self.rules.of(interaction.guild_id)
-        entries = await asyncio.to_thread(self.service.catalog.entries)
+        entries = await asyncio.to_thread(self.offered)
         embed = await self._embed(TEXTS.for_user(interaction), rules, entries)
         return embed, Panel(self, interaction, opener, rules, entries)
 
-    async def _embed(self, words: Words, rules: GuildRules, entries: list[Entry]) -> discord.Embed:
-        status = await self.service.status()
+    async def _embed(self, words: Words, rules: GuildRules, entries: Sequence[ModelEntry]) -> discord.Embed:
+        status = self.service.status()
         entry = next(entry for entry in entries if entry.name == rules.model)
-        facts = [f"**{discord.utils.escape_markdown(without_folders(rules.model))}**"]
-        if (needs := entry.facts(words)) is not None:
-            facts.append(needs)
+        about = [f"**{discord.utils.escape_markdown(without_folders(rules.model))}**"]
+        if (needs := facts(words, entry)) is not None:
+            about.append(needs)
         place = "in_memory" if rules.model in status.models else "on_disk" if entry.on_disk else "absent"
-        facts.append(words(f"config.show.{place}"))
+        about.append(words(f"config.show.{place}"))
         if rules.chosen_model != rules.model:
             old = discord.utils.escape_markdown(without_folders(rules.chosen_model))
-            facts.append(words("config.show.not_offered", model=old))
-        embed = discord.Embed(title=words("config.show.title"), description="\n".join(facts))
+            about.append(words("config.show.not_offered", model=old))
+        embed = discord.Embed(title=words("config.show.title"), description="\n".join(about))
         counts = words("config.show.counts", default=rules.default_count, most=rules.max_count)
         embed.add_field(name=words("config.show.request"), value=counts)
         embed.add_field(name=words("config.show.temperature"), value=f"{rules.temperature:g}")
@@ -76,7 +82,7 @@ class Settings:
         embed.add_field(name=words("config.name.audit_channel"), value=audit)
         busy = words("config.show.busy", running=status.running, queued=status.queued)
         embed.add_field(name=words("config.show.now"), value=busy)
-        choices = "\n".join(entry.label(words) for entry in entries)[:1024]
+        choices = "\n".join(label(words, entry) for entry in entries)[:1024]
         embed.add_field(name=words("config.show.choices"), value=choices, inline=False)
         return embed.set_footer(text=words("config.show.footer"))
 
@@ -86,14 +92,14 @@ class Panel(discord.ui.View):
 
     def __init__(
         self,
-        settings: Settings,
+        panels: ConfigPanels,
         interaction: discord.Interaction[Any],
         opener: discord.Interaction[Any],
         rules: GuildRules,
-        entries: list[Entry],
+        entries: Sequence[ModelEntry],
     ) -> None:
         super().__init__(timeout=LIFETIME_S)
-        self.settings = settings
+        self.panels = panels
         self.opener = opener
         self.rules = rules
         words = TEXTS.for_user(interaction)
@@ -101,15 +107,14 @@ class Panel(discord.ui.View):
         model: discord.ui.Select[Any] = discord.ui.Select(
             placeholder=words("config.pick.model"),
             options=[
-                discord.SelectOption(label=entry.label(words), value=entry.name, default=entry.name == rules.model)
+                discord.SelectOption(label=label(words, entry), value=entry.name, default=entry.name == rules.model)
                 for entry in offered
             ],
         )
-        self._add(model, lambda answer: settings.change_model(answer, model.values[0]), refresh=True)
-        text = [discord.ChannelType.text]
+        self._add(model, lambda answer: panels.change_model(answer, model.values[0]), refresh=True)
         channels: discord.ui.ChannelSelect[Any] = discord.ui.ChannelSelect(
             placeholder=words("config.pick.channels"),
-            channel_types=text,
+            channel_types=PLACE_TYPES,
             min_values=0,
             max_values=MAX_PLACES,
             default_values=[discord.Object(each, type=discord.abc.GuildChannel) for each in rules.channels],
@@ -125,7 +130,7 @@ class Panel(discord.ui.View):
         posted = [] if rules.audit_channel is None else [rules.audit_channel]
         audit: discord.ui.ChannelSelect[Any] = discord.ui.ChannelSelect(
             placeholder=words("config.pick.audit_channel"),
-            channel_types=text,
+            channel_types=POSTING_TYPES,
             min_values=0,
             max_values=1,
             default_values=[discord.Object(each, type=discord.abc.GuildChannel) for each in posted],
@@ -151,7 +156,7 @@ class Panel(discord.ui.View):
 
     async def show(self, interaction: discord.Interaction[Any], lines: list[str]) -> None:
         """Say what changed, and show what is set now."""
-        embed, view = await self.settings.panel(interaction, interaction)  # whose token is the newest
+        embed, view = await self.panels.build(interaction, interaction)  # whose token is the newest
         self.stop()
         await interaction.response.edit_message(content="\n".join(lines)[:2000], embed=embed, view=view)
 
@@ -165,7 +170,7 @@ class Panel(discord.ui.View):
         async def callback(interaction: discord.Interaction[Any]) -> None:
             await do(interaction)
             if refresh:
-                embed, view = await self.settings.panel(interaction, self.opener)
+                embed, view = await self.panels.build(interaction, self.opener)
                 self.stop()
                 with contextlib.suppress(discord.HTTPException):  # after 15 minutes it cannot be; the change is made
                     await self.opener.edit_original_response(embed=embed, view=view)
@@ -174,17 +179,17 @@ class Panel(discord.ui.View):
         self.add_item(item)
 
     async def _set(self, interaction: discord.Interaction[Any], changes: dict[str, Any]) -> None:
-        await self.show(interaction, await self.settings.changes.make(interaction, changes))
+        await self.show(interaction, await self.panels.changes.make(interaction, changes))
 
     async def _numbers(self, interaction: discord.Interaction[Any]) -> None:
         await interaction.response.send_modal(NumbersForm(self, TEXTS.for_user(interaction)))
 
     async def _audit(self, interaction: discord.Interaction[Any]) -> None:
-        embed = await self.settings.changes.trail(interaction)
+        embed = await self.panels.changes.trail(interaction)
         await interaction.response.send_message(embed=embed, ephemeral=True)
 
     async def _reset(self, interaction: discord.Interaction[Any]) -> None:
-        await self.show(interaction, await self.settings.changes.reset(interaction))
+        await self.show(interaction, await self.panels.changes.reset(interaction))
 
 
 class NumbersForm(discord.ui.Modal):
@@ -217,7 +222,7 @@ class NumbersForm(discord.ui.Modal):
             except ValueError:
                 name = words(f"config.name.{key}")
                 raise Refusal(words("config.change.number", name=name, given=field.value)) from None
-        await self._panel.show(interaction, await self._panel.settings.changes.make(interaction, changes))
+        await self._panel.show(interaction, await self._panel.panels.changes.make(interaction, changes))
 
 
 def _ids(values: Any) -> list[int] | None:

@@ -1,8 +1,4 @@
-"""The buttons below a text. All they need is in their ids and on their message, so they outlive a restart.
-
-An id reads ``gpt2:<action>:<asker>:<number>:<options>``. The number is the request's while the text grows; below a
-finished text it is that of the message that begins it, 0 where this is the buttons' own.
-"""
+"""The buttons below a text. All they need is in their ids and on their message, so they outlive a restart."""
 
 from __future__ import annotations
 
@@ -13,18 +9,15 @@ from typing import Any, ClassVar, Self
 import discord
 
 from plugins.gpt2.chat import message_format
+from plugins.gpt2.chat.button_id import TEMPLATE, ButtonId, UnknownVersion, pack, unpack
 from plugins.gpt2.chat.edit_form import EditForm
-from plugins.gpt2.chat.generation_options import PACKED, GenerationOptions
+from plugins.gpt2.chat.generation_options import GenerationOptions
 from plugins.gpt2.chat.message_format import SMALL_PRINT, Shown
 from plugins.gpt2.chat.responder import Buttons, Responder
 from plugins.gpt2.messages import TEXTS, Message, message
-from plugins.gpt2.service.admission import MAX_PROMPT_CHARS
+from plugins.gpt2.protocol import MAX_PROMPT_CHARS
 from townhall_bot.replies import Refusal
 
-TEMPLATE = re.compile(
-    r"gpt2:(?P<action>stop|again|continue|edit|delete):(?P<asker>\d{1,20}):(?P<number>\d{1,20}):"
-    rf"(?P<options>{PACKED.pattern})"
-)
 LOOKS = {
     "stop": (discord.ButtonStyle.danger, "⏹️"),
     "again": (discord.ButtonStyle.secondary, "🔁"),
@@ -41,14 +34,12 @@ class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMP
 
     responder: ClassVar[Responder]
 
-    def __init__(
-        self, item: discord.ui.Button[Any], action: str, asker: int, number: int, options: GenerationOptions
-    ) -> None:
+    def __init__(self, item: discord.ui.Button[Any], told: ButtonId) -> None:
         super().__init__(item)
-        self.action = action
-        self.asker = asker
-        self.number = number
-        self.options = options
+        self.action = told.action
+        self.asker = told.asker
+        self.number = told.number
+        self.packed = told.packed
 
     @classmethod
     async def from_custom_id(
@@ -56,19 +47,15 @@ class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMP
     ) -> Self:
         """Return the button that was pressed."""
         assert isinstance(item, discord.ui.Button)  # no other component has such an id
-        options = GenerationOptions.unpack(match["options"])
-        return cls(item, match["action"], int(match["asker"]), int(match["number"]), options)
+        return cls(item, ButtonId.of(match))
 
     @classmethod
-    def labelled(
-        cls, interaction: discord.Interaction[Any], action: str, number: int, options: GenerationOptions
-    ) -> Self:
-        """Return a button for the text of this interaction, in the words of its channel."""
-        style, emoji = LOOKS[action]
-        custom_id = f"gpt2:{action}:{interaction.user.id}:{number}:{options.pack()}"
-        label = TEXTS.for_channel(interaction)(f"button.{action}")
-        item: discord.ui.Button[Any] = discord.ui.Button(style=style, emoji=emoji, label=label, custom_id=custom_id)
-        return cls(item, action, interaction.user.id, number, options)
+    def labelled(cls, interaction: discord.Interaction[Any], told: ButtonId) -> Self:
+        """Return a button in the words of this interaction's channel."""
+        style, emoji = LOOKS[told.action]
+        label = TEXTS.for_channel(interaction)(f"button.{told.action}")
+        item: discord.ui.Button[Any] = discord.ui.Button(style=style, emoji=emoji, label=label, custom_id=str(told))
+        return cls(item, told)
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Do what the button says. Raises Refusal where whoever pressed may not."""
@@ -84,39 +71,55 @@ class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMP
             raise Refusal(words(f"refused.{self.action if shared else 'other'}", asker=f"<@{self.asker}>"))
 
     async def _stop(self, interaction: discord.Interaction[Any]) -> None:
-        if self.responder.service.cancel(self.number) or self.responder.knows(self.number):
+        if await self.responder.service.cancel(self.number) or self.responder.knows(self.number):
             await interaction.response.defer()  # the text's own last edit shows that it was stopped
             return
         # From before a restart: nobody writes on this text any more.
         assert interaction.message is not None  # a component has its message
         words = TEXTS.for_channel(interaction)
         lines = [line for line in interaction.message.content.split("\n") if not line.startswith(SMALL_PRINT)]
-        view = finished_view(type(self), interaction, 0, self.options, asker=self.asker)
+        view = finished_view(type(self), interaction, self.asker, 0, self.packed)
         content = "\n".join([*lines, SMALL_PRINT + words("answer.interrupted")])
         await interaction.response.edit_message(content=content, view=view)
 
     async def _again(self, interaction: discord.Interaction[Any]) -> None:
+        options = self._options(interaction)
         shown = await self._first(interaction)
-        await self.responder.answer(interaction, shown.prompt, self.options, notice=cut_before(shown))
+        await self.responder.answer(interaction, shown.prompt, options, notice=cut_before(shown))
 
     async def _continue(self, interaction: discord.Interaction[Any]) -> None:
+        options = self._options(interaction)
         whole = await self._whole(interaction)
         if not whole.text.strip():
             raise Refusal(TEXTS.for_user(interaction)("refused.no_text"))
-        await self.responder.answer(interaction, whole.text[-MAX_PROMPT_CHARS:], self.options, notice=cut_before(whole))
+        await self.responder.answer(interaction, whole.text[-MAX_PROMPT_CHARS:], options, notice=cut_before(whole))
 
     async def _edit(self, interaction: discord.Interaction[Any]) -> None:
+        options = await self.responder.completed(interaction, self._options(interaction))
         shown = await self._first(interaction)
-        await interaction.response.send_modal(EditForm(interaction, self.responder, shown, self.options))
+        await interaction.response.send_modal(EditForm(interaction, self.responder, shown, options))
 
     async def _delete(self, interaction: discord.Interaction[Any]) -> None:
         await interaction.response.defer()
         assert interaction.message is not None  # a component has its message
         self.responder.prompt_cache.forget(interaction.message)  # its pages are of one request
-        for page in await pages(interaction, self.number):
-            with contextlib.suppress(discord.NotFound):
-                await page.delete()
+        left = False
+        try:
+            for page in await pages(interaction, self.number):
+                with contextlib.suppress(discord.NotFound):
+                    await page.delete()
+        except discord.HTTPException:
+            left = True
         await interaction.delete_original_response()  # (without the bot's own right to see the channel)
+        if left:
+            await interaction.followup.send(TEXTS.for_user(interaction)("answer.left"), ephemeral=True)
+
+    def _options(self, interaction: discord.Interaction[Any]) -> GenerationOptions:
+        """Return the options that the text was written with. Raises Refusal where a newer version packed them."""
+        try:
+            return unpack(self.packed)
+        except UnknownVersion as error:
+            raise Refusal(TEXTS.for_user(interaction)("refused.newer")) from error
 
     async def _first(self, interaction: discord.Interaction[Any]) -> Shown:
         """Return what the message shows that begins the text. Raises Refusal where it cannot be read."""
@@ -135,7 +138,10 @@ class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMP
     async def _whole(self, interaction: discord.Interaction[Any]) -> Shown:
         """Return prompt and text of an answer as one text, over all its messages or from its file."""
         assert interaction.message is not None  # a component has its message
-        begin, *rest = [*await pages(interaction, self.number), interaction.message]
+        try:
+            begin, *rest = [*await pages(interaction, self.number), interaction.message]
+        except discord.HTTPException as error:
+            raise Refusal(TEXTS.for_user(interaction)("refused.not_read")) from error
         if (file := await attached_text(begin)) is not None:
             return Shown("", file)
         shown = self.responder.prompt_cache.read(begin)
@@ -157,28 +163,21 @@ def views(button: type[AnswerButton]) -> Buttons:
     """Return what puts buttons of that class below texts."""
 
     def growing(interaction: discord.Interaction[Any], request_id: int, options: GenerationOptions) -> discord.ui.View:
-        return _view([button.labelled(interaction, "stop", request_id, options)])
+        stop = ButtonId("stop", interaction.user.id, request_id, pack(options))
+        return _view([button.labelled(interaction, stop)])
 
     def finished(interaction: discord.Interaction[Any], first: int, options: GenerationOptions) -> discord.ui.View:
-        return finished_view(button, interaction, first, options)
+        return finished_view(button, interaction, interaction.user.id, first, pack(options))
 
     return Buttons(growing, finished)
 
 
 def finished_view(
-    button: type[AnswerButton],
-    interaction: discord.Interaction[Any],
-    first: int,
-    options: GenerationOptions,
-    *,
-    asker: int | None = None,
+    button: type[AnswerButton], interaction: discord.Interaction[Any], asker: int, first: int, packed: str
 ) -> discord.ui.View:
-    """Return the buttons below a finished text; they belong to ``asker``, else to whose interaction this is."""
-    made = [button.labelled(interaction, action, first, options) for action in ("again", "continue", "edit", "delete")]
-    if asker is not None:
-        for each in made:
-            each.custom_id = f"gpt2:{each.action}:{asker}:{first}:{options.pack()}"
-    return _view(made)
+    """Return the buttons below a finished text, which belong to ``asker``."""
+    actions = ("again", "continue", "edit", "delete")
+    return _view([button.labelled(interaction, ButtonId(action, asker, first, packed)) for action in actions])
 
 
 def _view(buttons: list[AnswerButton]) -> discord.ui.View:
@@ -189,20 +188,23 @@ def _view(buttons: list[AnswerButton]) -> discord.ui.View:
 
 
 async def pages(interaction: discord.Interaction[Any], first: int) -> list[discord.Message]:
-    """Return the messages before the buttons' own that belong to the same text, as far as they can be read."""
+    """Return the messages before the buttons' own that belong to the same text.
+
+    Raises ``discord.HTTPException`` where they cannot be read. A first one that was deleted has left none.
+    """
     message = interaction.message
     assert message is not None  # a component has its message
     if first in (0, message.id):
         return []
     try:
         begin = await message.channel.fetch_message(first)
-        between = [
-            each
-            async for each in message.channel.history(after=begin, before=message, limit=PAGES, oldest_first=True)
-            if each.author == message.author and _origin(each) == _origin(begin) is not None
-        ]
-    except discord.HTTPException:
+    except discord.NotFound:
         return []
+    between = [
+        each
+        async for each in message.channel.history(after=begin, before=message, limit=PAGES, oldest_first=True)
+        if each.author == message.author and _origin(each) == _origin(begin) is not None
+    ]
     return [begin, *between]
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import discord
 
+from plugins.gpt2.chat import option_table
 from plugins.gpt2.chat.generation_options import GenerationOptions
 from plugins.gpt2.chat.message_format import Shown
+from plugins.gpt2.chat.option_table import Option, Value
 from plugins.gpt2.chat.responder import Responder
+from plugins.gpt2.formatting import number
 from plugins.gpt2.messages import TEXTS
 
 MAX_CHARS = 4000
@@ -17,7 +21,11 @@ LIFETIME_S = 1800.0
 
 
 class EditForm(discord.ui.Modal):
-    """Shows a prompt and its count to be changed; sending it asks for a text."""
+    """Shows a prompt and some of its options to be changed; sending it asks for a text.
+
+    Which options those are is said in the table. The others stay as ``options`` has them. ``typed`` is what fields are
+    to hold instead, from a form that could not be used.
+    """
 
     def __init__(
         self,
@@ -25,7 +33,7 @@ class EditForm(discord.ui.Modal):
         responder: Responder,
         shown: Shown,
         options: GenerationOptions,
-        count: str = "",
+        typed: Mapping[str, str] | None = None,
     ) -> None:
         words = TEXTS.for_user(interaction)
         super().__init__(title=words("form.title"), timeout=LIFETIME_S)
@@ -39,25 +47,34 @@ class EditForm(discord.ui.Modal):
             default=shown.prompt[-MAX_CHARS:],
             max_length=MAX_CHARS,
         )
-        self._count: discord.ui.TextInput[Any] = discord.ui.TextInput(
-            label=words("form.count"), custom_id="count", default=count or str(options.count), max_length=4
-        )
         self.add_item(self._prompt)
-        self.add_item(self._count)
+        self._fields: dict[Option, discord.ui.TextInput[Any]] = {}
+        for option in option_table.OPTIONS.edited:
+            field: discord.ui.TextInput[Any] = discord.ui.TextInput(
+                label=words(f"form.{option.name}"),
+                custom_id=option.name,
+                default=(typed or {}).get(option.name) or option.write(options.values[option.name]),
+                max_length=option.characters,
+            )
+            self._fields[option] = field
+            self.add_item(field)
 
     async def on_submit(self, interaction: discord.Interaction[Any]) -> None:
         """Ask with what the form says; where that cannot be, a button brings it back."""
-        given, most = self._count.value.strip(), self._responder.service.settings.max_count
-        if not given.isdecimal() or not 1 <= int(given) <= most:
-            words = TEXTS.for_user(interaction)
-            fault = words("refused.form", field=words("form.count"), low=1, high=most, given=given)
-            back = _Back(interaction, self._responder, Shown(self._prompt.value, ""), self._options, given)
-            await interaction.response.send_message(fault, view=back, ephemeral=True)
-            return
-        options = GenerationOptions(
-            int(given), self._options.temperature, self._options.top_k, self._options.top_p, self._options.timing
-        )
-        await self._responder.answer(interaction, self._prompt.value, options)
+        typed = {option.name: field.value.strip() for option, field in self._fields.items()}
+        changed: dict[str, Value] = {}
+        for option, given in zip(self._fields, typed.values(), strict=True):
+            low, high = option.within(self._responder.settings)
+            value = option.read(given)
+            if value is None or not low <= value <= high:
+                words = TEXTS.for_user(interaction)
+                bounds = {"low": number(low), "high": number(high)}
+                fault = words("refused.form", field=words(f"form.{option.name}"), given=given, **bounds)
+                back = _Back(interaction, self._responder, Shown(self._prompt.value, ""), self._options, typed)
+                await interaction.response.send_message(fault, view=back, ephemeral=True)
+                return
+            changed[option.name] = value
+        await self._responder.answer(interaction, self._prompt.value, self._options | GenerationOptions(changed))
 
 
 class _Back(discord.ui.View):
@@ -69,13 +86,13 @@ class _Back(discord.ui.View):
         responder: Responder,
         typed: Shown,
         options: GenerationOptions,
-        count: str,
+        given: Mapping[str, str],
     ) -> None:
         super().__init__(timeout=LIFETIME_S)
         button: discord.ui.Button[Any] = discord.ui.Button(label=TEXTS.for_user(interaction)("form.back"))
 
         async def open_again(press: discord.Interaction[Any]) -> None:
-            await press.response.send_modal(EditForm(press, responder, typed, options, count))
+            await press.response.send_modal(EditForm(press, responder, typed, options, given))
 
         button.callback = open_again  # type: ignore[assignment,method-assign]  # as decorators do
         self.add_item(button)

@@ -1,60 +1,60 @@
 """``/gpt2`` and the message menu "Continue with GPT-2": what a member types or picks."""
 
-# No "from __future__ import annotations": Discord's ranges come from the host's settings and are annotations here.
+from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import discord
 from discord import app_commands
 
+from plugins.gpt2.chat import option_table
 from plugins.gpt2.chat.buttons import attached_text, cut_before
+from plugins.gpt2.chat.generation_options import GenerationOptions
 from plugins.gpt2.chat.message_format import GAP, Shown
+from plugins.gpt2.chat.option_table import Option, Value
 from plugins.gpt2.chat.responder import Responder
-from plugins.gpt2.engine.sampling import BOUNDS
 from plugins.gpt2.messages import TEXTS
-from plugins.gpt2.service.admission import MAX_PROMPT_CHARS
+from plugins.gpt2.protocol import MAX_PROMPT_CHARS
+from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.replies import Refusal
-
-OPTIONS = ("prompt", "count", "temperature", "timing", "top_k", "top_p", "seed")
 
 
 def generate_command(responder: Responder) -> app_commands.Command[Any, ..., Any]:
-    """Return ``/gpt2`` with the host's bounds, which Discord then enforces."""
-    settings = responder.service.settings
+    """Return ``/gpt2`` with the options of the table in the host's bounds, which Discord then enforces."""
 
-    async def gpt2(
-        interaction: discord.Interaction,
-        prompt: str,
-        count: int | None = None,
-        temperature: float | None = None,
-        timing: bool = False,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        seed: int | None = None,
-    ) -> None:
-        await responder.answer(
-            interaction,
-            prompt,
-            count=count,
-            seed=seed,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            timing=timing,
-        )
+    async def gpt2(interaction: discord.Interaction, prompt: str, **given: Value | None) -> None:
+        await responder.answer(interaction, prompt, GenerationOptions.chosen(given))
 
-    whole, real = app_commands.Range[int, 1, settings.max_count], app_commands.Range
-    gpt2.__annotations__ |= {
-        "prompt": app_commands.Range[str, 1, MAX_PROMPT_CHARS],
-        "count": whole | None,
-        "temperature": real[float, BOUNDS["temperature"].low, BOUNDS["temperature"].high] | None,
-        "top_k": app_commands.Range[int, int(BOUNDS["top_k"].low), int(BOUNDS["top_k"].high)] | None,
-        "top_p": real[float, BOUNDS["top_p"].low, BOUNDS["top_p"].high] | None,
-        "seed": app_commands.Range[int, int(BOUNDS["seed"].low), int(BOUNDS["seed"].high)] | None,
-    }
-    described = app_commands.describe(**{name: TEXTS.english(f"gpt2.{name}") for name in OPTIONS})
+    # discord.py reads a command's options from its callback's signature, and inspect lets a function say what that is.
+    gpt2.__signature__ = _signature(responder.settings)  # type: ignore[attr-defined]  # (PEP 362)
+    names = ("prompt", *(option.name for option in option_table.OPTIONS))
+    described = app_commands.describe(**{name: TEXTS.english(f"gpt2.{name}") for name in names})
     description = TEXTS.english("gpt2.description")
     return app_commands.Command(name="gpt2", description=description, callback=described(gpt2))
+
+
+def _signature(settings: GPT2Settings) -> inspect.Signature:
+    """Return what the command takes: the interaction, a prompt, and every option or not."""
+    kind = inspect.Parameter.KEYWORD_ONLY
+    prompt = app_commands.Range[str, 1, MAX_PROMPT_CHARS]
+    return inspect.Signature(
+        [
+            inspect.Parameter("interaction", inspect.Parameter.POSITIONAL_ONLY, annotation=discord.Interaction),
+            inspect.Parameter("prompt", kind, annotation=prompt),
+            *(
+                inspect.Parameter(option.name, kind, default=None, annotation=_annotation(option, settings))
+                for option in option_table.OPTIONS
+            ),
+        ]
+    )
+
+
+def _annotation(option: Option, settings: GPT2Settings) -> Any:
+    if option.kind is bool:
+        return bool
+    ranges: Any = app_commands.Range  # a class to discord.py, a form of Annotated to type checkers
+    return ranges[option.kind, *map(option.kind, option.within(settings))]
 
 
 def continue_menu(responder: Responder) -> app_commands.ContextMenu:

@@ -1,41 +1,60 @@
-"""How a text is to be written, small enough to travel in a button's id, where it outlives a restart."""
+"""How a text is to be written: the values that a member chose, and what holds where none was chosen."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
+from plugins.gpt2.chat import option_table
+from plugins.gpt2.chat.option_table import Value
+from plugins.gpt2.formatting import number
+from plugins.gpt2.guild_rules import GuildRules
 from plugins.gpt2.protocol import SamplingParams
+from townhall_bot.i18n import Words
+
+SAMPLING = frozenset(each.name for each in fields(SamplingParams))
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationOptions:
-    """What a member asked for besides the prompt."""
+    """Values by option's name. What is missing was not chosen, or is an option that an older button did not know."""
 
-    count: int
-    temperature: float
-    top_k: int
-    top_p: float
-    timing: bool = False
-
-    def sampling(self, defaults: SamplingParams, seed: int | None) -> SamplingParams:
-        """Return the sampling to use; what a member cannot choose comes from ``defaults``."""
-        return replace(defaults, temperature=self.temperature, top_k=self.top_k, top_p=self.top_p, seed=seed)
-
-    def pack(self) -> str:
-        """Return it in at most 30 characters."""
-        return f"{self.count},{_short(self.temperature)},{self.top_k},{_short(self.top_p)},{int(self.timing)}"
+    values: Mapping[str, Value] = field(default_factory=dict)
 
     @classmethod
-    def unpack(cls, packed: str) -> GenerationOptions:
-        """Return what :meth:`pack` packed. The id came back from a client: bounds are checked where it is used."""
-        count, temperature, top_k, top_p, timing = packed.split(",")
-        return cls(int(count), float(temperature), int(top_k), float(top_p), timing == "1")
+    def chosen(cls, given: Mapping[str, Value | None]) -> GenerationOptions:
+        """Return what was given to the command; None stands for nothing."""
+        kinds = {row.name: row.kind for row in option_table.OPTIONS}
+        return cls({name: kinds[name](value) for name, value in given.items() if value is not None})
 
+    @classmethod
+    def defaults(cls, rules: GuildRules, host: SamplingParams) -> GenerationOptions:
+        """Return what holds where a member chooses nothing."""
+        return cls.chosen({row.name: row.default(rules, host) for row in option_table.OPTIONS})
 
-PACKED = re.compile(r"\d{1,4},\d(?:\.\d{1,3})?,\d{1,5},\d(?:\.\d{1,3})?,[01]")
-"""What :meth:`GenerationOptions.pack` returns, for a template of ids."""
+    def __or__(self, other: GenerationOptions) -> GenerationOptions:
+        return GenerationOptions({**self.values, **other.values})
 
+    @property
+    def count(self) -> int:
+        """The most new tokens. Raises KeyError where it is missing."""
+        return int(self.values["count"])
 
-def _short(number: float) -> str:
-    return f"{number:.3f}".rstrip("0").rstrip(".")
+    @property
+    def timing(self) -> bool:
+        """Whether to show what was measured."""
+        return bool(self.values.get("timing"))
+
+    def sampling(self, host: SamplingParams) -> SamplingParams:
+        """Return the sampling to use; what no option sets comes from ``host``."""
+        chosen: dict[str, Any] = {name: value for name, value in self.values.items() if name in SAMPLING}
+        return replace(host, **chosen)
+
+    def described(self, words: Words, defaults: GenerationOptions) -> list[str]:
+        """Return the options that are shown below a text, as far as they differ from ``defaults``."""
+        return [
+            words(row.shown, name=row.name, value=number(self.values[row.name]))
+            for row in option_table.OPTIONS
+            if row.shown is not None and self.values.get(row.name) != defaults.values.get(row.name)
+        ]

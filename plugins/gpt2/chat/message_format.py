@@ -6,10 +6,11 @@ Buttons live on messages, and prompts are stored nowhere else: :func:`parse` rea
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from plugins.gpt2.formatting import Amount, duration
+from plugins.gpt2.formatting import duration, rate, seconds
 from plugins.gpt2.messages import Message
 from plugins.gpt2.protocol import FinishReason, Timing
 from townhall_bot.i18n import Words
@@ -76,6 +77,11 @@ def render(prompt: str, text: str) -> str:
     return "\n".join(lines) + gap + verbatim(text)
 
 
+def is_visible(text: str) -> bool:
+    """Tell whether there is anything to see in ``text``: not white space, control characters or marks alone."""
+    return any(unicodedata.category(char)[0] not in "ZCM" for char in text)
+
+
 def waiting(words: Words, ahead: int, wait_s: float | None, loading: Message | None) -> str:
     """Return the line that stands where the text will be: the place, the wait, or how far the model's loading is."""
     if loading is not None:
@@ -88,41 +94,37 @@ def waiting(words: Words, ahead: int, wait_s: float | None, loading: Message | N
     return WAITING + words("answer.ahead_for", count=ahead, wait=wait)
 
 
-def ending(words: Words, reason: FinishReason, notices: Iterable[Message], timing: Timing | None) -> str:
-    """Return the small print of a finished text: what was adjusted, why it ended, and what was measured."""
+def ending(
+    words: Words, reason: FinishReason, notices: Iterable[Message], timing: Timing | None, used: Iterable[str] = ()
+) -> str:
+    """Return the small print of a finished text: what was adjusted, why it ended, what was measured and ``used``.
+
+    ``used`` are the options that go with the measurements, in words.
+    """
     lines = [notice.by(words) for notice in notices]
     if reason in _SAID_REASONS:
         lines.append(words(f"answer.{reason}"))
     if timing is not None:
-        lines.append(measured(words, timing))
+        lines.append(measured(words, timing, used))
     return "\n".join(lines)
 
 
-def measured(words: Words, timing: Timing) -> str:
-    """Return what was measured, in one line."""
+def measured(words: Words, timing: Timing, used: Iterable[str] = ()) -> str:
+    """Return what was measured and ``used``, in one line."""
     parts = [
         words("timing.queue", time=seconds(timing.queue_ms)),
         words("timing.first", time=seconds(timing.first_token_ms)),
     ]
     if timing.prefill_tok_s is not None:
-        parts.append(words("timing.prefill", rate=_rate(timing.prefill_tok_s)))
+        parts.append(words("timing.prefill", rate=rate(timing.prefill_tok_s)))
     if timing.decode_tok_s is not None:
-        parts.append(words("timing.decode", rate=_rate(timing.decode_tok_s)))
+        parts.append(words("timing.decode", rate=rate(timing.decode_tok_s)))
     total = seconds(timing.total_ms)
     parts.append(words("timing.tokens", prompt=timing.prompt_tokens, new=timing.new_tokens, time=total))
-    parts.append(words("timing.seed", seed=timing.seed))
+    parts += used
     model = {"model": timing.model, "device": timing.device, "dtype": timing.dtype}
     parts.append(words("timing.model", **model) if timing.device else timing.model)
     return " · ".join(parts)
-
-
-def seconds(ms: float) -> Amount:
-    """Return milliseconds as a person reads them: 12 ms, 1.2 s."""
-    return Amount(ms, f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s")
-
-
-def _rate(tokens_per_second: float) -> Amount:
-    return Amount(tokens_per_second, f"{tokens_per_second:.{0 if tokens_per_second >= 100 else 1}f}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from plugins.gpt2.chat import message_format
 from plugins.gpt2.chat.generation_options import GenerationOptions
 from plugins.gpt2.chat.prompt_cache import PromptCache
 from plugins.gpt2.guild_rules import GuildRulesStore
-from plugins.gpt2.messages import TEXTS, Message
+from plugins.gpt2.messages import TEXTS, Message, message
 from plugins.gpt2.protocol import (
     DeadlineExceeded,
     EngineFailed,
@@ -26,8 +26,9 @@ from plugins.gpt2.protocol import (
     Queued,
     Started,
     Text,
+    TextGenerator,
 )
-from plugins.gpt2.service.service import GPT2Service
+from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.replies import LiveReply, Refusal
 from townhall_bot.replies.paging import MESSAGE_LIMIT, length
 from townhall_bot.replies.sanitize import sanitize
@@ -52,10 +53,21 @@ class Buttons:
 
 
 class Responder:
-    """Responder requests. Knows what is under way: Stop finds it, and stopping the bot waits for its last words."""
+    """Answers requests. Knows what is under way: Stop finds it, and stopping the bot waits for its last words.
 
-    def __init__(self, service: GPT2Service, rules: GuildRulesStore, on_finished: OnFinished, keep: Keep) -> None:
+    ``settings`` are the host's.
+    """
+
+    def __init__(
+        self,
+        service: TextGenerator,
+        settings: GPT2Settings,
+        rules: GuildRulesStore,
+        on_finished: OnFinished,
+        keep: Keep,
+    ) -> None:
         self.service = service
+        self.settings = settings
         self.rules = rules
         self.prompt_cache = PromptCache()
         self.buttons: Buttons | None = None
@@ -73,26 +85,18 @@ class Responder:
         self,
         interaction: discord.Interaction[Any],
         prompt: str,
-        options: GenerationOptions | None = None,
+        chosen: GenerationOptions | None = None,
         *,
-        count: int | None = None,
-        seed: int | None = None,
         notice: Message | None = None,
-        **sampling: Any,
     ) -> None:
         """Answer with a continuation of ``prompt``; ``notice`` is small print of the caller's.
 
-        Without ``options`` the server's defaults hold, but for what ``count`` and ``sampling`` say.
-        Raises :class:`Refusal`.
+        What is not ``chosen`` is the server's default, or the host's. Raises :class:`Refusal`.
         """
         rules = await self.rules.of(interaction.guild_id)
         rules.check_place(interaction)
-        if options is None:
-            host = self.service.settings.sampling
-            chosen = {"temperature": rules.temperature, "top_k": host.top_k, "top_p": host.top_p} | {
-                name: value for name, value in sampling.items() if value is not None
-            }
-            options = GenerationOptions(rules.default_count if count is None else count, **chosen)
+        defaults = GenerationOptions.defaults(rules, self.settings.sampling)
+        options = defaults | (chosen or GenerationOptions())
         if options.count > rules.max_count:
             words = TEXTS.for_user(interaction)
             raise Refusal(words("refused.count", count=options.count, most=rules.max_count))
@@ -100,16 +104,22 @@ class Responder:
             prompt=prompt if prompt.strip() else "",
             count=options.count,
             model=rules.model,
-            sampling=options.sampling(self.service.settings.sampling, seed),
+            sampling=options.sampling(self.settings.sampling),
             user_id=interaction.user.id,
             guild_id=interaction.guild_id,
             request_id=interaction.id,
             limits=rules.limits,
         )
-        with self._counted(interaction.id), self._admitted(interaction, request) as events:
-            await interaction.response.defer(thinking=True)
-            self.prompt_cache.keep(interaction.id, interaction.user.id, request.prompt)
-            await self._show(interaction, request, events, options, notice)
+        with self._counted(interaction.id):
+            async with self._admitted(interaction, request) as events:
+                await interaction.response.defer(thinking=True)
+                self.prompt_cache.keep(interaction.id, interaction.user.id, request.prompt)
+                await self._show(interaction, request, events, options, defaults, notice)
+
+    async def completed(self, interaction: discord.Interaction[Any], chosen: GenerationOptions) -> GenerationOptions:
+        """Return options with the server's and the host's defaults where nothing was chosen."""
+        rules = await self.rules.of(interaction.guild_id)
+        return GenerationOptions.defaults(rules, self.settings.sampling) | chosen
 
     async def finish(self, seconds: float) -> None:
         """Wait until everyone has got the last word, at most ``seconds``."""
@@ -127,14 +137,14 @@ class Responder:
             del self._under_way[request_id]
             self._ended.append(request_id)
 
-    @contextlib.contextmanager
-    def _admitted(
+    @contextlib.asynccontextmanager
+    async def _admitted(
         self, interaction: discord.Interaction[Any], request: GenerationRequest
-    ) -> Iterator[AsyncIterator[Event]]:
+    ) -> AsyncGenerator[AsyncIterator[Event]]:
         """Give the request its place before the channel sees anything: who gets none is told alone."""
-        with contextlib.ExitStack() as leaving:
+        async with contextlib.AsyncExitStack() as leaving:
             try:
-                events = leaving.enter_context(self.service.admitted(request))
+                events = await leaving.enter_async_context(self.service.admitted(request))
             except GenerationError as error:
                 raise Refusal(error.message.by(TEXTS.for_user(interaction))) from error
             yield events
@@ -145,6 +155,7 @@ class Responder:
         request: GenerationRequest,
         events: AsyncIterator[Event],
         options: GenerationOptions,
+        defaults: GenerationOptions,
         notice: Message | None,
     ) -> None:
         """Show the text as it grows, and always how it ended."""
@@ -152,15 +163,17 @@ class Responder:
         growing = self.buttons.growing(interaction, interaction.id, options) if self.buttons else None
         notices = [] if notice is None else [notice]
         text = ""
-        async with LiveReply(interaction, view=growing) as reply:
-            reply.show(message_format.WAITING + words("answer.begins"))
+
+        async def stop_writing() -> None:
+            await self.service.cancel(interaction.id)
+
+        async with LiveReply(interaction, view=growing, on_gone=stop_writing) as reply:
+            reply.show(message_format.WAITING + words("answer.begins"), placeholder=True)
             try:
                 async for event in events:
                     match event:
-                        case Queued(ahead, wait_s):
-                            reply.show(
-                                message_format.waiting(words, ahead, wait_s, self.service.progress(request.model))
-                            )
+                        case Queued(ahead, wait_s, loading):
+                            reply.show(message_format.waiting(words, ahead, wait_s, loading), placeholder=True)
                         case Started(adjusted):
                             notices += [] if adjusted is None else [adjusted]
                             reply.show(message_format.render(request.prompt, text), note=words("answer.reading"))
@@ -169,7 +182,12 @@ class Responder:
                             reply.show(message_format.render(request.prompt, text), note=words("answer.writing"))
                         case Finished(reason, measured):
                             await self._on_finished(request, event)
-                            note = message_format.ending(words, reason, notices, measured if options.timing else None)
+                            if reason != "cancelled" and not message_format.is_visible(text):
+                                notices.append(message("notice.invisible"))
+                            timing = measured if options.timing else None
+                            drawn = GenerationOptions({"seed": measured.seed})
+                            used = (options | drawn).described(words, defaults)
+                            note = message_format.ending(words, reason, notices, timing, used)
                             await self._end(interaction, reply, request, text, note, options)
             except GenerationError as error:
                 if not (text and isinstance(error, EngineFailed | DeadlineExceeded)):

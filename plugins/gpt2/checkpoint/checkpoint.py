@@ -37,7 +37,7 @@ from plugins.gpt2.checkpoint.safetensors_file import open_safetensors
 from plugins.gpt2.checkpoint.tensor_file import READABLE, TensorFile, TensorRef
 from plugins.gpt2.checkpoint.tokenizer import BPETokenizer
 from plugins.gpt2.checkpoint.tokenizer_files import load_tokenizer
-from plugins.gpt2.model.constants import GPT2Config
+from plugins.gpt2.model.constants import HEAD, MASKS, PREFIX, TOKENS, GPT2Config, block_of, tensors
 
 __all__ = [
     "Checkpoint",
@@ -46,50 +46,14 @@ __all__ = [
     "DownloadProgress",
     "TensorRef",
     "UnknownModel",
-    "expected_shapes",
     "on_disk",
     "open_checkpoint",
 ]
 
 log = logging.getLogger("townhall.gpt2.checkpoint")
 
-_PREFIX = "transformer."
 _WRAPPER = re.compile(r"(?<![^.])(module|_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
 """What DataParallel, torch.compile() and FSDP put into names; no module of GPT-2 is called so."""
-_BUFFER = re.compile(r"h\.\d+\.attn\.(bias|masked_bias)")
-"""Attention masks that older versions of transformers saved among the weights."""
-_BLOCK = re.compile(r"h\.(\d+)\.")
-
-
-def expected_shapes(config: GPT2Config) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Yield the canonical name and the shape of every tensor of the model, in the order of the forward pass.
-
-    Matrices of the blocks are Conv1D: (in, out).
-    """
-    width, inner = config.n_embd, config.n_inner
-    yield "wte.weight", (config.vocab_size, width)
-    yield "wpe.weight", (config.n_positions, width)
-    block: dict[str, tuple[int, ...]] = {
-        "ln_1.weight": (width,),
-        "ln_1.bias": (width,),
-        "attn.c_attn.weight": (width, 3 * width),
-        "attn.c_attn.bias": (3 * width,),
-        "attn.c_proj.weight": (width, width),
-        "attn.c_proj.bias": (width,),
-        "ln_2.weight": (width,),
-        "ln_2.bias": (width,),
-        "mlp.c_fc.weight": (width, inner),
-        "mlp.c_fc.bias": (inner,),
-        "mlp.c_proj.weight": (inner, width),
-        "mlp.c_proj.bias": (width,),
-    }
-    for layer in range(config.n_layer):
-        for name, shape in block.items():
-            yield f"h.{layer}.{name}", shape
-    yield "ln_f.weight", (width,)
-    yield "ln_f.bias", (width,)
-    if not config.tied_head:
-        yield "lm_head.weight", (config.vocab_size, width)
 
 
 class Checkpoint:
@@ -159,7 +123,7 @@ def open_checkpoint(
     if place.repo is None:
         assert place.folder is not None
         return Checkpoint(place.name, place.folder, allow_pickle=allow_pickle)
-    folder = hub.fetch(place.repo, allow_pickle=allow_pickle, local_only=local_only, on_progress=on_progress)
+    folder = hub.download(place.repo, allow_pickle=allow_pickle, local_only=local_only, on_progress=on_progress)
     return Checkpoint(place.name, folder, allow_pickle=allow_pickle)
 
 
@@ -212,12 +176,12 @@ def _open_shards(index: Path, open_file: Callable[[Path], TensorFile]) -> Iterat
 
 
 def _canonical(files: list[TensorFile]) -> dict[str, TensorRef]:
-    """Return the tensors under names without prefixes, known buffers left out."""
+    """Return the tensors under canonical names, attention masks left out."""
     found: dict[str, TensorRef] = {}
     for file in files:
         for name, ref in file.tensors.items():
-            short = _WRAPPER.sub("", name).removeprefix(_PREFIX)
-            if _BUFFER.fullmatch(short):
+            short = _WRAPPER.sub("", name).removeprefix(PREFIX)
+            if MASKS.fullmatch(short):
                 continue
             if short in found:
                 raise CheckpointError(
@@ -232,13 +196,13 @@ def _with_real_head(config: GPT2Config, found: dict[str, TensorRef]) -> GPT2Conf
 
     A tied head may be saved as well, or in the embedding's stead. Saved with other values it is a head of its own.
     """
-    head, embedding = found.get("lm_head.weight"), found.get("wte.weight")
+    head, embedding = found.get(f"{HEAD}.weight"), found.get(f"{TOKENS}.weight")
     if not config.tied_head or head is None:
         return config
     if embedding is None:
-        found["wte.weight"] = head
+        found[f"{TOKENS}.weight"] = head
     elif not _same_values(head, embedding):
-        log.info("%s: lm_head.weight differs from wte.weight, so the head is not tied", head.file)
+        log.info("%s: %s.weight differs from %s.weight, so the head is not tied", head.file, HEAD, TOKENS)
         return replace(config, tied_head=False)
     return config
 
@@ -252,7 +216,8 @@ def _same_values(one: TensorRef, other: TensorRef) -> bool:
 
 def _select(config: GPT2Config, found: dict[str, TensorRef], folder: Path) -> Iterator[tuple[str, TensorRef]]:
     """Yield what the model needs, each shape compared with the config's."""
-    for name, shape in expected_shapes(config):
+    for tensor in tensors(config):
+        name, shape = tensor.name, tensor.shape
         ref = found.pop(name, None)
         if ref is None:
             raise CheckpointError(
@@ -270,9 +235,9 @@ def _select(config: GPT2Config, found: dict[str, TensorRef], folder: Path) -> It
                 "Save the checkpoint in one of these types."
             )
         yield name, replace(ref, name=name)
-    found.pop("lm_head.weight", None)
+    found.pop(f"{HEAD}.weight", None)
     for name, ref in found.items():
-        if _BLOCK.match(name):
+        if block_of(name) is not None:
             raise CheckpointError(
                 f"{ref.file}: tensor {name} of shape {ref.shape} has no place in a GPT-2 of {config.n_layer} layers. "
                 "config.json does not belong to these weights."

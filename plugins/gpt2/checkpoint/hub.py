@@ -3,7 +3,7 @@
 The library honours ``HF_HOME``, ``HF_HUB_CACHE``, ``HF_ENDPOINT``, ``HF_HUB_OFFLINE`` and ``HF_TOKEN``; it is imported
 late, so that a ``.env`` which sets them is read first. What is complete on disk is used without asking the hub: a
 restart never waits for a network, and never brings other weights than before. A connection that breaks is taken up
-again where it broke; after a failed download, files that had arrived are not fetched again.
+again where it broke; after a failed download, files that had arrived are not downloaded again.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ log = logging.getLogger("townhall.gpt2.hub")
 
 @dataclass(frozen=True, slots=True)
 class DownloadProgress:
-    """How far a download is: ``file`` is on its way; the bytes are those of all files that it fetches."""
+    """How far a download is: ``file`` is on its way; the bytes are those of all files that it brings."""
 
     file: str
     done_bytes: int
@@ -65,11 +65,11 @@ def cached_snapshot(repo: str, *, allow_pickle: bool = False) -> Path | None:
         return None
     try:
         return None if lacking_files(config.parent, allow_pickle=allow_pickle) else config.parent
-    except CheckpointError:  # an index that cannot be read is as good as none: fetch it again
+    except CheckpointError:  # an index that cannot be read is as good as none: download it again
         return None
 
 
-def fetch(
+def download(
     repo: str,
     *,
     allow_pickle: bool = False,

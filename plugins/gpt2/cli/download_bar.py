@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from townhall_bot.cli.terminal import tell
+
 if TYPE_CHECKING:
     from plugins.gpt2.checkpoint.hub import DownloadProgress
 
@@ -18,11 +20,7 @@ class DownloadBar(AbstractContextManager["DownloadBar"]):
     def __init__(self, name: str) -> None:
         self.name = name
         self.bar: Any = None
-        print(
-            f"looking for {name} on the hub; one that does not answer is asked again for half a minute",
-            file=sys.stderr,
-            flush=True,
-        )
+        tell(f"looking for {name} on the hub; one that does not answer is asked again for half a minute")
 
     def __call__(self, progress: DownloadProgress) -> None:
         """Show how far the download is."""

@@ -16,7 +16,8 @@ from tqdm import tqdm
 
 from plugins.gpt2.engine.sampling import check_sampling
 from plugins.gpt2.model.constants import OFFICIAL_MODELS, WEIGHT_NAMES
-from plugins.gpt2.model.utils import format_bytes
+from plugins.gpt2.model.device_names import is_cpu
+from plugins.gpt2.model.device_plan import plan_for
 from plugins.gpt2.protocol import (
     EngineFailed,
     Finished,
@@ -28,14 +29,14 @@ from plugins.gpt2.protocol import (
     Timing,
 )
 from plugins.gpt2.settings import GPT2Settings
+from townhall_bot.cli.terminal import INTERRUPTED, note, tell
+from townhall_bot.formatting import format_bytes
 from townhall_bot.settings import SettingsError, load_settings
 
 if TYPE_CHECKING:
     from plugins.gpt2.model.gpt2 import GPT2, LoadProgress
 
 PROMPT = "What is the answer to life, the universe, and everything?"
-INTERRUPTED = 130
-"""Exit status of a program that Ctrl-C ended."""
 
 EXAMPLES = """examples:
   townhall gpt2 --prompt "My fellow citizens" --count 40
@@ -115,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     try:
         model, load_ms = _load(request.model, options.weights, settings)
-        _say("Generating text...")
+        tell("Generating text...")
         written = _generate(model, request, timed=options.timing)
     except KeyboardInterrupt:
         return _complain("stopped while loading; nothing was written.", INTERRUPTED)
@@ -125,20 +126,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # CheckpointError is a ValueError, NoCompiler a RuntimeError: each says what to do
         return _complain(str(error) or type(error).__name__, 1)
     if written.finished is not None and written.finished.reason == "context":
-        _say(f"{request.model} can hold no more: the text ends after {written.finished.timing.new_tokens} new tokens.")
+        tell(f"{request.model} can hold no more: the text ends after {written.finished.timing.new_tokens} new tokens.")
     if options.timing and written.finished is not None:
-        _say(_summary(written.finished.timing))
-        _say(_share(written.finished.timing, model))
+        tell(_summary(written.finished.timing))
+        tell(_share(written.finished.timing, model))
     print(json.dumps(_as_json(written, model, load_ms), ensure_ascii=False) if options.json else written.text)
     return INTERRUPTED if written.finished is None or written.finished.reason == "cancelled" else 0
 
 
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
 def _complain(message: str, status: int) -> int:
-    _say(f"townhall gpt2: {message}")
+    note(message, "gpt2")
     return status
 
 
@@ -146,11 +143,11 @@ def _load(name: str, weights: Any, settings: GPT2Settings) -> tuple[GPT2, float]
     """Return the model and the milliseconds that its weights took, telling what goes on."""
     from plugins.gpt2.checkpoint.checkpoint import on_disk, open_checkpoint
     from plugins.gpt2.cli.download_bar import DownloadBar
-    from plugins.gpt2.model.gpt2 import default_device, load
+    from plugins.gpt2.model.gpt2 import load
 
-    device = settings.device or default_device()
-    _say(f"using {device.split(':')[0]} backend")
-    _say(f"using {name}")
+    device = plan_for(settings.device, weights).device
+    tell(f"using {device.split(':')[0]} backend")
+    tell(f"using {name}")
     if on_disk(name, allow_pickle=settings.allow_pickle) is None:
         with DownloadBar(name) as bar_of_download:
             open_checkpoint(name, allow_pickle=settings.allow_pickle, on_progress=bar_of_download).close()
@@ -161,7 +158,7 @@ def _load(name: str, weights: Any, settings: GPT2Settings) -> tuple[GPT2, float]
         loaded = bar.loaded or time.perf_counter()
     seconds = loaded - started
     size = model.info.weight_bytes
-    _say(f"loaded weights in {seconds * 1000:.2f} ms, {format_bytes(size)} loaded at {size / 1e9 / seconds:.2f} GB/s")
+    tell(f"loaded weights in {seconds * 1000:.2f} ms, {format_bytes(size)} loaded at {size / 1e9 / seconds:.2f} GB/s")
     return model, seconds * 1000
 
 
@@ -252,7 +249,7 @@ def _share(timing: Timing, model: GPT2) -> str:
     cost = model.token_cost
     launches = "" if cost.kernels is None else f"{cost.kernels} kernels and "
     line = f"a token takes {launches}{format_bytes(cost.weight_bytes)} of weights"
-    if timing.decode_tok_s is None or model.info.device != "CPU":
+    if timing.decode_tok_s is None or not is_cpu(model.info.device):
         return line
     achieved = timing.decode_tok_s * cost.weight_bytes / 1e9
     limit = read_rate(usable_cores(), megabytes=256, rounds=8)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,8 @@ from plugins.gpt2.checkpoint.model_names import HUB_CONFIGS, HUB_NAMES, known_mo
 from plugins.gpt2.checkpoint.verify import verify
 from plugins.gpt2.model.constants import EMBEDDED_MODEL, GPT2Config
 from plugins.gpt2.model.gpt2 import memory_plan
+from townhall_bot.cli.terminal import FAILED, INTERRUPTED, note, tell
+from townhall_bot.formatting import format_bytes
 
 ROWS = 8
 """Texts at a time that the memory need is given for: the engine's default."""
@@ -61,11 +62,11 @@ def run(arguments: argparse.Namespace) -> int:
             return _verify(arguments.model, allow_pickle=arguments.allow_pickle)
         return _list()
     except CheckpointError as error:
-        print(f"townhall models: {error}", file=sys.stderr)
-        return 1
+        note(str(error), "models")
+        return FAILED
     except KeyboardInterrupt:
-        print("\nstopped; what had arrived whole is kept", file=sys.stderr)
-        return 130
+        tell("\nstopped; what had arrived whole is kept")
+        return INTERRUPTED
 
 
 def _list() -> int:
@@ -77,8 +78,8 @@ def _list() -> int:
             parameters = small = large = "?"
         else:
             parameters = f"{line.config.parameters / 1e6:.0f}M"
-            small, large = (_size(memory_plan(line.config, weights, ROWS)) for weights in ("int8", "fp32"))
-        disk = "-" if line.disk_bytes is None else _size(line.disk_bytes)
+            small, large = (str(format_bytes(memory_plan(line.config, w, ROWS))) for w in ("int8", "fp32"))
+        disk = "-" if line.disk_bytes is None else str(format_bytes(line.disk_bytes))
         print(f"{line.name:<{width}}  {parameters:>10}  {disk:>9}  {small:>11}  {large:>9}  {line.note}".rstrip())
     print(f"\nMemory is for {ROWS} texts at a time. Download one: townhall models download gpt2")
     return 0
@@ -123,7 +124,7 @@ def _download(model: str, *, allow_pickle: bool) -> int:
         print(f"{model} is on this disk already: {place.folder}")
         return 0
     with DownloadBar(place.name) as bar:
-        folder = hub.fetch(place.repo, allow_pickle=allow_pickle, refresh=True, on_progress=bar)
+        folder = hub.download(place.repo, allow_pickle=allow_pickle, refresh=True, on_progress=bar)
     print(f"{place.name} is on this disk: {folder}")
     return 0
 
@@ -134,7 +135,7 @@ def _remove(model: str) -> int:
         what = "is part of Townhall" if place.name == EMBEDDED_MODEL else "is a folder of yours"
         raise CheckpointError(f"{model} {what} and is not removed; this command frees downloads only.")
     freed = hub.remove(place.repo)
-    print(f"removed {place.name}, {_size(freed)} freed" if freed else f"{place.name} is not on this disk")
+    print(f"removed {place.name}, {format_bytes(freed)} freed" if freed else f"{place.name} is not on this disk")
     return 0
 
 
@@ -151,7 +152,3 @@ def _verify(model: str, *, allow_pickle: bool) -> int:
 
 def _folder_size(folder: Path | None) -> int:
     return sum(path.stat().st_size for path in folder.iterdir() if path.is_file()) if folder else 0
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"

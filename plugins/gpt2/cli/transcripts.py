@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import sys
 
 from plugins.gpt2.chat.transcripts import KIND
+from townhall_bot.cli.terminal import tell
 from townhall_bot.settings import ENV_FILE, Settings, load_settings
-from townhall_bot.store import Entry, Store
+from townhall_bot.store import Entry, Store, database_in
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -20,13 +20,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print them, oldest first; return the exit status. Raises SettingsError and StoreError."""
-    path = load_settings(Settings, ENV_FILE).data_dir / "townhall.db"
+    path = database_in(load_settings(Settings, ENV_FILE).data_dir)
     entries = asyncio.run(_kept(Store.open(path), arguments)) if path.exists() else []
     for entry in entries:
         facts = {"at": entry.at.isoformat(timespec="seconds"), "server": entry.guild_id, "member": entry.user_id}
         print(json.dumps(facts | entry.values, ensure_ascii=False))
     if not entries:
-        print("No texts are kept. TOWNHALL_GPT2_KEEP_TEXTS_DAYS turns it on.", file=sys.stderr)
+        tell("No texts are kept. TOWNHALL_GPT2_KEEP_TEXTS_DAYS turns it on.")
     return 0
 
 

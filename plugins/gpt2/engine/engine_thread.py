@@ -1,8 +1,8 @@
-"""The one thread that owns everything of tinygrad: it imports, loads, compiles and runs, and nobody else does.
+"""The one thread that runs models: it loads, compiles and computes, and nobody else does.
 
-tinygrad's caches and globals belong to one thread, and a step holds the CPU for milliseconds; so the event loop only
-drops messages into an inbox and hears back through an outbox. It never waits for this thread, and this thread never
-waits for it.
+tinygrad's globals are for one thread at a time, and a step holds the CPU for milliseconds; so the event loop only drops
+messages into an inbox and hears back through an outbox. It never waits for this thread, and this thread never waits for
+it. (Which device there is may have been asked of tinygrad before, by whoever had to plan for it.)
 """
 
 from __future__ import annotations

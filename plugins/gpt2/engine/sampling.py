@@ -9,32 +9,13 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Iterable
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from plugins.gpt2.language_model import Logits
 from plugins.gpt2.messages import message
-from plugins.gpt2.protocol import InvalidRequest, SamplingParams
-
-
-class Bounds(NamedTuple):
-    """What a number may be, both ends included."""
-
-    low: float
-    high: float
-
-
-BOUNDS: dict[str, Bounds] = {
-    "temperature": Bounds(0.0, 2.0),
-    "top_k": Bounds(0, 1000),
-    "top_p": Bounds(0.01, 1.0),
-    "min_p": Bounds(0.0, 1.0),
-    "repetition_penalty": Bounds(1.0, 2.0),
-    "seed": Bounds(0, 2**53 - 1),  # Discord's largest integer
-}
-"""Allowed values by field of :class:`SamplingParams`; Discord's options are made from the same table."""
+from plugins.gpt2.protocol import BOUNDS, InvalidRequest, SamplingParams
 
 MAX_STOPS = 4
 MAX_STOP_CHARS = 100

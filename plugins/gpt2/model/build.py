@@ -16,11 +16,27 @@ from plugins.gpt2.model import compiler
 from plugins.gpt2.model import device as tiny
 from plugins.gpt2.model.attention import Attention
 from plugins.gpt2.model.cache.weights_cache import PackedWeights, open_or_convert
-from plugins.gpt2.model.constants import GPT2Config, Weights
+from plugins.gpt2.model.constants import (
+    CONTRACT,
+    EXPAND,
+    FIRST_NORM,
+    HEAD,
+    LAST_NORM,
+    POSITIONS,
+    PROJECTION,
+    QKV,
+    SECOND_NORM,
+    TOKENS,
+    GPT2Config,
+    Weights,
+    in_block,
+)
 from plugins.gpt2.model.cpu.graph import team_of, use_graph
 from plugins.gpt2.model.cpu.kernels import layer_norm
 from plugins.gpt2.model.cpu.launcher import CLauncher
 from plugins.gpt2.model.cpu.step_cache import StepFactory
+from plugins.gpt2.model.device_names import is_cpu
+from plugins.gpt2.model.device_plan import DevicePlan
 from plugins.gpt2.model.feed_forward import FeedForward
 from plugins.gpt2.model.gpt2 import GPT2, LoadProgress
 from plugins.gpt2.model.kernels import Epilogue
@@ -64,7 +80,7 @@ class _Assembly:
         return LayerNorm(weight, bias, self.config.layer_norm_epsilon, self.launcher)
 
     def block(self, index: int) -> TransformerBlock:
-        config, name = self.config, f"h.{index}"
+        config = self.config
         cache = KVCache(
             rows=self.rows,
             heads=config.n_head,
@@ -74,25 +90,26 @@ class _Assembly:
             layout=self.launcher.layout,
             where=self.where,
         )
-        qkv, projection = self.linear(f"{name}.attn.c_attn"), self.linear(f"{name}.attn.c_proj")
-        expand, contract = self.linear(f"{name}.mlp.c_fc", config.activation), self.linear(f"{name}.mlp.c_proj")
+        qkv, projection = self.linear(in_block(index, QKV)), self.linear(in_block(index, PROJECTION))
+        expand = self.linear(in_block(index, EXPAND), config.activation)
+        contract = self.linear(in_block(index, CONTRACT))
         return TransformerBlock(
-            self.layer_norm(f"{name}.ln_1"),
+            self.layer_norm(in_block(index, FIRST_NORM)),
             Attention(qkv, projection, cache, self.launcher),
-            self.layer_norm(f"{name}.ln_2"),
+            self.layer_norm(in_block(index, SECOND_NORM)),
             FeedForward(expand, contract),
         )
 
     def network(self) -> Transformer:
-        wte = self.linear("wte")
+        wte, wpe = self.linear(TOKENS), self.tensor(f"{POSITIONS}.weight")
         blocks = [self.block(index) for index in range(self.config.n_layer)]
-        head = wte if self.config.tied_head else self.linear("lm_head")
-        return Transformer(wte, self.tensor("wpe.weight"), blocks, self.layer_norm("ln_f"), head, self.launcher)
+        head = wte if self.config.tied_head else self.linear(HEAD)
+        return Transformer(wte, wpe, blocks, self.layer_norm(LAST_NORM), head, self.launcher)
 
 
 def launcher_for(where: str, threads: int) -> Launcher:
     """Return the launcher that serves on a device. On a CPU whose compiler takes no C kernels: tinygrad's own."""
-    if where.split(":")[0] != "CPU":
+    if not is_cpu(where):
         return UOpLauncher(GPU, where)
     try:
         use_graph(threads)
@@ -109,11 +126,10 @@ def usable_cores() -> int:
 
 
 def build(
-    checkpoint: Checkpoint, *, weights: Weights | None, rows: int, device: str | None, threads: int | None
+    checkpoint: Checkpoint, plan: DevicePlan, *, rows: int, threads: int | None
 ) -> Generator[LoadProgress, None, GPT2]:
     """Yield before and after each large tensor; return the model, not warmed up. Arguments as ``gpt2.loading``."""
-    config, where = checkpoint.config, device or tiny.default_device()
-    chosen: Weights = weights or ("int8" if where.split(":")[0] == "CPU" else "fp16")
+    config, where, chosen = checkpoint.config, plan.device, plan.weights
     team_size = threads or usable_cores()
     launcher = launcher_for(where, team_size)
     total, read, source = checkpoint.total_bytes, 0, ""

@@ -20,9 +20,6 @@ from pathlib import Path
 
 import platformdirs
 
-GPUS = frozenset(("METAL", "AMD", "NV", "CUDA", "CL"))
-"""tinygrad's devices that compile with their driver's libraries, and on which nothing of a model runs on the CPU."""
-
 ZIG_CLANG = Path(__file__).with_name("zig-clang")
 
 # What the kernels need: vectors, half precision, no libc, and clang 14's elementwise functions.
@@ -136,20 +133,20 @@ def has_gpu() -> bool:
     return platform.system() == "Darwin" or any(Path(node).exists() for node in nodes)
 
 
+def only_cpu() -> bool:
+    """Return whether tinygrad is left nothing to choose from: no GPU is here, and ``DEV`` names no other device."""
+    return not os.environ.get("DEV") and not has_gpu()
+
+
 def cache_folder() -> Path:
     """Return the folder for what can be made again, in the system's place for caches (``XDG_CACHE_HOME`` on Linux)."""
     return Path(platformdirs.user_cache_dir("townhall"))
 
 
-def needed_for(device: str) -> bool:
-    """Return whether one of tinygrad's devices needs the compiler that :func:`choose` looks for."""
-    return device.split(":")[0].upper() not in GPUS
-
-
 def use() -> None:
     """Set what tinygrad reads from the environment, the compiler too where there is one. Must run before its import.
 
-    A missing compiler is nothing to complain of before the device is known: see :func:`needed_for`.
+    A missing compiler is nothing to complain of before the device is known: only a CPU needs one.
     """
     version = "none"
     with contextlib.suppress(NoCompiler):
@@ -157,8 +154,8 @@ def use() -> None:
         os.environ["CC"], version = compiler.path, compiler.version
     os.environ["PARALLEL"] = "0"  # its compile workers are processes, which a bot full of threads must not spawn
     os.environ["JIT_BATCH_SIZE"] = "0"  # one graph for a whole step
-    if not has_gpu():
-        os.environ.setdefault("DEV", "CPU")  # else tinygrad imports half a second of drivers to find that out
+    if only_cpu():
+        os.environ["DEV"] = "CPU"  # else tinygrad imports half a second of drivers to find that out
     # tinygrad's own cache calls every processor "native": its kernels, copied to another one, would be illegal there.
     kernels = hashlib.sha256(f"{processor()} {version}".encode()).hexdigest()[:12]
     os.environ["CACHEDB"] = os.environ.get("CACHEDB") or str(cache_folder() / f"kernels-{kernels}.db")

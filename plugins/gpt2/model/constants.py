@@ -1,8 +1,14 @@
-"""Sizes and limits of GPT-2: what a checkpoint's ``config.json`` must say, and the four official models."""
+"""GPT-2's shape: what a checkpoint's ``config.json`` must say, its tensors, and the four official models.
+
+The tensors stand here once, oddities included. Who checks a checkpoint, packs it, builds the network or counts its
+parameters goes by :func:`tensors`.
+"""
 
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -55,9 +61,77 @@ class GPT2Config:
     @property
     def parameters(self) -> int:
         """Number of parameters, a tied head counted once."""
-        block = (4 * self.n_embd + 2 * self.n_inner + 9) * self.n_embd + self.n_inner
-        embeddings = (self.vocab_size + self.n_positions + 2) * self.n_embd
-        return self.n_layer * block + embeddings + (0 if self.tied_head else self.vocab_size * self.n_embd)
+        return sum(math.prod(tensor.shape) for tensor in tensors(self))
+
+
+PREFIX = "transformer."
+"""What stands before names in checkpoints that were saved with their head; canonical names go without."""
+MASKS = re.compile(r"h\.\d+\.attn\.(bias|masked_bias)")
+"""Attention masks that older versions of transformers saved among the weights."""
+
+TOKENS, POSITIONS, LAST_NORM, HEAD = "wte", "wpe", "ln_f", "lm_head"
+FIRST_NORM, QKV, PROJECTION, SECOND_NORM, EXPAND, CONTRACT = (
+    *("ln_1", "attn.c_attn", "attn.c_proj"),
+    *("ln_2", "mlp.c_fc", "mlp.c_proj"),
+)
+"""The modules of a block, see :func:`in_block`."""
+
+Kind = Literal["tokens", "positions", "norm", "matrix", "bias"]
+"""What a tensor is. A ``matrix`` is a Conv1D of Hugging Face: (in, out), where a Linear has (out, in). ``tokens`` is
+(V, E), a row for each token, and is read so by the embedding; the head multiplies by its transpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """A tensor of a checkpoint, ``weight`` or ``bias`` of a ``module``."""
+
+    module: str
+    part: Literal["weight", "bias"]
+    kind: Kind
+    shape: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """The canonical name: ``h.0.attn.c_attn.weight``."""
+        return f"{self.module}.{self.part}"
+
+
+def in_block(index: int, module: str) -> str:
+    """Return the name of a block's module."""
+    return f"h.{index}.{module}"
+
+
+def block_of(name: str) -> int | None:
+    """Return the number of the block that a tensor with this canonical name belongs to, None where it is in none."""
+    found = re.match(r"h\.(\d+)\.", name)
+    return int(found[1]) if found else None
+
+
+def tensors(config: GPT2Config) -> Iterator[TensorSpec]:
+    """Yield every tensor of a model, in the order of the forward pass."""
+    width, inner = config.n_embd, config.n_inner
+    yield TensorSpec(TOKENS, "weight", "tokens", (config.vocab_size, width))
+    yield TensorSpec(POSITIONS, "weight", "positions", (config.n_positions, width))
+    for index in range(config.n_layer):
+        yield from _norm(in_block(index, FIRST_NORM), width)
+        yield from _matrix(in_block(index, QKV), width, 3 * width)
+        yield from _matrix(in_block(index, PROJECTION), width, width)
+        yield from _norm(in_block(index, SECOND_NORM), width)
+        yield from _matrix(in_block(index, EXPAND), width, inner)
+        yield from _matrix(in_block(index, CONTRACT), inner, width)
+    yield from _norm(LAST_NORM, width)
+    if not config.tied_head:
+        yield TensorSpec(HEAD, "weight", "tokens", (config.vocab_size, width))
+
+
+def _norm(module: str, width: int) -> Iterator[TensorSpec]:
+    yield TensorSpec(module, "weight", "norm", (width,))
+    yield TensorSpec(module, "bias", "norm", (width,))
+
+
+def _matrix(module: str, rows: int, columns: int) -> Iterator[TensorSpec]:
+    yield TensorSpec(module, "weight", "matrix", (rows, columns))
+    yield TensorSpec(module, "bias", "bias", (columns,))
 
 
 OFFICIAL_MODELS: dict[str, str] = {

@@ -24,6 +24,8 @@ from tinygrad.renderer import Estimates
 from tinygrad.runtime import ops_cpu
 from tinygrad.uop.ops import KernelInfo, Ops, ProgramInfo
 
+from plugins.gpt2.model.device_names import is_cpu
+
 Captured = TypeVar("Captured", bound=Callable[..., Any])
 
 
@@ -81,9 +83,12 @@ def _lowered_once(ast: UOp, renderer: Any) -> UOp:
 ops_cpu.do_to_program = _lowered_once
 
 
-def default_device() -> str:
-    """Return the device that tinygrad chose: CUDA, METAL, AMD…, CPU, or what ``DEV`` says."""
-    return str(Device.DEFAULT)
+def default_device() -> str | None:
+    """Return the device that tinygrad chooses, CUDA, METAL, AMD…, CPU, or what ``DEV`` says; None: it can open none."""
+    try:
+        return str(Device.canonicalize(None))
+    except RuntimeError:
+        return None
 
 
 def open_device(name: str) -> None:
@@ -128,7 +133,7 @@ def run_kernel(out: Tensor, *inputs: Tensor, kernel: Callable[..., UOp]) -> Tens
 
 def place(array: npt.NDArray[Any], where: str) -> Tensor:
     """Return an array as a realized tensor. On a CPU it stays in place: the caller keeps it while the tensor lives."""
-    if where.split(":")[0] == "CPU":
+    if is_cpu(where):
         dtype = _from_np_dtype(array.dtype)
         return Tensor.from_blob(array.ctypes.data, array.shape, dtype=dtype, device=where)
     # Drivers copy from writable memory only, and what is mapped from a file is not.

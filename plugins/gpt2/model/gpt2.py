@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from plugins.gpt2.language_model import Logits, ModelInfo
-from plugins.gpt2.model import compiler
 from plugins.gpt2.model.constants import GPT2Config, Weights
+from plugins.gpt2.model.device_plan import open_device, plan_for
 from plugins.gpt2.model.utils import bucket_for
 
 if TYPE_CHECKING:
@@ -196,51 +196,19 @@ def loading(
 ) -> Generator[LoadProgress, None, GPT2]:
     """Build the model step by step: a generator, so that its thread can serve others in between.
 
-    ``weights`` None is int8 on a CPU and fp16 elsewhere; ``device`` None is tinygrad's choice; ``threads`` None is
-    every core. The model is the generator's return value. Raises ``CheckpointError`` from a tensor that does not fit,
-    ``compiler.NoCompiler`` on a CPU, and RuntimeError from a device that this machine does not have.
+    ``device`` and ``weights`` are as in :func:`~plugins.gpt2.model.device_plan.plan_for`; ``threads`` None is every
+    core. The model is the generator's return value. Raises ``CheckpointError`` from a tensor that does not fit,
+    ``compiler.NoCompiler`` on a CPU, RuntimeError from a device that this machine does not have, and ValueError from
+    one that there is nowhere.
     """
-    if device is None:
-        device = default_device()
-    else:
-        open_device(device)
+    plan = plan_for(device, weights)
+    open_device(plan.device)
     from plugins.gpt2.model.build import build  # imports tinygrad, which reads the environment at once
 
-    model = yield from build(checkpoint, weights=weights, rows=rows, device=device, threads=threads)
+    model = yield from build(checkpoint, plan, rows=rows, threads=threads)
     for done, total in model.warm_up():
         yield LoadProgress("warming up", "", done, total, model.info.weight_bytes)
     return model
-
-
-def default_device() -> str:
-    """Return the device that tinygrad chooses here. Imports tinygrad, so it belongs to the engine's thread.
-
-    Raises ``compiler.NoCompiler`` where that needs a compiler and none works.
-    """
-    compiler.use()
-    from plugins.gpt2.model import device
-
-    try:
-        chosen = device.default_device()
-    except RuntimeError:  # no device at all: not even a CPU, where there is no compiler
-        compiler.choose()
-        raise
-    if compiler.needed_for(chosen):
-        compiler.choose()
-    return chosen
-
-
-def open_device(name: str) -> None:
-    """Open one of tinygrad's devices; raise RuntimeError with the cure where this machine has none of that name.
-
-    Raises ``compiler.NoCompiler`` where that needs a compiler and none works.
-    """
-    compiler.use()
-    if compiler.needed_for(name):
-        compiler.choose()
-    from plugins.gpt2.model import device
-
-    device.open_device(name)
 
 
 def load(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from plugins.gpt2.model.constants import GPT2Config, Weights
+from plugins.gpt2.model.constants import GPT2Config, TensorSpec, Weights, tensors
 from plugins.gpt2.model.layout import Layout
 
 if TYPE_CHECKING:
@@ -60,36 +60,35 @@ def narrow(packed: npt.NDArray[np.float32], weights: Weights) -> Array:
 
 def parts(config: GPT2Config, weights: Weights, layout: Layout) -> Iterator[Part]:
     """Yield every part of a model, in the order of the forward pass."""
-    width, inner = config.n_embd, config.n_inner
-    yield from _matrix("wte", width, config.vocab_size, weights, layout, biased=False)
-    yield Part("wpe.weight", "F32", (config.n_positions, width), "wpe.weight")
-    for index in range(config.n_layer):
-        name = f"h.{index}"
-        yield from _norm(f"{name}.ln_1", width)
-        yield from _matrix(f"{name}.attn.c_attn", width, 3 * width, weights, layout)
-        yield from _matrix(f"{name}.attn.c_proj", width, width, weights, layout)
-        yield from _norm(f"{name}.ln_2", width)
-        yield from _matrix(f"{name}.mlp.c_fc", width, inner, weights, layout)
-        yield from _matrix(f"{name}.mlp.c_proj", inner, width, weights, layout)
-    yield from _norm("ln_f", width)
-    if not config.tied_head:
-        yield from _matrix("lm_head", width, config.vocab_size, weights, layout, biased=False)
+    for tensor in tensors(config):
+        yield from _parts_of(tensor, weights, layout)
 
 
-def _norm(name: str, width: int) -> Iterator[Part]:
-    for kind in ("weight", "bias"):
-        yield Part(f"{name}.{kind}", "F32", (width,), f"{name}.{kind}")
+def _parts_of(tensor: TensorSpec, weights: Weights, layout: Layout) -> Iterator[Part]:
+    match tensor.kind:
+        case "matrix" | "tokens":
+            rows, columns = tensor.shape if tensor.kind == "matrix" else tensor.shape[::-1]
+            blocks = layout.padded(columns) // layout.lanes
+            yield Part(tensor.name, STORED[weights][0], (blocks, rows, layout.lanes), tensor.name)
+            if weights == "int8":
+                yield Part(f"{tensor.module}.scale", "F32", (blocks, layout.lanes), tensor.name)
+        case "bias":
+            blocks = layout.padded(*tensor.shape) // layout.lanes
+            yield Part(tensor.name, "F32", (blocks, layout.lanes), tensor.name)
+        case "norm" | "positions":
+            yield Part(tensor.name, "F32", tensor.shape, tensor.name)
 
 
-def _matrix(
-    name: str, rows: int, columns: int, weights: Weights, layout: Layout, *, biased: bool = True
-) -> Iterator[Part]:
-    blocks, source = layout.padded(columns) // layout.lanes, f"{name}.weight"
-    yield Part(source, STORED[weights][0], (blocks, rows, layout.lanes), source)
-    if weights == "int8":
-        yield Part(f"{name}.scale", "F32", (blocks, layout.lanes), source)
-    if biased:
-        yield Part(f"{name}.bias", "F32", (blocks, layout.lanes), f"{name}.bias")
+def _arrays_of(tensor: TensorSpec, values: Array, weights: Weights, layout: Layout) -> tuple[Array, ...]:
+    """Return the arrays of :func:`_parts_of`, in its order."""
+    match tensor.kind:
+        case "matrix" | "tokens":
+            packed = layout.pack(values if tensor.kind == "matrix" else values.T)
+            return quantise(packed) if weights == "int8" else (narrow(packed, weights),)
+        case "bias":
+            return (layout.pack_vector(values.astype(np.float32, copy=False)),)
+        case "norm" | "positions":
+            return (np.ascontiguousarray(values, np.float32),)
 
 
 def _with_query_factor(config: GPT2Config, source: str, values: Array) -> Array:
@@ -108,22 +107,7 @@ def _with_query_factor(config: GPT2Config, source: str, values: Array) -> Array:
 
 def pack(checkpoint: Checkpoint, weights: Weights, layout: Layout) -> Iterator[tuple[Part, Array]]:
     """Yield every part with its array, C-contiguous, one at a time: no more than one matrix is in memory in fp32."""
-    scale: Array | None = None
-    for part in parts(checkpoint.config, weights, layout):
-        if part.name.endswith(".scale"):
-            assert scale is not None, "a scale follows its matrix"
-            yield part, scale
-            continue
-        values = _with_query_factor(checkpoint.config, part.source, checkpoint.tensors[part.source].numpy())
-        if len(part.shape) == 3:
-            by_rows = part.name in ("wte.weight", "lm_head.weight")  # (V, E); all others are Conv1D, (in, out)
-            packed = layout.pack(values.T if by_rows else values)
-            if weights == "int8":
-                stored, scale = quantise(packed)
-            else:
-                stored = narrow(packed, weights)
-            yield part, stored
-        elif part.name.startswith(("wpe", "ln_f")) or ".ln_" in part.name:
-            yield part, np.ascontiguousarray(values, np.float32)
-        else:
-            yield part, layout.pack_vector(values.astype(np.float32, copy=False))
+    for tensor in tensors(checkpoint.config):
+        values = _with_query_factor(checkpoint.config, tensor.name, checkpoint.tensors[tensor.name].numpy())
+        arrays = _arrays_of(tensor, values, weights, layout)
+        yield from zip(_parts_of(tensor, weights, layout), arrays, strict=True)

@@ -8,11 +8,8 @@ from dataclasses import dataclass
 from plugins.gpt2.engine.sampling import check_sampling
 from plugins.gpt2.formatting import duration
 from plugins.gpt2.messages import message
-from plugins.gpt2.protocol import Busy, GenerationRequest, InvalidRequest
+from plugins.gpt2.protocol import MAX_PROMPT_CHARS, Busy, GenerationRequest, InvalidRequest
 from plugins.gpt2.settings import GPT2Settings
-
-MAX_PROMPT_CHARS = 6000
-"""The most that Discord sends as one option."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +22,9 @@ class Queue:
 
 def check_request(request: GenerationRequest, settings: GPT2Settings) -> None:
     """Raise :class:`InvalidRequest` where a value is out of bounds, whatever Discord has checked before."""
-    if not 1 <= request.count <= settings.max_count:
-        raise InvalidRequest(
-            message("invalid.number", field="count", given=request.count, low=1, high=settings.max_count)
-        )
+    low, high = settings.count_bounds
+    if not low <= request.count <= high:
+        raise InvalidRequest(message("invalid.number", field="count", given=request.count, low=low, high=high))
     if len(request.prompt) > MAX_PROMPT_CHARS:
         raise InvalidRequest(message("invalid.prompt", given=len(request.prompt), most=MAX_PROMPT_CHARS))
     check_sampling(request.sampling)

@@ -20,7 +20,7 @@ class FairQueue(Generic[Item]):
         return sum(len(items) for members in self._guilds.values() for items in members.values())
 
     def push(self, guild: Hashable, member: Hashable, item: Item) -> None:
-        """Add at the end of this member's own line."""
+        """Add at the end of this member's own requests."""
         self._guilds.setdefault(guild, {}).setdefault(member, deque()).append(item)
 
     def remove(self, item: Item) -> bool:
@@ -36,7 +36,7 @@ class FairQueue(Generic[Item]):
     def pop(self, may_go: Callable[[Item], bool] = lambda item: True) -> Item | None:
         """Take the next item that ``may_go``, or None. Its member and guild go to the end of their rings.
 
-        A member's line keeps its order: behind one that may not go, the same member's others wait too.
+        A member's requests keep their order: behind one that may not go, the same member's others wait too.
         """
         for guild, members in self._guilds.items():
             for member, items in members.items():

@@ -3,42 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-from plugins.gpt2.formatting import parameters, size, without_folders
 from plugins.gpt2.messages import Message, message
 from plugins.gpt2.model.constants import EMBEDDED_MODEL, OFFICIAL_CONFIGS, GPT2Config
 from plugins.gpt2.model.gpt2 import memory_plan
-from plugins.gpt2.protocol import ModelUnavailable
+from plugins.gpt2.protocol import ModelEntry, ModelUnavailable
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot import memory
-from townhall_bot.i18n import Words
+from townhall_bot.formatting import format_bytes
 
 SHARE_OF_MEMORY = 0.8
 """How much of the machine's memory one model may take to be offered; the system and the bot live in the rest."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One model to choose. Sizes are None where only its files would tell and they are not here."""
-
-    name: str
-    parameters: int | None
-    memory_bytes: int | None
-    on_disk: bool
-
-    def facts(self, words: Words) -> str | None:
-        """Return parameters and memory need, None where they are not known."""
-        if self.parameters is None or self.memory_bytes is None:
-            return None
-        return words("config.show.facts", parameters=parameters(self.parameters), memory=size(self.memory_bytes))
-
-    def label(self, words: Words) -> str:
-        """Return one line for a choice: name, parameters, memory need, and whether it has to be downloaded."""
-        place = words("config.label.on_disk" if self.on_disk else "config.label.absent")
-        facts = ", ".join(fact for fact in (self.facts(words), place) if fact)
-        return f"{without_folders(self.name)} · {facts}"[:100]
 
 
 class ModelCatalog:
@@ -46,7 +22,8 @@ class ModelCatalog:
 
     def __init__(self, settings: GPT2Settings, *, total_memory: Callable[[], int | None] = memory.total_bytes) -> None:
         self._settings = settings
-        total = total_memory() if settings.on_cpu else None  # how much a GPU has, loading will find out
+        plan = settings.known_plan()
+        total = total_memory() if plan is not None and plan.is_cpu else None  # what a GPU has, loading will find out
         names = settings.allowed_models or (EMBEDDED_MODEL, *self._official_that_fit(total))
         self.allowed = tuple(dict.fromkeys((settings.model, *names)))
         """The names that an admin may choose, the host's default first."""
@@ -54,46 +31,47 @@ class ModelCatalog:
     def check(self, name: str) -> None:
         """Raise :class:`ModelUnavailable` where the host does not allow ``name``, whoever asks."""
         budget, config = self._settings.memory_budget, OFFICIAL_CONFIGS.get(name)
-        if budget is not None and config is not None and self.memory_need(config) > budget:
-            raise ModelUnavailable(over_budget(name, self.memory_need(config), budget))
+        need = None if config is None else self.memory_need(config)
+        if budget is not None and need is not None and need > budget:
+            raise ModelUnavailable(over_budget(name, need, budget))
         if name in self.allowed:
             return
         models = ", ".join(self.allowed)
-        if config is not None and not self._settings.allowed_models:
-            raise ModelUnavailable(
-                message("unavailable.too_large", model=name, need=size(self.memory_need(config)), models=models)
-            )
+        if need is not None and not self._settings.allowed_models:
+            raise ModelUnavailable(message("unavailable.too_large", model=name, need=format_bytes(need), models=models))
         raise ModelUnavailable(message("unavailable.not_offered", model=name[:100], models=models))
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[ModelEntry]:
         """Return what an admin may choose from. Looks at the disk: a few milliseconds, not for the event loop."""
         return [self._entry(name) for name in self.allowed]
 
-    def memory_need(self, config: GPT2Config) -> int:
-        """Return the bytes that a model of this shape takes with the host's settings."""
-        return memory_plan(config, self._settings.planned_weights, self._settings.rows)
+    def memory_need(self, config: GPT2Config) -> int | None:
+        """Return the bytes that a model of this shape takes with the host's settings.
+
+        None where the device is not known yet; loading makes it known, and then checks what the model needs.
+        """
+        plan = self._settings.known_plan()
+        return None if plan is None else memory_plan(config, plan.weights, self._settings.rows)
 
     def _official_that_fit(self, total: int | None) -> list[str]:
-        return [
-            name
-            for name, config in OFFICIAL_CONFIGS.items()
-            if (total is None or self.memory_need(config) <= total * SHARE_OF_MEMORY)
-            and (self._settings.memory_budget is None or self.memory_need(config) <= self._settings.memory_budget)
-        ]
+        budget = self._settings.memory_budget
+        limits = [*(() if total is None else (total * SHARE_OF_MEMORY,)), *(() if budget is None else (budget,))]
+        needs = {name: self.memory_need(config) for name, config in OFFICIAL_CONFIGS.items()}
+        return [name for name, need in needs.items() if need is None or all(need <= limit for limit in limits)]
 
-    def _entry(self, name: str) -> Entry:
+    def _entry(self, name: str) -> ModelEntry:
         config = OFFICIAL_CONFIGS.get(name)
         folder = _folder_of(name, allow_pickle=self._settings.allow_pickle)
         if config is None and folder is not None:
             config = _config_in(folder)
         if config is None:
-            return Entry(name, None, None, folder is not None)
-        return Entry(name, config.parameters, self.memory_need(config), folder is not None)
+            return ModelEntry(name, None, None, folder is not None)
+        return ModelEntry(name, config.parameters, self.memory_need(config), folder is not None)
 
 
 def over_budget(name: str, need: int, budget: int) -> Message:
     """Return why the host's memory budget keeps a model out."""
-    return message("unavailable.over_budget", model=name[:100], need=size(need), budget=size(budget))
+    return message("unavailable.over_budget", model=name[:100], need=format_bytes(need), budget=format_bytes(budget))
 
 
 def _folder_of(name: str, *, allow_pickle: bool) -> Path | None:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from plugins.gpt2.engine.model_host import Build
 from plugins.gpt2.engine.notices import Progress
-from plugins.gpt2.formatting import size
 from plugins.gpt2.language_model import LanguageModel
 from plugins.gpt2.messages import Message, message
+from plugins.gpt2.model.device_plan import DevicePlan
 from plugins.gpt2.protocol import ModelUnavailable
 from plugins.gpt2.settings import GPT2Settings
+from townhall_bot.formatting import format_bytes
 
 if TYPE_CHECKING:
     from plugins.gpt2.checkpoint.checkpoint import Checkpoint
@@ -45,7 +46,7 @@ def check_disk(name: str, needed: int, budget: int) -> None:
 
     taken = sum(cached_repos().values())
     if taken + needed > budget:
-        sizes = {"needed": size(needed), "taken": size(taken), "budget": size(budget)}
+        sizes = {"needed": format_bytes(needed), "taken": format_bytes(taken), "budget": format_bytes(budget)}
         raise ModelUnavailable(message("unavailable.over_disk", model=name, **sizes))
 
 
@@ -60,6 +61,7 @@ class CheckpointSource:
         from plugins.gpt2.checkpoint.checkpoint import open_checkpoint
         from plugins.gpt2.model.gpt2 import memory_plan
 
+        plan = self._settings.device_plan()  # asks tinygrad where there is a choice, so here, off the event loop
         budget, checked = self._settings.disk_budget, False
 
         def report(progress: DownloadProgress) -> None:
@@ -70,25 +72,31 @@ class CheckpointSource:
                 checked = True
             percent = 100 * done // max(1, total)
             on_progress(
-                message("progress.downloading", model=name, done=size(done), total=size(total), percent=percent)
+                message(
+                    "progress.downloading",
+                    model=name,
+                    done=format_bytes(done),
+                    total=format_bytes(total),
+                    percent=percent,
+                )
             )
 
         checkpoint = open_checkpoint(name, allow_pickle=self._settings.allow_pickle, on_progress=report)
         return Opened(
-            memory_bytes=memory_plan(checkpoint.config, self._settings.planned_weights, self._settings.rows),
-            build=lambda: self._build(checkpoint),
+            memory_bytes=memory_plan(checkpoint.config, plan.weights, self._settings.rows),
+            build=lambda: self._build(checkpoint, plan),
         )
 
-    def _build(self, checkpoint: Checkpoint) -> Generator[Progress, None, LanguageModel]:
+    def _build(self, checkpoint: Checkpoint, plan: DevicePlan) -> Generator[Progress, None, LanguageModel]:
         from plugins.gpt2.model.gpt2 import loading
 
         settings = self._settings
         return (
             yield from loading(
                 checkpoint,
-                weights=settings.weights,
+                weights=plan.weights,
                 rows=settings.rows,
-                device=settings.device,
+                device=plan.device,
                 threads=settings.threads,
             )
         )

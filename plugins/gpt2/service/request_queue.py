@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
-from plugins.gpt2.protocol import GenerationError, GenerationRequest, Queued
+from plugins.gpt2.engine.notices import Failed, RequestEvent
+from plugins.gpt2.messages import Message
+from plugins.gpt2.protocol import Finished, GenerationError, GenerationRequest, Queued
 from plugins.gpt2.service.admission import Queue, check_share
 from plugins.gpt2.service.fair_queue import FairQueue
 from plugins.gpt2.service.request_state import RequestState
@@ -16,11 +18,17 @@ from plugins.gpt2.settings import GPT2Settings
 class RequestQueue:
     """The queue, and the requests that the engine has. Tells those who wait where they stand.
 
-    ``clock`` is in seconds. ``rows_of`` returns how many requests a model takes at once, None where it is not loaded.
+    ``clock`` is in seconds. ``rows_of`` returns how many requests a model takes at once, None where it is not loaded;
+    ``loading`` how far it is, where it is on its way.
     """
 
     def __init__(
-        self, settings: GPT2Settings, clock: Callable[[], float], rows_of: Callable[[str], int | None]
+        self,
+        settings: GPT2Settings,
+        clock: Callable[[], float],
+        *,
+        rows_of: Callable[[str], int | None],
+        loading: Callable[[str], Message | None],
     ) -> None:
         self.running: dict[int, RequestState] = {}
         """What the engine has, by key."""
@@ -28,6 +36,7 @@ class RequestQueue:
         self._settings = settings
         self._clock = clock
         self._rows_of = rows_of
+        self._loading = loading
         self._queue: FairQueue[RequestState] = FairQueue()
 
     def __len__(self) -> int:
@@ -67,20 +76,36 @@ class RequestQueue:
             state.begun = self._clock()
             yield state
 
+    def hear(self, notice: RequestEvent | Failed) -> RequestState | None:
+        """Take what the engine says about a request; return the request where that was its end."""
+        state = self.running.get(notice.key)
+        if state is None:
+            return None
+        news = notice.event if isinstance(notice, RequestEvent) else notice.error
+        state.put(news)
+        if not isinstance(news, Finished | GenerationError):
+            return None
+        if isinstance(news, Finished):
+            self.estimator.learn(state.request.model, news.timing)
+        del self.running[notice.key]
+        return state
+
     def announce(self, *, again: bool = False) -> None:
         """Tell those who wait their place where it changed; ``again`` repeats it with a new estimate."""
         order = self._queue.order()
         begins = self.estimator.begins(order, self.running.values())
         for ahead, state in enumerate(order):
             if again or state.ahead != ahead:
+                model = state.request.model
+                wait_s = begins[state.key] if self.estimator.knows(model) else None
                 state.ahead = ahead
-                state.put(Queued(ahead, begins[state.key] if self.estimator.knows(state) else None))
+                state.put(Queued(ahead, wait_s, self._loading(model)))
 
     def announce_loading(self, model: str) -> None:
         """Repeat the place of those who wait for ``model``: there is news of its loading."""
         for state in self._queue.order():
             if state.request.model == model and state.ahead is not None:
-                state.put(Queued(state.ahead))  # the wait until it is there is not known
+                state.put(Queued(state.ahead, loading=self._loading(model)))  # the wait until it is there is not known
 
     def reject(self, error: GenerationError, model: str | None = None) -> None:
         """End all who wait, or those who wait for ``model``."""

@@ -12,7 +12,7 @@ from plugins.gpt2.protocol import Event, Finished, GenerationError, GenerationRe
 class RequestState:
     """A request with its key in the engine. Everything here happens on the event loop.
 
-    ``submitted`` is in seconds of the service's clock. A slow listener costs no memory: news that it has not fetched
+    ``submitted`` is in seconds of the service's clock. A slow listener costs no memory: news that it has not heard yet
     are joined or replaced.
     """
 
@@ -47,12 +47,11 @@ class RequestState:
             self._news.append(news)
         self._arrived.set()
 
-    async def get(self, within: float) -> Event:
-        """Return the next event; raise the error that was put, or TimeoutError after ``within`` seconds."""
-        async with asyncio.timeout(within):
-            while not self._news:
-                self._arrived.clear()
-                await self._arrived.wait()
+    async def get(self) -> Event:
+        """Wait for the next event and return it; raise the error that was put."""
+        while not self._news:
+            self._arrived.clear()
+            await self._arrived.wait()
         news = self._news.popleft()
         if isinstance(news, GenerationError):
             raise news

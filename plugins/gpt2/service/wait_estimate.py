@@ -1,49 +1,74 @@
-"""When requests are likely to begin and to end, for those who ask how long it takes."""
+"""When requests are likely to begin and to end, by the speeds measured so far.
+
+Pure arithmetic on seconds. Counts are what was asked for, so a text that ends early only makes the wait shorter.
+"""
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Iterable, Sequence
 
 from plugins.gpt2.protocol import Timing
-from plugins.gpt2.service.pace import Pace, Work
 from plugins.gpt2.service.request_state import RequestState
+
+FIRST_GUESS_S = 10.0
+"""How long a request is taken to run before one was measured."""
+WEIGHT = 0.25
+"""How much the latest measurement counts against those before."""
 
 
 class WaitEstimator:
-    """Learns from what requests took. ``clock`` is in seconds, ``rows_of`` tells a model's places."""
+    """Remembers each model's seconds per token, prompt included, as the requests of late had it.
+
+    ``clock`` is in seconds, ``rows_of`` tells how many requests a model takes at once.
+    """
 
     def __init__(self, clock: Callable[[], float], rows_of: Callable[[str], int]) -> None:
-        self._pace = Pace()
         self._clock = clock
         self._rows_of = rows_of
+        self._seconds_per_token: dict[str, float] = {}
 
     def learn(self, model: str, timing: Timing) -> None:
-        """Take a finished request into account."""
-        self._pace.note(model, timing.new_tokens, (timing.total_ms - timing.queue_ms) / 1000)
+        """Take a finished request into account; one that ended before its first token says nothing of the speed."""
+        seconds = (timing.total_ms - timing.queue_ms) / 1000
+        if timing.new_tokens < 1 or seconds <= 0:
+            return
+        latest, before = seconds / timing.new_tokens, self._seconds_per_token.get(model)
+        self._seconds_per_token[model] = latest if before is None else before + (latest - before) * WEIGHT
 
     def expect(self, model: str, step_s: float) -> None:
-        """Take what loading a model measured: seconds of a step that gives each running request one token."""
-        self._pace.expect(model, step_s)
+        """Take what loading a model measured, until a request has told more: seconds of a step.
 
-    def knows(self, state: RequestState) -> bool:
-        """Tell whether anything was measured of the state's model."""
-        return self._pace.known(state.request.model)
+        A step gives each running request one token.
+        """
+        self._seconds_per_token.setdefault(model, step_s)
+
+    def knows(self, model: str) -> bool:
+        """Tell whether anything was measured of a model."""
+        return model in self._seconds_per_token
 
     def begins(self, waiting: Sequence[RequestState], running: Iterable[RequestState]) -> dict[int, float]:
         """Return in how many seconds each of ``waiting``, in their order, is likely to begin, by key."""
         running = list(running)
         result: dict[int, float] = {}
         for model in {state.request.model for state in waiting}:
-            mine = [state for state in waiting if state.request.model == model]
-            ahead = [self._work(state) for state in running if state.request.model == model]
-            starts = self._pace.starts(ahead, [self._work(state) for state in mine], self._rows_of(model))
-            result |= {state.key: start for state, start in zip(mine, starts, strict=True)}
+            ends = [self._left(state) for state in running if state.request.model == model]
+            ends += [0.0] * max(0, self._rows_of(model) - len(ends))
+            heapq.heapify(ends)  # when each row is free
+            for state in waiting:
+                if state.request.model == model:
+                    result[state.key] = ends[0]
+                    heapq.heapreplace(ends, ends[0] + self._left(state))
         return result
 
     def ends(self, state: RequestState, begins: dict[int, float]) -> float:
         """Return in how many seconds a request is likely to end, given what :meth:`begins` returned."""
-        return begins.get(state.key, 0.0) + self._pace.left(self._work(state))
+        return begins.get(state.key, 0.0) + self._left(state)
 
-    def _work(self, state: RequestState) -> Work:
+    def _left(self, state: RequestState) -> float:
+        """Return the seconds that a request still has to run, once it runs; never less than one token's."""
         running_s = 0.0 if state.begun is None else self._clock() - state.begun
-        return Work(state.request.model, state.request.count, running_s)
+        each = self._seconds_per_token.get(state.request.model)
+        if each is None:
+            return max(1.0, FIRST_GUESS_S - running_s)
+        return max(each, each * state.request.count - running_s)

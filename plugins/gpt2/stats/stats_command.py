@@ -12,12 +12,12 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from plugins.gpt2.chat.message_format import seconds
-from plugins.gpt2.formatting import Amount
+from plugins.gpt2.formatting import seconds
 from plugins.gpt2.messages import TEXTS
-from plugins.gpt2.service.service import GPT2Service
+from plugins.gpt2.protocol import TextGenerator
 from plugins.gpt2.stats.chart import draw
 from plugins.gpt2.stats.summary import DAY_S, KIND, Day, sum_up
+from townhall_bot.formatting import Amount
 from townhall_bot.i18n import Words
 from townhall_bot.store import Records
 
@@ -28,7 +28,7 @@ class StatsCommand:
     """Builds the command and carries it out. ``clock`` is Unix time, ``cache`` a folder for the drawing library."""
 
     def __init__(
-        self, service: GPT2Service, records: Records, cache: Path, *, clock: Callable[[], float] = time.time
+        self, service: TextGenerator, records: Records, cache: Path, *, clock: Callable[[], float] = time.time
     ) -> None:
         self._service = service
         self._records = records
@@ -48,7 +48,9 @@ class StatsCommand:
             day = sum_up(records, guild_id=interaction.guild_id, now=now)
             embed = await self._embed(words, day, now - self._started, in_server=interaction.guild_id is not None)
             files = []
-            if day.points:
+            if day.points and not interaction.app_permissions.attach_files:
+                embed.set_footer(text=words("stats.no_file"))
+            elif day.points:
                 picture = await asyncio.to_thread(draw, day.points, words, self._cache)
                 files = [discord.File(io.BytesIO(picture), PICTURE, description=words("stats.file"))]
                 embed.set_image(url=f"attachment://{PICTURE}")
@@ -57,7 +59,7 @@ class StatsCommand:
         return gpt2_stats
 
     async def _embed(self, words: Words, day: Day, uptime_s: float, *, in_server: bool) -> discord.Embed:
-        status = await self._service.status()
+        status = self._service.status()
         models = ", ".join(status.models)
         device = words("stats.device", models=models, device=status.device, dtype=status.dtype)
         embed = discord.Embed(title=words("stats.title"))

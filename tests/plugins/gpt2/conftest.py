@@ -18,7 +18,15 @@ from tests.plugins.gpt2.checkpoint.small_hub import CONFIG, REPO, SmallHub
 from tests.plugins.gpt2.fake_source import FakeSource, Start, settings
 from tools.random_checkpoint import write_checkpoint
 from townhall_bot.loopback import LoopbackDiscord, ManualClock, point_discord_at
+from townhall_bot.replies import LiveReply
 from townhall_bot.testkit import RATE_SCALE, undescribed
+
+
+@pytest.fixture(autouse=True)
+def answers_grow_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Edit a growing answer every 50 ms and not every 1.2 s: the Discord of the tests has a shorter minute, too."""
+    assert LiveReply.__init__.__kwdefaults__ is not None
+    monkeypatch.setitem(LiveReply.__init__.__kwdefaults__, "interval", 0.05)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import NamedTuple, TypedDict, Unpack
 
 from plugins.gpt2.plugin import GPT2Plugin
+from plugins.gpt2.protocol import TextGenerator
+from plugins.gpt2.service.model_catalog import ModelCatalog
 from plugins.gpt2.service.service import GPT2Service
 from plugins.gpt2.settings import GPT2Settings
 from tests.plugins.gpt2.fake_source import FakeSource, Gate
@@ -32,8 +34,8 @@ def plugin_with(source: FakeSource, **service_arguments: Unpack[ServiceArguments
     arguments: ServiceArguments = {"available_memory": lambda: None, **service_arguments}
 
     class WithFakeModels(GPT2Plugin):
-        def make_service(self, settings: GPT2Settings) -> GPT2Service:
-            return GPT2Service(settings, source, **arguments)
+        def make_service(self, settings: GPT2Settings, catalog: ModelCatalog) -> TextGenerator:
+            return GPT2Service(settings, source, catalog=catalog, **arguments)
 
     return WithFakeModels
 

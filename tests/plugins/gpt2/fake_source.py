@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from plugins.gpt2.messages import Message, message
-from plugins.gpt2.protocol import (
-    Event,
-    Finished,
-    GenerationError,
-    GenerationRequest,
-    Queued,
-    Started,
-    Text,
-)
 from plugins.gpt2.service.model_source import Opened
 from plugins.gpt2.service.service import GPT2Service
 from plugins.gpt2.settings import GPT2Settings
@@ -92,54 +82,3 @@ class FakeSource:
 def settings(**changes: object) -> GPT2Settings:
     values: dict[str, object] = {"model": "fake", "allowed_models": "fake,other,third,bad", "member_limit": 100}
     return GPT2Settings.model_validate(values | changes)
-
-
-class Asker:
-    """One request in a task of its own, and what it has got so far."""
-
-    def __init__(self, service: GPT2Service, request: GenerationRequest) -> None:
-        self.events: list[Event] = []
-        self.error: GenerationError | None = None
-        self._news = asyncio.Event()
-        self.task = asyncio.create_task(self._listen(service, request))
-
-    async def _listen(self, service: GPT2Service, request: GenerationRequest) -> None:
-        try:
-            async for event in service.generate(request):
-                self.events.append(event)
-                self._news.set()
-        except GenerationError as error:
-            self.error = error
-        finally:
-            self._news.set()
-
-    async def until(self, true: Callable[[], object]) -> None:
-        async with asyncio.timeout(20):
-            while not true():
-                self._news.clear()
-                await self._news.wait()
-
-    async def done(self) -> Asker:
-        async with asyncio.timeout(20):
-            await self.task
-        return self
-
-    async def leave(self) -> None:
-        self.task.cancel()
-        await asyncio.gather(self.task, return_exceptions=True)
-
-    @property
-    def text(self) -> str:
-        return "".join(event.piece for event in self.events if isinstance(event, Text))
-
-    @property
-    def places(self) -> list[int]:
-        return [event.ahead for event in self.events if isinstance(event, Queued)]
-
-    @property
-    def started(self) -> bool:
-        return any(isinstance(event, Started) for event in self.events)
-
-    @property
-    def finished(self) -> Finished | None:
-        return next((event for event in self.events if isinstance(event, Finished)), None)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from plugins.gpt2.doctor import checks
-from plugins.gpt2.model import compiler
+from plugins.gpt2.model import compiler, device_plan
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot import memory
 from townhall_bot.plugins import Check
@@ -40,18 +40,34 @@ def test_without_a_compiler_the_cure_is_named(monkeypatch: pytest.MonkeyPatch) -
     assert "apt install clang" in failing.cure
 
 
-@pytest.mark.parametrize("device", ["CUDA", "cuda:1"])
-def test_a_gpu_that_is_named_needs_no_compiler(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("device", "named"), [("CUDA", "CUDA"), ("cuda:1", "CUDA:1")])
+def test_a_gpu_that_is_named_needs_no_compiler(device: str, named: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiler, "choose", no_compiler)
-    assert lines(device=device)["gpt2 compiler"].detail == f"not needed for {device}"
+    assert lines(device=device)["gpt2 compiler"].detail == f"not needed for {named}"
 
 
-def test_a_gpu_that_tinygrad_finds_needs_no_compiler_either(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("chosen", ["CUDA", None])
+def test_a_gpu_that_tinygrad_finds_needs_no_compiler_either(
+    chosen: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEV", "")
+    monkeypatch.setattr(compiler, "has_gpu", lambda: True)
     monkeypatch.setattr(compiler, "choose", no_compiler)
-    monkeypatch.setattr("plugins.gpt2.model.device.default_device", lambda: "CUDA")
-    assert lines()["gpt2 compiler"].detail == "not needed for CUDA"
-    monkeypatch.setattr("plugins.gpt2.model.device.default_device", lambda: "CPU")
-    assert not lines()["gpt2 compiler"].ok
+    monkeypatch.setattr("plugins.gpt2.model.device.default_device", lambda: chosen)
+    monkeypatch.setattr(device_plan, "_ask_tinygrad", device_plan._ask_tinygrad.__wrapped__)
+    found = lines()["gpt2 compiler"]
+    assert (found.ok, found.detail) == ((True, "not needed for CUDA") if chosen else (False, "no C compiler works"))
+
+
+def test_a_device_that_tinygrad_cannot_choose_is_told_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(device: str | None, weights: str | None) -> None:
+        raise ValueError("tinygrad cannot choose a device: CUDA=1 is deprecated")
+
+    monkeypatch.setattr("plugins.gpt2.settings.plan_for", refuse)
+    failing = lines()["gpt2 device"]
+    assert not failing.ok
+    assert "CUDA=1" in failing.detail
+    assert "TOWNHALL_GPT2_DEVICE" in failing.cure
 
 
 def test_a_compiler_that_cc_names_is_cured_by_unsetting_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,9 +79,9 @@ def test_a_compiler_that_cc_names_is_cured_by_unsetting_it(monkeypatch: pytest.M
 
 
 def test_a_device_that_is_not_here_is_named_with_its_cure() -> None:
-    failing = lines(device="TPU")["gpt2 device"]
+    failing = lines(device="CUDA:99")["gpt2 device"]
     assert not failing.ok
-    assert "'TPU'" in failing.detail
+    assert "'CUDA:99'" in failing.detail
     assert "TOWNHALL_GPT2_DEVICE" in failing.cure
     assert lines(device="CPU")["gpt2 device"].ok
 

@@ -73,7 +73,11 @@ async def test_the_same_seed_gives_the_same_text(start_townhall: StartTownhall, 
 
 
 @pytest.mark.parametrize(
-    "options", ["count:0", "count:301", "temperature:2.5", "top_k:-1", "top_p:1.5", "seed:-1", "count:many"]
+    "options",
+    [
+        *("count:0", "count:301", "temperature:2.5", "top_k:-1", "top_p:1.5", "seed:-1", "count:many"),
+        *("min_p:-0.1", "min_p:1.5", "repetition_penalty:0.9", "repetition_penalty:2.1"),
+    ],
 )
 async def test_discord_itself_refuses_what_is_out_of_range(
     start_townhall: StartTownhall, ada: Person, options: str

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from plugins.gpt2.engine.sampling import BOUNDS, check_sampling
+from plugins.gpt2.engine.sampling import check_sampling
+from plugins.gpt2.protocol import BOUNDS
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.settings import SettingsError, load_settings
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from townhall_bot.cli import main
+from townhall_bot.discordpy.endpoints import pointed_at
 from townhall_bot.loopback import Change, LoopbackDiscord
 from townhall_bot.store import lock
 
@@ -35,7 +36,7 @@ def test_run_with_a_token_that_discord_refuses_says_so(
     server_beside: LoopbackDiscord, monkeypatch: pytest.MonkeyPatch, capsys: Output
 ) -> None:
     monkeypatch.setenv("TOWNHALL_TOKEN", "an old one")
-    assert main(["run"]) == 1
+    assert main(["run"]) == 2
     shown = capsys.readouterr().err
     assert "does not accept TOWNHALL_TOKEN" in shown
     assert "an old one" not in shown
@@ -83,8 +84,8 @@ def test_run_can_be_stopped_while_it_starts(
 
 def test_run_without_a_network_says_so(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
     monkeypatch.setenv("TOWNHALL_TOKEN", "any")
-    monkeypatch.setattr("discord.http.Route.BASE", "http://127.0.0.1:9/api/v10")
-    assert main(["run"]) == 1
+    with pointed_at("http://127.0.0.1:9/api/v10"):
+        assert main(["run"]) == 1
     assert "Discord cannot be reached" in capsys.readouterr().err
 
 
@@ -105,4 +106,4 @@ def test_run_writes_json_lines_where_the_host_wants_them(
     monkeypatch.setenv("TOWNHALL_LOG_FORMAT", "JSON")
     assert run_until_connected() == 0
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    assert "stopping" in [line["message"] for line in lines]
+    assert "stopping, on SIGTERM" in [line["message"] for line in lines]

@@ -13,15 +13,18 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from townhall_bot.cli import main, setup
-from townhall_bot.cli.env_file import readable_by_others, set_secret
+from townhall_bot.cli.env_file import set_secret
+from townhall_bot.files import readable_by_others
 from townhall_bot.loopback import LoopbackDiscord
+from townhall_bot.loopback.world import permissions
+from townhall_bot.ops import discord_account
 
 AT = """
 import sys
-from discord.http import Route
-Route.BASE = sys.argv[1]
 from townhall_bot.cli import main
-sys.exit(main(["setup"]))
+from townhall_bot.discordpy.endpoints import pointed_at
+with pointed_at(sys.argv[1]):
+    sys.exit(main(["setup"]))
 """
 
 
@@ -85,8 +88,13 @@ async def test_the_invitation_asks_for_the_least(discord_server: LoopbackDiscord
     asked = parse_qs(urlsplit(link).query)
     assert asked["client_id"] == [str(discord_server.world.application.id)]
     assert asked["scope"] == ["bot applications.commands"]
-    # View Channels, Send Messages, Attach Files, Send Messages in Threads; no more.
-    assert int(asked["permissions"][0]) == 1 << 10 | 1 << 11 | 1 << 15 | 1 << 38
+    # View Channels, Send Messages, Embed Links, Attach Files, Read Message History, Send Messages in Threads; no more.
+    assert int(asked["permissions"][0]) == 1 << 10 | 1 << 11 | 1 << 14 | 1 << 15 | 1 << 16 | 1 << 38
+
+
+def test_the_local_discord_gives_the_bot_what_the_invitation_asks_for() -> None:
+    """It gave more, and what the real one refused worked here."""
+    assert permissions.BOT == discord_account.LEAST_PERMISSIONS
 
 
 @pytest.mark.parametrize("typed", ["\x1b[A", "with space", "t\u00f6ken"])

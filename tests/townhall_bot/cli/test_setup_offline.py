@@ -5,18 +5,18 @@ import sys
 from pathlib import Path
 
 import pytest
-from discord.http import Route
 
 from townhall_bot.cli import main
+from townhall_bot.discordpy.endpoints import pointed_at
 
 
 def test_where_discord_cannot_be_reached_nothing_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(Route, "BASE", "http://127.0.0.1:1")  # where nobody listens
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a.token.perhaps\n")))
-    assert main(["setup"]) == 1
+    with pointed_at("http://127.0.0.1:1"):  # where nobody listens
+        assert main(["setup"]) == 1
     told = capsys.readouterr().err
     assert "Discord cannot be reached" in told
     assert "Nothing was written" in told

@@ -6,11 +6,13 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+import aiohttp
 import discord
 import pytest
 
+from townhall_bot import backoff
 from townhall_bot.discordpy import retries
-from townhall_bot.loopback import LoopbackDiscord, Person, TownhallWorld
+from townhall_bot.loopback import Change, LoopbackDiscord, Person, TownhallWorld
 from townhall_bot.loopback.faults.climates import Climate
 from townhall_bot.plugins import Plugin
 from townhall_bot.replies import LiveReply
@@ -23,10 +25,7 @@ Fail = Callable[[LoopbackDiscord], object]
 CALLBACK, FOLLOW_UP, ANSWER = "/interactions/*/callback", "/webhooks/*", "/webhooks/*/messages/@original"
 
 
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retries, "PAUSES", (0.0,) * 3)
-    monkeypatch.setattr(retries, "FIRST_ANSWER_PAUSES", (0.0,) * 3)
+pytestmark = pytest.mark.usefixtures("no_pauses")
 
 
 async def greet(interaction: discord.Interaction) -> None:
@@ -93,10 +92,55 @@ async def test_a_first_answer_that_was_given_up_is_not_the_end(
         assert await LiveReply(interaction, interval=0.001).finish("complete")
 
     townhall = await start_townhall(plugin_doing(act))
-    discord_server.weather.cut("POST", CALLBACK, times=4, after=True)
+    discord_server.weather.cut("POST", CALLBACK, times=retries.FIRST_ANSWER.attempts, after=True)
     turn = await ada.type("/act")
     assert await townhall.settled(turn) is None
     assert turn.text == "complete"
+
+
+async def test_who_answers_again_after_giving_up_is_told_that_it_had_arrived(
+    start_townhall: StartTownhall, plugin_doing: PluginDoing, discord_server: LoopbackDiscord, ada: Person
+) -> None:
+    async def act(interaction: discord.Interaction) -> None:
+        with pytest.raises(aiohttp.ClientError):
+            await interaction.response.send_message("here")
+        await interaction.response.send_message("here")
+
+    townhall = await start_townhall(plugin_doing(act))
+    discord_server.weather.cut("POST", CALLBACK, times=retries.FIRST_ANSWER.attempts, after=True)
+    turn = await ada.type("/act")
+    assert await townhall.settled(turn) is None
+    assert turn.text == "here"
+
+
+async def test_attempts_do_not_multiply(
+    start_townhall: StartTownhall, plugin_doing: PluginDoing, discord_server: LoopbackDiscord, ada: Person
+) -> None:
+    async def act(interaction: discord.Interaction) -> None:
+        await interaction.response.defer(thinking=True)
+        discord_server.weather.answer("PATCH", ANSWER, 503, times=100)
+        before = len(discord_server.requests)
+        assert not await LiveReply(interaction).finish("lost")
+        tried.append(len(discord_server.requests) - before)
+
+    tried: list[int] = []
+    townhall = await start_townhall(plugin_doing(act))
+    assert await townhall.settled(await ada.type("/act")) is None
+    assert tried == [retries.LASTING.attempts]
+
+
+async def test_a_final_text_outlives_more_rate_limits_than_discord_py_waits_out(
+    start_townhall: StartTownhall, plugin_doing: PluginDoing, discord_server: LoopbackDiscord, ada: Person
+) -> None:
+    async def act(interaction: discord.Interaction) -> None:
+        await interaction.response.defer(thinking=True)
+        discord_server.weather.answer("PATCH", ANSWER, 429, retry_after=0.001, times=7)
+        assert await LiveReply(interaction).finish("at last")
+
+    townhall = await start_townhall(plugin_doing(act))
+    turn = await ada.type("/act")
+    assert await townhall.settled(turn) is None
+    assert turn.text == "at last"
 
 
 @pytest.mark.parametrize(("status", "after"), [(503, False), (502, False), (500, True)])
@@ -218,28 +262,11 @@ async def test_the_bot_starts_in_a_storm(
     assert turn.text == "good day"
 
 
-async def test_a_new_session_is_asked_for_at_once_and_then_at_discord_s_pace(
-    start_townhall: StartTownhall, discord_server: LoopbackDiscord, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    waits = []
-
-    async def sleep(seconds: float) -> None:
-        waits.append(round(seconds, 1))
-
-    townhall = await start_townhall()
-    monkeypatch.setattr("townhall_bot.bot.asyncio.sleep", sleep)
-    townhall.bot._next_identify = 0.0
-    for _ in range(3):
-        await townhall.bot.before_identify_hook(None)
-    assert waits == [0.0, 5.0, 10.0]
-
-
 async def test_in_a_storm_every_text_arrives_whole(
     start_townhall: StartTownhall, discord_server: LoopbackDiscord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Twenty members at once, a gateway in trouble every few milliseconds; the soak does this for minutes."""
-    monkeypatch.setattr(retries, "PAUSES", (0.0, 0.01, 0.02, 0.04))
-    monkeypatch.setattr(retries, "FIRST_ANSWER_PAUSES", (0.0, 0.01, 0.02, 0.04, 0.08, 0.16))
+    monkeypatch.setattr(backoff, "uniform", lambda low, high: high / 50)
     text = " ".join(f"word{number}" for number in range(600))
 
     class Writer(Plugin):
@@ -259,16 +286,34 @@ async def test_in_a_storm_every_text_arrives_whole(
 
     storm = Climate(
         "storm", rate_limited=0.1, retry_after=(0.01, 0.05), failing=0.1, cut=0.1, slow=0.1, slow_for=(0.0, 0.02),
-        doubled=0.2, late=0.2, late_for=(0.0, 0.02), incident_every=0.05, skew=30.0,
+        doubled=0.2, late=0.2, late_for=(0.0, 0.02), incident_every=0.1, skew=30.0,
         incidents=("drop", "cut", "reconnect", "invalid but resumable"),
     )  # fmt: skip
-    discord_server.weather.begin(storm, seed=3)
     townhall = await start_townhall(Writer)
+    discord_server.weather.begin(storm, seed=3)
     guild = discord_server.townhall().guild
-    turns = [await guild.add_member(f"member{number}").type("/write") for number in range(20)]
+    turns = [await Person(guild.add_member(f"member{number}")).type("/write") for number in range(20)]
     for turn in turns:
         assert await townhall.settled(turn, 60) is None
         # A page may stand there twice where only Discord's answer was lost; none is missing.
         assert set(re.findall(r"word\d+", turn.text)) == set(text.split())
         assert not any(message.thinking for message in turn.messages)
     assert discord_server.weather.happened["connections cut"] > 0
+
+
+async def test_a_first_connection_that_breaks_is_made_again(
+    start_townhall: StartTownhall, plugin_doing: PluginDoing, discord_server: LoopbackDiscord, ada: Person
+) -> None:
+    """discord.py asked a connection that never stood where to go on, and the bot ended with a traceback."""
+    broken: list[Change] = []
+
+    def cut_the_first(change: Change) -> None:
+        if change.kind == "bot_connected" and not broken:
+            broken.append(change)
+            discord_server.weather.cut_gateway()
+
+    discord_server.world.subscribe(cut_the_first)
+    townhall = await start_townhall(plugin_doing(greet))
+    turn = await ada.type("/act")
+    assert await townhall.settled(turn) is None
+    assert broken

@@ -8,14 +8,10 @@ import aiohttp
 import discord
 import pytest
 
-from townhall_bot.discordpy import retries
 from townhall_bot.loopback import LoopbackDiscord
 from townhall_bot.testkit import RunningTownhall
 
-
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retries, "PAUSES", (0.0,) * 3)
+pytestmark = pytest.mark.usefixtures("no_pauses")
 
 
 @pytest.fixture

@@ -65,4 +65,4 @@ async def bot(connect: Connect) -> ExampleBot:
 def needs_description() -> None:
     """Skip where Discord's OpenAPI description is not at hand."""
     if checker(find_description()) is None:
-        pytest.skip(f"Discord's OpenAPI description, or jsonschema, is not here; {DESCRIPTION_VARIABLE} may name it")
+        pytest.skip(f"Discord's OpenAPI description, or jsonschema-rs, is not here; {DESCRIPTION_VARIABLE} may name it")

@@ -20,6 +20,7 @@ from townhall_bot.plugins import Check, Plugin, discovery
 from townhall_bot.plugins.discovery import gather
 from townhall_bot.plugins.host import LoadedPlugin
 from townhall_bot.plugins.registry import FAILURE_KEY, UNWELL_KEY
+from townhall_bot.rehearsal import rehearse
 from townhall_bot.settings import Settings
 from townhall_bot.store import Store, lock
 from townhall_bot.testkit import StartTownhall
@@ -45,7 +46,7 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 async def examine(**options: Any) -> dict[str, Check]:
-    return {check.name: check async for check in doctor.examine(env_file=None, **options)}
+    return {check.name: check async for check in doctor.examine(rehearse, env_file=None, **options)}
 
 
 async def test_a_healthy_machine_passes_every_check(plugins: object, data_dir: Path) -> None:
@@ -132,7 +133,7 @@ async def test_a_plugins_own_checks_are_lines_of_the_report(plugins: list[type[P
 
 async def test_checks_that_fail_are_a_failing_line(plugins: list[type[Plugin]], data_dir: Path) -> None:
     plugins.append(Careless)
-    check = {check.detail: check async for check in doctor.examine(env_file=None)}
+    check = {check.detail: check async for check in doctor.examine(rehearse, env_file=None)}
     assert not check["its checks() failed: RuntimeError: forgot how"].ok
 
 
@@ -196,14 +197,14 @@ def test_little_memory_and_a_full_disk_fail(monkeypatch: pytest.MonkeyPatch, tmp
     class Usage(NamedTuple):
         free: int
 
-    monkeypatch.setattr(doctor, "available_memory", lambda: 50_000_000)
+    monkeypatch.setattr(doctor, "available_bytes", lambda: 50_000_000)
     monkeypatch.setattr("shutil.disk_usage", lambda _: Usage(1000))
     assert "the bot alone needs 300 MB" in doctor.memory().cure
     assert not doctor.disk(tmp_path / "not" / "there" / "yet").ok
 
 
 def test_a_system_that_does_not_tell_its_memory_passes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "available_memory", lambda: None)
+    monkeypatch.setattr(doctor, "available_bytes", lambda: None)
     assert doctor.memory().ok
 
 

@@ -17,6 +17,7 @@ from townhall_bot.plugins import Check, Plugin, discovery
 from townhall_bot.plugins.discovery import gather
 from townhall_bot.plugins.host import LoadedPlugin
 from townhall_bot.plugins.registry import FAILURE_KEY
+from townhall_bot.rehearsal import rehearse
 from townhall_bot.settings import Settings
 from townhall_bot.store import MIGRATIONS, Store
 from townhall_bot.store.schema import APPLICATION_ID
@@ -73,7 +74,7 @@ def names(folder: Path) -> list[str]:
 
 
 async def examine() -> dict[str, Check]:
-    return {check.name: check async for check in doctor.examine(env_file=None, online=False)}
+    return {check.name: check async for check in doctor.examine(rehearse, env_file=None, online=False)}
 
 
 async def test_an_older_database_stays_as_it_is_and_the_host_is_told_what_will_become_of_it(data_dir: Path) -> None:

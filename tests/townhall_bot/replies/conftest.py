@@ -1,17 +1,15 @@
-"""What is tried again is tried again at once, and a member has a text grow."""
+"""A member has a text grow; what is tried again is tried again at once."""
 
 import pytest
 
 from tests.townhall_bot.replies.growing import Act, Perform, PluginDoing
-from townhall_bot.discordpy import retries
 from townhall_bot.loopback import Person, Turn
 from townhall_bot.testkit import StartTownhall
 
 
 @pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retries, "PAUSES", (0.0,) * 3)
-    monkeypatch.setattr(retries, "FIRST_ANSWER_PAUSES", (0.0,) * 3)
+def always_at_once(no_pauses: None) -> None:
+    """A text that is tried again is tried again at once."""
 
 
 @pytest.fixture

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 import discord
 import pytest
 
 from tests.townhall_bot.replies.growing import ANSWER, Perform, PluginDoing, an_edit, the_answer
-from townhall_bot.loopback import LoopbackDiscord, Person
+from townhall_bot import backoff
+from townhall_bot.loopback import LoopbackDiscord, Person, TownhallWorld
 from townhall_bot.replies import LiveReply, Refusal, sanitize
 from townhall_bot.replies.paging import MESSAGE_LIMIT, split
 from townhall_bot.testkit import StartTownhall
@@ -46,21 +48,27 @@ async def test_the_end_is_tried_again_at_growing_distances_where_discord_is_away
     perform: Perform, discord_server: LoopbackDiscord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[float] = []
+    mine: list[asyncio.Task[Any] | None] = []
     sleep = asyncio.sleep
 
     async def act(interaction: discord.Interaction) -> None:
         await interaction.response.defer(thinking=True)
-        discord_server.weather.cut("PATCH", ANSWER, times=14)
+        discord_server.weather.cut("PATCH", ANSWER, times=6)
+        mine.append(asyncio.current_task())
         with monkeypatch.context() as quick:
+            quick.setattr(backoff, "uniform", lambda low, high: high)
             quick.setattr(asyncio, "sleep", note)
-            assert await LiveReply(interaction, interval=1.25).finish("still here")
+            assert await LiveReply(interaction).finish("still here")
 
     async def note(seconds: float, result: None = None) -> None:
+        if asyncio.current_task() not in mine:  # the bot's own watch, say
+            await sleep(seconds, result)
+            return
         waited.append(seconds)
         await sleep(0, result)
 
     assert (await perform(act)).text == "still here"
-    assert [seconds for seconds in waited if seconds in (1.25, 2.5, 5.0, 10.0)] == [1.25, 2.5, 5.0]
+    assert [seconds for seconds in waited if seconds >= 0.5] == [0.5, 1.0, 2.0, 4.0, 8.0, 10.0]
 
 
 @pytest.mark.parametrize(("pages", "messages", "files"), [(3, 3, 0), (4, 1, 1)])
@@ -164,3 +172,19 @@ async def test_an_answer_that_comes_too_late_is_no_surprise_worth_a_traceback(
     assert isinstance(await running.settled(turn), discord.NotFound)
     assert "could not be answered in time" in caplog.text
     assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+async def test_where_no_file_may_be_attached_a_long_text_comes_in_pages_and_says_that_it_goes_on(
+    perform: Perform, discord_server: LoopbackDiscord, world: TownhallWorld
+) -> None:
+    bot, files = discord_server.world.bot, discord.Permissions(attach_files=True)
+    world.guild.overwrite(world.channels["general"], bot, deny=files)
+
+    async def act(interaction: discord.Interaction) -> None:
+        await interaction.response.defer(thinking=True)
+        assert await LiveReply(interaction).finish(text_of(9))
+
+    turn = await perform(act)
+    assert [len(message.attachments) for message in turn.messages] == [0, 0, 0]
+    assert max(len(message.content) for message in turn.messages) <= MESSAGE_LIMIT
+    assert "needs the permission Attach Files" in turn.messages[-1].content

@@ -12,6 +12,8 @@ class Event:
 
     ``status`` None with ``cut`` False only holds them, for ``delay`` seconds or until :meth:`release`. ``after`` lets
     the request take effect first, so that only its answer is lost.
+    ``body`` is a web page in place of what Discord would say, as a proxy before it answers;
+    ``code`` is one of Discord's error codes.
     """
 
     method: str
@@ -23,6 +25,8 @@ class Event:
     cut: bool = False
     after: bool = False
     delay: float = 0.0
+    body: str | None = None
+    code: int = 0
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     released: asyncio.Event | None = None
 

@@ -62,10 +62,13 @@ class Weather:
 
     def answer(
         self, method: str, path: str, status: int, *, times: int = 1, retry_after: float = 0.0,
-        is_global: bool = False, after: bool = False,
+        is_global: bool = False, after: bool = False, body: str | None = None, code: int = 0,
     ) -> Event:  # fmt: skip
-        """Answer the next ``times`` requests with an error status; 429 takes ``retry_after`` seconds."""
-        return self._add(Event(method, path, times, status, retry_after, is_global, after=after))
+        """Answer the next ``times`` requests with an error status; 429 takes ``retry_after`` seconds.
+
+        ``body`` is a web page in place of Discord's answer, ``code`` the error code in one of Discord's own.
+        """
+        return self._add(Event(method, path, times, status, retry_after, is_global, after=after, body=body, code=code))
 
     def cut(self, method: str, path: str, *, times: int = 1, after: bool = False) -> Event:
         """Close the connection of the next ``times`` requests without an answer."""

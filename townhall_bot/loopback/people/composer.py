@@ -36,10 +36,10 @@ def check_allowed(command: Command, user: User, channel: Channel) -> None:
     if guild is None:
         return
     held = permissions.in_channel(channel, user.id)
-    if not held & discord.Permissions.use_application_commands.flag:
+    if not permissions.allows(held, "use_application_commands"):
         raise CommandRefused(f"{user.display_name} lacks Use Application Commands in #{channel.name}")
     default = command.definition.get("default_member_permissions")
-    if default is None or held & discord.Permissions.administrator.flag:
+    if default is None or permissions.allows(held, "administrator"):
         return
     needed = discord.Permissions(int(default))
     lacking = permissions.missing(held, needed)

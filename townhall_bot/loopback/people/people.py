@@ -6,27 +6,27 @@ import mimetypes
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import discord
-
 from townhall_bot.loopback.people import composer, forms
 from townhall_bot.loopback.people.option_values import CommandRefused, Scope
 from townhall_bot.loopback.people.turn import Turn
 from townhall_bot.loopback.world import permissions
 from townhall_bot.loopback.world.enums import SELECTS, CommandType, InteractionType
-from townhall_bot.loopback.world.state import Attachment, Channel, Interaction, Message, Payload, User
+from townhall_bot.loopback.world.state import Attachment, Channel, Interaction, Member, Message, Payload
 
 if TYPE_CHECKING:
-    from townhall_bot.loopback.world.guild import Guild
     from townhall_bot.loopback.world.world import World
 
 
 class Person:
-    """Somebody with an account and a home server. What their client would not send is refused."""
+    """Somebody at a keyboard, at home in the server that they are a member of.
 
-    def __init__(self, world: World, user: User, guild: Guild) -> None:
-        self._world = world
-        self.user = user
-        self.guild = guild
+    What their client would not send is refused.
+    """
+
+    def __init__(self, member: Member) -> None:
+        self._world: World = member.guild.world
+        self.user = member.user
+        self.guild = member.guild
 
     def __repr__(self) -> str:
         return f"<Person {self.name}>"
@@ -137,7 +137,7 @@ class Person:
     ) -> Message:
         """Write an ordinary message. Raises :class:`CommandRefused` where that is not allowed."""
         place = self._place(channel)
-        if not permissions.in_channel(place, self.id) & discord.Permissions.send_messages.flag:
+        if not permissions.allows(permissions.in_channel(place, self.id), "send_messages"):
             raise CommandRefused(f"{self.name} lacks Send Messages in #{place.name}")
         return self._world.say(self.user, place, text, reply_to, [self._upload(*f) for f in files])
 

@@ -26,7 +26,8 @@ async def gateway(call: Call) -> Any:
 
 async def gateway_bot(call: Call) -> Any:
     """Return where the gateway listens, with the advice for shards."""
-    limit = {"total": 1000, "remaining": 1000, "reset_after": 0, "max_concurrency": 1}
+    left = max(0, call.world.application.sessions_left)
+    limit = {"total": 1000, "remaining": left, "reset_after": 3_600_000, "max_concurrency": 1}
     return {"url": gateway_url(call), "shards": 1, "session_start_limit": limit}
 
 

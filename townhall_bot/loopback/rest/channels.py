@@ -23,7 +23,7 @@ NONCE_SECONDS = 300.0
 def _need(call: Call, channel: Channel, *names: str) -> None:
     """Raise 50001 where the bot does not see the channel, 50013 where it lacks a named permission there."""
     bits = permissions.in_channel(channel, call.world.bot.id)
-    if not bits & discord.Permissions.view_channel.flag:
+    if not permissions.allows(bits, "view_channel"):
         raise errors.missing_access()
     if permissions.missing(bits, discord.Permissions(**dict.fromkeys(names, True))):
         raise errors.missing_permissions()

@@ -30,7 +30,7 @@ def write(call: Call, message: Message, body: Payload, *, creating: bool, root: 
     draft = copy.copy(message)
     _check_shapes(body, root)
     if "content" in body:
-        draft.content = body["content"] or ""
+        draft.content = (body["content"] or "").strip()  # Discord keeps no white space around a message
     if "embeds" in body:
         draft.embeds = [{"type": "rich", **embed} for embed in body["embeds"] or []]
     if "components" in body:

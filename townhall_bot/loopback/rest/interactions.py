@@ -9,7 +9,7 @@ from townhall_bot.loopback.rest import compose
 from townhall_bot.loopback.rest.routing import Call, Route
 from townhall_bot.loopback.wire import message_payloads
 from townhall_bot.loopback.wire.rate_limits import Rate
-from townhall_bot.loopback.world import errors
+from townhall_bot.loopback.world import errors, permissions
 from townhall_bot.loopback.world.components import check_modal
 from townhall_bot.loopback.world.enums import CommandType, InteractionType, MessageFlag, MessageType, ResponseType
 from townhall_bot.loopback.world.errors import FormErrors
@@ -26,6 +26,13 @@ ALLOWED: dict[InteractionType, tuple[ResponseType, ...]] = {
 """Which first answers each kind of interaction takes."""
 
 
+def _may_attach(call: Call, interaction: Interaction) -> None:
+    """Raise 50013 where an answer has files and the bot may not attach any in this channel."""
+    bits = permissions.in_channel(interaction.channel, call.world.bot.id)
+    if call.uploads and not permissions.allows(bits, "attach_files"):
+        raise errors.missing_permissions()
+
+
 async def answer(call: Call) -> Any:
     """Take the first answer: within 3 seconds, once."""
     interaction = call.world.interactions.get(call.id("interaction_id"))
@@ -35,6 +42,7 @@ async def answer(call: Call) -> Any:
         raise errors.already_acknowledged()
     if call.world.is_overdue(interaction):
         raise errors.unknown_interaction()
+    _may_attach(call, interaction)
     kind = _response_type(call.form, interaction)
     data = call.form.get("data") or {}
     if kind in MESSAGES:
@@ -149,6 +157,7 @@ def _message(call: Call) -> tuple[Interaction, Message]:
 async def follow_up(call: Call) -> Any:
     """Post a further message; the first one after a "thinking" answer takes that one's place."""
     interaction = _interaction(call)
+    _may_attach(call, interaction)
     original = interaction.original
     if original is not None and original.thinking:
         compose.write(call, original, _without_flags(call.form), creating=True)
@@ -175,7 +184,8 @@ async def get(call: Call) -> Any:
 
 async def edit(call: Call) -> Any:
     """Edit the original or a follow-up."""
-    _, message = _message(call)
+    interaction, message = _message(call)
+    _may_attach(call, interaction)
     compose.write(call, message, call.form, creating=False)
     call.world.edited(message)
     return message_payloads.message(message, call.world.base_url)

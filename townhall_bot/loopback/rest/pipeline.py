@@ -101,6 +101,10 @@ class Pipeline:
             if request.transport is not None:
                 request.transport.close()
             return web.Response(status=502)
+        if event.body is not None:
+            return web.Response(status=event.status or 200, text=event.body, content_type="text/html")
+        if event.code:
+            return _json({"message": f"Refused with code {event.code}", "code": event.code}, event.status or 400, {})
         if event.status == 429:
             name = f"{route.method} {route.path}"
             return _too_many(self._limiter.exhausted(route.rate, name, event.retry_after, is_global=event.is_global))

@@ -10,9 +10,9 @@ from pathlib import Path
 from aiohttp import web
 
 from townhall_bot.loopback.people.people import Person
+from townhall_bot.loopback.server import LoopbackDiscord
 from townhall_bot.loopback.web.access import FILE_POLICY, Access, add_headers
 from townhall_bot.loopback.web.tab import Tab
-from townhall_bot.loopback.wire.server import LoopbackDiscord
 
 log = logging.getLogger("townhall.loopback")
 

@@ -14,8 +14,8 @@ from aiohttp import WSMsgType, web
 from townhall_bot.loopback.people.option_values import CommandRefused
 from townhall_bot.loopback.people.people import Person
 from townhall_bot.loopback.people.turn import Turn
+from townhall_bot.loopback.server import LoopbackDiscord
 from townhall_bot.loopback.web import traffic, views
-from townhall_bot.loopback.wire.server import LoopbackDiscord
 from townhall_bot.loopback.world.enums import ResponseType
 from townhall_bot.loopback.world.errors import DiscordError
 from townhall_bot.loopback.world.events import Change
@@ -174,7 +174,8 @@ class Tab:
 
     async def _menu(self, action: Payload) -> None:
         target: Message | Person
-        target = self._message(action) if "message" in action else self._discord.world.people[int(action["user"])]
+        members = self.person.guild.members
+        target = self._message(action) if "message" in action else Person(members[int(action["user"])])
         self._started(action, await self.person.use_menu(str(action["name"]), target, self._channel(action)))
 
     async def _complete(self, action: Payload) -> None:

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from townhall_bot.loopback.wire.server import LoopbackDiscord
+from townhall_bot.loopback.server import LoopbackDiscord
 from townhall_bot.loopback.world.state import Interaction, Message, Payload
 
 HIDDEN = "(token)"

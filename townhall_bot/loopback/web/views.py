@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import discord
-
 from townhall_bot.loopback.people import composer
 from townhall_bot.loopback.people.option_values import CommandRefused
 from townhall_bot.loopback.people.people import Person
@@ -114,7 +112,7 @@ def person(of: Person, names: Iterable[str]) -> Payload:
 
 
 def _manages(guild: Guild, user_id: int) -> bool:
-    return bool(permissions.in_guild(guild, user_id) & discord.Permissions.manage_guild.flag)
+    return permissions.allows(permissions.in_guild(guild, user_id), "manage_guild")
 
 
 def _may_read(of: Message, person: Person) -> bool:

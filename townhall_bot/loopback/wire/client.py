@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-import yarl
-from discord.gateway import DiscordWebSocket
-from discord.http import Route
+from townhall_bot.discordpy import endpoints
 
 if TYPE_CHECKING:
-    from townhall_bot.loopback.wire.server import LoopbackDiscord
+    from townhall_bot.loopback.server import LoopbackDiscord
 
 
-@contextmanager
-def point_discord_at(server: LoopbackDiscord) -> Iterator[None]:
+def point_discord_at(server: LoopbackDiscord) -> AbstractContextManager[None]:
     """Let every discord.py client of this process talk to ``server``, until the block ends."""
-    api, gateway = Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY
-    Route.BASE = server.api_url
-    DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(server.gateway_url)
-    try:
-        yield
-    finally:
-        Route.BASE = api
-        DiscordWebSocket.DEFAULT_GATEWAY = gateway
+    return endpoints.pointed_at(server.api_url, server.gateway_url)

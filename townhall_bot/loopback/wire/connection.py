@@ -207,7 +207,9 @@ class Connection:
 
     def _identify(self, data: Any) -> None:
         self._check_entry(data)
-        intents = discord.Intents._from_value(int(data.get("intents", -1)))
+        self.gateway.world.application.sessions_left -= 1  # refused ones count as well
+        intents = discord.Intents.none()
+        intents.value = int(data.get("intents", -1))
         if not 0 <= intents.value <= discord.Intents.all().value:
             raise Closing(4013, "Invalid intent(s).")
         allowed = self.gateway.world.application.privileged

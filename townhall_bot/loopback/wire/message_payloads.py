@@ -136,7 +136,7 @@ def command(of: Command, application_id: int) -> Payload:
         "dm_permission": True,
         "nsfw": False,
         "contexts": None,
-        "integration_types": [0],
+        "integration_types": [0, 1],  # what the application has, where a command does not say
         "name_localizations": None,
         "description_localizations": None,
         **{key: value for key, value in of.definition.items() if value is not None},

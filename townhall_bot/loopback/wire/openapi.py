@@ -10,10 +10,14 @@ import importlib.util
 import json
 import logging
 import os
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from jsonschema_rs import Draft202012Validator, ValidationError
 
 log = logging.getLogger("townhall.loopback")
 
@@ -37,25 +41,21 @@ def checker(path: Path | None) -> RequestChecker | None:
     if path is None:
         log.info("requests are not checked against Discord's OpenAPI description: set %s", DESCRIPTION_VARIABLE)
         return None
-    if importlib.util.find_spec("jsonschema") is None:
-        log.info("requests are not checked against Discord's OpenAPI description: jsonschema is not installed")
+    if importlib.util.find_spec("jsonschema_rs") is None:
+        log.info("requests are not checked against Discord's OpenAPI description: jsonschema-rs is not installed")
         return None
     return _load(path)
 
 
 class RequestChecker:
-    """Knows the body that each route takes. Reading the description takes about 50 ms, a check about one."""
+    """Knows the body that each route takes. Reading the description takes about 50 ms, a check far less than one."""
 
     def __init__(self, description: dict[str, Any]) -> None:
-        import referencing
-        import referencing.jsonschema
+        import jsonschema_rs
 
-        resource = referencing.Resource.from_contents(
-            description, default_specification=referencing.jsonschema.DRAFT202012
-        )
-        self._registry: referencing.Registry[Any] = referencing.Registry().with_resource(_URN, resource)
+        self._registry = jsonschema_rs.Registry([(_URN, description)])
         self._paths: dict[str, Any] = description["paths"]
-        self._validators: dict[tuple[str, ...], Any] = {}
+        self._validators: dict[tuple[str, ...], Draft202012Validator] = {}
 
     def knows(self, method: str, route: str) -> bool:
         """Tell whether the description has this route."""
@@ -81,22 +81,31 @@ class RequestChecker:
         return self._faults((route, method.lower(), "responses", str(status)), body)
 
     def _faults(self, place: tuple[str, ...], body: object) -> list[str]:
-        from jsonschema.exceptions import best_match  # type: ignore[import-untyped]  # it ships no types
-
-        error = best_match(self._validator(place).iter_errors(body))
-        if error is None:
+        validator = self._validator(place)
+        if validator.is_valid(body):
             return []
-        where = "/".join(map(str, error.absolute_path)) or "the body"
-        return [f"{where}: {error.message[:300]}"]
+        where, message = _nearest(validator.iter_errors(body))
+        return [f"{where}: {message[:300]}"]
 
-    def _validator(self, place: tuple[str, ...]) -> Any:
+    def _validator(self, place: tuple[str, ...]) -> Draft202012Validator:
         if place not in self._validators:
-            import jsonschema  # type: ignore[import-untyped]  # it ships no types
+            import jsonschema_rs
 
             pointer = "/".join(_escaped(part) for part in ("paths", *place, "content", JSON, "schema"))
             reference = {"$ref": f"{_URN}#/{pointer}"}
-            self._validators[place] = jsonschema.Draft202012Validator(reference, registry=self._registry)
+            self._validators[place] = jsonschema_rs.Draft202012Validator(reference, registry=self._registry)
         return self._validators[place]
+
+
+def _nearest(errors: Iterable[ValidationError]) -> tuple[str, str]:
+    """Return where and what the error nearest to the body's root is.
+
+    Of a choice of which nothing fits it is the fault deepest inside: that of the alternative that fits furthest.
+    """
+    found = min(errors, key=lambda error: len(error.instance_path))
+    while inside := [error for branch in getattr(found.kind, "context", ()) for error in branch]:
+        found = max(inside, key=lambda error: len(error.instance_path))
+    return "/".join(map(str, found.instance_path)) or "the body", found.message
 
 
 def _escaped(part: str) -> str:

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import discord
 
-from townhall_bot.loopback.people.people import Person
 from townhall_bot.loopback.world import permissions
 from townhall_bot.loopback.world.events import Change
-from townhall_bot.loopback.world.state import Channel, Member, Overwrite, Role, User
+from townhall_bot.loopback.world.state import Channel, HasId, Member, Overwrite, Role, User
 
 if TYPE_CHECKING:
     from townhall_bot.loopback.world.world import World
@@ -55,13 +54,9 @@ class Guild:
         known = ", ".join(f"#{channel.name}" for channel in self.channels) or "none"
         raise KeyError(f"no channel #{name} in {self.name}; there are: {known}")
 
-    def add_member(self, name: str, permissions: discord.Permissions = permissions.MEMBER) -> Person:
+    def add_member(self, name: str, permissions: discord.Permissions = permissions.MEMBER) -> Member:
         """Let a new person join; ``permissions`` are exactly what they may do here."""
-        user = self.world.add_user(name)
-        self.add_user(user, permissions)
-        person = Person(self.world, user, self)
-        self.world.people[user.id] = person
-        return person
+        return self.add_user(self.world.add_user(name), permissions)
 
     def add_user(self, user: User, permissions: discord.Permissions) -> Member:
         """Let an existing account join, with a role of its own that carries ``permissions``."""
@@ -73,9 +68,9 @@ class Guild:
         self.world.publish(Change("member_joined", guild=self, member=member))
         return member
 
-    def remove_member(self, person: Person) -> None:
+    def remove_member(self, who: HasId) -> None:
         """Let somebody leave the server."""
-        member = self.members.pop(person.id)
+        member = self.members.pop(who.id)
         self.world.publish(Change("member_left", guild=self, member=member))
 
     def add_role(self, name: str, permissions: discord.Permissions) -> Role:
@@ -86,13 +81,13 @@ class Guild:
             self.world.publish(Change("role_created", guild=self, role=role))
         return role
 
-    def give_role(self, member: Person | User, role: Role) -> None:
+    def give_role(self, member: HasId, role: Role) -> None:
         """Give a member, the bot too, a further role."""
         holder = self.members[member.id]
         holder.role_ids.append(role.id)
         self.world.publish(Change("member_updated", guild=self, member=holder))
 
-    def take_role(self, member: Person | User, role: Role) -> None:
+    def take_role(self, member: HasId, role: Role) -> None:
         """Take a role from a member, the bot too."""
         holder = self.members[member.id]
         holder.role_ids.remove(role.id)
@@ -101,7 +96,7 @@ class Guild:
     def overwrite(
         self,
         channel: Channel,
-        target: Person | Role | User,
+        target: HasId,
         *,
         allow: discord.Permissions | None = None,
         deny: discord.Permissions | None = None,

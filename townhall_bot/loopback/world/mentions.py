@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import discord
-
 from townhall_bot.loopback.world import permissions
 from townhall_bot.loopback.world.state import Message, Payload
 
@@ -27,9 +25,8 @@ def resolve(message: Message, allowed: Payload | None, world: World) -> None:
         users &= {int(i) for i in (allowed or {}).get("users", [])}
     if parse is not None and "roles" not in parse:
         roles &= {int(i) for i in (allowed or {}).get("roles", [])}
-    may_everyone = permissions.in_channel(message.channel, message.author.id) & (
-        discord.Permissions.mention_everyone.flag
-    )
+    held = permissions.in_channel(message.channel, message.author.id)
+    may_everyone = permissions.allows(held, "mention_everyone")
     everyone = parse is None or "everyone" in parse
     message.pings = [world.users[i] for i in sorted(users) if i in world.users]
     if message.reference is not None and (allowed is None or allowed.get("replied_user", False)):

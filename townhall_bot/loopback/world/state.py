@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import discord
 
@@ -26,6 +26,15 @@ if TYPE_CHECKING:
 
 Payload = dict[str, Any]
 """A JSON object on its way to or from the client."""
+
+
+class HasId(Protocol):
+    """Anybody, or anything, that Discord has an id for."""
+
+    @property
+    def id(self) -> int:
+        """The id."""
+        ...
 
 
 @dataclass(slots=True, eq=False)
@@ -50,6 +59,8 @@ class Application:
     token: str
     verify_key: str
     privileged: discord.Intents = field(default_factory=discord.Intents.none)
+    sessions_left: int = 1000
+    """How many sessions may still be begun today; each IDENTIFY takes one."""
 
 
 @dataclass(slots=True, eq=False)
@@ -181,8 +192,8 @@ class Channel:
         """The messages that everyone in the channel sees, oldest first."""
         return [message for message in self.history.values() if not message.ephemeral]
 
-    def visible_to(self, person: Any) -> list[Message]:
-        """Return what ``person`` (anything with an ``id``) sees, ephemeral answers to them included."""
+    def visible_to(self, person: HasId) -> list[Message]:
+        """Return what a person sees, ephemeral answers to them included."""
         return [m for m in self.history.values() if m.visible_to in (None, person.id)]
 
 
@@ -195,6 +206,11 @@ class Member:
     joined_at: float
     role_ids: list[int] = field(default_factory=list)
     nick: str | None = None
+
+    @property
+    def id(self) -> int:
+        """The user's id."""
+        return self.user.id
 
 
 @dataclass(slots=True, eq=False)

@@ -13,8 +13,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from townhall_bot.files import write_whole
-from townhall_bot.loopback.people.people import Person
+from townhall_bot.files import write_atomically
 from townhall_bot.loopback.world.enums import ChannelType, InteractionType, MessageType
 from townhall_bot.loopback.world.events import Change
 from townhall_bot.loopback.world.guild import Guild
@@ -103,7 +102,8 @@ class StateFile:
         """Write the file as a whole; a failure is logged, and the old file stays."""
         self._changed.clear()
         try:
-            write_whole(self.path, json.dumps(_snapshot(self._world), ensure_ascii=False, indent=1))
+            with write_atomically(self.path) as file:
+                file.write(json.dumps(_snapshot(self._world), ensure_ascii=False, indent=1).encode())
         except OSError as error:
             log.error("the state could not be written to %s: %s. Make room, or check the folder.", self.path, error)
 
@@ -119,7 +119,6 @@ def _snapshot(world: World) -> dict[str, Any]:
         "users": [{"id": u.id, "name": u.name, "display_name": u.display_name, "bot": u.bot, "locale": u.locale}
                   for u in world.users.values()],
         "guilds": [_guild(guild) for guild in world.guilds.values()],
-        "people": [{"user": person.id, "guild": person.guild.id} for person in world.people.values()],
         "direct": [{"id": c.id, "recipient": c.recipient.id} for c in channels if c.recipient is not None],
         "messages": [_message(m) for c in channels for m in c.history.values() if not m.thinking],
     }  # fmt: skip
@@ -184,10 +183,6 @@ def _restore(saved: dict[str, Any], world: World) -> None:
         user.locale = str(each["locale"])
     for each in saved["guilds"]:
         _restore_guild(each, world)
-    for each in saved["people"]:
-        if each["user"] not in world.people:
-            user, guild = world.users[each["user"]], world.guilds[each["guild"]]
-            world.people[user.id] = Person(world, user, guild)
     for each in saved["direct"]:
         recipient = world.users[each["recipient"]]
         channel = Channel(each["id"], recipient.name, ChannelType.DM, recipient=recipient)

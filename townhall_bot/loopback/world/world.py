@@ -13,7 +13,6 @@ from collections.abc import Iterator
 
 import discord
 
-from townhall_bot.loopback.people.people import Person
 from townhall_bot.loopback.world import mentions, validation
 from townhall_bot.loopback.world.clock import Clock, Snowflakes
 from townhall_bot.loopback.world.enums import ChannelType, InteractionType, MessageType, ResponseType
@@ -68,7 +67,6 @@ class World(Observable):
         self.application = Application(
             bot.id, bot_name, bot, f"loopback.{secrets.token_hex(16)}", secrets.token_hex(32)
         )
-        self.people: dict[int, Person] = {}
 
     @property
     def bot(self) -> User:

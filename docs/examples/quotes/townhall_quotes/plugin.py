@@ -21,7 +21,7 @@ from townhall_bot.i18n import Texts, Words
 from townhall_bot.plugins import AppCommand, CliCommand, Health, Plugin, PluginContext, PluginSettings
 from townhall_bot.replies import Refusal, sanitize
 from townhall_bot.settings import Settings, load_settings
-from townhall_bot.store import Entry, Store
+from townhall_bot.store import Entry, Store, database_in
 
 TEXTS = Texts.beside(__file__)
 LONGEST = 1000
@@ -155,7 +155,7 @@ def export(arguments: argparse.Namespace) -> int:
 
 async def read(server: int) -> list[Entry]:
     """Return a server's quotes from the database, oldest first."""
-    store = Store.open(load_settings(Settings).data_dir / "townhall.db")
+    store = Store.open(database_in(load_settings(Settings).data_dir))
     try:
         return await store.entries(QuotesPlugin.name).of("quote", guild_id=server)
     finally:

@@ -7,13 +7,11 @@ comes to its name only when it is whole and on disk, so that a full disk or a ki
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import mmap
 import os
 import re
-import tempfile
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +24,7 @@ from plugins.gpt2.model.cache.cache_dir import TEMPORARY, sweep, used
 from plugins.gpt2.model.constants import Weights
 from plugins.gpt2.model.layout import Layout
 from plugins.gpt2.model.packing import STORED, Part, pack, parts
+from townhall_bot.files import write_atomically
 
 if TYPE_CHECKING:
     from plugins.gpt2.checkpoint.checkpoint import Checkpoint
@@ -151,22 +150,13 @@ def _write(
     """Write all parts as they are made, under a temporary name until they are whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     sweep(path.parent)
-    handle, temporary = tempfile.mkstemp(prefix=TEMPORARY, dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            _begin(file, _header(about, expected), sum(map(_nbytes, expected)))
-            written = 0
-            for part, array in made:
-                file.write(array.data)
-                written += array.nbytes
-                yield part, written
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(temporary).unlink()
-        raise
+    with write_atomically(path, prefix=TEMPORARY) as file:
+        _begin(file, _header(about, expected), sum(map(_nbytes, expected)))
+        written = 0
+        for part, array in made:
+            file.write(array.data)
+            written += array.nbytes
+            yield part, written
 
 
 def _begin(file: BinaryIO, header: bytes, size: int) -> None:

@@ -10,13 +10,10 @@ the bot. Its name is a hash of everything the code depends on, the network's and
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import json
 import logging
-import os
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,6 +30,7 @@ from plugins.gpt2.model.cpu.team import COMMAND_WORDS, HEADER, Team
 from plugins.gpt2.model.page_memory import zeros
 from plugins.gpt2.model.steps import Floats, Ints, JitStep, Step
 from plugins.gpt2.model.transformer import Transformer
+from townhall_bot.files import write_atomically
 
 log = logging.getLogger("townhall.gpt2.model")
 
@@ -41,7 +39,7 @@ FOLDER = Path(__file__).resolve().parents[1]
 SOURCES = (
     *("transformer.py", "transformer_block.py", "attention.py", "feed_forward.py", "layer_norm.py", "linear.py"),
     *("kv_cache.py", "launcher.py", "launch_uop.py", "kernels.py", "layout.py", "packing.py", "build.py", "steps.py"),
-    *("device.py", "compiler.py", "constants.py", "page_memory.py"),
+    *("device.py", "device_names.py", "compiler.py", "constants.py", "page_memory.py"),
     *("cpu/launcher.py", "cpu/kernels.py", "cpu/attention.py", "cpu/prelude.py"),
     *("cpu/graph.py", "cpu/team.py", "cpu/step_cache.py"),
 )
@@ -224,15 +222,10 @@ def load_recording(path: Path) -> Recording | None:
 
 def keep_recording(path: Path, recording: Recording) -> None:
     """Write a recording; a full disk costs the next start some seconds and nothing else."""
-    temporary = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep(path.parent)
-        handle, temporary = tempfile.mkstemp(prefix=TEMPORARY, dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
+        with write_atomically(path, prefix=TEMPORARY, durable=False) as file:  # one that a power cut halves is not read
             file.write(recording.to_bytes())
-        Path(temporary).replace(path)
     except OSError as error:
         log.warning("the captured step cannot be kept as %s (%s)", path, error)
-        with contextlib.suppress(OSError):
-            Path(temporary).unlink()

@@ -10,6 +10,8 @@ from townhall_bot.loopback import CommandRefused, LoopbackDiscord, Person
 from townhall_bot.replies import Refusal
 from townhall_bot.testkit import RunningTownhall, StartTownhall
 
+CHANNEL_SELECT = 8
+
 
 async def model_used(townhall: RunningTownhall, person: Person) -> str:
     turn = await answered(townhall, person, "/gpt2 prompt:Hello count:2 timing:True")
@@ -54,7 +56,7 @@ async def test_another_server_keeps_its_own_model(
 ) -> None:
     elsewhere = discord_server.add_guild("Elsewhere")
     elsewhere.add_channel("general")
-    eve = elsewhere.add_member("eve")
+    eve = Person(elsewhere.add_member("eve"))
     townhall = await begin(start_townhall)
     await answered(townhall, admin, "/gpt2-config model:other")
     assert await model_used(townhall, eve) == "fake"
@@ -139,3 +141,18 @@ async def test_the_list_of_models_is_live_and_marks_what_is_on_disk(
     assert "1.6B parameters" in names["gpt2-xl"]
     [only] = await admin.complete("/gpt2-config model:MINI")
     assert only["value"] == "townhall-mini"
+
+
+async def test_options_and_panel_offer_the_same_channels(
+    start_townhall: StartTownhall, discord_server: LoopbackDiscord, admin: Person
+) -> None:
+    """The panel offered text channels alone, the options announcements too, and neither voice, stages or forums."""
+    townhall = await begin(start_townhall)
+    command = next(each for each in discord_server.commands if each.name == "gpt2-config")
+    options = {option["name"]: option.get("channel_types") for option in command.definition["options"]}
+    turn = await admin.type("/gpt2-config")
+    await townhall.settled(turn)
+    menus = [row["components"][0] for row in turn.message.components if row["components"][0]["type"] == CHANNEL_SELECT]
+    allowed, audit = (sorted(menu["channel_types"]) for menu in menus)
+    assert allowed == sorted(options["allow_channel"]) == sorted(options["remove_channel"]) == [0, 2, 5, 13, 15]
+    assert audit == sorted(options["audit_channel"]) == [0, 2, 5, 13]

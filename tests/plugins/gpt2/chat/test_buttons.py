@@ -87,6 +87,7 @@ async def test_a_stranger_may_not_stop_or_delete_but_a_moderator_may(
     await turn.until(lambda turn: message.deleted)
 
 
+@pytest.mark.fresh_seeds
 async def test_again_writes_another_text_with_a_new_seed(start_townhall: StartTownhall, ada: Person) -> None:
     townhall = await begin(start_townhall)
     turn = await answered(

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from plugins.gpt2.service import service
+from plugins.gpt2.service import event_stream
 from tests.plugins.gpt2.fake_plugin import answered, host_settings, plugin_with
 from tests.plugins.gpt2.fake_source import FakeSource
 from townhall_bot.loopback import Guild, Person, Turn
@@ -70,14 +70,14 @@ async def test_who_waits_sees_the_place_and_the_wait_and_both_are_live(
     ben: Person,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(service, "QUEUE_NEWS_S", 0.05)
+    monkeypatch.setattr(event_stream, "QUEUE_NEWS_S", 0.05)
     townhall = await begin(start_townhall, engine)
     await answered(townhall, ada)  # the speed is known from now on: about a second a token
     running = await held(engine, ada, 30)
     second = await ben.type("/gpt2 prompt:Me too count:20")
     await second.until(lambda turn: "You are next, in about" in turn.text)
     assert 25 <= seconds(second.text) <= 40
-    third = await guild.add_member("cleo").type("/gpt2 prompt:And I count:20")
+    third = await Person(guild.add_member("cleo")).type("/gpt2 prompt:And I count:20")
     await third.until(lambda turn: "1 goes before you; your turn comes in about" in turn.text)
     assert 45 <= seconds(third.text) <= 70
     # Time passes: the place is the same, the wait is not.
@@ -150,7 +150,7 @@ async def test_a_full_queue_says_so_and_when_to_try_again(
     running = await held(engine, ada, 30)
     waiting = await ben.type("/gpt2 prompt:Me too count:3")
     await waiting.until(lambda turn: "You are next" in turn.text)
-    refused = await guild.add_member("cleo").type("/gpt2 prompt:And I count:3")
+    refused = await Person(guild.add_member("cleo")).type("/gpt2 prompt:And I count:3")
     assert isinstance(await townhall.settled(refused), Refusal)
     assert refused.text.startswith("The queue is full: 1 is waiting, the most that this bot lets wait.")
     assert 25 <= seconds(refused.text) <= 40

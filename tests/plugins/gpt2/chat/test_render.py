@@ -74,9 +74,9 @@ def test_the_waiting_line_tells_the_place() -> None:
 
 
 def test_the_timing_line_says_everything_that_was_measured() -> None:
-    assert measured(WORDS, TIMING) == (
+    assert measured(WORDS, TIMING, ["seed 42", "min_p 0.1"]) == (
         "queue 12 ms · first token 1.2 s · prefill 240 tokens/s · decode 45.7 tokens/s · 3 + 40 tokens in 2.5 s · "
-        "seed 42 · townhall-mini on CPU, int8"
+        "seed 42 · min_p 0.1 · townhall-mini on CPU, int8"
     )
 
 

@@ -22,9 +22,9 @@ def test_a_folder_without_any_one_of_its_files_is_not_complete(tmp_path: Path) -
         aside.rename(path)
 
 
-def test_a_model_whose_last_shard_never_came_is_fetched_on(small_hub: SmallHub, tmp_path: Path) -> None:
+def test_a_model_whose_last_shard_never_came_is_downloaded_after_all(small_hub: SmallHub, tmp_path: Path) -> None:
     small_hub.repos[REPO] = write_checkpoint(tmp_path / "sharded", CONFIG, seed=1, shards=3)
-    folder = hub.fetch(REPO)
+    folder = hub.download(REPO)
     last = sorted(folder.glob("*.safetensors"))[-1]
     last.resolve().unlink()
     last.unlink()
@@ -34,7 +34,7 @@ def test_a_model_whose_last_shard_never_came_is_fetched_on(small_hub: SmallHub, 
 
 
 def test_all_files_come_from_the_version_that_was_there_when_the_download_began(small_hub: SmallHub) -> None:
-    hub.fetch(REPO)
+    hub.download(REPO)
     asked = {request.path.split("/resolve/")[1] for request in small_hub.requests if "/resolve/" in request.path}
     assert {path.partition("/")[0] for path in asked if not path.endswith("config.json")} == {small_hub.commit}
 
@@ -42,8 +42,8 @@ def test_all_files_come_from_the_version_that_was_there_when_the_download_began(
 @pytest.mark.parametrize("name", ["people/other", "a/copy", "z/copy"])
 def test_removing_a_model_leaves_the_others_even_its_copies(small_hub: SmallHub, name: str) -> None:
     small_hub.repos[name] = small_hub.repos[REPO]  # with the same commit
-    hub.fetch(REPO)
-    hub.fetch(name)
+    hub.download(REPO)
+    hub.download(name)
     assert hub.remove(REPO) > 0
     assert on_disk(REPO) is None
     assert on_disk(name) is not None

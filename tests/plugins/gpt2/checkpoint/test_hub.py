@@ -39,8 +39,8 @@ def test_a_model_is_downloaded_once_and_opened_from_the_cache_ever_after(small_h
         assert checkpoint.name == REPO
         assert checkpoint.config == CONFIG
         assert_whole(checkpoint)
-        fetched = sorted(request.path.rsplit("/")[-1] for request in small_hub.requests if request.method == "GET")
-        assert fetched == ["config.json", "merges.txt", "model.safetensors", "vocab.json"], "and nothing else"
+        downloaded = sorted(request.path.rsplit("/")[-1] for request in small_hub.requests if request.method == "GET")
+        assert downloaded == ["config.json", "merges.txt", "model.safetensors", "vocab.json"], "and nothing else"
         small_hub.requests.clear()
         with open_checkpoint(REPO) as again:
             assert again.fingerprint == checkpoint.fingerprint
@@ -99,7 +99,7 @@ def test_a_download_that_is_cut_goes_on_where_it_was_cut(small_hub: SmallHub, no
     assert done[-1] == seen[-1].total_bytes
 
 
-def test_after_a_stopped_download_only_what_is_lacking_is_fetched(small_hub: SmallHub) -> None:
+def test_after_a_stopped_download_only_what_is_lacking_is_downloaded(small_hub: SmallHub) -> None:
     class Stopped(Exception):
         """What a person who presses Stop makes of the progress callback."""
 
@@ -225,19 +225,19 @@ def test_a_full_disk_is_found_out_before_the_download(small_hub: SmallHub, monke
 
 
 def test_a_newer_version_comes_only_when_asked_for(small_hub: SmallHub, tmp_path: Path) -> None:
-    old = hub.fetch(REPO)
+    old = hub.download(REPO)
     small_hub.commit = "f" * 40
     small_hub.repos[REPO] = write_checkpoint(tmp_path / "newer", CONFIG, seed=2)
-    assert hub.fetch(REPO) == old
-    new = hub.fetch(REPO, refresh=True)
+    assert hub.download(REPO) == old
+    new = hub.download(REPO, refresh=True)
     assert new != old
     assert on_disk(REPO) == new
-    assert len(small_hub.gets("vocab.json")) == 1, "files that did not change are not fetched again"
+    assert len(small_hub.gets("vocab.json")) == 1, "files that did not change are not downloaded again"
 
 
 def test_removing_frees_the_disk(small_hub: SmallHub) -> None:
     assert hub.remove(REPO) == 0
-    hub.fetch(REPO)
+    hub.download(REPO)
     size = hub.cached_repos()[REPO]
     assert hub.remove(REPO) == size > 250_000
     assert hub.cached_repos() == {}

@@ -58,13 +58,15 @@ def test_json_is_one_object_on_the_last_line(capsys: Captured) -> None:
 def test_the_same_seed_gives_the_same_text_and_another_seed_another(capsys: Captured) -> None:
     texts = []
     for seed in ("1", "1", "2"):
-        main(["--prompt", "The king", "--count", "20", "--seed", seed])
-        texts.append(capsys.readouterr().out)
+        assert main(["--prompt", "The king", "--count", "20", "--seed", seed, "--json"]) == 0
+        written = json.loads(capsys.readouterr().out)
+        assert written["finish_reason"] == "length"
+        texts.append(written["text"])
     assert texts[0] == texts[1] != texts[2]
 
 
 def test_timing_gives_a_line_a_token_and_sums_up(capsys: Captured) -> None:
-    main(["--prompt", "The king", "--count", "5", "--timing"])
+    assert main(["--prompt", "The king", "--count", "5", "--temperature", "0", "--timing"]) == 0
     told = capsys.readouterr().err
     assert len(re.findall(r"token +\d+: +[\d.]+ ms", told)) == 5
     assert re.search(r"first token after [\d.]+ ms, prefill of 2 tokens [\d.]+ tok/s, decode of 5 tokens", told)
@@ -72,12 +74,12 @@ def test_timing_gives_a_line_a_token_and_sums_up(capsys: Captured) -> None:
 
 
 def test_an_empty_prompt_is_explained(capsys: Captured) -> None:
-    assert main(["--prompt", "", "--count", "3"]) == 0
+    assert main(["--prompt", "", "--count", "3", "--temperature", "0"]) == 0
     assert "Your prompt is empty, so the model starts a text of its own." in capsys.readouterr().err
 
 
 def test_a_prompt_longer_than_the_context_is_explained(capsys: Captured) -> None:
-    assert main(["--prompt", "word " * 900, "--count", "4"]) == 0
+    assert main(["--prompt", "word " * 900, "--count", "4", "--temperature", "0"]) == 0
     assert "this model reads 512 with the new text, so I used the last 508" in capsys.readouterr().err
 
 
@@ -105,15 +107,15 @@ def test_a_text_that_fills_the_context_says_why_it_ends(capsys: Captured) -> Non
 
 
 def test_a_device_that_is_not_here_is_named_with_its_cure(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TOWNHALL_GPT2_DEVICE", "TPU")
+    monkeypatch.setenv("TOWNHALL_GPT2_DEVICE", "CUDA:99")
     assert main(["--count", "1"]) == 1
-    assert "tinygrad cannot open the device 'TPU'" in capsys.readouterr().err
+    assert "tinygrad cannot open the device 'CUDA:99'" in capsys.readouterr().err
 
 
 def test_a_model_of_damaged_weights_is_to_be_verified(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     decode = gpt2.GPT2.decode
     monkeypatch.setattr(gpt2.GPT2, "decode", lambda model, *given: decode(model, *given) * float("nan"))
-    assert main(["--count", "3"]) == 1
+    assert main(["--count", "3", "--temperature", "0"]) == 1
     assert "`townhall models verify townhall-mini` tells whether" in capsys.readouterr().err
 
 
@@ -141,6 +143,8 @@ def test_ctrl_c_stops_at_once_and_shows_what_there_is(capsys: Captured, monkeypa
 
 
 def test_the_model_file_is_a_program_of_its_own(tmp_path: Path) -> None:
-    command = [sys.executable, gpt2.__file__, "--prompt", "The king", "--count", "3", "--json"]
+    options = ["--prompt", "The king", "--count", "3", "--temperature", "0", "--json"]
+    command = [sys.executable, gpt2.__file__, *options]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path, timeout=60)
-    assert json.loads(done.stdout)["new_tokens"] == 3
+    written = json.loads(done.stdout)
+    assert (written["new_tokens"], written["finish_reason"]) == (3, "length")

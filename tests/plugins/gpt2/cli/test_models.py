@@ -54,7 +54,7 @@ def test_a_model_comes_shows_in_the_list_is_verified_and_goes(models: Models, sm
     assert f"{REPO}: model.safetensors: 100%" in bar
     row = models("list")[1].splitlines()[7].split()
     assert row[:2] == [REPO, "0M"]
-    assert row[2:4] == ["0.3", "MB"]
+    assert row[2:4] == ["289", "kB"]
 
     status, text, _ = models("verify", REPO)
     assert status == 0
@@ -67,7 +67,7 @@ def test_a_model_comes_shows_in_the_list_is_verified_and_goes(models: Models, sm
     ):
         assert expected in text
 
-    assert models("remove", REPO)[:2] == (0, f"removed {REPO}, 0.3 MB freed\n")
+    assert models("remove", REPO)[:2] == (0, f"removed {REPO}, 289 kB freed\n")
     assert models("remove", REPO)[:2] == (0, f"{REPO} is not on this disk\n")
     assert REPO not in models("list")[1]
 
@@ -155,7 +155,7 @@ def test_ctrl_c_ends_a_download_at_once(models: Models, monkeypatch: pytest.Monk
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(hub, "fetch", interrupted)
+    monkeypatch.setattr(hub, "download", interrupted)
     status, _, complaint = models("download", REPO)
     assert status == 130
     assert "stopped" in complaint

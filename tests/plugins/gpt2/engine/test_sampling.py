@@ -109,6 +109,7 @@ def test_the_same_seed_draws_the_same_tokens_and_another_seed_others() -> None:
     assert tokens(5) != tokens(6)
 
 
+@pytest.mark.fresh_seeds
 def test_an_open_seed_is_drawn_and_told_so_that_the_text_can_be_had_again() -> None:
     first, second = Sampler(replace(PLAIN, seed=None)), Sampler(replace(PLAIN, seed=None))
     assert first.seed != second.seed

@@ -63,8 +63,9 @@ def townhall(home: Path, *arguments: str, path: str, cc: str | None = None) -> s
 def greedy_text(home: Path, *, path: str, cc: str | None = None) -> str:
     run = townhall(home, "gpt2", *GREEDY, "--json", path=path, cc=cc)
     assert run.returncode == 0, run.stderr
-    text: str = json.loads(run.stdout)["text"]
-    return text
+    written = json.loads(run.stdout)
+    assert (written["new_tokens"], written["finish_reason"]) == (12, "length")
+    return str(written["text"])
 
 
 @needs_clang

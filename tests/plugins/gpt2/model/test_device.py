@@ -9,7 +9,8 @@ SCRIPT = """
 import threading
 from plugins.gpt2.checkpoint.checkpoint import open_checkpoint
 from plugins.gpt2.model.constants import EMBEDDED_MODEL
-from plugins.gpt2.model.gpt2 import load, open_device
+from plugins.gpt2.model.device_plan import open_device
+from plugins.gpt2.model.gpt2 import load
 
 looking = threading.Thread(target=open_device, args=("CPU",))
 looking.start()

@@ -8,7 +8,7 @@ import discord
 import pytest
 
 from tests.townhall_bot.loopback.example_bot import INTENTS, Connect, ExampleBot, hearing, running
-from townhall_bot.loopback import CommandRefused, LoopbackDiscord, ManualClock, TownhallWorld
+from townhall_bot.loopback import CommandRefused, LoopbackDiscord, ManualClock, Person, TownhallWorld
 
 
 def channel_of(bot: ExampleBot, name: str = "general") -> discord.TextChannel:
@@ -91,7 +91,7 @@ async def test_commands_work_in_a_server_that_was_joined_just_now(
 ) -> None:
     village = server.add_guild("Village")
     village.add_channel("square")
-    carl = village.add_member("carl")
+    carl = Person(village.add_member("carl"))
     turn = await carl.type("/echo text:new here")
     await turn.acknowledged()
     found = (await bot.interaction(turn)).guild
@@ -121,7 +121,7 @@ async def test_two_shards_of_one_client_serve_every_server_and_direct_messages(
         await tree.sync()
         assert {guild.id: guild.shard_id for guild in client.guilds} == {h.id: (h.id >> 22) % 2 for h in homes}
         for home in homes:
-            person = home.add_member("somebody")
+            person = Person(home.add_member("somebody"))
             turn = await person.type("/shard")
             await turn.acknowledged()
             assert turn.text == f"shard {(home.id >> 22) % 2}"

@@ -10,6 +10,7 @@ import discord
 import pytest
 
 from tests.townhall_bot.loopback.example_bot import ExampleBot
+from townhall_bot.discordpy import registration
 from townhall_bot.loopback import LoopbackDiscord, ManualClock, ResponseType, TownhallWorld, Turn
 
 
@@ -48,9 +49,9 @@ async def test_a_first_answer_just_in_time_is_taken(clock: ManualClock, bot: Exa
 async def test_a_second_first_answer_is_refused(bot: ExampleBot, server: LoopbackDiscord, world: TownhallWorld) -> None:
     turn, interaction = await deferred(bot, world)
     # The client itself refuses too; only one that lost its memory would ask Discord.
-    interaction.response._response_type = None
+    forgetful = discord.InteractionResponse(interaction)
     with pytest.raises(discord.HTTPException) as refused:
-        await interaction.response.send_message("again")
+        await forgetful.send_message("again")
     assert refusal_of(refused.value) == (400, 40060)
     assert turn.text == "running"
 
@@ -185,7 +186,7 @@ async def test_files_over_the_limit_are_refused(bot: ExampleBot, world: Townhall
 async def test_a_malformed_command_is_refused_at_sync(bot: ExampleBot) -> None:
     commands = [{"name": "Bad Name", "description": "", "type": 1}]
     with pytest.raises(discord.HTTPException) as refused:
-        await bot.http.bulk_upsert_global_commands(bot.application_id or 0, commands)
+        await registration.register(bot, commands, None)
     assert refusal_of(refused.value) == (400, 50035)
     assert "In 0.name: Command name is invalid" in refused.value.text
     assert "In 0.description: Must be between 1 and 100 in length." in refused.value.text

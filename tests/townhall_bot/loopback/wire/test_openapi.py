@@ -9,8 +9,8 @@ import aiohttp
 import pytest
 
 from townhall_bot.loopback import LoopbackDiscord, TownhallWorld
+from townhall_bot.loopback.server import ROUTES
 from townhall_bot.loopback.wire import openapi
-from townhall_bot.loopback.wire.server import ROUTES
 
 MESSAGES = "/channels/{channel_id}/messages"
 CALLBACK = "/interactions/{interaction_id}/{interaction_token}/callback"

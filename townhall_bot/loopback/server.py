@@ -28,6 +28,7 @@ log = logging.getLogger("townhall.loopback")
 
 ROUTES = [*applications.ROUTES, *interactions.ROUTES, *channels.ROUTES, *guilds.ROUTES]
 LARGEST_BODY = 64 * 1024 * 1024
+STRANGER = permissions.MEMBER & ~discord.Permissions(use_application_commands=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +132,10 @@ class LoopbackDiscord:
             guild = self.add_guild("Townhall")
             rooms = {name: guild.add_channel(name) for name in ("general", "gpt2")}
             people = {
-                "admin": guild.add_member("admin", permissions.ADMIN),
-                "ada": guild.add_member("ada"),
-                "ben": guild.add_member("ben"),
-                "stranger": guild.add_member(
-                    "stranger", permissions.MEMBER & ~discord.Permissions(use_application_commands=True)
-                ),
+                "admin": Person(guild.add_member("admin", permissions.ADMIN)),
+                "ada": Person(guild.add_member("ada")),
+                "ben": Person(guild.add_member("ben")),
+                "stranger": Person(guild.add_member("stranger", STRANGER)),
             }
             self.world.ids = ids
             self._townhall = TownhallWorld(guild, rooms, people | {"member": people["ada"]})

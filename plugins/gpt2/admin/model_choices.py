@@ -1,0 +1,27 @@
+"""How a model is described to whoever chooses one."""
+
+from __future__ import annotations
+
+from plugins.gpt2.formatting import parameters, without_folders
+from plugins.gpt2.protocol import ModelEntry
+from townhall_bot.formatting import format_bytes
+from townhall_bot.i18n import Words
+
+MAX_CHOICES = 25
+"""How many choices Discord shows."""
+MAX_CHOICE = 100
+"""The most characters of one, of its value as of its label."""
+
+
+def facts(words: Words, entry: ModelEntry) -> str | None:
+    """Return parameters and memory need, None where they are not known."""
+    if entry.parameters is None or entry.memory_bytes is None:
+        return None
+    return words("config.show.facts", parameters=parameters(entry.parameters), memory=format_bytes(entry.memory_bytes))
+
+
+def label(words: Words, entry: ModelEntry) -> str:
+    """Return one line for a choice: name, parameters, memory need, and whether it has to be downloaded."""
+    place = words("config.label.on_disk" if entry.on_disk else "config.label.absent")
+    described = ", ".join(fact for fact in (facts(words, entry), place) if fact)
+    return f"{without_folders(entry.name)} · {described}"[:MAX_CHOICE]

@@ -1,0 +1,117 @@
+"""``townhall run``: serves on Discord until it is told to stop, and says in a line why it ended otherwise.
+
+Exit status 2 is for what a restart cannot mend (a token, a setting, an old version): a service manager that starts
+what failed again leaves it alone then. 1 is for everything else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+from pathlib import Path
+
+from townhall_bot.cli.terminal import FAILED, OK, USAGE, note
+from townhall_bot.ops import logs
+
+log = logging.getLogger("townhall.bot")
+
+PORTAL = "https://discord.com/developers/applications"
+NEW_TOKEN = f"Reset it at {PORTAL} (your application → Bot) and give the new one to `townhall setup`."
+FINAL_CLOSES = {
+    4004: f"Discord no longer accepts TOWNHALL_TOKEN: it was reset while the bot ran. {NEW_TOKEN}",
+    4010: "Discord takes the bot for one of several shards, which it is not. Upgrade Townhall.",
+    4011: "the bot is in more servers than Discord allows one connection (2,500), and Townhall has one. Have it leave "
+    "some, or invite a second bot of yours to the others.",
+    4012: "Discord no longer speaks the gateway's version that this discord.py does. Upgrade Townhall.",
+    4013: "Discord does not know the intents that were asked for. Upgrade Townhall.",
+    4014: f"Discord refuses an intent that the bot asked for. At {PORTAL} (your application → Bot), see whether the "
+    "application is blocked; Townhall needs no privileged intent.",
+}
+"""Gateway close codes after which Discord wants no other try (its documentation, "Gateway Close Event Codes")."""
+
+
+def run_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``townhall run``."""
+    parser.description = "Serve on Discord until stopped."
+    parser.add_argument(
+        "--sync", action="store_true", help="register the commands again, even where they seem unchanged"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve; return the exit status."""
+    from townhall_bot.plugins.discovery import prepare, warn_of_unknown
+
+    logs.set_up("WARNING")  # a plugin that cannot be imported is in the log, with its traceback
+    settings, plugins = prepare()
+    logs.set_up(settings.log_level, style=settings.log_format)
+    warn_of_unknown(plugins)
+    if settings.token is None:
+        note(
+            f"TOWNHALL_TOKEN is set neither in the environment nor in {Path('.env').absolute()}. "
+            "`townhall setup` says where to get a token, and writes it there.\n"
+            "To try Townhall without an account: townhall local"
+        )
+        return USAGE
+    import signal
+
+    from townhall_bot.bot import Townhall
+    from townhall_bot.lifecycle import RELOAD, serve_until_stopped
+    from townhall_bot.store import Store, database_in, lock
+
+    async def serve(token: str) -> None:
+        bot = Townhall(settings, Store.open(database_in(settings.data_dir)), plugins, always_sync=arguments.sync)
+        await serve_until_stopped(bot, token)
+
+    signal.signal(RELOAD, signal.SIG_IGN)  # by default it would end a bot that has only just started
+    try:
+        with lock.held(settings.data_dir, settings.lock_wait_s):
+            asyncio.run(serve(settings.token.get_secret_value()))
+    except lock.Held as error:
+        note(str(error))
+        return FAILED
+    except Exception as error:
+        ending = why_ended(error)
+        if ending is None:
+            raise
+        said, status = ending
+        log.debug("ended by", exc_info=error)
+        note(said)
+        return status
+    return OK
+
+
+def why_ended(error: Exception) -> tuple[str, int] | None:
+    """Return what ended the bot, with the cure, and the exit status; None for what Discord has no part in."""
+    import aiohttp
+    import discord
+
+    from townhall_bot.discordpy.bodies import one_line
+
+    match error:
+        case discord.LoginFailure():
+            return f"Discord does not accept TOWNHALL_TOKEN. {NEW_TOKEN}", USAGE
+        case discord.PrivilegedIntentsRequired():
+            return FINAL_CLOSES[4014], USAGE
+        case discord.ConnectionClosed(code=code) if code in FINAL_CLOSES:
+            return FINAL_CLOSES[code], USAGE
+        case discord.ConnectionClosed(code=code):
+            return f"Discord closed the connection with code {code} and wants no other try. Start again later.", FAILED
+        case discord.HTTPException(status=429):
+            return (
+                "Discord has shut out this machine's address for a while: too many requests came from it (status 429). "
+                "Wait an hour before the next start; each try prolongs it.",
+                FAILED,
+            )
+        case discord.DiscordServerError() | discord.GatewayNotFound() | aiohttp.ClientConnectionError():
+            return f"Discord cannot be reached: {one_line(error)}. Check the network and try again.", FAILED
+        case discord.HTTPException(status=403):
+            return (
+                f"Discord, or what stands before it, refuses this machine: {one_line(error)}. If the token is right "
+                "(`townhall doctor` asks), the address is blocked: another network, or some hours, help.",
+                FAILED,
+            )
+        case discord.HTTPException():
+            return f"Discord refused the start: {one_line(error)}.", FAILED
+    return None
