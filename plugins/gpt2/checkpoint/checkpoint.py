@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from plugins.gpt2.checkpoint import hub
+from plugins.gpt2.checkpoint import hub, hub_cache
 from plugins.gpt2.checkpoint.config_file import read_config
 from plugins.gpt2.checkpoint.errors import CheckpointError, DownloadFailed, UnknownModel
 from plugins.gpt2.checkpoint.files import (
@@ -130,7 +130,7 @@ def open_checkpoint(
 def on_disk(model: str, *, allow_pickle: bool = False) -> Path | None:
     """Return the folder of ``model`` where nothing would have to be downloaded, else None. Asks nobody."""
     place = locate(model)
-    return hub.cached_snapshot(place.repo, allow_pickle=allow_pickle) if place.repo else place.folder
+    return hub_cache.cached_snapshot(place.repo, allow_pickle=allow_pickle) if place.repo else place.folder
 
 
 @contextmanager

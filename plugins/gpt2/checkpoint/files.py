@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from plugins.gpt2.checkpoint.config_file import CONFIG_NAME, read_json_object
+from plugins.gpt2.checkpoint.config_file import CONFIG_NAME, GENERATION_NAME, read_json_object
 from plugins.gpt2.checkpoint.errors import CheckpointError
 from plugins.gpt2.checkpoint.tokenizer_files import MERGES_NAME, VOCAB_NAME
 from plugins.gpt2.checkpoint.tokenizer_json import TOKENIZER_NAME
+from plugins.gpt2.checkpoint.tokenizer_settings import SETTINGS_NAMES
 
 __all__ = [
     "CONFIG_NAME",
@@ -16,6 +17,8 @@ __all__ = [
     "MERGES_NAME",
     "PICKLE_INDEX_NAME",
     "PICKLE_NAME",
+    "SETTINGS_NAMES",
+    "SMALL_FILES",
     "TOKENIZER_NAME",
     "VOCAB_NAME",
     "WEIGHTS_NAME",
@@ -29,6 +32,12 @@ WEIGHTS_NAME = "model.safetensors"
 INDEX_NAME = "model.safetensors.index.json"
 PICKLE_NAME = "pytorch_model.bin"
 PICKLE_INDEX_NAME = "pytorch_model.bin.index.json"
+
+SMALL_FILES = (
+    *(CONFIG_NAME, GENERATION_NAME, *SETTINGS_NAMES, TOKENIZER_NAME, VOCAB_NAME, MERGES_NAME),
+    *(INDEX_NAME, PICKLE_INDEX_NAME),
+)
+"""All files that are read but for the weights themselves."""
 
 
 def weight_map(path: Path) -> dict[str, str]:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from plugins.gpt2.checkpoint.errors import CheckpointError
+from plugins.gpt2.checkpoint.errors import CheckpointError, Truncated
 from plugins.gpt2.checkpoint.other_formats import file_is
 from plugins.gpt2.checkpoint.tensor_file import TensorFile, TensorRef
 
@@ -33,7 +33,7 @@ ITEM_SIZES: dict[str, int] = {
 
 
 def open_safetensors(path: Path) -> TensorFile:
-    """Map ``path`` and check its header against the file. Raises :class:`CheckpointError`."""
+    """Map ``path`` and check its header against the file. Raises :class:`CheckpointError`, :class:`Truncated`."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)
@@ -44,13 +44,13 @@ def open_safetensors(path: Path) -> TensorFile:
             start = file.read(8)
             length = int.from_bytes(start, "little")
             if len(start) < 8:
-                raise _broken(path, f"it is truncated: {size} bytes, not even the header's length")
+                raise _truncated(path, f"{size} bytes, not even the header's length")
             if length > HEADER_LIMIT:
                 raise _broken(
                     path, f"its header would be {length} bytes long, more than {HEADER_LIMIT}: not safetensors"
                 )
             if 8 + length > size:
-                raise _broken(path, f"it is truncated: the header needs {8 + length} bytes, the file has {size}")
+                raise _truncated(path, f"the header needs {8 + length} bytes, the file has {size}")
             header = file.read(length)
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except OSError as error:
@@ -65,6 +65,10 @@ def open_safetensors(path: Path) -> TensorFile:
 
 def _broken(path: Path, what: str) -> CheckpointError:
     return CheckpointError(f"{path}: {what}. Download or copy the file again.")
+
+
+def _truncated(path: Path, what: str) -> Truncated:
+    return Truncated(f"{path}: it is truncated: {what}. Download or copy the file again.")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -117,10 +121,7 @@ def _check_layout(path: Path, refs: Mapping[str, TensorRef], *, data_start: int,
     at, before = data_start, "the header"
     for ref in sorted(refs.values(), key=lambda ref: (ref.offset, ref.nbytes)):
         if ref.offset + ref.nbytes > size:
-            raise _broken(
-                path,
-                f"it is truncated: tensor {ref.name} ends at byte {ref.offset + ref.nbytes}, the file has {size}",
-            )
+            raise _truncated(path, f"tensor {ref.name} ends at byte {ref.offset + ref.nbytes}, the file has {size}")
         if ref.offset != at:
             what = "overlaps with" if ref.offset < at else "leaves a hole after"
             raise _broken(path, f"tensor {ref.name} {what} {before} (byte {ref.offset}, expected {at})")

@@ -49,7 +49,7 @@ def load_tokenizer(folder: Path, *, vocab_size: int | None = None, ends: Sequenc
     settings, limit = read_tokenizer_settings(folder), VOCAB_LIMIT if vocab_size is None else vocab_size
     if (folder / TOKENIZER_NAME).exists():
         return _from_json(folder / TOKENIZER_NAME, settings, vocab_size, limit, ends)
-    _check_kind(folder, settings)
+    check_kind(folder)
     vocab = check_vocab(read_json_object(folder / VOCAB_NAME), folder / VOCAB_NAME, vocab_size)
     if lacking := [byte for letter, byte in BYTE_ALPHABET.items() if letter not in vocab]:
         raise CheckpointError(
@@ -100,8 +100,12 @@ def _from_json(
     )
 
 
-def _check_kind(folder: Path, settings: TokenizerSettings) -> None:
-    """Refuse a tokeniser that two files of a byte-level BPE cannot be, by its name."""
+def check_kind(folder: Path) -> None:
+    """Refuse a tokeniser without ``tokenizer.json`` by its name where the two other files cannot be it.
+
+    Raises :class:`CheckpointError`.
+    """
+    settings = read_tokenizer_settings(folder)
     if settings.kind not in (None, GPT2_KIND, "PreTrainedTokenizer", "TokenizersBackend"):
         raise CheckpointError(
             f"{folder}: its tokeniser is a {settings.kind} ({TOKENIZER_CONFIG_NAME} or config.json says so), and there "

@@ -204,6 +204,13 @@ class TestWhatStandsBeside:
         say(old, name, **content)
         assert load_tokenizer(old).encode_turns(["a", "b"]) == [A, 299, B, 299]
 
+    def test_a_template_in_a_file_of_its_own_comes_first(self, old: Path) -> None:
+        template = "{%- for message in messages -%}\n{{ message['content'] }}{{ eos_token }}\n{%- endfor -%}"
+        (old / "chat_template.jinja").write_text(template)
+        assert load_tokenizer(old).joins_turns
+        (old / "chat_template.jinja").write_text("{{ messages[0].content }}")
+        assert not load_tokenizer(old).joins_turns
+
 
 class TestTokenizerJson:
     """transformers 5 saves nothing but tokenizer.json."""
