@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from plugins.gpt2.checkpoint.config_file import GENERATION_NAME, read_config
-from plugins.gpt2.checkpoint.errors import CheckpointError, DownloadFailed, UnknownModel
+from plugins.gpt2.checkpoint.errors import CheckpointError, DownloadFailed
 from plugins.gpt2.checkpoint.files import (
     CONFIG_NAME,
     INDEX_NAME,
@@ -32,6 +31,7 @@ from plugins.gpt2.checkpoint.files import (
     weight_map,
 )
 from plugins.gpt2.checkpoint.hub_cache import cached_snapshot, is_damaged, repo_folder
+from plugins.gpt2.checkpoint.hub_errors import in_words
 from plugins.gpt2.checkpoint.other_formats import NAMED
 from plugins.gpt2.checkpoint.tokenizer_files import check_kind, load_tokenizer
 
@@ -79,7 +79,7 @@ def download(
         )
     logging.getLogger("huggingface_hub").handlers.clear()  # it brings one of its own: every line would be there twice
     logging.getLogger("huggingface_hub.utils._http").setLevel("ERROR")  # it tells each of six tries in two lines
-    with _in_words(repo):
+    with in_words(repo):
         return _Download(repo, on_progress).run(allow_pickle=allow_pickle)
 
 
@@ -258,48 +258,3 @@ def _check_disk(repo: str, needed: int) -> None:
             f"{repo} needs {needed / 1e6:.0f} MB, but only {free / 1e6:.0f} MB are free at {cache}. "
             "Free some space (townhall models remove …) or point HF_HOME to another disk."
         )
-
-
-@contextmanager
-def _in_words(repo: str) -> Iterator[None]:
-    """Turn the library's errors into ones that say what to do."""
-    from huggingface_hub import constants, errors
-
-    # httpx.HTTPError or httpx2.HTTPError, whichever the library is built on: broken connections, timeouts
-    bases = cast("tuple[type[Exception], ...]", errors.HfHubHTTPError.__mro__)
-    http_error = next(base for base in bases if base.__name__ == "HTTPError")
-    hub = constants.ENDPOINT
-    try:
-        yield
-    except errors.GatedRepoError as error:
-        raise DownloadFailed(
-            f"{repo} is gated: its owners want their terms accepted first. Do so at {hub}/{repo}, signed in, "
-            "then set HF_TOKEN to a token of that account."
-        ) from error
-    except errors.RepositoryNotFoundError as error:
-        raise UnknownModel(
-            f"the hub at {hub} has no model {repo}, or it is private. "
-            "Check the spelling; for a private one set HF_TOKEN."
-        ) from error
-    except errors.LocalEntryNotFoundError as error:
-        raise DownloadFailed(
-            f"the hub at {hub} cannot be reached for {repo} ({error.__cause__ or error}). "
-            "Check the network and HF_ENDPOINT; models that are on disk keep working."
-        ) from error
-    except errors.RemoteEntryNotFoundError as error:
-        raise CheckpointError(
-            f"{repo} on {hub} lacks a file that GPT-2 needs ({CONFIG_NAME}, {VOCAB_NAME} and {MERGES_NAME}, "
-            f"or {TOKENIZER_NAME}): {error}. "
-            "Choose another repository."
-        ) from error
-    except (errors.HfHubHTTPError, http_error) as error:
-        status = getattr(getattr(error, "response", None), "status_code", None)
-        if status in (401, 403):
-            cure = "Set HF_TOKEN to a token that may read it."
-        else:
-            cure = "Try again later." if status else "Check the network and HF_ENDPOINT, then try again."
-        raise DownloadFailed(f"downloading {repo} from {hub} failed: {str(error).rstrip('.')}. {cure}") from error
-    except OSError as error:
-        raise DownloadFailed(
-            f"downloading {repo} failed: {error}. Check that {constants.HF_HUB_CACHE} can be written, then try again."
-        ) from error

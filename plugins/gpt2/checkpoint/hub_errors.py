@@ -1,0 +1,52 @@
+"""What ``huggingface_hub`` raises, in words that say what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import cast
+
+from plugins.gpt2.checkpoint.errors import CheckpointError, DownloadFailed, UnknownModel
+
+
+@contextmanager
+def in_words(repo: str) -> Iterator[None]:
+    """Turn the library's errors into :class:`DownloadFailed`, :class:`UnknownModel` or :class:`CheckpointError`."""
+    from huggingface_hub import constants, errors
+
+    # httpx.HTTPError or httpx2.HTTPError, whichever the library is built on: broken connections, timeouts
+    bases = cast("tuple[type[Exception], ...]", errors.HfHubHTTPError.__mro__)
+    http_error = next(base for base in bases if base.__name__ == "HTTPError")
+    hub = constants.ENDPOINT
+    try:
+        yield
+    except errors.GatedRepoError as error:
+        raise DownloadFailed(
+            f"{repo} is gated: its owners want their terms accepted first. Do so at {hub}/{repo}, signed in, "
+            "then set HF_TOKEN to a token of that account."
+        ) from error
+    except errors.RepositoryNotFoundError as error:
+        raise UnknownModel(
+            f"the hub at {hub} has no model {repo}, or it is private. "
+            "Check the spelling; for a private one set HF_TOKEN."
+        ) from error
+    except errors.LocalEntryNotFoundError as error:
+        raise DownloadFailed(
+            f"the hub at {hub} cannot be reached for {repo} ({error.__cause__ or error}). "
+            "Check the network and HF_ENDPOINT; models that are on disk keep working."
+        ) from error
+    except errors.RemoteEntryNotFoundError as error:
+        raise CheckpointError(
+            f"{repo} on {hub} lacks a file that it says it has: {error}. Choose another repository."
+        ) from error
+    except (errors.HfHubHTTPError, http_error) as error:
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        if status in (401, 403):
+            cure = "Set HF_TOKEN to a token that may read it."
+        else:
+            cure = "Try again later." if status else "Check the network and HF_ENDPOINT, then try again."
+        raise DownloadFailed(f"downloading {repo} from {hub} failed: {str(error).rstrip('.')}. {cure}") from error
+    except OSError as error:
+        raise DownloadFailed(
+            f"downloading {repo} failed: {error}. Check that {constants.HF_HUB_CACHE} can be written, then try again."
+        ) from error
