@@ -78,5 +78,5 @@ def locate(model: str) -> ModelPlace:
 def _what_is_known() -> str:
     return (
         f"Known are {', '.join(known_models())}; a repository on the hub, as in microsoft/DialoGPT-small; "
-        "or a folder with config.json, model.safetensors, vocab.json and merges.txt."
+        "or a folder with config.json, model.safetensors, and tokenizer.json or vocab.json with merges.txt."
     )

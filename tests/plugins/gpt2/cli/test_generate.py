@@ -57,7 +57,7 @@ def test_json_is_one_object_on_the_last_line(capsys: Captured) -> None:
 
 def test_the_hosts_own_prompt_may_hold_special_tokens_and_turns_come_before_it(capsys: Captured) -> None:
     def prompt_tokens(*words: str) -> int:
-        assert main(["--count", "1", "--json", *words]) == 0
+        assert main(["--count", "1", "--temperature", "0", "--json", *words]) == 0
         return int(json.loads(capsys.readouterr().out.splitlines()[-1])["prompt_tokens"])
 
     plain = prompt_tokens("--prompt", "The king")
