@@ -37,7 +37,7 @@ from townhall_bot.i18n.core_texts import TEXTS
 from townhall_bot.lifecycle import running
 from townhall_bot.loopback import LoopbackDiscord, Person, Turn, point_discord_at
 from townhall_bot.loopback.world.enums import CommandType, InteractionType, OptionType
-from townhall_bot.outcomes import Settled
+from townhall_bot.outcomes import Outcomes
 from townhall_bot.settings import Settings, SettingsError, load_settings
 from townhall_bot.store import Store, database_in
 
@@ -134,7 +134,7 @@ async def through_discord(judge: Judge, count: int, draw: random.Random, folder:
             settings = Settings(token=SecretStr(server.token), data_dir=folder)
             bot = Townhall(settings, Store.open(database_in(folder)), [GPT2Plugin], env_file=None)
             async with running(bot, server.token):
-                settled = Settled(bot)
+                outcomes = Outcomes(bot)
                 ada: Person = people["ada"]
                 command = next(each for each in server.commands if each.name == "gpt2")
                 for options in wrong_commands(count, draw):
@@ -142,7 +142,7 @@ async def through_discord(judge: Judge, count: int, draw: random.Random, folder:
                     place = ada.guild.channels[0]
                     interaction = server.world.interact(InteractionType.COMMAND, ada.user, place, data, command=command)
                     turn = Turn(server.world, ada, interaction)
-                    error = await settled.of(turn)
+                    error = await outcomes.of(turn)
                     judge.of("slash commands", json.dumps(options), turn.text if error is not None else None)
 
 

@@ -104,13 +104,13 @@ async def lose_connection(server: LoopbackDiscord, number: int) -> str:
     """Break the bot's connection in one of three ways; return which."""
     match number % 3:
         case 0:
-            await server.weather.drop_gateway()
+            await server.faults.drop_gateway()
             return "closed with 4000"
         case 1:
-            server.weather.cut_gateway()
+            server.faults.cut_gateway()
             return "cut"
         case _:
-            await server.weather.ask_to_reconnect()
+            await server.faults.ask_to_reconnect()
             return "asked to reconnect"
 
 

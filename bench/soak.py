@@ -1,6 +1,6 @@
 """Members use the bot through a storm, for minutes: ``python -m bench.soak --minutes 10``.
 
-The bot runs in a process of its own, so that its memory is its own; the local Discord with its weather and the
+The bot runs in a process of its own, so that its memory is its own; the local Discord with its faults and the
 members are here and judge by what they see. A text is complete when the line of measurements stands below it, which
 only the last edit brings. The last line is one JSON object.
 """
@@ -25,7 +25,7 @@ from bench.bot_process import bot_beside, memory_mb
 from bench.event_loop_lag import percentile
 from plugins.gpt2.chat.message_format import WAITING
 from townhall_bot.loopback import CommandRefused, LoopbackDiscord, Message, Person, ResponseType, Turn
-from townhall_bot.loopback.faults.climates import PRESETS
+from townhall_bot.loopback.faults.profiles import PRESETS
 from townhall_bot.loopback.world.permissions import ADMIN
 
 TIMEOUT_S = 120.0
@@ -166,7 +166,7 @@ async def soak(members: int, minutes: float, weather: str, seed: int, log: Path)
         world = server.townhall()
         people = [Person(world.guild.add_member("admin", ADMIN))]
         people += [Person(world.guild.add_member(f"member{number}")) for number in range(1, members)]
-        server.weather.begin(weather, seed)
+        server.faults.begin(weather, seed)
         async with bot_beside(server, SETTINGS, log) as bot:
             began = time.monotonic()
             samples: list[tuple[float, float]] = []
@@ -175,7 +175,7 @@ async def soak(members: int, minutes: float, weather: str, seed: int, log: Path)
             await asyncio.gather(*(member.live(began + minutes * 60) for member in lives))
             sampling.cancel()
         faults = sum(len(request.schema_errors) for request in server.requests)
-        happened = dict(sorted(server.weather.happened.items()))
+        happened = dict(sorted(server.faults.happened.items()))
         sessions = {"identified": server.gateway.identified, "resumed": server.gateway.resumed}
     lines = await asyncio.to_thread(lambda: log.read_text().splitlines())
     settled = [(t, m) for t, m in samples if t >= min(WARM_UP_S, minutes * 30)]

@@ -1,4 +1,4 @@
-"""Every test may use the kit of plugin authors; tinygrad finds its environment; no text is left to chance."""
+"""Every test may use the kit that plugin authors use and an installed Townhall; none leaves a text to chance."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from plugins.gpt2.engine.sampling import Sampler
 from plugins.gpt2.language_model import Logits
 from plugins.gpt2.model import compiler
 
-pytest_plugins = ["townhall_bot.testkit"]
+pytest_plugins = ["townhall_bot.testkit", "tests.installation"]
 
 compiler.use()  # tinygrad reads it once, at its import; test modules are imported in any order, and before any fixture
 

@@ -19,7 +19,7 @@ from playwright.async_api import Browser, Page, async_playwright
 from townhall_bot.cli.local import connected
 from townhall_bot.loopback import LoopbackDiscord, TownhallWorld, Turn, point_discord_at
 from townhall_bot.loopback.web.server import PageServer
-from townhall_bot.outcomes import Settled
+from townhall_bot.outcomes import Outcomes
 from townhall_bot.plugins.discovery import prepare
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
@@ -51,15 +51,15 @@ async def conversation(page: Page) -> None:
     """Show what was said."""
 
 
-async def act(world: TownhallWorld, settled: Settled) -> Turn:
+async def act(world: TownhallWorld, outcomes: Outcomes) -> Turn:
     """Let people talk with the bot; the seeds make the same texts every time."""
     admin, ada, ben = (world.people[name] for name in ("admin", "ada", "ben"))
     await admin.say("Welcome to the town hall! Type `/gpt2` with the beginning of a text, the bot writes on.")
     first = await ada.type('/gpt2 prompt:"My fellow citizens" count:60 temperature:0.7 seed:3')
-    await settled.of(first)
+    await outcomes.of(first)
     await ben.say("It runs **on this laptop**, without any account. How fast is that?")
     second = await ben.type('/gpt2 prompt:"The old house by the river" count:50 temperature:0.7 seed:5 timing:True')
-    await settled.of(second)
+    await outcomes.of(second)
     return second
 
 
@@ -95,7 +95,7 @@ async def main() -> None:
                 world = discord.townhall()
                 browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
                 async with connected(settings, plugins, discord.token) as bot:
-                    await act(world, Settled(bot))
+                    await act(world, Outcomes(bot))
                     await shoot(browser, server.address, "page", conversation)
                     await shoot(browser, server.address, "command", typing)
                     await shoot(browser, server.address, "inspector", inspector)

@@ -20,7 +20,7 @@ from townhall_bot.plugins.command_sync import CommandSync
 from townhall_bot.plugins.command_tree import Tree
 from townhall_bot.plugins.discovery import find_plugins, gather
 from townhall_bot.plugins.host import LoadedPlugin
-from townhall_bot.plugins.registry import PluginSet
+from townhall_bot.plugins.registry import PluginRegistry
 from townhall_bot.privacy import Privacy
 from townhall_bot.replies.refusal import EXPLAINED, Refusal, explain, told
 from townhall_bot.settings import ENV_FILE, Settings
@@ -73,7 +73,7 @@ class Townhall(discord.Client):
         self.tree = Tree(self)
         found = find_plugins(settings) if plugin_classes is None else gather(plugin_classes)
         sync = CommandSync(self.tree, store, settings.guild, always=always_sync)
-        self.plugins = PluginSet(self, [*gather([Privacy]), *found], sync, env_file)
+        self.plugins = PluginRegistry(self, [*gather([Privacy]), *found], sync, env_file)
         self.draining = False
         """Whether the bot is about to stop: it takes no new commands."""
         self.metrics.watch(self)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from townhall_bot.loopback import Turn
 
 
-class Settled:
+class Outcomes:
     """Remembers the ends of a bot's commands from now on."""
 
     def __init__(self, bot: Townhall) -> None:

@@ -17,8 +17,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,7 +29,7 @@ from townhall_bot.bot import Townhall
 from townhall_bot.lifecycle import running
 from townhall_bot.loopback import Guild, LoopbackDiscord, Person, TownhallWorld, Turn, point_discord_at
 from townhall_bot.loopback.wire.openapi import DESCRIPTION_VARIABLE
-from townhall_bot.outcomes import Settled
+from townhall_bot.outcomes import Outcomes
 from townhall_bot.plugins import Plugin
 from townhall_bot.settings import PREFIX, Settings, load_settings
 from townhall_bot.store import Store, database_in
@@ -63,7 +63,7 @@ class RunningTownhall:
 
     def __init__(self, bot: Townhall) -> None:
         self.bot = bot
-        self._settled = Settled(bot)
+        self._outcomes = Outcomes(bot)
 
     async def settled(self, turn: Turn, seconds: float = 30) -> Exception | None:
         """Wait until a turn's callback has returned or failed; return what it raised, or None.
@@ -72,7 +72,7 @@ class RunningTownhall:
         """
         try:
             async with asyncio.timeout(seconds):
-                return await self._settled.of(turn)
+                return await self._outcomes.of(turn)
         except TimeoutError:
             raise TimeoutError(f"not settled after {seconds:g} s: {turn}") from None
 
@@ -91,6 +91,8 @@ class RunningTownhall:
         await self.bot.close()
 
 
+CleanSettings = Callable[[Mapping[str, str]], None]
+"""What the fixture :func:`clean_settings` gives."""
 StartTownhall = Callable[..., Awaitable[RunningTownhall]]
 """``await start_townhall(PluginClass, ..., settings={"TOWNHALL_X": "1"})`` starts the bot; again, restarts it."""
 
@@ -100,18 +102,25 @@ def undescribed(server: LoopbackDiscord) -> list[str]:
     return [f"{r.method} {r.path}: {fault}" for r in server.requests for fault in r.schema_errors]
 
 
-@pytest.fixture
-async def discord_server() -> AsyncIterator[LoopbackDiscord]:
-    """A local Discord that this process's clients connect to.
-
-    Fails the test at its end where a request broke Discord's own OpenAPI description.
-    """
+@asynccontextmanager
+async def local_discord() -> AsyncGenerator[LoopbackDiscord]:
+    """Yield what :func:`discord_server` gives."""
     async with LoopbackDiscord(rate_scale=RATE_SCALE) as server:
         with point_discord_at(server):
             yield server
         faults = undescribed(server)
     if faults:
         pytest.fail("requests that Discord's description does not allow:\n" + "\n".join(faults))
+
+
+@pytest.fixture
+async def discord_server() -> AsyncIterator[LoopbackDiscord]:
+    """A local Discord that this process's clients connect to.
+
+    Fails the test at its end where a request broke Discord's own OpenAPI description.
+    """
+    async with local_discord() as server:
+        yield server
 
 
 @pytest.fixture
@@ -163,7 +172,7 @@ def townhall_settings() -> Mapping[str, str]:
 
 
 @pytest.fixture
-def clean_settings(monkeypatch: pytest.MonkeyPatch) -> Callable[[Mapping[str, str]], None]:
+def clean_settings(monkeypatch: pytest.MonkeyPatch) -> CleanSettings:
     """Return a function that makes the given settings the only ones in the environment."""
 
     def apply(settings: Mapping[str, str]) -> None:
@@ -176,26 +185,42 @@ def clean_settings(monkeypatch: pytest.MonkeyPatch) -> Callable[[Mapping[str, st
     return apply
 
 
-@pytest.fixture
-async def start_townhall(
-    discord_server: LoopbackDiscord,
-    world: TownhallWorld,
-    tmp_path: Path,
-    clean_settings: Callable[[Mapping[str, str]], None],
-) -> AsyncIterator[StartTownhall]:
-    """Start the real bot with plugin classes and settings; every start of a test shares one data folder."""
+@asynccontextmanager
+async def starting(
+    server: LoopbackDiscord, folder: Path, clean_settings: CleanSettings
+) -> AsyncGenerator[StartTownhall]:
+    """Yield what :func:`start_townhall` gives: bots on ``server`` with their data in ``folder``; stop them all."""
     async with AsyncExitStack() as stack:
 
         async def start(*plugins: type[Plugin], settings: Mapping[str, str] | None = None) -> RunningTownhall:
             clean_settings(settings or {})
-            token = SecretStr(discord_server.token)
-            core = load_settings(Settings, env_file=None).model_copy(update={"token": token, "data_dir": tmp_path})
-            store = Store.open(database_in(tmp_path))
+            token = SecretStr(server.token)
+            core = load_settings(Settings, env_file=None).model_copy(update={"token": token, "data_dir": folder})
+            store = Store.open(database_in(folder))
             bot = Townhall(core, store, list(plugins), env_file=None, guild_ready_timeout=0.05)
-            await stack.enter_async_context(running(bot, discord_server.token, within_s=START_SECONDS))
+            await stack.enter_async_context(running(bot, server.token, within_s=START_SECONDS))
             return RunningTownhall(bot)
 
         yield start
+
+
+@pytest.fixture
+async def start_townhall(
+    discord_server: LoopbackDiscord, world: TownhallWorld, tmp_path: Path, clean_settings: CleanSettings
+) -> AsyncIterator[StartTownhall]:
+    """Start the real bot with plugin classes and settings; every start of a test shares one data folder."""
+    async with starting(discord_server, tmp_path, clean_settings) as start:
+        yield start
+
+
+async def started(
+    start: StartTownhall, plugins: Sequence[type[Plugin]], settings: Mapping[str, str]
+) -> RunningTownhall:
+    """Return what :func:`townhall` gives; fail the test where one of ``plugins`` does not run."""
+    running = await start(*plugins, settings=settings)
+    if failed := [f"plugin {each.name} {each.failure}" for each in running.bot.plugins.values() if each.failure]:
+        pytest.fail("\n".join(failed))
+    return running
 
 
 @pytest.fixture
@@ -205,7 +230,4 @@ async def townhall(
     townhall_settings: Mapping[str, str],
 ) -> RunningTownhall:
     """The real bot with ``townhall_plugins``, connected and ready. Fails the test where one of them does not run."""
-    running = await start_townhall(*townhall_plugins, settings=townhall_settings)
-    if failed := [f"plugin {each.name} {each.failure}" for each in running.bot.plugins.values() if each.failure]:
-        pytest.fail("\n".join(failed))
-    return running
+    return await started(start_townhall, townhall_plugins, townhall_settings)

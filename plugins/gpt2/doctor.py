@@ -24,7 +24,13 @@ def checks(settings: GPT2Settings) -> Sequence[Check]:
         plan = settings.device_plan()
     except ValueError as error:
         return (Check("gpt2 device", False, str(error), DEVICE_CURE), *_allowed_models(settings))
-    return (_compiler(plan), *_device(settings), *_allowed_models(settings), *_model(settings, plan))
+    return (
+        _compiler(plan),
+        *_device(settings),
+        *_products(settings, plan),
+        *_allowed_models(settings),
+        *_model(settings, plan),
+    )
 
 
 def _compiler(plan: DevicePlan) -> Check:
@@ -54,6 +60,22 @@ def _device(settings: GPT2Settings) -> Sequence[Check]:
     except RuntimeError as error:
         return (Check("gpt2 device", False, str(error), DEVICE_CURE),)
     return (Check("gpt2 device", True, settings.device),)
+
+
+def _products(settings: GPT2Settings, plan: DevicePlan) -> Sequence[Check]:
+    """What multiplies 8-bit weights here?"""
+    from plugins.gpt2.model import compiler
+    from plugins.gpt2.model.cpu.instructions import choose
+
+    if not plan.is_cpu or plan.weights != "int8":
+        return ()
+    try:
+        found = choose(compiler.features(), settings.products)
+    except RuntimeError as error:
+        cure = "Correct TOWNHALL_GPT2_PRODUCTS, or leave it empty for the best that the processor has."
+        return (Check("gpt2 products", False, str(error), cure),)
+    detail = "fp32: no integers of this processor's are used" if found is None else f"{found.name}, in integers"
+    return (Check("gpt2 products", True, f"int8 weights are multiplied by {detail}"),)
 
 
 def _allowed_models(settings: GPT2Settings) -> Sequence[Check]:
@@ -94,7 +116,7 @@ def _model(settings: GPT2Settings, plan: DevicePlan) -> Sequence[Check]:
 
 def _memory(settings: GPT2Settings, plan: DevicePlan, config: GPT2Config) -> Check:
     """Does the model fit into what is free, and into what the host gives to models?"""
-    from plugins.gpt2.model.gpt2 import memory_plan
+    from plugins.gpt2.model.memory_plan import memory_plan
 
     name, need = settings.model, memory_plan(config, plan.weights, settings.rows)
     smaller = "Choose a smaller TOWNHALL_GPT2_MODEL, smaller TOWNHALL_GPT2_WEIGHTS"

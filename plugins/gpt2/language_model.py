@@ -34,6 +34,20 @@ class ModelInfo:
         return token == self.end_of_text or token in self.also_end
 
 
+@dataclass(frozen=True, slots=True)
+class LoadProgress:
+    """Where loading stands: ``done`` of ``total`` bytes of the checkpoint, or of a later stage's steps.
+
+    ``stage`` is what goes on, in a word or two; ``tensor`` the one being read, or ""; ``memory_bytes`` what is taken.
+    """
+
+    stage: str
+    tensor: str
+    done: int
+    total: int
+    memory_bytes: int
+
+
 class Tokenizer(Protocol):
     """Text to ids and back."""
 

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from plugins.gpt2.model.constants import EMBEDDED_MODEL, Weights
+from plugins.gpt2.model.constants import EMBEDDED_MODEL, Products, Weights
 from plugins.gpt2.model.device_names import canonical
 from plugins.gpt2.model.device_plan import DevicePlan, known_plan, plan_for
 from plugins.gpt2.protocol import BOUNDS, COUNT_BOUNDS, Bounds, SamplingParams
@@ -37,6 +37,10 @@ class GPT2Settings(PluginSettings):
         description="How weights are kept in memory. Empty: int8 on a CPU, fp16 on a GPU.",
     )
     device: str | None = Field(None, description="tinygrad's device: CPU, CUDA, AMD, METAL. Empty: the best there is.")
+    products: Products | None = Field(
+        None,
+        description="What multiplies int8 weights on a CPU. Empty: the best that the processor has.",
+    )
     threads: int | None = Field(None, ge=1, le=512, description="CPU threads of the engine. Empty: every core.")
     rows: int = Field(8, ge=1, le=32, description="How many texts a model writes at the same time.")
     loaded_models: int = Field(

@@ -1,70 +1,87 @@
-"""The page in a real Chromium. Where Playwright or Chromium is missing, these tests skip and say so."""
+"""The page in a real Chromium. Where Playwright or Chromium is missing, these tests skip and say so.
+
+Starting a browser takes longer than most of these tests, so there is one for all of them. Playwright belongs to the
+event loop that started it; therefore they share a loop too, and what the kit's fixtures start is started there.
+"""
 
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import shutil
-import subprocess
-import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import pytest_asyncio
 
 from tests.end_to_end.stage_plugin import StagePlugin
 from tests.end_to_end.tabs import OpenTab, Tab
+from townhall_bot import testkit
 from townhall_bot.loopback import LoopbackDiscord
 from townhall_bot.loopback.web.server import PageServer
 from townhall_bot.plugins import Plugin
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from playwright.async_api import Browser
 
-    from townhall_bot.testkit import RunningTownhall
+    from townhall_bot.testkit import CleanSettings, RunningTownhall, StartTownhall
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-LISTENING = "DevTools listening on "
+
+on_the_shared_loop = partial(pytest_asyncio.fixture, loop_scope="session")
 
 
-@pytest.fixture(scope="session")
-def chromium_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where a real Chromium takes orders: one for all tests of this process, each of which opens windows of its own."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the tests of this folder on the browser's loop."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents and inspect.iscoroutinefunction(getattr(item, "obj", None)):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@on_the_shared_loop(scope="session")
+async def chromium() -> AsyncIterator[Browser]:
+    """A real Chromium."""
     if importlib.util.find_spec("playwright") is None:
         pytest.skip("Playwright is not installed here: pip install -e '.[browser]'")
     if CHROMIUM is None:
         pytest.skip("there is no chromium on PATH; Debian's package is called chromium")
-    profile = tmp_path_factory.mktemp("chromium")
-    command = [CHROMIUM, *FLAGS, "--remote-debugging-port=0", f"--user-data-dir={profile}", "about:blank"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None  # it is a pipe
-        said = []
-        for line in process.stderr:
-            said.append(line)
-            if line.startswith(LISTENING):
-                break
-        else:
-            pytest.fail("chromium did not start:\n" + "".join(said))
-        drained = threading.Thread(target=process.stderr.read, daemon=True)  # a full pipe would hold it up
-        drained.start()
-        yield line.removeprefix(LISTENING).strip()
-        process.terminate()
-        drained.join(10)
-
-
-@pytest.fixture
-async def chromium(chromium_address: str) -> AsyncIterator[Browser]:
-    """A real Chromium."""
     from playwright.async_api import async_playwright
 
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.connect_over_cdp(chromium_address)
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         yield browser
-        await browser.close()  # the connection; the program goes on
+        await browser.close()
+
+
+@on_the_shared_loop()
+async def discord_server() -> AsyncIterator[LoopbackDiscord]:
+    async with testkit.local_discord() as server:
+        yield server
+
+
+@on_the_shared_loop()
+async def start_townhall(
+    discord_server: LoopbackDiscord, tmp_path: Path, clean_settings: CleanSettings
+) -> AsyncIterator[StartTownhall]:
+    async with testkit.starting(discord_server, tmp_path, clean_settings) as start:
+        yield start
+
+
+@on_the_shared_loop()
+async def townhall(
+    start_townhall: StartTownhall, townhall_plugins: Sequence[type[Plugin]], townhall_settings: Mapping[str, str]
+) -> RunningTownhall:
+    return await testkit.started(start_townhall, townhall_plugins, townhall_settings)
 
 
 @pytest.fixture
@@ -80,13 +97,13 @@ def stage(townhall: RunningTownhall) -> StagePlugin:
     return plugin
 
 
-@pytest.fixture
+@on_the_shared_loop()
 async def page_server(discord_server: LoopbackDiscord) -> AsyncIterator[PageServer]:
     async with PageServer(discord_server) as server:
         yield server
 
 
-@pytest.fixture
+@on_the_shared_loop()
 async def open_tab(chromium: Browser, page_server: PageServer) -> AsyncIterator[OpenTab]:
     """Open a tab as somebody; fails the test at its end where the page reported an error."""
     async with AsyncExitStack() as stack:

@@ -260,7 +260,7 @@ async def test_after_a_lost_gateway_session_commands_still_work_and_nothing_star
 ) -> None:
     running = await start_townhall(PingPlugin)
     resumed = asyncio.create_task(running.bot.wait_for("resumed", timeout=20))
-    await discord_server.weather.ask_to_reconnect()
+    await discord_server.faults.ask_to_reconnect()
     await resumed
     turn = await ada.type("/ping")
     assert await running.settled(turn) is None

@@ -13,7 +13,7 @@ from plugins.ping.plugin import PingPlugin
 from townhall_bot.bot import Townhall
 from townhall_bot.lifecycle import running
 from townhall_bot.loopback import LoopbackDiscord, Person
-from townhall_bot.outcomes import Settled
+from townhall_bot.outcomes import Outcomes
 from townhall_bot.plugins import Plugin
 from townhall_bot.settings import Settings
 from townhall_bot.store import Store
@@ -40,9 +40,9 @@ async def test_it_answers_within_the_block_and_is_gone_after_an_error_in_it(
 
     async def serve() -> None:
         async with running(bot, discord_server.token):
-            settled = Settled(bot)
+            outcomes = Outcomes(bot)
             turn = await ada.type("/ping")
-            assert await settled.of(turn) is None
+            assert await outcomes.of(turn) is None
             assert "Pong" in turn.text
             raise ZeroDivisionError
 

@@ -56,7 +56,7 @@ async def test_a_bot_without_a_session_is_alive_and_ready_again_with_the_next(
     back = asyncio.create_task(running.bot.wait_for("ready", timeout=20))
     page = HealthPage(running.bot, "127.0.0.1", 0)
     await page.start()
-    await discord_server.weather.invalidate_sessions()
+    await discord_server.faults.invalidate_sessions()
     await lost
     assert await status(page, "/readyz") == 503
     assert await status(page, "/healthz") == 200

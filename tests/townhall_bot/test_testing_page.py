@@ -8,7 +8,7 @@ from pathlib import Path
 
 from townhall_bot import testkit
 from townhall_bot.loopback import Person, Turn
-from townhall_bot.loopback.faults.faults import Weather
+from townhall_bot.loopback.faults.faults import Faults
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "testing.md").read_text()
@@ -39,12 +39,12 @@ def test_the_page_names_every_fixture_and_what_people_do() -> None:
     acts = {"type", "complete", "use_menu", "press", "select", "submit", "say"}
     seen_by_nobody = {name for name in vars(testkit.RunningTownhall) if not name.startswith("_")}
     seen = {"acknowledged", "until", "text", "messages", "message", "modal", "failed"}
-    weather = {name for name in vars(Weather) if not name.startswith("_") and name not in ("next_for", "clear")}
+    faults = {name for name in vars(Faults) if not name.startswith("_") and name not in ("next_for", "clear")}
     assert [name for name in fixtures if f"`{name}`" not in PAGE] == []
     assert all(hasattr(Person, act) and f"ada.{act}(" in PAGE for act in acts)
     assert all(hasattr(Turn, each) and f"turn.{each}" in PAGE for each in seen)
     assert [name for name in seen_by_nobody if f"townhall.{name}(" not in PAGE] == []
-    assert [name for name in weather if f"{name}(" not in PAGE] == []
+    assert [name for name in faults if f"{name}(" not in PAGE] == []
 
 
 def test_the_page_on_plugins_leads_here() -> None:

@@ -27,7 +27,7 @@ from townhall_bot.loopback import (
 )
 from townhall_bot.loopback.world.clock import Snowflakes
 from townhall_bot.loopback.world.state_file import StateFile, StateFileError
-from townhall_bot.outcomes import Settled
+from townhall_bot.outcomes import Outcomes
 from townhall_bot.plugins import reload as reloading
 from townhall_bot.plugins.host import LoadedPlugin
 from townhall_bot.settings import Settings
@@ -63,7 +63,7 @@ async def run_local(
         with point_discord_at(server):
             people = familiar_townhall(server).people
             if around.weather != "calm":
-                server.weather.begin(around.weather, around.weather_seed)
+                server.faults.begin(around.weather, around.weather_seed)
                 note(f"the weather is {around.weather}, seed {around.weather_seed}")
             if as_ not in people:
                 note(f"nobody here is called {as_!r}. There are: {', '.join(people)}.")
@@ -75,7 +75,7 @@ async def run_local(
                         return await serve_page(server, bot_there, page)
                     async with connected(settings, plugins, server.token) as bot:
                         note(f"the bot is ready after {time.perf_counter() - began:.1f} s")
-                        return await say_once(people[as_], say, Settled(bot))
+                        return await say_once(people[as_], say, Outcomes(bot))
             except StateFileError as error:
                 note(f"--state: {error}")
                 return USAGE
@@ -119,7 +119,7 @@ def familiar_townhall(server: LoopbackDiscord) -> TownhallWorld:
         server.world.ids = ids
 
 
-async def say_once(person: Person, command: str, settled: Settled) -> int:
+async def say_once(person: Person, command: str, outcomes: Outcomes) -> int:
     """Type one command and print what the channel shows in the end."""
     try:
         turn = await person.type(command)
@@ -127,7 +127,7 @@ async def say_once(person: Person, command: str, settled: Settled) -> int:
         print(refusal)
         return FAILED
     note(f"{person.name} typed {command.split()[0]}; waiting for the answer")
-    error = await settled.of(turn)
+    error = await outcomes.of(turn)
     print(turn.text)
     return OK if error is None else FAILED
 

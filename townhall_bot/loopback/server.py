@@ -11,7 +11,7 @@ from pathlib import Path
 import discord
 from aiohttp import web
 
-from townhall_bot.loopback.faults.faults import Weather
+from townhall_bot.loopback.faults.faults import Faults
 from townhall_bot.loopback.people.people import Person
 from townhall_bot.loopback.rest import applications, channels, guilds, interactions
 from townhall_bot.loopback.rest.pipeline import Pipeline, RecordedRequest
@@ -62,7 +62,7 @@ class LoopbackDiscord:
         shifted = ShiftedClock(clock)
         self.world = World(shifted)
         self.gateway = Gateway(self.world, heartbeat_seconds)
-        self.weather = Weather(self.gateway, shifted)
+        self.faults = Faults(self.gateway, shifted)
         self._limiter = RateLimiter(shifted, rate_scale)
         self._openapi = openapi
         self._exit = AsyncExitStack()
@@ -71,7 +71,7 @@ class LoopbackDiscord:
 
     async def __aenter__(self) -> LoopbackDiscord:
         checker = openapi.checker(self._openapi or openapi.find_description())
-        self._pipeline = Pipeline(self.world, self.weather, self._limiter, checker)
+        self._pipeline = Pipeline(self.world, self.faults, self._limiter, checker)
         app = web.Application(client_max_size=LARGEST_BODY)
         self._pipeline.install(app, ROUTES)
         app.router.add_get("/", self.gateway.handle)
@@ -88,7 +88,7 @@ class LoopbackDiscord:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self.weather.clear()
+        self.faults.clear()
         await self._exit.aclose()
 
     @property

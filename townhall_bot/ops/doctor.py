@@ -31,7 +31,7 @@ from townhall_bot.plugins.registry import FAILURE_KEY, UNWELL_KEY
 from townhall_bot.settings import ENV_FILE, Settings, SettingsError, given_settings, load_settings, unknown_settings
 from townhall_bot.store import StoreError, database_in, lock
 from townhall_bot.store.access import barrier
-from townhall_bot.store.read_only import look
+from townhall_bot.store.read_only import inspect
 from townhall_bot.store.schema import cure_of
 
 OLDEST_PYTHON = (3, 11)
@@ -161,7 +161,7 @@ def token(settings: Settings) -> Check:
 def database(path: Path) -> tuple[Check, dict[str, Any]]:
     """Can the bot use its database? Returns the core's values in it too. Blocks."""
     try:
-        found = look(path)
+        found = inspect(path)
     except StoreError as error:
         return Check("database", False, error.problem, f"{error.cure} Nothing was changed."), {}
     if found.damage:

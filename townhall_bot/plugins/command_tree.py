@@ -44,7 +44,7 @@ class Tree(app_commands.CommandTree["Townhall"]):
         if self.client.draining:
             refusal = Refusal(TEXTS.for_user(interaction)("draining"))
         elif isinstance(interaction.command, app_commands.Command):
-            refusal = misfit(interaction, interaction.command)
+            refusal = validate_options(interaction, interaction.command)
         if refusal is None:
             return True
         if interaction.type is discord.InteractionType.application_command:
@@ -62,7 +62,9 @@ class Tree(app_commands.CommandTree["Townhall"]):
         self.client.command_settled(interaction, cause)
 
 
-def misfit(interaction: discord.Interaction[Any], command: app_commands.Command[Any, ..., Any]) -> Exception | None:
+def validate_options(
+    interaction: discord.Interaction[Any], command: app_commands.Command[Any, ..., Any]
+) -> Exception | None:
     """Return what is wrong with a command's options, None where each has the declared type and is within its bounds.
 
     Discord checks both, but by the command that the client knows: one that has not heard of a change sends the old

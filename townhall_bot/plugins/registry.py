@@ -31,7 +31,7 @@ UNWELL_KEY = "plugin-unwell/"
 """Prefix of those under which it finds what a running plugin that is not well says of itself."""
 
 
-class PluginSet(Mapping[str, LoadedPlugin]):
+class PluginRegistry(Mapping[str, LoadedPlugin]):
     """The plugins by name, those that failed too. Where two clash, the one that comes first in ``found`` has its way.
 
     ``env_file`` is read for the settings of those that have none yet.

@@ -1,4 +1,4 @@
-"""Looking at a database without changing anything: neither the file, nor its schema, nor what lies beside it."""
+"""Inspecting a database without changing anything: neither the file, nor its schema, nor what lies beside it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from townhall_bot.store.schema import MIGRATIONS, check_owner, told_of
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What was found in a database."""
+class Inspection:
+    """What is found in a database."""
 
     schema: int
     """The version of its tables; 0 where there is no database yet, or an empty one."""
@@ -33,26 +33,26 @@ class Look:
         return f"schema {self.schema}" + (f"; the next start moves it to {latest}" if self.schema < latest else "")
 
 
-def look(path: Path) -> Look:
-    """Look at the database, also while a bot uses it; raise :class:`StoreError` where this version cannot use it.
+def inspect(path: Path) -> Inspection:
+    """Inspect the database, also while a bot uses it; raise :class:`StoreError` where this version cannot use it.
 
     Blocks.
     """
     with told_of(path, writes=False):
         if not path.exists() or path.stat().st_size == 0:
-            return Look(0, "", {})
-    with reading(path) as connection:
+            return Inspection(0, "", {})
+    with open_read_only(path) as connection:
         check_owner(path, connection)
         schema = int(connection.execute("PRAGMA user_version").fetchone()[0])
         damage = "; ".join(str(row[0]) for row in connection.execute("PRAGMA quick_check(3)"))
         if damage != "ok":
-            return Look(schema, damage, {})
+            return Inspection(schema, damage, {})
         rows = connection.execute("SELECT key, value FROM core_value").fetchall() if schema else []
-        return Look(schema, "", {key: json.loads(value) for key, value in rows})
+        return Inspection(schema, "", {key: json.loads(value) for key, value in rows})
 
 
 @contextlib.contextmanager
-def reading(path: Path) -> Iterator[sqlite3.Connection]:
+def open_read_only(path: Path) -> Iterator[sqlite3.Connection]:
     """Open a database for reading alone; raise :class:`StoreError`."""
     # Who reads a database in WAL mode makes a log beside it where there is none, even in mode=ro. Without a log,
     # nobody has the file open: as immutable it is read as it stands. (A bot that starts meanwhile writes to its log.)

@@ -17,7 +17,7 @@ from typing import BinaryIO
 from townhall_bot.files import sync, write_atomically
 from townhall_bot.store import lock
 from townhall_bot.store.backup import is_townhalls, whole_copy
-from townhall_bot.store.read_only import look, reading
+from townhall_bot.store.read_only import inspect, open_read_only
 from townhall_bot.store.schema import StoreError, told_of
 
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR)
@@ -28,7 +28,7 @@ class Restored:
     """What was done."""
 
     state: str
-    """The restored schema in words, as :attr:`Look.state`."""
+    """The restored schema in words, as :attr:`Inspection.state`."""
     kept: Path | None
     """Where the database from before is; None where there was none."""
 
@@ -51,10 +51,10 @@ def restore(backup: Path, database: Path, *, now: Callable[[], datetime] = _now)
             raise StoreError(f"{backup} is no backup of Townhall's", "Name one that `townhall backup` made.")
         if database.exists() and backup.samefile(database):
             raise StoreError(f"{backup} is the database itself", "Name a backup.")
-    found = look(backup)
+    found = inspect(backup)
     if found.damage:
         raise StoreError(f"{backup} is damaged: {found.damage}", "Name another backup; nothing was changed.")
-    with lock.held(database.parent, 0), whole_copy(reading(backup), backup, database) as part, told_of(database):
+    with lock.held(database.parent, 0), whole_copy(open_read_only(backup), backup, database) as part, told_of(database):
         if os.geteuid() == 0:  # root restores for the bot's own user, who must be able to write there
             owner = (database if database.exists() else database.parent).stat()
             os.chown(part, owner.st_uid, owner.st_gid)

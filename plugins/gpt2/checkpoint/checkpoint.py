@@ -16,6 +16,7 @@ from pathlib import Path
 
 from plugins.gpt2.checkpoint import hub, hub_cache
 from plugins.gpt2.checkpoint.config_file import read_config
+from plugins.gpt2.checkpoint.download import DownloadProgress, OnProgress
 from plugins.gpt2.checkpoint.errors import CheckpointError, DownloadFailed, UnknownModel
 from plugins.gpt2.checkpoint.files import (
     CONFIG_NAME,
@@ -29,7 +30,6 @@ from plugins.gpt2.checkpoint.files import (
     pickle_refused,
     weight_map,
 )
-from plugins.gpt2.checkpoint.hub import DownloadProgress, OnProgress
 from plugins.gpt2.checkpoint.model_names import locate
 from plugins.gpt2.checkpoint.other_formats import SAVED, folder_is
 from plugins.gpt2.checkpoint.pickle_file import open_pickle

@@ -1,4 +1,4 @@
-"""What ``huggingface_hub`` raises, in words that say what to do."""
+"""What ``huggingface_hub`` raises, in words for the person who asked for a model."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from townhall_bot.cli.terminal import tell
 
 if TYPE_CHECKING:
-    from plugins.gpt2.checkpoint.hub import DownloadProgress
+    from plugins.gpt2.checkpoint.download import DownloadProgress
 
 
 class DownloadBar(AbstractContextManager["DownloadBar"]):

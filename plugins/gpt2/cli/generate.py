@@ -9,12 +9,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from plugins.gpt2.engine.sampling import check_sampling
+from plugins.gpt2.engine.sampling import GREEDY_BELOW, check_sampling
 from plugins.gpt2.model.constants import OFFICIAL_MODELS, WEIGHT_NAMES
 from plugins.gpt2.model.device_names import is_cpu
 from plugins.gpt2.model.device_plan import plan_for
@@ -24,6 +24,7 @@ from plugins.gpt2.protocol import (
     GenerationError,
     GenerationRequest,
     InvalidRequest,
+    SamplingParams,
     Started,
     Text,
     Timing,
@@ -34,7 +35,8 @@ from townhall_bot.formatting import format_bytes
 from townhall_bot.settings import SettingsError, load_settings
 
 if TYPE_CHECKING:
-    from plugins.gpt2.model.gpt2 import GPT2, LoadProgress
+    from plugins.gpt2.language_model import LoadProgress
+    from plugins.gpt2.model.gpt2 import GPT2
 
 PROMPT = "What is the answer to life, the universe, and everything?"
 
@@ -79,6 +81,20 @@ def parser(settings: GPT2Settings) -> argparse.ArgumentParser:
     made.add_argument(
         "--temperature", type=float, default=settings.temperature, help="0 is greedy (default: %(default)s)"
     )
+    made.add_argument("--top_k", type=int, default=0, help="draw from so many likeliest tokens; 0: from all")
+    made.add_argument(
+        "--top_p", type=float, default=settings.top_p, help="share of probability to draw from (default: %(default)s)"
+    )
+    made.add_argument(
+        "--min_p", type=float, default=0.0, help="leave out what is less likely than so much of the likeliest"
+    )
+    made.add_argument(
+        "--repetition_penalty",
+        type=float,
+        metavar="R",
+        help=f"how much used tokens lose; 1: nothing (default: {settings.repetition_penalty}, and 1 where greedy)",
+    )
+    made.add_argument("--stop", action="append", default=[], metavar="TEXT", help="end before this text; repeatable")
     made.add_argument(
         "--model_size",
         default=settings.model,
@@ -92,6 +108,22 @@ def parser(settings: GPT2Settings) -> argparse.ArgumentParser:
     return made
 
 
+def _sampling(options: argparse.Namespace, settings: GPT2Settings) -> SamplingParams:
+    """Return how tokens are chosen; greedy is plainly that, unless a penalty is asked for."""
+    penalty = options.repetition_penalty
+    if penalty is None:
+        penalty = 1.0 if options.temperature < GREEDY_BELOW else settings.repetition_penalty
+    return SamplingParams(
+        temperature=options.temperature,
+        top_k=options.top_k,
+        top_p=options.top_p,
+        min_p=options.min_p,
+        repetition_penalty=penalty,
+        seed=options.seed,
+        stop=tuple(options.stop),
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status: 0, 1 where it failed, 2 for wrong arguments, 130 after Ctrl-C."""
     try:
@@ -99,7 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         return _complain(str(error), 2)
     options = parser(settings).parse_args(arguments)
-    sampling = replace(settings.sampling, temperature=options.temperature, seed=options.seed)
+    sampling = _sampling(options, settings)
     if options.count < 1:
         return _complain(f"--count is {options.count}; it must be 1 or more.", 2)
     try:
@@ -154,7 +186,15 @@ def _load(name: str, weights: Any, settings: GPT2Settings) -> tuple[GPT2, float]
     checkpoint = open_checkpoint(name, allow_pickle=settings.allow_pickle)
     started = time.perf_counter()
     with checkpoint, _LoadBar() as bar:
-        model = load(checkpoint, weights=weights, rows=1, device=device, threads=settings.threads, on_progress=bar)
+        model = load(
+            checkpoint,
+            weights=weights,
+            rows=1,
+            device=device,
+            threads=settings.threads,
+            products=settings.products,
+            on_progress=bar,
+        )
         loaded = bar.loaded or time.perf_counter()
     seconds = loaded - started
     size = model.info.weight_bytes
@@ -248,7 +288,8 @@ def _share(timing: Timing, model: GPT2) -> str:
 
     cost = model.token_cost
     launches = "" if cost.kernels is None else f"{cost.kernels} kernels and "
-    line = f"a token takes {launches}{format_bytes(cost.weight_bytes)} of weights"
+    by = f", multiplied by {model.products}" if is_cpu(model.info.device) else ""
+    line = f"a token takes {launches}{format_bytes(cost.weight_bytes)} of weights{by}"
     if timing.decode_tok_s is None or not is_cpu(model.info.device):
         return line
     achieved = timing.decode_tok_s * cost.weight_bytes / 1e9

@@ -15,7 +15,7 @@ from plugins.gpt2.checkpoint.files import CONFIG_NAME
 from plugins.gpt2.checkpoint.model_names import HUB_CONFIGS, HUB_NAMES, known_models, locate
 from plugins.gpt2.checkpoint.verify import verify
 from plugins.gpt2.model.constants import EMBEDDED_MODEL, GPT2Config
-from plugins.gpt2.model.gpt2 import memory_plan
+from plugins.gpt2.model.memory_plan import memory_plan
 from townhall_bot.cli.terminal import FAILED, INTERRUPTED, note, tell
 from townhall_bot.formatting import format_bytes
 

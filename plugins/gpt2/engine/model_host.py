@@ -5,16 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator
 
-from plugins.gpt2.engine.notices import Failed, Loaded, Loading, Notice, NotLoaded, Progress, RequestEvent
+from plugins.gpt2.engine.notices import Failed, Loaded, Loading, Notice, NotLoaded, RequestEvent
 from plugins.gpt2.engine.scheduler import Scheduler, Step
 from plugins.gpt2.formatting import detail
-from plugins.gpt2.language_model import LanguageModel
+from plugins.gpt2.language_model import LanguageModel, LoadProgress
 from plugins.gpt2.messages import Message, message
 from plugins.gpt2.protocol import Finished, GenerationError, GenerationRequest, ModelUnavailable
 
 log = logging.getLogger("townhall.gpt2.engine")
 
-Build = Callable[[], Generator[Progress, None, LanguageModel]]
+Build = Callable[[], Generator[LoadProgress, None, LanguageModel]]
 """Starts loading a model, in the engine thread; each ``next`` is a small piece of the work."""
 
 FAILURES_IN_A_ROW = 3
@@ -30,7 +30,7 @@ class ModelHost:
         """Whether the host is of no use any more; its requests have been told."""
         self._build = build
         self._clock = clock
-        self._loading: Generator[Progress, None, LanguageModel] | None = self._start()
+        self._loading: Generator[LoadProgress, None, LanguageModel] | None = self._start()
         self._model: LanguageModel | None = None
         self._scheduler: Scheduler | None = None
         self._failures = 0
@@ -80,11 +80,11 @@ class ModelHost:
         self._free()
         return [Failed(key, error) for key in keys]
 
-    def _start(self) -> Generator[Progress, None, LanguageModel]:
+    def _start(self) -> Generator[LoadProgress, None, LanguageModel]:
         """Begin to load, at the first ``next``: what importing the model raises belongs to loading, too."""
         return (yield from self._build())
 
-    def _load_on(self, loading: Generator[Progress, None, LanguageModel]) -> list[Notice]:
+    def _load_on(self, loading: Generator[LoadProgress, None, LanguageModel]) -> list[Notice]:
         try:
             return [Loading(self.name, next(loading))]
         except StopIteration as done:

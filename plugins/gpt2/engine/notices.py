@@ -7,40 +7,10 @@ import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-from plugins.gpt2.language_model import ModelInfo
+from plugins.gpt2.language_model import LoadProgress, ModelInfo
 from plugins.gpt2.messages import Message
 from plugins.gpt2.protocol import Event, GenerationError, Text
-
-
-class Progress(Protocol):
-    """How far a model's loading is, as ``plugins.gpt2.model.gpt2.loading`` yields it."""
-
-    @property
-    def stage(self) -> str:
-        """What is going on, in a word or two."""
-        ...
-
-    @property
-    def tensor(self) -> str:
-        """The tensor being read, or empty."""
-        ...
-
-    @property
-    def done(self) -> int:
-        """How many steps of the stage are done."""
-        ...
-
-    @property
-    def total(self) -> int:
-        """How many steps the stage has."""
-        ...
-
-    @property
-    def memory_bytes(self) -> int:
-        """Memory taken so far."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +34,7 @@ class Loading:
     """The model ``name`` is on its way."""
 
     name: str
-    progress: Progress
+    progress: LoadProgress
 
 
 @dataclass(frozen=True, slots=True)

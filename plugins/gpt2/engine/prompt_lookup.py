@@ -1,8 +1,12 @@
 """Prompt lookup: guess the next tokens from what the same text said before, and check the guess in one step.
 
 A text that repeats itself (a list, a name, a loop) is guessed right often, and a step that checks four tokens costs
-little more than one that makes one. What is accepted is exactly what the sampler would have chosen one by one, so the
-text does not change. See https://github.com/apoorvumang/prompt-lookup-decoding for the idea.
+little more than one that makes one. See https://github.com/apoorvumang/prompt-lookup-decoding for the idea.
+
+The sampler draws each token as it would without a guess, and the guess counts as long as it is what was drawn. For a
+guess that names one token and no others this is the rejection rule of arXiv 2211.17192: it is taken with the
+probability that the model gives it, and what is drawn in its place follows what the model gives the rest. So texts
+are distributed as without guessing, at any temperature, and the same seed even gives the same text.
 """
 
 from __future__ import annotations
@@ -10,10 +14,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from plugins.gpt2.engine.guess_cost import UNMEASURED
+
 NGRAMS = (4, 3)
 """Lengths of the ending that is looked up, the longest first; shorter ones guess wrong too often to pay."""
-WORTH = 0.6
-"""Right guesses per attempt below which guessing stops paying: a checked step costs about half a step more."""
 BACKOFF = 24
 """Tokens to wait before a text that guessed badly may try again; twice as many each further time."""
 
@@ -22,7 +26,7 @@ BACKOFF = 24
 class PromptLookup:
     """Decides for one text whether guessing pays, from how its guesses went."""
 
-    right: float = WORTH
+    right: float = UNMEASURED
     """Running mean of right guesses per attempt. One miss at the start is enough to pause."""
     backoff: int = BACKOFF
     wait_until: int = 0
@@ -47,11 +51,11 @@ class PromptLookup:
                 return list(tokens[found : found + most])
         return []
 
-    def record(self, right: int, length: int) -> None:
-        """Note that an attempt on a text of ``length`` tokens guessed ``right`` of them."""
+    def record(self, right: int, length: int, worth: float = UNMEASURED) -> None:
+        """Note that an attempt on a text of ``length`` tokens guessed ``right`` of them; ``worth`` would pay."""
         self.right += 0.3 * (right - self.right)
-        if self.right < WORTH:
-            self.wait_until, self.right = length + self.backoff, WORTH
+        if self.right < worth:
+            self.wait_until, self.right = length + self.backoff, worth
             self.backoff *= 2
         elif right > 1:
             self.backoff = BACKOFF

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from plugins.gpt2.engine.guess_cost import GuessCost
 from plugins.gpt2.engine.request_stats import RequestStats
 from plugins.gpt2.engine.row_allocator import RowAllocator
 from plugins.gpt2.engine.sequence import Sequence, begin
@@ -57,6 +58,7 @@ class Scheduler:
         self._sequences: dict[int, Sequence] = {}  # by key, in order of joining
         self._cancelled: set[int] = set()
         self._rows = RowAllocator(model.rows)
+        self._guess_cost = GuessCost()
 
     @property
     def busy(self) -> bool:
@@ -159,18 +161,23 @@ class Scheduler:
         return logits[None]
 
     def _decode(self, sequences: tuple[Sequence, ...]) -> list[Logits]:
+        begun = self._clock()
         logits = self._model.decode(
             [sequence.row for sequence in sequences],
             [sequence.tokens[-1] for sequence in sequences],
             [sequence.cached for sequence in sequences],
         )
+        if len(sequences) == 1:
+            self._guess_cost.single(self._clock() - begun)
         for sequence in sequences:
             sequence.cached += 1
         return [logits[index : index + 1] for index in range(len(sequences))]
 
     def _extend(self, sequence: Sequence, draft: list[int]) -> Logits:
         """Decode one sequence's next token and, in the same step, what would follow if ``draft`` is guessed right."""
+        begun = self._clock()
         logits = self._model.extend(sequence.row, [sequence.tokens[-1], *draft], sequence.cached)
+        self._guess_cost.checked(self._clock() - begun)
         sequence.cached += 1
         sequence.draft = draft
         return logits
@@ -188,7 +195,7 @@ class Scheduler:
             if not right or sequence.key not in self._sequences:
                 break
         if draft:
-            sequence.lookup.record(index, len(sequence.tokens))
+            sequence.lookup.record(index, len(sequence.tokens), self._guess_cost.worth)
 
     def _append_token(self, sequence: Sequence, logits: Logits, step: Step) -> None:
         """Choose one token, and give out the text that became certain."""

@@ -1,4 +1,7 @@
-"""From a checkpoint to a network on a device: its converted weights are found or made, then put together."""
+"""From a checkpoint to a network on a device: its converted weights are found or made, then put together.
+
+What comes of it is parts; ``gpt2.py`` makes a model of them.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,12 @@ import logging
 import os
 import subprocess
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tinygrad import Tensor
 
-from plugins.gpt2.language_model import ModelInfo
+from plugins.gpt2.language_model import LoadProgress, ModelInfo
 from plugins.gpt2.model import compiler
 from plugins.gpt2.model import device as tiny
 from plugins.gpt2.model.attention import Attention
@@ -28,17 +32,18 @@ from plugins.gpt2.model.constants import (
     SECOND_NORM,
     TOKENS,
     GPT2Config,
+    Products,
     Weights,
     in_block,
 )
 from plugins.gpt2.model.cpu.graph import team_of, use_graph
+from plugins.gpt2.model.cpu.instructions import Instructions, choose
 from plugins.gpt2.model.cpu.kernels import layer_norm
 from plugins.gpt2.model.cpu.launcher import CLauncher
 from plugins.gpt2.model.cpu.step_cache import StepFactory
 from plugins.gpt2.model.device_names import is_cpu
 from plugins.gpt2.model.device_plan import DevicePlan
 from plugins.gpt2.model.feed_forward import FeedForward
-from plugins.gpt2.model.gpt2 import GPT2, LoadProgress
 from plugins.gpt2.model.kernels import Epilogue
 from plugins.gpt2.model.kv_cache import KVCache
 from plugins.gpt2.model.launch_uop import UOpLauncher
@@ -56,6 +61,23 @@ if TYPE_CHECKING:
 log = logging.getLogger("townhall.gpt2.model")
 
 
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A network whose weights are on their device, and what it takes to run it."""
+
+    info: ModelInfo
+    network: Transformer
+    packed: PackedWeights
+    """The weights as arrays; on a CPU the network's tensors lie in them."""
+    make_step: Callable[[int, int], Step]
+    """Makes the step for a number of slots, and of slots whose logits are wanted."""
+    threads: int
+    products: Products
+    """What multiplies the weights."""
+    rate: float | None
+    """How many weights a core multiplies in a second; None for fp32."""
+
+
 class _Assembly:
     """Puts modules together from packed weights, moving each array to the device."""
 
@@ -68,12 +90,13 @@ class _Assembly:
     def tensor(self, name: str) -> Tensor:
         return tiny.place(self.packed.arrays[name], self.where)
 
-    def linear(self, name: str, activation: Epilogue = "none") -> Linear:
+    def linear(self, name: str, activation: Epilogue = "none", *, feeds_product: bool = False) -> Linear:
         names = self.packed.arrays
         scale = self.tensor(f"{name}.scale") if f"{name}.scale" in names else None
         bias = self.tensor(f"{name}.bias") if f"{name}.bias" in names else None
         label = name.rsplit(".", 1)[-1]
-        return Linear(label, self.tensor(f"{name}.weight"), scale, bias, self.weights, self.launcher, activation)
+        weight = self.tensor(f"{name}.weight")
+        return Linear(label, weight, scale, bias, self.weights, self.launcher, activation, feeds_product)
 
     def layer_norm(self, name: str) -> LayerNorm:
         weight, bias = self.tensor(f"{name}.weight"), self.tensor(f"{name}.bias")
@@ -91,7 +114,7 @@ class _Assembly:
             where=self.where,
         )
         qkv, projection = self.linear(in_block(index, QKV)), self.linear(in_block(index, PROJECTION))
-        expand = self.linear(in_block(index, EXPAND), config.activation)
+        expand = self.linear(in_block(index, EXPAND), config.activation, feeds_product=True)
         contract = self.linear(in_block(index, CONTRACT))
         return TransformerBlock(
             self.layer_norm(in_block(index, FIRST_NORM)),
@@ -107,17 +130,32 @@ class _Assembly:
         return Transformer(wte, wpe, blocks, self.layer_norm(LAST_NORM), head, self.launcher)
 
 
-def launcher_for(where: str, threads: int) -> Launcher:
-    """Return the launcher that serves on a device. On a CPU whose compiler takes no C kernels: tinygrad's own."""
+def launcher_for(where: str, threads: int, weights: Weights = "fp32", products: Products | None = None) -> Launcher:
+    """Return the launcher that serves on a device. On a CPU whose compiler takes no C kernels: tinygrad's own.
+
+    ``products`` are those of :func:`~plugins.gpt2.model.cpu.instructions.choose`; only int8 weights have a choice.
+    Raises RuntimeError where this processor does not have them.
+    """
     if not is_cpu(where):
         return UOpLauncher(GPU, where)
     try:
         use_graph(threads)
-        tiny.load_c("layer_norm", layer_norm(stride=16, width=16, epsilon=1e-5, gathered=False))
+        _compile(None)
     except (subprocess.CalledProcessError, OSError, RuntimeError) as error:
         log.warning("the C kernels cannot run here (%s); using tinygrad's own, which are slower", error)
         return UOpLauncher(PORTABLE_CPU, where)
-    return CLauncher(threads, compiler.vector_bits(), where)
+    instructions = choose(compiler.features(), products) if weights == "int8" else None
+    try:
+        _compile(instructions)
+    except (subprocess.CalledProcessError, OSError, RuntimeError) as error:
+        log.warning("the compiler does not know this processor's integers (%s); products are made in fp32", error)
+        instructions = None
+    return CLauncher(threads, compiler.vector_bits(), where, instructions)
+
+
+def _compile(instructions: Instructions | None) -> None:
+    """Try whether the C kernels compile."""
+    tiny.load_c("layer_norm", layer_norm(stride=16, width=16, epsilon=1e-5, gathered=False, instructions=instructions))
 
 
 def usable_cores() -> int:
@@ -126,12 +164,12 @@ def usable_cores() -> int:
 
 
 def build(
-    checkpoint: Checkpoint, plan: DevicePlan, *, rows: int, threads: int | None
-) -> Generator[LoadProgress, None, GPT2]:
-    """Yield before and after each large tensor; return the model, not warmed up. Arguments as ``gpt2.loading``."""
+    checkpoint: Checkpoint, plan: DevicePlan, *, rows: int, threads: int | None, products: Products | None
+) -> Generator[LoadProgress, None, Built]:
+    """Yield before and after each large tensor; return what was built of them. Arguments as ``gpt2.loading``."""
     config, where, chosen = checkpoint.config, plan.device, plan.weights
     team_size = threads or usable_cores()
-    launcher = launcher_for(where, team_size)
+    launcher = launcher_for(where, team_size, chosen, products)
     total, read, source = checkpoint.total_bytes, 0, ""
     yield LoadProgress("loading", source, read, total, 0)
     converting = open_or_convert(checkpoint, chosen, launcher.layout, compiler.cache_folder())
@@ -164,9 +202,13 @@ def build(
         also_end=config.also_end,
     )
     make_step: Callable[[int, int], Step]
+    made_by: Products = "fp32"
+    rate: float | None = None
     if isinstance(launcher, CLauncher):
-        facts = (config, chosen, compiler.processor(), compiler.choose().version)
+        if launcher.instructions is not None:
+            made_by, rate = launcher.products, launcher.instructions.rate
+        facts = (config, chosen, launcher.products, compiler.processor(), compiler.choose().version)
         make_step = StepFactory(network, packed.arrays, rows + 1, team_of(team_size), compiler.cache_folder(), *facts)
     else:
         make_step = functools.partial(JitStep, network, where=where)
-    return GPT2(network, packed, make_step, checkpoint.tokenizer(), info, rows, team_size)
+    return Built(info, network, packed, make_step, team_size, made_by, rate)

@@ -116,15 +116,24 @@ def processor() -> str:
     return hashlib.sha256(f"{platform.machine()} {features}".encode()).hexdigest()[:12]
 
 
+def features() -> frozenset[str]:
+    """Return the processor's features, under the names of /proc/cpuinfo."""
+    try:
+        return frozenset(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split())
+    except OSError:  # a Mac: all of Intel's had the one, all of Apple's have the other
+        return frozenset(("avx2",) if _is_x86() else ("asimddp",))
+
+
 def vector_bits() -> int:
     """Return the width of the processor's vector registers that kernels are tiled for: 512, 256 or 128."""
-    if platform.machine().lower() not in ("x86_64", "amd64"):
+    if not _is_x86():
         return 128
-    try:
-        flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split())
-    except OSError:
-        return 256  # a Mac with an Intel processor
+    flags = features()
     return 512 if {"avx512f", "avx512bw"} <= flags else 256 if "avx2" in flags else 128
+
+
+def _is_x86() -> bool:
+    return platform.machine().lower() in ("x86_64", "amd64")
 
 
 def has_gpu() -> bool:

@@ -16,9 +16,12 @@ Activation = Literal["gelu_new", "gelu", "quick_gelu", "relu", "silu", "tanh"]
 """gelu_new is the tanh approximation; transformers' other names for the same functions are read as these."""
 
 Weights = Literal["fp32", "fp16", "bf16", "int8"]
-"""How the matrices are kept in memory. Everything is computed in fp32."""
+"""How the matrices are kept in memory."""
 
 WEIGHT_NAMES: tuple[Weights, ...] = get_args(Weights)
+
+Products = Literal["avx512-vnni", "avx-vnni", "avx512", "avx2", "dotprod", "fp32"]
+"""What multiplies 8-bit weights on a CPU: a set of integer instructions, or fp32. All other weights take fp32."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
-"""All of tinygrad's private parts that the model touches, in one place (tinygrad is pinned exactly).
+"""All of tinygrad's private parts that the model touches, here and in ``graph_runner.py`` (tinygrad is pinned exactly).
 
-A test names what broke here when the pin moves. Everything of tinygrad belongs to one thread: the one that imports it.
+``tests/plugins/gpt2/model/test_device.py`` names each of them, and what broke when the pin moves.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ import numpy as np
 import numpy.typing as npt
 from tinygrad import Device, Tensor, TinyJit, UOp, dtypes, helpers
 from tinygrad.codegen import do_to_program, to_program
+from tinygrad.codegen.opt import Opt, OptOps
 from tinygrad.device import TinyELF
 from tinygrad.dtype import DType, _from_np_dtype
 from tinygrad.engine.realize import get_runtime
 from tinygrad.renderer import Estimates
 from tinygrad.runtime import ops_cpu
-from tinygrad.uop.ops import KernelInfo, Ops, ProgramInfo
+from tinygrad.uop.ops import AxisType, KernelInfo, Ops, ProgramInfo
 
 from plugins.gpt2.model.device_names import is_cpu
 
@@ -138,6 +139,21 @@ def place(array: npt.NDArray[Any], where: str) -> Tensor:
         return Tensor.from_blob(array.ctypes.data, array.shape, dtype=dtype, device=where)
     # Drivers copy from writable memory only, and what is mapped from a file is not.
     return Tensor(array if array.flags.writeable else array.copy(), device=where).realize()
+
+
+REDUCE = AxisType.REDUCE
+"""The kind of a kernel's range that is summed over."""
+ADD, MAX = Ops.ADD, Ops.MAX
+"""What a reduction does."""
+
+
+def kernel_of(name: str, store: UOp, *ranges: UOp, upcasts: Sequence[tuple[int, int]] | None) -> UOp:
+    """Return a kernel for :func:`run_kernel`: a ``store`` for every index of its ``ranges``.
+
+    ``upcasts`` are (axis, steps) that are kept in registers; None leaves them to tinygrad's heuristics.
+    """
+    options = None if upcasts is None else tuple(Opt(OptOps.UPCAST, axis, steps) for axis, steps in upcasts)
+    return store.end(*ranges).sink(arg=KernelInfo(name=name, opts_to_apply=options))
 
 
 def c_program(name: str, source: str, arguments: Sequence[UOp], *, outputs: int, slices: int) -> UOp:

@@ -1,10 +1,11 @@
-"""GPT-2: builds the network from a checkpoint, captures its steps, and runs them on rows of a KV cache.
+"""GPT-2: loads a checkpoint, captures the network's steps, and runs them on rows of a KV cache.
 
-``python plugins/gpt2/model/gpt2.py --prompt …`` is ``townhall gpt2 --prompt …``.
+``python -m plugins.gpt2.model.gpt2 --prompt …`` is ``townhall gpt2 --prompt …``.
 """
 
 from __future__ import annotations
 
+import functools
 import sys
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -13,40 +14,32 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from plugins.gpt2.language_model import Logits, ModelInfo
-from plugins.gpt2.model.constants import GPT2Config, Weights
+from plugins.gpt2.language_model import LoadProgress, Logits
+from plugins.gpt2.model.constants import Products, Weights
 from plugins.gpt2.model.device_plan import open_device, plan_for
 from plugins.gpt2.model.utils import bucket_for
 
 if TYPE_CHECKING:
     from plugins.gpt2.checkpoint.checkpoint import Checkpoint
     from plugins.gpt2.checkpoint.tokenizer import BPETokenizer
+    from plugins.gpt2.model.build import Built
     from plugins.gpt2.model.cache.weights_cache import PackedWeights
     from plugins.gpt2.model.steps import Step
     from plugins.gpt2.model.transformer import Transformer
 
-SHORT_SLICES = (4, 16)
-"""A short prompt, and a long one's tail, run in the smallest step that holds them."""
-LONG_SLICES = (32, 16, 8, 4)
-SLICE_WORK = 5.7e9
-"""Products (weights times tokens) of one slice for each thread: about 0.1 s on a core with 55 G multiply-adds per
-second. Between two slices everybody else gets a token, and nobody's stream should stall for longer than 0.15 s."""
+SHORT_SLICES = (4, 16, 64)
+"""A short prompt, and a long one's tail, run in steps of these sizes."""
+LONG_SLICES = (128, 64, 32, 16, 8, 4)
+SLICE_S = 0.1
+"""What one slice may take. Between two slices everybody else gets a token, and nobody's stream should stall for longer
+than 0.15 s."""
+FP32_RATE = 57e9
+"""Products in fp32 that a core makes in a second."""
+PASS_SLOTS = 8
+"""So many slots more could be computed in the time in which a step reads all weights."""
 
 DRAFT_SLOTS = 4
 """Tokens of one text that a step checks when the next ones were guessed."""
-
-BYTES_PER_WEIGHT: dict[Weights, int] = {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1}
-
-
-@dataclass(frozen=True, slots=True)
-class LoadProgress:
-    """Where loading stands: ``done`` of ``total`` bytes of the checkpoint, or of warm-up steps."""
-
-    stage: str
-    tensor: str
-    done: int
-    total: int
-    memory_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,24 +53,15 @@ class TokenCost:
 class GPT2:
     """A loaded model; implements ``LanguageModel``. Belongs to the thread that imported tinygrad."""
 
-    def __init__(
-        self,
-        network: Transformer,
-        packed: PackedWeights,
-        make_step: Callable[[int, int], Step],
-        tokenizer: BPETokenizer,
-        info: ModelInfo,
-        rows: int,
-        threads: int,
-    ) -> None:
-        self.info, self.tokenizer, self.rows = info, tokenizer, rows
-        self._slices = prefill_slices(info.parameters, threads)
+    def __init__(self, built: Built, tokenizer: BPETokenizer, rows: int) -> None:
+        self.info, self.tokenizer, self.rows, self.products = built.info, tokenizer, rows, built.products
+        self._slices = prefill_slices(self.info.parameters, built.threads, built.rate or FP32_RATE)
         self.prefill_slice = self._slices[-1]
-        self._network: Transformer | None = network
-        self._packed: PackedWeights | None = packed  # on a CPU the network's tensors lie in these arrays
+        self._network: Transformer | None = built.network
+        self._packed: PackedWeights | None = built.packed  # on a CPU the network's tensors lie in these arrays
         self._decode_sizes = [1 << power for power in range((rows - 1).bit_length() + 1)]
         self.draft_slots = min(DRAFT_SLOTS, self._decode_sizes[-1])
-        self._make_step = make_step
+        self._make_step = built.make_step
         self._steps: dict[tuple[int, int], Step] = {}
 
     def prefill(self, row: int, tokens: Sequence[int], start: int) -> Logits:
@@ -88,11 +72,12 @@ class GPT2:
         if not tokens:
             raise ValueError("prefill needs at least one token")
         self._check(row, start, start + len(tokens) - 1)
-        for first in range(0, len(tokens), self.prefill_slice):
-            piece = tokens[first : first + self.prefill_slice]
-            slots = bucket_for(len(piece), self._slices)
+        first = 0
+        for slots in steps_for(len(tokens), self._slices):
+            piece = tokens[first : first + slots]
             positions = range(start + first, start + first + len(piece))
             logits = self._run(slots, piece, positions, [row] * len(piece), wanted=[len(piece) - 1])
+            first += slots
         result: Logits = logits[0]
         return result
 
@@ -121,11 +106,13 @@ class GPT2:
         return self._run(slots, tokens, positions, [row] * len(tokens), wanted=range(len(tokens)))
 
     def warm_up(self) -> Generator[tuple[int, int], None, None]:
-        """Capture every step that serving needs, and time the last; yields (done, total) before each and at the end."""
+        """Capture every step that serving needs, and time one; yields (done, total) before each and at the end."""
         sizes = [(slots, 1) for slots in self._slices] + [(slots, slots) for slots in self._decode_sizes]
         for index, (slots, wanted) in enumerate(sizes):
             yield index, len(sizes)
-            self._run(slots, [0], [0], [self.rows], wanted=[0] * wanted)
+            if not self._step(slots, wanted).ready:
+                self._run(slots, [0], [0], [self.rows], wanted=[0] * wanted)
+        self._run(slots, [0], [0], [self.rows], wanted=[0] * wanted)
         began = time.perf_counter()
         self._run(slots, [0], [0], [self.rows], wanted=[0] * wanted)
         self.info = replace(self.info, step_s=time.perf_counter() - began)
@@ -160,30 +147,44 @@ class GPT2:
         inputs = np.zeros((3, slots), np.int32)
         inputs[2] = self.rows
         inputs[:, : len(tokens)] = tokens, positions, rows
-        size = (slots, len(picked))
-        if (step := self._steps.get(size)) is None:
-            step = self._steps[size] = self._make_step(*size)
-        return step.run(inputs, picked)[: len(wanted), : self.info.vocab_size]
+        return self._step(slots, len(picked)).run(inputs, picked)[: len(wanted), : self.info.vocab_size]
+
+    def _step(self, slots: int, wanted: int) -> Step:
+        if (step := self._steps.get((slots, wanted))) is None:
+            step = self._steps[slots, wanted] = self._make_step(slots, wanted)
+        return step
 
 
-def prefill_slices(parameters: int, threads: int) -> tuple[int, ...]:
-    """Return the sizes of prefill steps, the largest last: what a model of so many parameters may take at a time."""
-    longest = next((slots for slots in LONG_SLICES if parameters * slots <= SLICE_WORK * threads), SHORT_SLICES[0])
+def prefill_slices(parameters: int, threads: int, rate: float = FP32_RATE) -> tuple[int, ...]:
+    """Return the sizes of prefill steps, the largest last: what a model of so many parameters may take at a time.
+
+    ``rate`` is how many weights a core multiplies in a second.
+    """
+    most = rate * threads * SLICE_S / parameters
+    longest = next((slots for slots in LONG_SLICES if slots <= most), SHORT_SLICES[0])
     return (*(short for short in SHORT_SLICES if short < longest), longest)
+
+
+def steps_for(length: int, slices: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the steps that read ``length`` tokens fastest; only the last may hold fewer tokens than slots.
+
+    Each step reads all weights, and slots without a token are computed like any other.
+    """
+    longest = slices[-1]
+    whole = max(0, length - 1) // longest
+    return (longest,) * whole + _fewest(length - whole * longest, slices)
+
+
+@functools.cache
+def _fewest(length: int, slices: tuple[int, ...]) -> tuple[int, ...]:
+    if length <= 0:
+        return ()
+    ways = ((size, *_fewest(length - size, slices)) for size in reversed(slices))
+    return min(ways, key=lambda way: sum(way) + PASS_SLOTS * len(way))
 
 
 def _closed(slots: int, wanted: int) -> Step:
     raise RuntimeError("the model was closed")
-
-
-def memory_plan(config: GPT2Config, weights: Weights, rows: int) -> int:
-    """Return the bytes that a loaded model takes: weights, cache and the steps' buffers. Read off no device."""
-    kept = config.parameters * BYTES_PER_WEIGHT[weights]
-    cache_bytes = 4 if weights == "fp32" else 2
-    cache = 2 * (rows + 1) * config.n_layer * config.n_positions * config.n_embd * cache_bytes
-    logits = 4 * config.vocab_size * 2 * rows
-    scores = 2 * 4 * config.n_head * config.n_positions * (sum(LONG_SLICES[:1]) + 2 * rows)
-    return kept + cache + logits + scores
 
 
 def loading(
@@ -193,19 +194,21 @@ def loading(
     rows: int = 8,
     device: str | None = None,
     threads: int | None = None,
+    products: Products | None = None,
 ) -> Generator[LoadProgress, None, GPT2]:
     """Build the model step by step: a generator, so that its thread can serve others in between.
 
     ``device`` and ``weights`` are as in :func:`~plugins.gpt2.model.device_plan.plan_for`; ``threads`` None is every
-    core. The model is the generator's return value. Raises ``CheckpointError`` from a tensor that does not fit,
-    ``compiler.NoCompiler`` on a CPU, RuntimeError from a device that this machine does not have, and ValueError from
-    one that there is nowhere.
+    core; ``products`` None is the best that the processor has, and matters to int8 on a CPU alone. The model is the
+    generator's return value. Raises ``CheckpointError`` from a tensor that does not fit, ``compiler.NoCompiler`` on a
+    CPU, RuntimeError from a device that this machine does not have, and ValueError from one that there is nowhere.
     """
     plan = plan_for(device, weights)
     open_device(plan.device)
     from plugins.gpt2.model.build import build  # imports tinygrad, which reads the environment at once
 
-    model = yield from build(checkpoint, plan, rows=rows, threads=threads)
+    built = yield from build(checkpoint, plan, rows=rows, threads=threads, products=products)
+    model = GPT2(built, checkpoint.tokenizer(), rows)
     for done, total in model.warm_up():
         yield LoadProgress("warming up", "", done, total, model.info.weight_bytes)
     return model
@@ -218,10 +221,11 @@ def load(
     rows: int = 8,
     device: str | None = None,
     threads: int | None = None,
+    products: Products | None = None,
     on_progress: Callable[[LoadProgress], None] | None = None,
 ) -> GPT2:
     """Build the model in one go; as :func:`loading`."""
-    steps = loading(checkpoint, weights=weights, rows=rows, device=device, threads=threads)
+    steps = loading(checkpoint, weights=weights, rows=rows, device=device, threads=threads, products=products)
     while True:
         try:
             progress = next(steps)

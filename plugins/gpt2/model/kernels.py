@@ -15,9 +15,9 @@ from collections.abc import Callable
 from typing import Literal
 
 from tinygrad import UOp, dtypes
-from tinygrad.uop.ops import AxisType, KernelInfo, Ops
 
 from plugins.gpt2.model.constants import Activation
+from plugins.gpt2.model.device import ADD, MAX, REDUCE, kernel_of
 from plugins.gpt2.model.layout import Layout, largest_tile
 
 Epilogue = Activation | Literal["none"]
@@ -86,8 +86,8 @@ def matmul(
         extra = list(rest)
         slots, blocks = out.shape[0], out.shape[1]
         n, lane, b = UOp.range(blocks, 0), UOp.range(layout.lanes, 1), UOp.range(slots, 2)
-        i = UOp.range(k, 3, AxisType.REDUCE)
-        value = (x[b, i] * widen(weight[n, i, lane])).reduce(i, arg=Ops.ADD)
+        i = UOp.range(k, 3, REDUCE)
+        value = (x[b, i] * widen(weight[n, i, lane])).reduce(i, arg=ADD)
         if scaled:
             value = value * extra.pop(0)[n, lane]
         if biased:
@@ -95,8 +95,8 @@ def matmul(
         value = activate(value, activation)
         if residual:
             value = value + extra.pop(0)[b, n, lane]
-        info = KernelInfo(name=name, opts_to_apply=layout.options((blocks, layout.lanes, slots), ((1, layout.lanes),)))
-        return out[b, n, lane].store(value).end(n, lane, b).sink(arg=info)
+        upcasts = layout.upcasts((blocks, layout.lanes, slots), ((1, layout.lanes),))
+        return kernel_of(name, out[b, n, lane].store(value), n, lane, b, upcasts=upcasts)
 
     return kernel
 
@@ -116,7 +116,7 @@ def embed(width: int, positions: int, layout: Layout, *, scaled: bool) -> Callab
         if scaled:
             value = value * scale[0][block, lane]
         value = value + wpe[position, e]
-        return out[b, e].store(value).end(b, e).sink(arg=KernelInfo(name="embed", opts_to_apply=layout.options((), ())))
+        return kernel_of("embed", out[b, e].store(value), b, e, upcasts=layout.upcasts())
 
     return kernel
 
@@ -131,17 +131,12 @@ def layer_norm(width: int, epsilon: float, layout: Layout, *, gathered: bool = F
     def kernel(out: UOp, x: UOp, weight: UOp, bias: UOp, *slots: UOp) -> UOp:
         b = UOp.range(out.shape[0], 0)
         source = slots[0][b] if gathered else b
-        i, j, e = UOp.range(width, 1, AxisType.REDUCE), UOp.range(width, 2, AxisType.REDUCE), UOp.range(width, 3)
-        mean = x[source, i].reduce(i, arg=Ops.ADD) * (1.0 / width)
+        i, j, e = UOp.range(width, 1, REDUCE), UOp.range(width, 2, REDUCE), UOp.range(width, 3)
+        mean = x[source, i].reduce(i, arg=ADD) * (1.0 / width)
         centred = x[source, j] - mean
-        variance = (centred * centred).reduce(j, arg=Ops.ADD) * (1.0 / width)
+        variance = (centred * centred).reduce(j, arg=ADD) * (1.0 / width)
         value = (x[source, e] - mean) * (variance + epsilon).rsqrt() * weight[e] + bias[e]
-        return (
-            out[b, e]
-            .store(value)
-            .end(b, e)
-            .sink(arg=KernelInfo(name="layer_norm", opts_to_apply=layout.options((), ())))
-        )
+        return kernel_of("layer_norm", out[b, e].store(value), b, e, upcasts=layout.upcasts())
 
     return kernel
 
@@ -157,11 +152,7 @@ def write_keys(heads: int, size: int, layout: Layout) -> Callable[..., UOp]:
         position, row = inputs[1, b], inputs[2, b]
         value = qkv[b, heads * size + h * size + d].cast(keys.dtype)
         target = keys[row, h, position // layout.positions, d, position % layout.positions]
-        return (
-            target.store(value)
-            .end(b, h, d)
-            .sink(arg=KernelInfo(name="write_keys", opts_to_apply=layout.options((), ())))
-        )
+        return kernel_of("write_keys", target.store(value), b, h, d, upcasts=layout.upcasts())
 
     return kernel
 
@@ -176,11 +167,7 @@ def write_values(heads: int, size: int, layout: Layout) -> Callable[..., UOp]:
         b, h, d = UOp.range(inputs.shape[1], 0), UOp.range(heads, 1), UOp.range(size, 2)
         value = qkv[b, 2 * heads * size + h * size + d].cast(values.dtype)
         target = values[inputs[2, b], h, inputs[1, b], d]
-        return (
-            target.store(value)
-            .end(b, h, d)
-            .sink(arg=KernelInfo(name="write_values", opts_to_apply=layout.options((), ())))
-        )
+        return kernel_of("write_values", target.store(value), b, h, d, upcasts=layout.upcasts())
 
     return kernel
 
@@ -195,14 +182,14 @@ def attention_scores(heads: int, size: int, layout: Layout, blocks: UOp) -> Call
     def kernel(scores: UOp, qkv: UOp, keys: UOp, inputs: UOp) -> UOp:
         b, h = UOp.range(inputs.shape[1], 0), UOp.range(heads, 1)
         block, p = UOp.range(blocks, 2), UOp.range(layout.positions, 3)
-        d = UOp.range(size, 4, AxisType.REDUCE)
+        d = UOp.range(size, 4, REDUCE)
         product = qkv[b, h * size + d] * keys[inputs[2, b], h, block, d, p].cast(dtypes.float)
-        score = product.reduce(d, arg=Ops.ADD) * (1.0 / math.sqrt(size))
+        score = product.reduce(d, arg=ADD) * (1.0 / math.sqrt(size))
         visible = (block * layout.positions + p).cast(dtypes.int) <= inputs[1, b]
         value = visible.where(score, score.const_like(-math.inf))
         sizes = (b.vmax + 1, heads, blocks.vmax, layout.positions)
-        info = KernelInfo(name="attention_scores", opts_to_apply=layout.options(sizes, ((3, layout.positions),)))
-        return scores[b, h, block, p].store(value).end(b, h, block, p).sink(arg=info)
+        upcasts = layout.upcasts(sizes, ((3, layout.positions),))
+        return kernel_of("attention_scores", scores[b, h, block, p].store(value), b, h, block, p, upcasts=upcasts)
 
     return kernel
 
@@ -217,15 +204,14 @@ def softmax(heads: int, layout: Layout, blocks: UOp) -> Callable[..., UOp]:
         b, h = UOp.range(scores.shape[0], 0), UOp.range(heads, 1)
         size = layout.positions
 
-        def along(first: int, kind: AxisType) -> tuple[UOp, UOp]:
-            return UOp.range(blocks, first, kind), UOp.range(size, first + 1, kind)
+        def summed(first: int) -> tuple[UOp, UOp]:
+            return UOp.range(blocks, first, REDUCE), UOp.range(size, first + 1, REDUCE)
 
-        one, two, out = along(2, AxisType.REDUCE), along(4, AxisType.REDUCE), along(6, AxisType.WEAK)
-        peak = scores[b, h, *one].reduce(*one, arg=Ops.MAX)
-        total = _exp(scores[b, h, *two] - peak).reduce(*two, arg=Ops.ADD)
+        one, two, out = summed(2), summed(4), (UOp.range(blocks, 6), UOp.range(size, 7))
+        peak = scores[b, h, *one].reduce(*one, arg=MAX)
+        total = _exp(scores[b, h, *two] - peak).reduce(*two, arg=ADD)
         value = _exp(scores[b, h, *out] - peak) / total
-        info = KernelInfo(name="softmax", opts_to_apply=layout.options((), ()))
-        return weights[b, h, *out].store(value).end(b, h, *out).sink(arg=info)
+        return kernel_of("softmax", weights[b, h, *out].store(value), b, h, *out, upcasts=layout.upcasts())
 
     return kernel
 
@@ -238,12 +224,12 @@ def attention_mix(heads: int, size: int, layout: Layout, blocks: UOp) -> Callabl
 
     def kernel(out: UOp, weights: UOp, values: UOp, inputs: UOp) -> UOp:
         b, h, d = UOp.range(inputs.shape[1], 0), UOp.range(heads, 1), UOp.range(size, 2)
-        block = UOp.range(blocks, 3, AxisType.REDUCE)
-        p = UOp.range(layout.positions, 4, AxisType.REDUCE)
+        block = UOp.range(blocks, 3, REDUCE)
+        p = UOp.range(layout.positions, 4, REDUCE)
         value = values[inputs[2, b], h, block * layout.positions + p, d].cast(dtypes.float)
-        mixed = (weights[b, h, block, p] * value).reduce(block, p, arg=Ops.ADD)
+        mixed = (weights[b, h, block, p] * value).reduce(block, p, arg=ADD)
         tile = largest_tile(size, 16)
-        info = KernelInfo(name="attention_mix", opts_to_apply=layout.options((b.vmax + 1, heads, size), ((2, tile),)))
-        return out[b, h * size + d].store(mixed).end(b, h, d).sink(arg=info)
+        upcasts = layout.upcasts((b.vmax + 1, heads, size), ((2, tile),))
+        return kernel_of("attention_mix", out[b, h * size + d].store(mixed), b, h, d, upcasts=upcasts)
 
     return kernel

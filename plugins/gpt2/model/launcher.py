@@ -26,7 +26,7 @@ class Matrix(Protocol):
 
     @property
     def weight(self) -> Tensor:
-        """(N/L, K, L)."""
+        """(N/L, K/depth, L·depth)."""
         ...
 
     @property
@@ -47,6 +47,11 @@ class Matrix(Protocol):
     @property
     def activation(self) -> Epilogue:
         """What is applied to the sum."""
+        ...
+
+    @property
+    def feeds_product(self) -> bool:
+        """Whether the result is what another matrix multiplies, and nothing else."""
         ...
 
     @property
@@ -90,7 +95,11 @@ class Norm(Protocol):
 
 
 class Launcher(Protocol):
-    """Sizes as in ``kernels.py``: B slots, O wanted ones, E width; inputs int32 (3, B): tokens, positions, rows."""
+    """Sizes as in ``kernels.py``: B slots, O wanted ones, E width; inputs int32 (3, B): tokens, positions, rows.
+
+    What goes from a layer norm, an attention or an activation into a product is the launcher's own affair: fp32 as said
+    here, or quantised rows (``cpu/int_products.py``).
+    """
 
     layout: Layout
 

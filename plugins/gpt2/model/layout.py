@@ -1,18 +1,19 @@
-"""How matrices lie in memory, and which options the kernels take, on the device at hand.
+"""How matrices lie in memory, and which tiles the kernels keep in registers, on the device at hand.
 
 On a CPU a matrix of shape (K, N) is kept as (N/L, K, L): L neighbouring output columns lie together, so that one
 output block reads one straight stream and clang turns the L products into vector instructions; with Hugging Face's
-(in, out) order a product with one row is 8 times slower. On a GPU L is 1, which is the plain (out, in) order.
+(in, out) order a product with one row is 8 times slower. On a GPU L is 1, which is the plain (out, in) order. Where
+integers are multiplied, 2 or 4 neighbours of a column lie together in that stream (``depth``): (N/L, K/depth, L·depth).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from tinygrad.codegen.opt import Opt, OptOps
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,22 +23,26 @@ class Layout:
     lanes: int
     positions: int
     explicit: bool
-    """True: the options of UOp kernels are chosen here; False: tinygrad's heuristics choose."""
+    """True: the tiles of UOp kernels are chosen here; False: tinygrad's heuristics choose."""
+    depth: int = 1
+    """So many neighbours of a column lie together: as many as an instruction adds to one sum of integers."""
 
-    def options(self, sizes: Sequence[int], tiles: Sequence[tuple[int, int]]) -> tuple[Opt, ...] | None:
-        """Return the options that keep tiles of a kernel's output in registers; None leaves it to tinygrad.
+    def upcasts(
+        self, sizes: Sequence[int] = (), tiles: Sequence[tuple[int, int]] = ()
+    ) -> tuple[tuple[int, int], ...] | None:
+        """Return (axis, steps) of each tile of a kernel's output that stays in registers; None leaves it to tinygrad.
 
         ``sizes`` are the output ranges in the order of their ids, ``tiles`` pairs of (index into sizes, steps). The
         axis number that tinygrad wants counts only ranges that still have more than one step.
         """
         if not self.explicit:
             return None
-        left, options = list(sizes), []
+        left, upcasts = list(sizes), []
         for index, amount in tiles:
             if amount > 1:
-                options.append(Opt(OptOps.UPCAST, sum(1 for size in left[:index] if size > 1), amount))
+                upcasts.append((sum(1 for size in left[:index] if size > 1), amount))
                 left[index] //= amount
-        return tuple(options)
+        return tuple(upcasts)
 
     def padded(self, columns: int) -> int:
         """Return the number of columns as stored: whole blocks."""
@@ -53,6 +58,15 @@ class Layout:
         if rest := columns - whole * self.lanes:
             packed[whole, :, :rest] = matrix[:, whole * self.lanes :]
         return packed
+
+    def interleave(self, packed: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return (N/L, K, L) as (N/L, K/depth, L · depth), contiguous: ``depth`` rows lie together, zeros appended."""
+        if self.depth == 1:
+            return packed
+        blocks, rows, lanes = packed.shape
+        whole = np.pad(packed, ((0, 0), (0, -rows % self.depth), (0, 0)))
+        deep = whole.reshape(blocks, -1, self.depth, lanes).swapaxes(2, 3)
+        return np.ascontiguousarray(deep).reshape(blocks, -1, lanes * self.depth)
 
     def pack_vector(self, vector: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return (N,) as (N/L, L), zeros appended."""

@@ -15,8 +15,8 @@ from plugins.gpt2.model.launcher import Launcher
 class Linear:
     """``activation(x @ W + bias) + residual``, one launch.
 
-    ``weight`` is W (K, N) packed as (N/L, K, L), see ``layout.py``; ``scale`` (N/L, L) comes with int8, ``bias`` is
-    (N/L, L) or None. Calls take x (B, ≥K) and return (B, N padded to whole blocks).
+    ``weight`` is W (K, N) packed as (N/L, K/depth, L·depth), see ``layout.py``; ``scale`` (N/L, L) comes with int8,
+    ``bias`` is (N/L, L) or None. Calls take x (B, ≥K) and return (B, N padded to whole blocks).
     """
 
     name: str
@@ -26,6 +26,8 @@ class Linear:
     weights: Weights
     launcher: Launcher
     activation: kernels.Epilogue = "none"
+    feeds_product: bool = False
+    """Whether the result is what another matrix multiplies, and nothing else."""
 
     @property
     def blocks(self) -> int:
@@ -34,8 +36,8 @@ class Linear:
 
     @property
     def inputs(self) -> int:
-        """K."""
-        return int(self.weight.shape[1])
+        """K, as stored: in whole steps of the layout's depth."""
+        return int(self.weight.shape[1]) * self.launcher.layout.depth
 
     @property
     def operands(self) -> tuple[Tensor, ...]:

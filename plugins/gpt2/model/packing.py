@@ -69,7 +69,8 @@ def _parts_of(tensor: TensorSpec, weights: Weights, layout: Layout) -> Iterator[
         case "matrix" | "tokens":
             rows, columns = tensor.shape if tensor.kind == "matrix" else tensor.shape[::-1]
             blocks = layout.padded(columns) // layout.lanes
-            yield Part(tensor.name, STORED[weights][0], (blocks, rows, layout.lanes), tensor.name)
+            shape = blocks, -(-rows // layout.depth), layout.lanes * layout.depth
+            yield Part(tensor.name, STORED[weights][0], shape, tensor.name)
             if weights == "int8":
                 yield Part(f"{tensor.module}.scale", "F32", (blocks, layout.lanes), tensor.name)
         case "bias":
@@ -84,7 +85,10 @@ def _arrays_of(tensor: TensorSpec, values: Array, weights: Weights, layout: Layo
     match tensor.kind:
         case "matrix" | "tokens":
             packed = layout.pack(values if tensor.kind == "matrix" else values.T)
-            return quantise(packed) if weights == "int8" else (narrow(packed, weights),)
+            if weights != "int8":
+                return (narrow(packed, weights),)
+            stored, scale = quantise(packed)
+            return layout.interleave(stored), scale
         case "bias":
             return (layout.pack_vector(values.astype(np.float32, copy=False)),)
         case "norm" | "positions":

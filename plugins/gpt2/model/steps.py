@@ -19,6 +19,11 @@ class Step(Protocol):
     """Runs the network on a fixed number of slots, of which a fixed number is wanted."""
 
     @property
+    def ready(self) -> bool:
+        """Whether the first run takes no longer than the others."""
+        ...
+
+    @property
     def kernels(self) -> int | None:
         """How many launches a run takes, where they can be counted."""
         ...
@@ -36,6 +41,11 @@ class JitStep:
         self.inputs = Tensor.zeros(3, slots, dtype=dtypes.int32, device=where).contiguous().realize()
         self.wanted = Tensor.zeros(wanted, dtype=dtypes.int32, device=where).contiguous().realize()
         self.jit = device.captured(self._logits)
+
+    @property
+    def ready(self) -> bool:
+        """See :class:`Step`; the first run captures."""
+        return False
 
     @property
     def kernels(self) -> int | None:

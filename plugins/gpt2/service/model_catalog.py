@@ -7,7 +7,7 @@ from pathlib import Path
 
 from plugins.gpt2.messages import Message, message
 from plugins.gpt2.model.constants import EMBEDDED_MODEL, OFFICIAL_CONFIGS, GPT2Config
-from plugins.gpt2.model.gpt2 import memory_plan
+from plugins.gpt2.model.memory_plan import memory_plan
 from plugins.gpt2.protocol import ModelEntry, ModelUnavailable
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot import memory

@@ -7,9 +7,8 @@ import contextlib
 import logging
 from collections.abc import Callable
 
-from plugins.gpt2.engine.notices import Progress
 from plugins.gpt2.formatting import detail
-from plugins.gpt2.language_model import ModelInfo
+from plugins.gpt2.language_model import LoadProgress, ModelInfo
 from plugins.gpt2.messages import Message, message
 from plugins.gpt2.protocol import ModelUnavailable, OnProgress
 from plugins.gpt2.service.daemon_thread import in_daemon_thread
@@ -71,7 +70,7 @@ class ModelLoad:
             said = message("unavailable.not_opened", model=self.name, reason=detail(error))
             raise ModelUnavailable(said) from error
 
-    def advance(self, progress: Progress) -> None:
+    def advance(self, progress: LoadProgress) -> None:
         """Take how far the engine is with it."""
         stage, percent = STAGES.get(progress.stage, progress.stage), 100 * progress.done // max(1, progress.total)
         values = {"model": self.name, "stage": stage, "percent": percent}

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from plugins.gpt2.engine.model_host import Build
-from plugins.gpt2.engine.notices import Progress
-from plugins.gpt2.language_model import LanguageModel
+from plugins.gpt2.language_model import LanguageModel, LoadProgress
 from plugins.gpt2.messages import Message, message
 from plugins.gpt2.model.device_plan import DevicePlan
 from plugins.gpt2.protocol import ModelUnavailable
@@ -17,7 +16,7 @@ from townhall_bot.formatting import format_bytes
 
 if TYPE_CHECKING:
     from plugins.gpt2.checkpoint.checkpoint import Checkpoint
-    from plugins.gpt2.checkpoint.hub import DownloadProgress
+    from plugins.gpt2.checkpoint.download import DownloadProgress
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ class CheckpointSource:
     def open(self, name: str, on_progress: Callable[[Message], None]) -> Opened:
         """Open or download ``name``. Raises ``CheckpointError``, a ValueError whose message names the cure."""
         from plugins.gpt2.checkpoint.checkpoint import open_checkpoint
-        from plugins.gpt2.model.gpt2 import memory_plan
+        from plugins.gpt2.model.memory_plan import memory_plan
 
         plan = self._settings.device_plan()  # asks tinygrad where there is a choice, so here, off the event loop
         budget, checked = self._settings.disk_budget, False
@@ -87,7 +86,7 @@ class CheckpointSource:
             build=lambda: self._build(checkpoint, plan),
         )
 
-    def _build(self, checkpoint: Checkpoint, plan: DevicePlan) -> Generator[Progress, None, LanguageModel]:
+    def _build(self, checkpoint: Checkpoint, plan: DevicePlan) -> Generator[LoadProgress, None, LanguageModel]:
         from plugins.gpt2.model.gpt2 import loading
 
         settings = self._settings
@@ -95,6 +94,7 @@ class CheckpointSource:
             yield from loading(
                 checkpoint,
                 weights=plan.weights,
+                products=settings.products,
                 rows=settings.rows,
                 device=plan.device,
                 threads=settings.threads,

@@ -5,14 +5,15 @@ So a scheduler that mixes up rows, positions or the order of slices gets another
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from plugins.gpt2.language_model import LanguageModel, Logits, ModelInfo, Tokenizer
+from plugins.gpt2.language_model import LanguageModel, LoadProgress, Logits, ModelInfo, Tokenizer
 from plugins.gpt2.protocol import GenerationRequest, SamplingParams
 
 END_OF_TEXT = 256
@@ -66,7 +67,8 @@ class FakeModel:
 
     def next_logits(self, tokens: Sequence[int]) -> Logits:
         """Return logits (257,) for what follows ``tokens``: random lower-case letters, always the same ones."""
-        logits = np.random.default_rng(list(tokens)).normal(size=257).astype(np.float32)
+        read = hashlib.blake2b(np.array(tokens, np.int16).tobytes(), digest_size=8)
+        logits = np.random.default_rng(int.from_bytes(read.digest())).normal(size=257).astype(np.float32)
         logits[LETTERS] += 20
         return logits
 
@@ -121,19 +123,10 @@ class ScriptedModel(FakeModel):
         return logits
 
 
-@dataclass(frozen=True)
-class FakeProgress:
-    stage: str = "loading"
-    tensor: str = "wte.weight"
-    done: int = 1
-    total: int = 2
-    memory_bytes: int = 2000
-
-
-def loading(model: LanguageModel, pieces: int = 2) -> Generator[FakeProgress, None, LanguageModel]:
+def loading(model: LanguageModel, pieces: int = 2) -> Generator[LoadProgress, None, LanguageModel]:
     """Load ``model`` in pieces, as the real one is loaded."""
     for done in range(pieces):
-        yield FakeProgress(done=done + 1, total=pieces)
+        yield LoadProgress("loading", "wte.weight", done + 1, pieces, memory_bytes=2000)
     return model
 
 

@@ -78,6 +78,20 @@ def test_a_compiler_that_cc_names_is_cured_by_unsetting_it(monkeypatch: pytest.M
     assert lines(device="CPU")["gpt2 compiler"].cure.startswith("Unset CC")
 
 
+def test_what_multiplies_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiler, "features", lambda: frozenset(("avx2", "avx512f", "avx512bw", "avx512_vnni")))
+    assert lines(device="CPU")["gpt2 products"].detail == "int8 weights are multiplied by avx512-vnni, in integers"
+    assert lines(device="CPU", products="fp32")["gpt2 products"].detail.startswith(
+        "int8 weights are multiplied by fp32"
+    )
+    wrong = lines(device="CPU", products="dotprod")["gpt2 products"]
+    assert not wrong.ok
+    assert "avx512-vnni, avx512, avx2, fp32" in wrong.detail
+    assert "TOWNHALL_GPT2_PRODUCTS" in wrong.cure
+    assert "gpt2 products" not in lines(device="CUDA")
+    assert "gpt2 products" not in lines(device="CPU", weights="fp16")
+
+
 def test_a_device_that_is_not_here_is_named_with_its_cure() -> None:
     failing = lines(device="CUDA:99")["gpt2 device"]
     assert not failing.ok
@@ -114,7 +128,7 @@ def test_too_little_memory_is_told_before_the_model_is_downloaded(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(memory, "available_bytes", lambda: 2_000_000_000)
     failing = lines(model="gpt2-xl")["gpt2 memory"]
-    assert (failing.ok, failing.detail) == (False, "gpt2-xl needs 4.40 GB, 2.00 GB are free")
+    assert (failing.ok, failing.detail) == (False, "gpt2-xl needs 4.42 GB, 2.00 GB are free")
 
 
 def test_what_the_host_gives_to_models_must_hold_the_default_one() -> None:

@@ -11,8 +11,8 @@ import pytest
 from townhall_bot.cli import local, main
 from townhall_bot.cli.local import Surroundings
 from townhall_bot.loopback import LoopbackDiscord, point_discord_at
-from townhall_bot.loopback.faults.climates import Climate
-from townhall_bot.loopback.faults.faults import Weather
+from townhall_bot.loopback.faults.faults import Faults
+from townhall_bot.loopback.faults.profiles import FaultProfile
 from townhall_bot.plugins import discovery, reload
 from townhall_bot.settings import Settings
 
@@ -54,13 +54,13 @@ def test_a_bad_state_file_stops_the_start_and_stays(capsys: pytest.CaptureFixtur
 
 def test_a_storm_can_be_had(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     begun = []
-    begin = Weather.begin
+    begin = Faults.begin
 
-    def note(weather: Weather, climate: Climate | str, seed: int) -> None:
-        begun.append((climate, seed))
-        begin(weather, climate, seed)
+    def note(faults: Faults, profile: FaultProfile | str, seed: int) -> None:
+        begun.append((profile, seed))
+        begin(faults, profile, seed)
 
-    monkeypatch.setattr(Weather, "begin", note)
+    monkeypatch.setattr(Faults, "begin", note)
     assert said("--weather", "storm", "--weather-seed", "5") == 0
     shown = capsys.readouterr()
     assert "the weather is storm, seed 5" in shown.err

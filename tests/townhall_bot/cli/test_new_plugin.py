@@ -1,6 +1,5 @@
 """``townhall new-plugin``: what it writes is installed by pip and passes its own test, lint and types."""
 
-import os
 import subprocess
 import sys
 import tomllib
@@ -8,53 +7,35 @@ from pathlib import Path
 
 import pytest
 
+from tests.installation import Installation
 from townhall_bot import cli
 from townhall_bot.cli.new_plugin import NewPluginError, write
 
 ROOT = Path(__file__).parents[3]
 
 
-def run(*command: str | Path, cwd: Path, path: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a program without this machine's settings; fail with its output."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("TOWNHALL_", "PYTEST_"))}
-    environment["PYTHONPATH"] = os.pathsep.join(str(each) for each in (path, ROOT) if each is not None)
-    ended = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=110)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    return ended
-
-
-@pytest.fixture
-def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
-    """A new plugin's folder, and the one that pip installed it into, without any network."""
-    monkeypatch.chdir(tmp_path)
-    assert cli.main(["new-plugin", "word-count", "--folder", "made/here"]) == 0
-    source, site = tmp_path / "made" / "here", tmp_path / "site"
-    pip = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index", "--no-deps")
-    run(*pip, "--no-build-isolation", "--target", site, source, cwd=tmp_path)
-    return source, site
-
-
-def test_pip_installs_it_and_its_own_test_passes(installed: tuple[Path, Path], tmp_path: Path) -> None:
-    source, site = installed
-    tests = run(
-        sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", source / "tests",
-        "--rootdir", source, "-c", source / "pyproject.toml", cwd=tmp_path, path=site,
+def test_pip_installs_it_and_its_own_test_passes(installation: Installation, tmp_path: Path) -> None:
+    source = installation.word_count
+    tests = installation.run(
+        tmp_path, "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", source / "tests",
+        "--rootdir", source, "-c", source / "pyproject.toml",
     )  # fmt: skip
-    assert "3 passed" in tests.stdout
+    assert "3 passed" in tests.stdout, tests.stdout + tests.stderr
 
-    said = run(
-        sys.executable, "-m", "townhall_bot", "local", "--say", "/word-count who:Ada", cwd=tmp_path, path=site
-    )  # fmt: skip
-    assert said.stdout == "Hello, Ada!\n"
+    say = ("townhall", "local", "--say", "/word-count who:Ada")
+    said = installation.run(tmp_path, *say, TOWNHALL_PLUGINS="word-count")
+    assert said.stdout == "Hello, Ada!\n", said.stderr
 
 
 def test_what_it_writes_keeps_to_townhalls_own_rules(tmp_path: Path) -> None:
     pytest.importorskip("ruff", reason="ruff comes with [dev]")
     source = write("word-count", tmp_path / "made", frozenset())
     rules = ",".join(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]["select"])
-    ruff, alone = (sys.executable, "-m", "ruff"), ("--no-cache", "--isolated", "--line-length", "120")
-    run(*ruff, "check", *alone, "--select", rules, "--ignore", "D107", "--exclude", "tests", source, cwd=source)
-    run(*ruff, "format", "--check", *alone, source, cwd=source)
+    checks = ("check", "--select", rules, "--ignore", "D107", "--exclude", "tests"), ("format", "--check")
+    for check in checks:
+        command = [sys.executable, "-m", "ruff", *check, "--no-cache", "--isolated", "--line-length", "120", source]
+        ended = subprocess.run(command, cwd=source, capture_output=True, text=True, timeout=100, check=False)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
 def test_the_command_says_what_to_do_next(

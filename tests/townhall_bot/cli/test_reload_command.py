@@ -18,7 +18,7 @@ from townhall_bot.bot import Townhall
 from townhall_bot.cli import main
 from townhall_bot.lifecycle import serve_until_stopped
 from townhall_bot.loopback import LoopbackDiscord, Person
-from townhall_bot.outcomes import Settled
+from townhall_bot.outcomes import Outcomes
 from townhall_bot.settings import Settings
 from townhall_bot.store import Store, lock
 
@@ -95,9 +95,9 @@ async def serving(server: LoopbackDiscord, data: Path) -> AsyncIterator[tuple[To
 
 
 async def said(bot: Townhall, person: Person) -> str:
-    settled = Settled(bot)
+    outcomes = Outcomes(bot)
     turn = await person.type("/say")
-    assert await settled.of(turn) is None
+    assert await outcomes.of(turn) is None
     return turn.text
 
 

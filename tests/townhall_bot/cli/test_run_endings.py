@@ -24,7 +24,7 @@ def closing_with(server: LoopbackDiscord, code: int) -> Iterator[None]:
         if change.kind == "bot_connected":
             if code == 4004:
                 server.world.application.token = "reset in the developer portal"
-            closing.add(asyncio.get_running_loop().create_task(server.weather.drop_gateway(code)))
+            closing.add(asyncio.get_running_loop().create_task(server.faults.drop_gateway(code)))
 
     end = server.world.subscribe(close)
     try:
@@ -73,7 +73,7 @@ def test_a_login_that_meets_a_web_page_is_one_short_line(
     said: str,
 ) -> None:
     monkeypatch.setenv("TOWNHALL_TOKEN", server_beside.token)
-    server_beside.weather.answer("GET", "/users/@me", status, times=99, body=PAGE)
+    server_beside.faults.answer("GET", "/users/@me", status, times=99, body=PAGE)
     assert main(["run"]) == expected
     shown = capsys.readouterr().err
     assert said in shown.splitlines()[-1]

@@ -148,7 +148,7 @@ async def test_another_token_in_the_environment_is_pointed_out(
 async def test_an_answer_that_is_not_discords_own_is_told_as_such(
     status: int, discord_server: LoopbackDiscord, tmp_path: Path
 ) -> None:
-    discord_server.weather.answer("GET", "/users/@me", status, times=1)  # as a proxy in between does
+    discord_server.faults.answer("GET", "/users/@me", status, times=1)  # as a proxy in between does
     ended, shown = await set_up(discord_server, tmp_path, discord_server.token)
     assert ended == 1
     assert f"Discord cannot be reached: {status}" in shown
@@ -162,7 +162,7 @@ async def test_after_three_wrong_tokens_nothing_is_written(discord_server: Loopb
 
 
 async def test_where_discord_is_away_nothing_is_written(discord_server: LoopbackDiscord, tmp_path: Path) -> None:
-    discord_server.weather.answer("GET", "/users/@me", 503, times=1)
+    discord_server.faults.answer("GET", "/users/@me", 503, times=1)
     status, shown = await set_up(discord_server, tmp_path, discord_server.token)
     assert status == 1
     assert "Discord cannot be reached" in shown

@@ -1,4 +1,4 @@
-"""In bad weather people are answered once, in time, and completely; what cannot arrive is said to be lost."""
+"""Whatever goes wrong, people are answered once, in time and completely; what cannot arrive is said to be lost."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ import pytest
 from townhall_bot import backoff
 from townhall_bot.discordpy import retries
 from townhall_bot.loopback import Change, LoopbackDiscord, Person, TownhallWorld
-from townhall_bot.loopback.faults.climates import Climate
+from townhall_bot.loopback.faults.profiles import FaultProfile
 from townhall_bot.plugins import Plugin
 from townhall_bot.replies import LiveReply
 from townhall_bot.testkit import StartTownhall
@@ -41,12 +41,12 @@ async def think(interaction: discord.Interaction) -> None:
 @pytest.mark.parametrize(
     "fail",
     [
-        lambda server: server.weather.answer("POST", CALLBACK, 503, times=3),
-        lambda server: server.weather.answer("POST", CALLBACK, 500, times=2),
-        lambda server: server.weather.answer("POST", CALLBACK, 429, retry_after=0.01, times=2),
-        lambda server: server.weather.cut("POST", CALLBACK, times=3),
-        lambda server: server.weather.answer("POST", CALLBACK, 502, after=True),
-        lambda server: server.weather.cut("POST", CALLBACK, after=True),
+        lambda server: server.faults.answer("POST", CALLBACK, 503, times=3),
+        lambda server: server.faults.answer("POST", CALLBACK, 500, times=2),
+        lambda server: server.faults.answer("POST", CALLBACK, 429, retry_after=0.01, times=2),
+        lambda server: server.faults.cut("POST", CALLBACK, times=3),
+        lambda server: server.faults.answer("POST", CALLBACK, 502, after=True),
+        lambda server: server.faults.cut("POST", CALLBACK, after=True),
     ],
     ids=["unavailable", "error", "rate limit", "cut", "error after it took effect", "cut after it took effect"],
 )
@@ -76,7 +76,7 @@ async def test_buttons_of_an_answer_whose_reply_was_lost_work(
         await interaction.response.send_message("press it", view=Once())
 
     townhall = await start_townhall(plugin_doing(act))
-    discord_server.weather.cut("POST", CALLBACK, after=True)
+    discord_server.faults.cut("POST", CALLBACK, after=True)
     turn = await ada.type("/act")
     assert await townhall.settled(turn) is None
     await (await ada.press(turn.message, "Once")).acknowledged()
@@ -92,7 +92,7 @@ async def test_a_first_answer_that_was_given_up_is_not_the_end(
         assert await LiveReply(interaction, interval=0.001).finish("complete")
 
     townhall = await start_townhall(plugin_doing(act))
-    discord_server.weather.cut("POST", CALLBACK, times=retries.FIRST_ANSWER.attempts, after=True)
+    discord_server.faults.cut("POST", CALLBACK, times=retries.FIRST_ANSWER.attempts, after=True)
     turn = await ada.type("/act")
     assert await townhall.settled(turn) is None
     assert turn.text == "complete"
@@ -107,7 +107,7 @@ async def test_who_answers_again_after_giving_up_is_told_that_it_had_arrived(
         await interaction.response.send_message("here")
 
     townhall = await start_townhall(plugin_doing(act))
-    discord_server.weather.cut("POST", CALLBACK, times=retries.FIRST_ANSWER.attempts, after=True)
+    discord_server.faults.cut("POST", CALLBACK, times=retries.FIRST_ANSWER.attempts, after=True)
     turn = await ada.type("/act")
     assert await townhall.settled(turn) is None
     assert turn.text == "here"
@@ -118,7 +118,7 @@ async def test_attempts_do_not_multiply(
 ) -> None:
     async def act(interaction: discord.Interaction) -> None:
         await interaction.response.defer(thinking=True)
-        discord_server.weather.answer("PATCH", ANSWER, 503, times=100)
+        discord_server.faults.answer("PATCH", ANSWER, 503, times=100)
         before = len(discord_server.requests)
         assert not await LiveReply(interaction).finish("lost")
         tried.append(len(discord_server.requests) - before)
@@ -134,7 +134,7 @@ async def test_a_final_text_outlives_more_rate_limits_than_discord_py_waits_out(
 ) -> None:
     async def act(interaction: discord.Interaction) -> None:
         await interaction.response.defer(thinking=True)
-        discord_server.weather.answer("PATCH", ANSWER, 429, retry_after=0.001, times=7)
+        discord_server.faults.answer("PATCH", ANSWER, 429, retry_after=0.001, times=7)
         assert await LiveReply(interaction).finish("at last")
 
     townhall = await start_townhall(plugin_doing(act))
@@ -150,14 +150,14 @@ async def test_a_follow_up_arrives(
 ) -> None:  # fmt: skip
     async def act(interaction: discord.Interaction) -> None:
         await interaction.response.send_message("first")
-        discord_server.weather.answer("POST", "/webhooks/{webhook_id}/{webhook_token}", status, after=after)
+        discord_server.faults.answer("POST", "/webhooks/{webhook_id}/{webhook_token}", status, after=after)
         await interaction.followup.send("second", file=discord.File(__file__))
 
     townhall = await start_townhall(plugin_doing(act))
     turn = await ada.type("/act")
     assert await townhall.settled(turn) is None
     assert turn.messages[-1].content == "second"
-    assert turn.messages[-1].attachments[0].text.startswith('"""In bad weather')
+    assert turn.messages[-1].attachments[0].text.startswith('"""Whatever goes wrong')
 
 
 @pytest.mark.parametrize("after", [False, True])
@@ -167,7 +167,7 @@ async def test_a_message_to_a_channel_stands_there_once(
 ) -> None:  # fmt: skip
     async def act(interaction: discord.Interaction) -> None:
         await interaction.response.send_message("done", ephemeral=True)
-        discord_server.weather.cut("POST", "/channels/*/messages", times=2, after=after)
+        discord_server.faults.cut("POST", "/channels/*/messages", times=2, after=after)
         assert isinstance(interaction.channel, discord.TextChannel)
         await interaction.channel.send("hear ye")
 
@@ -179,8 +179,8 @@ async def test_a_message_to_a_channel_stands_there_once(
 @pytest.mark.parametrize(
     "fail",
     [
-        lambda server: server.weather.answer("DELETE", ANSWER, 500, after=True),
-        lambda server: server.weather.cut("DELETE", ANSWER, after=True),
+        lambda server: server.faults.answer("DELETE", ANSWER, 500, after=True),
+        lambda server: server.faults.cut("DELETE", ANSWER, after=True),
     ],
     ids=["error", "cut"],
 )
@@ -203,7 +203,7 @@ async def test_a_state_on_the_way_to_the_end_is_not_insisted_upon(
 ) -> None:
     async def act(interaction: discord.Interaction) -> None:
         await interaction.response.defer(thinking=True)
-        failed = discord_server.weather.answer("PATCH", ANSWER, 503)
+        failed = discord_server.faults.answer("PATCH", ANSWER, 503)
         reply = LiveReply(interaction, interval=60)
         reply.show("on the way")
         await failed.arrived.wait()
@@ -254,8 +254,8 @@ async def test_the_bot_starts_in_a_storm(
     start_townhall: StartTownhall, plugin_doing: PluginDoing, discord_server: LoopbackDiscord, ada: Person
 ) -> None:
     for method, path in (("GET", "/users/@me"), ("GET", "/oauth2/applications/@me"), ("PUT", "/applications/*")):
-        discord_server.weather.cut(method, path, times=3)
-        discord_server.weather.answer(method, path, 503)
+        discord_server.faults.cut(method, path, times=3)
+        discord_server.faults.answer(method, path, 503)
     townhall = await start_townhall(plugin_doing(greet))
     turn = await ada.type("/act")
     assert await townhall.settled(turn) is None
@@ -284,13 +284,13 @@ async def test_in_a_storm_every_text_arrives_whole(
 
             return [write]
 
-    storm = Climate(
+    storm = FaultProfile(
         "storm", rate_limited=0.1, retry_after=(0.01, 0.05), failing=0.1, cut=0.1, slow=0.1, slow_for=(0.0, 0.02),
         doubled=0.2, late=0.2, late_for=(0.0, 0.02), incident_every=0.1, skew=30.0,
         incidents=("drop", "cut", "reconnect", "invalid but resumable"),
     )  # fmt: skip
     townhall = await start_townhall(Writer)
-    discord_server.weather.begin(storm, seed=3)
+    discord_server.faults.begin(storm, seed=3)
     guild = discord_server.townhall().guild
     turns = [await Person(guild.add_member(f"member{number}")).type("/write") for number in range(20)]
     for turn in turns:
@@ -298,7 +298,7 @@ async def test_in_a_storm_every_text_arrives_whole(
         # A page may stand there twice where only Discord's answer was lost; none is missing.
         assert set(re.findall(r"word\d+", turn.text)) == set(text.split())
         assert not any(message.thinking for message in turn.messages)
-    assert discord_server.weather.happened["connections cut"] > 0
+    assert discord_server.faults.happened["connections cut"] > 0
 
 
 async def test_a_first_connection_that_breaks_is_made_again(
@@ -310,7 +310,7 @@ async def test_a_first_connection_that_breaks_is_made_again(
     def cut_the_first(change: Change) -> None:
         if change.kind == "bot_connected" and not broken:
             broken.append(change)
-            discord_server.weather.cut_gateway()
+            discord_server.faults.cut_gateway()
 
     discord_server.world.subscribe(cut_the_first)
     townhall = await start_townhall(plugin_doing(greet))

@@ -23,7 +23,7 @@ def channel(townhall: RunningTownhall) -> discord.TextChannel:
 async def test_a_file_arrives_whole_and_once(
     channel: discord.TextChannel, discord_server: LoopbackDiscord, after: bool
 ) -> None:
-    discord_server.weather.cut("POST", "/channels/*/messages", times=2, after=after)
+    discord_server.faults.cut("POST", "/channels/*/messages", times=2, after=after)
     await channel.send("here", file=discord.File(io.BytesIO(b"the whole text"), "text.txt"))
     [message] = discord_server.townhall().channels["general"].messages
     [file] = message.attachments
@@ -33,7 +33,7 @@ async def test_a_file_arrives_whole_and_once(
 async def test_what_discord_could_not_recognise_as_the_same_is_not_done_twice(
     channel: discord.TextChannel, discord_server: LoopbackDiscord
 ) -> None:
-    discord_server.weather.answer("POST", "/channels/*/typing", 503)
+    discord_server.faults.answer("POST", "/channels/*/typing", 503)
     before = len(discord_server.requests)
     with pytest.raises((discord.DiscordServerError, aiohttp.ClientError)):
         await channel.typing()

@@ -13,12 +13,12 @@ from townhall_bot.loopback import LoopbackDiscord
 from townhall_bot.plugins import ENTRY_POINT_GROUP
 from townhall_bot.testkit import StartTownhall
 
-SPOKEN: dict[str, Texts] = {"core": TEXTS} | {
+ALL_TEXTS: dict[str, Texts] = {"core": TEXTS} | {
     point.name: point.load().texts
     for point in entry_points(group=ENTRY_POINT_GROUP)
     if point.load().texts is not NO_TEXTS
 }
-TRANSLATIONS = sorted((name, locale) for name, texts in SPOKEN.items() for locale in texts.locales if locale != "en")
+TRANSLATIONS = sorted((name, locale) for name, texts in ALL_TEXTS.items() for locale in texts.locales if locale != "en")
 
 
 async def test_discord_is_told_the_german_descriptions(
@@ -32,7 +32,7 @@ async def test_discord_is_told_the_german_descriptions(
 
 @pytest.mark.parametrize(("name", "locale"), TRANSLATIONS)
 def test_a_translation_has_every_text_with_the_same_values(name: str, locale: str) -> None:
-    texts = SPOKEN[name]
+    texts = ALL_TEXTS[name]
     english, translated = texts._by_locale["en"], texts._by_locale[locale]
     assert not set(english) - set(translated)
     for key, text in translated.items():
@@ -41,12 +41,12 @@ def test_a_translation_has_every_text_with_the_same_values(name: str, locale: st
 
 
 def test_german_is_there() -> None:
-    assert {(name, "de") for name in SPOKEN} == set(TRANSLATIONS)
+    assert {(name, "de") for name in ALL_TEXTS} == set(TRANSLATIONS)
 
 
-@pytest.mark.parametrize("name", sorted(SPOKEN))
+@pytest.mark.parametrize("name", sorted(ALL_TEXTS))
 def test_descriptions_keep_to_discords_hundred_characters(name: str) -> None:
-    for texts in SPOKEN[name]._by_locale.values():
+    for texts in ALL_TEXTS[name]._by_locale.values():
         for key, text in texts.items():
             if re.search(r"(^|\.)description$", key):
                 assert 1 <= len(text) <= 100, key

@@ -43,7 +43,7 @@ async def test_an_answer_grows_by_edits_and_ends_with_a_file(bot: ExampleBot, wo
 async def test_a_deferred_answer_shows_as_thinking_until_its_text_comes(
     bot: ExampleBot, server: LoopbackDiscord, world: TownhallWorld
 ) -> None:
-    edit = server.weather.hold("PATCH", "/webhooks/*/messages/@original")
+    edit = server.faults.hold("PATCH", "/webhooks/*/messages/@original")
     turn = await world.people["ada"].type("/grow words:1")
     await edit.arrived.wait()
     assert turn.message.thinking

@@ -302,7 +302,7 @@ async def test_discord_is_not_asked_where_the_host_says_offline(
 async def test_a_discord_that_is_away_is_told(
     plugins: object, data_dir: Path, discord_server: LoopbackDiscord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    discord_server.weather.answer("GET", "/users/@me", 503, times=1)
+    discord_server.faults.answer("GET", "/users/@me", 503, times=1)
     monkeypatch.setenv("TOWNHALL_TOKEN", discord_server.token)
     check = (await examine())["discord"]
     assert "cannot be reached" in check.detail

@@ -114,6 +114,6 @@ async def test_a_limit_that_cannot_be_asked_for_stops_nobody(
     start_townhall: StartTownhall, discord_server: LoopbackDiscord, pace: SessionPace, waits: list[float]
 ) -> None:
     townhall = await start_townhall()
-    discord_server.weather.answer("GET", "/gateway/bot", 404)
+    discord_server.faults.answer("GET", "/gateway/bot", 404)
     await pace.wait_to_start(townhall.bot)
     assert waits == []

@@ -100,7 +100,7 @@ async def test_where_discord_does_not_say_what_it_has_the_bot_runs_on(
     start_townhall: StartTownhall, discord_server: LoopbackDiscord, caplog: pytest.LogCaptureFixture
 ) -> None:
     await restart(start_townhall, PingPlugin)
-    discord_server.weather.answer("GET", "/applications/*/commands", 403, times=1)
+    discord_server.faults.answer("GET", "/applications/*/commands", 403, times=1)
     running = await start_townhall(PingPlugin)
     assert running.bot.plugins["ping"].running
     assert "could not be registered" in caplog.text or "does not let" in caplog.text
@@ -145,7 +145,7 @@ async def test_a_server_that_the_bot_is_not_in_is_named_and_the_bot_runs_on(
 async def test_what_discord_did_not_take_is_tried_again_at_the_next_start(
     start_townhall: StartTownhall, discord_server: LoopbackDiscord, caplog: pytest.LogCaptureFixture
 ) -> None:
-    discord_server.weather.answer("PUT", "/applications/*", 403, times=1)
+    discord_server.faults.answer("PUT", "/applications/*", 403, times=1)
     await restart(start_townhall, PingPlugin)
     assert discord_server.commands == []
     await restart(start_townhall, PingPlugin)

@@ -1,9 +1,6 @@
 """The examples of ``docs/plugins.md`` work as they stand there."""
 
-import os
 import re
-import shutil
-import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -13,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.installation import Installation
 from townhall_bot.loopback import CommandRefused, Person, TownhallWorld
 from townhall_bot.plugins import ENTRY_POINT_GROUP, Plugin, PluginContext
 from townhall_bot.plugins.discovery import find_plugins
@@ -21,7 +19,6 @@ from townhall_bot.testkit import StartTownhall
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "plugins.md").read_text()
-LARGER = ROOT / "docs" / "examples" / "quotes"
 
 
 def blocks(language: str) -> list[str]:
@@ -81,21 +78,13 @@ def test_the_page_names_every_member_of_the_contract() -> None:
     assert [name for name in members | parts if f"`{name}" not in PAGE and f" {name}(" not in PAGE] == []
 
 
-def test_the_larger_examples_own_tests_pass_where_pip_has_installed_it(tmp_path: Path) -> None:
-    source, site = tmp_path / "quotes", tmp_path / "site"
-    shutil.copytree(LARGER, source, ignore=shutil.ignore_patterns("__pycache__"))
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("TOWNHALL_", "PYTEST_"))}
-    environment["PYTHONPATH"] = os.pathsep.join((str(site), str(ROOT)))
-
-    def run(*command: str | Path) -> str:
-        ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=110)
-        assert ended.returncode == 0, ended.stdout + ended.stderr
-        return ended.stdout
-
-    pip = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index", "--no-deps")
-    run(*pip, "--no-build-isolation", "--target", site, source)
-    shutil.rmtree(source / "townhall_quotes")
-    assert " passed" in run(
-        sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib",
+def test_the_larger_examples_own_tests_pass_where_pip_has_installed_it(
+    installation: Installation, tmp_path: Path
+) -> None:
+    source = installation.quotes
+    tests = installation.run(
+        tmp_path, "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib",
         "--rootdir", source, "-c", source / "pyproject.toml", source / "tests",
     )  # fmt: skip
+    assert tests.returncode == 0, tests.stdout + tests.stderr
+    assert " passed" in tests.stdout

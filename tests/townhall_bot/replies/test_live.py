@@ -183,7 +183,7 @@ async def test_the_final_text_arrives_over_a_connection_that_breaks(
 ) -> None:
     async def act(interaction: discord.Interaction) -> None:
         await interaction.response.defer(thinking=True)
-        discord_server.weather.cut("PATCH", ANSWER, times=3)
+        discord_server.faults.cut("PATCH", ANSWER, times=3)
         assert await LiveReply(interaction, interval=0.001).finish("still here")
 
     assert (await perform(act)).text == "still here"
@@ -192,7 +192,7 @@ async def test_the_final_text_arrives_over_a_connection_that_breaks(
 async def test_the_final_text_waits_out_a_rate_limit(perform: Perform, discord_server: LoopbackDiscord) -> None:
     async def act(interaction: discord.Interaction) -> None:
         await interaction.response.defer(thinking=True)
-        discord_server.weather.answer("PATCH", ANSWER, 429, times=2, retry_after=0.01)
+        discord_server.faults.answer("PATCH", ANSWER, 429, times=2, retry_after=0.01)
         assert await LiveReply(interaction, interval=0.001).finish("patience")
 
     assert (await perform(act)).text == "patience"
@@ -203,7 +203,7 @@ async def test_an_edit_on_its_way_cannot_overwrite_the_final_text(
 ) -> None:
     async def act(interaction: discord.Interaction) -> None:
         await interaction.response.defer(thinking=True)
-        slow = discord_server.weather.hold("PATCH", ANSWER)
+        slow = discord_server.faults.hold("PATCH", ANSWER)
         reply = LiveReply(interaction, interval=0.001)
         reply.show("half")
         await slow.arrived.wait()
@@ -281,7 +281,7 @@ async def test_a_loss_is_told_and_logged(
 ) -> None:
     async def act(interaction: discord.Interaction) -> None:
         await interaction.response.defer(thinking=True)
-        discord_server.weather.cut("PATCH", ANSWER, times=100)
+        discord_server.faults.cut("PATCH", ANSWER, times=100)
         assert not await LiveReply(interaction, interval=0.001).finish("into the void")
 
     await perform(act)

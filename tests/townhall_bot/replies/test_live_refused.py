@@ -48,7 +48,7 @@ async def test_a_final_text_that_is_refused_for_good_leaves_what_stood_with_butt
         reply = LiveReply(interaction, interval=0.001, view=stop)
         reply.show("My fellow", note="writing")
         await an_edit(discord_server)
-        discord_server.weather.answer("PATCH", ANSWER, 400, code=code)
+        discord_server.faults.answer("PATCH", ANSWER, 400, code=code)
         assert not await reply.finish("My fellow and forbidden", note="done", view=again())
 
     turn = await perform(act)
@@ -69,7 +69,7 @@ async def test_where_nothing_stood_yet_the_reason_takes_its_place(
         reply = LiveReply(interaction, interval=0.001)
         reply.show("Looking for a model", placeholder=True)
         await an_edit(discord_server)
-        discord_server.weather.answer("PATCH", ANSWER, 400, code=AUTOMOD)
+        discord_server.faults.answer("PATCH", ANSWER, 400, code=AUTOMOD)
         assert not await reply.finish("Forbidden", view=again())
 
     await perform(act)
@@ -83,7 +83,7 @@ async def test_where_no_edit_is_taken_at_all_the_asker_is_told_alone(
 ) -> None:
     async def act(interaction: discord.Interaction) -> None:
         await interaction.response.defer(thinking=True)
-        discord_server.weather.answer("PATCH", ANSWER, 403, times=99, code=MISSING_PERMISSIONS)
+        discord_server.faults.answer("PATCH", ANSWER, 403, times=99, code=MISSING_PERMISSIONS)
         assert not await LiveReply(interaction, interval=0.001).finish("A text", view=again())
 
     turn = await perform(act)
@@ -97,7 +97,7 @@ async def test_a_second_page_that_is_refused_leaves_the_buttons_on_the_first(
 
     async def act(interaction: discord.Interaction) -> None:
         await interaction.response.defer(thinking=True)
-        discord_server.weather.answer("POST", FOLLOW_UP, 400, code=AUTOMOD)
+        discord_server.faults.answer("POST", FOLLOW_UP, 400, code=AUTOMOD)
         assert not await LiveReply(interaction, interval=0.001).finish(text, view=again())
 
     turn = await perform(act)
@@ -116,14 +116,14 @@ async def test_a_growing_text_that_is_refused_is_not_sent_again_and_again(
     async def act(interaction: discord.Interaction) -> None:
         await interaction.response.defer(thinking=True)
         reply = LiveReply(interaction, interval=0)
-        blocked = discord_server.weather.answer("PATCH", ANSWER, 400, times=99, code=AUTOMOD)
+        blocked = discord_server.faults.answer("PATCH", ANSWER, 400, times=99, code=AUTOMOD)
         reply.show("forbidden")
         await blocked.arrived.wait()
         for number in range(10):
             reply.show(f"forbidden {number}")
             await interaction.original_response()  # a request takes as long as an edit would
         assert refused(discord_server) == 1
-        discord_server.weather.clear()
+        discord_server.faults.clear()
         assert await reply.finish("harmless")
 
     assert (await perform(act)).text == "harmless"
@@ -159,7 +159,7 @@ async def test_of_an_answer_deleted_between_its_pages_no_more_pages_come(
 ) -> None:
     async def act(interaction: discord.Interaction) -> None:
         await interaction.response.defer(thinking=True)
-        discord_server.weather.answer("PATCH", ANSWER, 404, code=10008)
+        discord_server.faults.answer("PATCH", ANSWER, 404, code=10008)
         assert await LiveReply(interaction).finish(" ".join(f"word{number}" for number in range(900)))
 
     turn = await perform(act)
@@ -171,7 +171,7 @@ async def test_a_channel_that_is_gone_is_no_fault_of_the_bot(
 ) -> None:
     async def act(interaction: discord.Interaction) -> None:
         await interaction.response.defer(thinking=True)
-        discord_server.weather.answer("PATCH", ANSWER, 404, code=10003)
+        discord_server.faults.answer("PATCH", ANSWER, 404, code=10003)
         assert await LiveReply(interaction).finish("Nobody reads this.")
 
     await perform(act)

@@ -87,7 +87,7 @@ async def test_an_asker_who_cannot_be_reached_is_noted_and_nothing_more(
     fail: Fail, discord_server: LoopbackDiscord, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def act(interaction: discord.Interaction) -> None:
-        discord_server.weather.cut("POST", "/interactions/*", times=50)
+        discord_server.faults.cut("POST", "/interactions/*", times=50)
         raise Refusal("Nobody hears this.")
 
     _, error = await fail(act)

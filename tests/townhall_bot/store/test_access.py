@@ -17,7 +17,7 @@ import pytest
 from townhall_bot.ops import doctor
 from townhall_bot.store import Store, StoreError, lock
 from townhall_bot.store.backup import back_up
-from townhall_bot.store.read_only import look
+from townhall_bot.store.read_only import inspect
 
 NOBODY = 65534
 
@@ -62,7 +62,7 @@ def test_a_database_of_another_user_is_named_with_both_users_and_the_cure(data_d
     assert caught.value.problem == f"{path} belongs to root (mode 0600), and this runs as {name}"
     assert caught.value.cure == f"Run `chown {name} {path}` as root, or run this as root."
     with another_user(), pytest.raises(StoreError, match="belongs to root"):
-        look(path)
+        inspect(path)
 
 
 def test_a_database_that_others_may_only_read_is_looked_at_and_not_opened(data_dir: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_database_that_others_may_only_read_is_looked_at_and_not_opened(data_d
     made(path)
     path.chmod(0o644)
     with another_user():
-        assert look(path).damage == ""
+        assert inspect(path).damage == ""
         with pytest.raises(StoreError, match=r"data belongs to root \(mode 0755\).*chown -R"):
             Store.open(path)
     data_dir.chmod(0o777)
@@ -84,7 +84,7 @@ async def test_the_log_of_a_running_bot_is_read_in_a_folder_that_takes_no_file(d
     for end in ("", "-wal", "-shm"):
         share(store.path.with_name(f"townhall.db{end}"))
     with another_user():
-        assert look(store.path).values == {"key": 1}
+        assert inspect(store.path).values == {"key": 1}
     await store.close()
 
 
@@ -99,7 +99,7 @@ def test_a_closed_folder_is_named_to_who_looks_and_to_who_backs_up(data_dir: Pat
     made(path)
     data_dir.chmod(0o700)
     with another_user() as name:
-        for use in (look, lambda path: back_up(path, data_dir.parent / "backup.db")):
+        for use in (inspect, lambda path: back_up(path, data_dir.parent / "backup.db")):
             with pytest.raises(StoreError, match=r"data belongs to root \(mode 0700\)"):
                 use(path)
         check = doctor.data_folder(data_dir)

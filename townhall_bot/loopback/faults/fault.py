@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(slots=True, eq=False)
-class Event:
+class Fault:
     """What happens to the next matching requests.
 
     ``status`` None with ``cut`` False only holds them, for ``delay`` seconds or until :meth:`release`. ``after`` lets

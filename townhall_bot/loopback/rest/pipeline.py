@@ -1,4 +1,4 @@
-"""What every request goes through: the record, weather, token, rate limit, body, OpenAPI check, then its handler."""
+"""What every request goes through: the record, faults, token, rate limit, body, OpenAPI check, then its handler."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from typing import Any
 from aiohttp import hdrs, web
 from aiohttp.web_request import FileField
 
-from townhall_bot.loopback.faults.fault import Event
-from townhall_bot.loopback.faults.faults import Weather
+from townhall_bot.loopback.faults.fault import Fault
+from townhall_bot.loopback.faults.faults import Faults
 from townhall_bot.loopback.rest.routing import Call, Route, Upload, major_parameters
 from townhall_bot.loopback.wire.openapi import RequestChecker
 from townhall_bot.loopback.wire.rate_limits import RateLimiter, Verdict
@@ -54,9 +54,9 @@ class RecordedRequest:
 class Pipeline:
     """Turns routes into aiohttp handlers and remembers the last requests."""
 
-    def __init__(self, world: World, weather: Weather, limiter: RateLimiter, checker: RequestChecker | None) -> None:
+    def __init__(self, world: World, faults: Faults, limiter: RateLimiter, checker: RequestChecker | None) -> None:
         self._world = world
-        self._weather = weather
+        self._faults = faults
         self._limiter = limiter
         self._checker = checker
         self._known: list[re.Pattern[str]] = []
@@ -73,9 +73,9 @@ class Pipeline:
         async def handle(request: web.Request) -> web.StreamResponse:
             record = self._record(request, route.path)
             started = time.perf_counter()
-            event = self._weather.next_for(route.method, route.path)
+            fault = self._faults.next_for(route.method, route.path)
             try:
-                response = await self._under_weather(event, route, request, record)
+                response = await self._answer_despite(fault, route, request, record)
             finally:
                 record.seconds = time.perf_counter() - started
             record.status = response.status
@@ -83,32 +83,32 @@ class Pipeline:
 
         return handle
 
-    async def _under_weather(
-        self, event: Event | None, route: Route, request: web.Request, record: RecordedRequest
+    async def _answer_despite(
+        self, fault: Fault | None, route: Route, request: web.Request, record: RecordedRequest
     ) -> web.Response:
-        if event is None:
+        if fault is None:
             return await self._answer(route, request, record)
-        event.arrived.set()
-        if event.delay:
-            await asyncio.sleep(event.delay)
-        if event.released is not None:
-            await event.released.wait()
-        if event.after or (event.status is None and not event.cut):
+        fault.arrived.set()
+        if fault.delay:
+            await asyncio.sleep(fault.delay)
+        if fault.released is not None:
+            await fault.released.wait()
+        if fault.after or (fault.status is None and not fault.cut):
             response = await self._answer(route, request, record)
-            if event.status is None and not event.cut:
+            if fault.status is None and not fault.cut:
                 return response
-        if event.cut:
+        if fault.cut:
             if request.transport is not None:
                 request.transport.close()
             return web.Response(status=502)
-        if event.body is not None:
-            return web.Response(status=event.status or 200, text=event.body, content_type="text/html")
-        if event.code:
-            return _json({"message": f"Refused with code {event.code}", "code": event.code}, event.status or 400, {})
-        if event.status == 429:
+        if fault.body is not None:
+            return web.Response(status=fault.status or 200, text=fault.body, content_type="text/html")
+        if fault.code:
+            return _json({"message": f"Refused with code {fault.code}", "code": fault.code}, fault.status or 400, {})
+        if fault.status == 429:
             name = f"{route.method} {route.path}"
-            return _too_many(self._limiter.exhausted(route.rate, name, event.retry_after, is_global=event.is_global))
-        return web.Response(status=event.status or 502, text="upstream connect error")
+            return _too_many(self._limiter.exhausted(route.rate, name, fault.retry_after, is_global=fault.is_global))
+        return web.Response(status=fault.status or 502, text="upstream connect error")
 
     async def _answer(self, route: Route, request: web.Request, record: RecordedRequest) -> web.Response:
         verdict = Verdict({})

@@ -41,7 +41,7 @@ class Gateway:
         self.identified = 0
         self.resumed = 0
         self.delays: Callable[[str], Iterable[float]] = lambda _: (0.0,)
-        """When an event of that name is sent, in seconds from now; more than once where the weather is bad."""
+        """When an event of that name is sent, in seconds from now; more than once where something goes wrong."""
         self._connections: set[Connection] = set()
         world.subscribe(self._on_change)
 

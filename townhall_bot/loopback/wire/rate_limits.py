@@ -61,7 +61,7 @@ class RateLimiter:
         return Verdict(headers)
 
     def exhausted(self, rate: Rate | None, route: str, retry_after: float, *, is_global: bool) -> Verdict:
-        """Return the verdict of a 429 that bad weather brings, with the headers of the route's bucket."""
+        """Return the verdict of a 429 that a fault brings, with the headers of the route's bucket."""
         headers = {} if rate is None else _headers(rate, route, 0, self._clock(), retry_after)
         return limited(retry_after, is_global=is_global, headers=headers)
 

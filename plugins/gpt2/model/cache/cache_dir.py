@@ -15,13 +15,13 @@ TEMPORARY = ".making-"
 """What files are called until they are whole."""
 
 
-def used(path: Path) -> None:
+def touch(path: Path) -> None:
     """Note that ``path`` was used just now."""
-    with contextlib.suppress(OSError):  # in a read-only cache nothing is swept either
+    with contextlib.suppress(OSError):  # in a read-only cache nothing is evicted either
         os.utime(path)
 
 
-def sweep(folder: Path) -> None:
+def evict(folder: Path) -> None:
     """Delete the files in ``folder`` that are unused or unfinished; what cannot be deleted stays."""
     now = time.time()
     for path in folder.iterdir():

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from plugins.gpt2.model.cache.cache_dir import TEMPORARY, sweep, used
+from plugins.gpt2.model.cache.cache_dir import TEMPORARY, evict, touch
 from plugins.gpt2.model.constants import Weights
 from plugins.gpt2.model.layout import Layout
 from plugins.gpt2.model.packing import STORED, Part, pack, parts
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("townhall.gpt2.model")
 
-VERSION = 1
+VERSION = 2
 """Goes up with every change of what the parts hold or how they are packed."""
 ALIGNMENT = 64
 NUMPY_TYPES = dict(STORED.values())
@@ -55,7 +55,7 @@ def cached(checkpoint: Checkpoint, weights: Weights, layout: Layout, folder: Pat
     """Return where the converted weights of a checkpoint belong below the cache ``folder``."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", checkpoint.name)[-60:].strip("-.")
     content = checkpoint.fingerprint[:16]
-    return folder / "weights" / f"{name}-{content}-{weights}-{layout.lanes}.safetensors"
+    return folder / "weights" / f"{name}-{content}-{weights}-{layout.lanes}x{layout.depth}.safetensors"
 
 
 def open_or_convert(checkpoint: Checkpoint, weights: Weights, layout: Layout, folder: Path) -> Converting:
@@ -91,6 +91,7 @@ def _about(checkpoint: Checkpoint, weights: Weights, layout: Layout) -> dict[str
         "source": checkpoint.fingerprint,
         "weights": weights,
         "lanes": str(layout.lanes),
+        "depth": str(layout.depth),
     }
 
 
@@ -125,7 +126,7 @@ def _mapped(path: Path, about: Mapping[str, str], expected: list[Part]) -> Packe
     except (OSError, ValueError) as error:
         log.warning("%s cannot be read (%s); it is made anew", path, error)
         return None
-    used(path)
+    touch(path)
     return PackedWeights(dict(_views(mapped, len(wanted), expected)), mapped=True)
 
 
@@ -149,7 +150,7 @@ def _write(
 ) -> Generator[tuple[Part, int], None, None]:
     """Write all parts as they are made, under a temporary name until they are whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    sweep(path.parent)
+    evict(path.parent)
     with write_atomically(path, prefix=TEMPORARY) as file:
         _begin(file, _header(about, expected), sum(map(_nbytes, expected)))
         written = 0

@@ -13,7 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from plugins.gpt2.model.constants import Activation, Weights
-from plugins.gpt2.model.cpu.prelude import C_TYPES, LANES, LOADERS, PRELUDE
+from plugins.gpt2.model.cpu.instructions import Instructions
+from plugins.gpt2.model.cpu.int_products import quantiser, row_bytes
+from plugins.gpt2.model.cpu.prelude import C_TYPES, LANES, LOADERS, PRELUDE, epilogue, parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +64,10 @@ def matmul(
     """
     kind = C_TYPES[weights]
     load = LOADERS[kind]
-    extra = "".join(
-        f", const float* restrict {part}"
-        for part, wanted in (("scale", weights == "int8"), ("bias", biased), ("residual", residual))
-        if wanted
-    )
+    extra = parameters(scaled=weights == "int8", biased=biased, residual=residual)
     m, j = tile.slots, tile.vectors
     value = f"total[m][j]{' * *(const V*)(scale + column)' if weights == 'int8' else ''}"
-    value = f"{value} + *(const V*)(bias + column)" if biased else value
-    value = f"activate_{activation or 'none'}({value})"
-    value = f"{value} + *(const V*)(residual + at)" if residual else value
+    value = epilogue(value, biased=biased, residual=residual, activation=activation)
     packed = m >= 4
     factor = f"near[i * {m} + m]" if packed else f"rows[m * {stride} + i]"
     pack = f"""
@@ -112,13 +108,15 @@ void {name}(float* restrict out, const float* restrict x, const {kind}* restrict
 """
 
 
-def embed(*, slots: int, stride: int, width: int, positions: int, weights: Weights) -> str:
-    """Return the source of ``out[b] = wte[token[b]] · scale[token[b]] + wpe[position[b]]``, a slot a slice."""
-    kind = C_TYPES[weights]
+def embed(*, slots: int, stride: int, width: int, positions: int, weights: Weights, depth: int) -> str:
+    """Return the source of ``out[b] = wte[token[b]] · scale[token[b]] + wpe[position[b]]``, a slot a slice.
+
+    ``depth`` is the layout's.
+    """
+    kind, stored = C_TYPES[weights], -(-width // depth) * depth
     scale = ", const float* restrict scale" if weights == "int8" else ""
-    read = "(float)table[e * 64]"
-    if weights == "bf16":
-        read = "widen(table[e * 64])"
+    at = "e * 64" if depth == 1 else f"e / {depth} * {64 * depth} + e % {depth}"
+    read = f"widen(table[{at}])" if weights == "bf16" else f"(float)table[{at}]"
     return f"""
 static inline float widen(unsigned short bits) {{
   union {{ unsigned u; float f; }} both = {{(unsigned)bits << 16}};
@@ -128,7 +126,7 @@ void embed(float* restrict out, const int* restrict inputs, const {kind}* restri
            const float* restrict wpe{scale}, int slice) {{
   int token = inputs[slice], position = inputs[{slots} + slice];
   if (position >= {positions}) position = {positions - 1};
-  const {kind}* table = wte + (long)(token / 64) * {64 * width} + token % 64;
+  const {kind}* table = wte + (long)(token / 64) * {64 * stored} + token % 64 * {depth};
   float factor = {"scale[token]" if scale else "1.0f"};
   for (int e = 0; e < {width}; e++)
     out[slice * {stride} + e] = {read} * factor + wpe[(long)position * {width} + e];
@@ -136,14 +134,18 @@ void embed(float* restrict out, const int* restrict inputs, const {kind}* restri
 """
 
 
-def layer_norm(*, stride: int, width: int, epsilon: float, gathered: bool) -> str:
-    """Return the source of layer normalisation, an output row a slice."""
+def layer_norm(*, stride: int, width: int, epsilon: float, gathered: bool, instructions: Instructions | None) -> str:
+    """Return the source of layer normalisation, an output row a slice; with ``instructions`` the rows are quantised."""
     whole = width // LANES * LANES
-    return f"""{PRELUDE}
-void layer_norm(float* restrict out, const float* restrict x, const float* restrict weight,
+    out, make, end = "float* restrict out", f"float* to = out + (long)slice * {width};", ""
+    if instructions is not None:
+        out, make = "signed char* restrict out", f"float to[{width}] __attribute__((aligned(64)));"
+        end = f"quantise(out + (long)slice * {row_bytes(width)}, to);"
+    return f"""{PRELUDE}{"" if instructions is None else quantiser(instructions, width)}
+void layer_norm({out}, const float* restrict x, const float* restrict weight,
                 const float* restrict bias{", const int* restrict wanted" if gathered else ""}, int slice) {{
   const float* row = x + (long){"wanted[slice]" if gathered else "slice"} * {stride};
-  float* to = out + (long)slice * {width};
+  {make}
   V sums = (V)0.0f, squares = (V)0.0f;
   for (int e = 0; e < {whole}; e += 16) sums += *(const V*)(row + e);
   float total = sum(sums);
@@ -159,5 +161,6 @@ void layer_norm(float* restrict out, const float* restrict x, const float* restr
   for (int e = 0; e < {whole}; e += 16)
     *(V*)(to + e) = (*(const V*)(row + e) - mean) * rate * *(const V*)(weight + e) + *(const V*)(bias + e);
   for (int e = {whole}; e < {width}; e++) to[e] = (row[e] - mean) * rate * weight[e] + bias[e];
+  {end}
 }}
 """

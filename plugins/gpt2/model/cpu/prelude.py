@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plugins.gpt2.model.constants import Weights
+from plugins.gpt2.model.constants import Activation, Weights
 
 LANES = 16
 """Floats in one vector of the C source."""
@@ -15,6 +15,7 @@ typedef int VI __attribute__((ext_vector_type(16), aligned(4)));
 typedef unsigned VU __attribute__((ext_vector_type(16), aligned(4)));
 typedef __fp16 VH __attribute__((ext_vector_type(16), aligned(2)));
 typedef unsigned short VS __attribute__((ext_vector_type(16), aligned(2)));
+typedef short VSS __attribute__((ext_vector_type(16), aligned(2)));
 typedef signed char VB __attribute__((ext_vector_type(16), aligned(1)));
 #define INLINE static inline __attribute__((always_inline))
 INLINE V load_float(const float* p) { return *(const V*)p; }
@@ -62,3 +63,16 @@ INLINE V activate_none(V x) { return x; }
 """
 
 LOADERS = {"float": "load_float", "__fp16": "load___fp16", "unsigned short": "load_short", "signed char": "load_char"}
+
+
+def parameters(*, scaled: bool, biased: bool, residual: bool) -> str:
+    """Return a product's parameters behind its matrix, as C declares them."""
+    wanted = (("scale", scaled), ("bias", biased), ("residual", residual))
+    return "".join(f", const float* restrict {part}" for part, there in wanted if there)
+
+
+def epilogue(value: str, *, biased: bool, residual: bool, activation: Activation | None) -> str:
+    """Return ``activation(value + bias) + residual`` of 16 columns at ``column``, which are ``at`` in the result."""
+    value = f"{value} + *(const V*)(bias + column)" if biased else value
+    value = f"activate_{activation or 'none'}({value})"
+    return f"{value} + *(const V*)(residual + at)" if residual else value

@@ -24,9 +24,10 @@ import numpy as np
 import numpy.typing as npt
 
 from plugins.gpt2.model import device
-from plugins.gpt2.model.cache.cache_dir import TEMPORARY, sweep, used
+from plugins.gpt2.model.cache.cache_dir import TEMPORARY, evict, touch
 from plugins.gpt2.model.cpu.graph import CPUGraph
-from plugins.gpt2.model.cpu.team import COMMAND_WORDS, HEADER, Team
+from plugins.gpt2.model.cpu.team import HEADER, LAUNCH_WORDS, Team
+from plugins.gpt2.model.graph_runner import replay_of
 from plugins.gpt2.model.page_memory import zeros
 from plugins.gpt2.model.steps import Floats, Ints, JitStep, Step
 from plugins.gpt2.model.transformer import Transformer
@@ -39,8 +40,15 @@ FOLDER = Path(__file__).resolve().parents[1]
 SOURCES = (
     *("transformer.py", "transformer_block.py", "attention.py", "feed_forward.py", "layer_norm.py", "linear.py"),
     *("kv_cache.py", "launcher.py", "launch_uop.py", "kernels.py", "layout.py", "packing.py", "build.py", "steps.py"),
-    *("device.py", "device_names.py", "compiler.py", "constants.py", "page_memory.py"),
-    *("cpu/launcher.py", "cpu/kernels.py", "cpu/attention.py", "cpu/prelude.py"),
+    *("device.py", "graph_runner.py", "device_names.py", "compiler.py", "constants.py", "page_memory.py"),
+    *(
+        "cpu/launcher.py",
+        "cpu/kernels.py",
+        "cpu/attention.py",
+        "cpu/instructions.py",
+        "cpu/int_products.py",
+        "cpu/prelude.py",
+    ),
     *("cpu/graph.py", "cpu/team.py", "cpu/step_cache.py"),
 )
 """What a captured step depends on, this file included: the network, its kernels, how they are compiled and replayed.
@@ -54,19 +62,19 @@ Array = npt.NDArray[Any]
 class Recording:
     """A step without addresses.
 
-    ``regions`` are (name, bytes); ``commands`` is a table as ``team`` runs it, except that a function is an index
+    ``regions`` are (name, bytes); ``launches`` is a table as ``team`` runs it, except that a function is an index
     into ``programs`` and an argument an offset into the region that ``places`` (count, arguments) names, -1 for none.
     """
 
     programs: tuple[bytes, ...]
     regions: tuple[tuple[str, int], ...]
-    commands: npt.NDArray[np.uint64]
+    launches: npt.NDArray[np.uint64]
     places: npt.NDArray[np.int32]
 
     def to_bytes(self) -> bytes:
         """Return the recording as an ``.npz`` file without pickles."""
         whole = io.BytesIO()
-        arrays: dict[str, Array] = {"commands": self.commands, "places": self.places}
+        arrays: dict[str, Array] = {"launches": self.launches, "places": self.places}
         arrays |= {f"program_{index}": np.frombuffer(code, np.uint8) for index, code in enumerate(self.programs)}
         np.savez(whole, regions=np.array(json.dumps(self.regions)), **arrays)  # type: ignore[arg-type]  # stubs want allow_pickle there
         return whole.getvalue()
@@ -78,7 +86,7 @@ class Recording:
             regions = tuple((str(name), int(size)) for name, size in json.loads(str(stored["regions"])))
             count = sum(name.startswith("program_") for name in stored.files)
             programs = tuple(stored[f"program_{index}"].tobytes() for index in range(count))
-            return Recording(programs, regions, stored["commands"], stored["places"])
+            return Recording(programs, regions, stored["launches"], stored["places"])
 
 
 class StepFactory:
@@ -122,8 +130,8 @@ def known_regions(network: Transformer, arrays: Mapping[str, Array]) -> dict[str
 def record(step: JitStep, inputs: Ints, wanted: Ints, known: Mapping[str, Array]) -> Recording | None:
     """Capture a step by running it once; None where the capture is not one table of constant calls."""
     logits = step.launch(inputs, wanted)
-    graph = CPUGraph.latest
-    if graph is None or graph.variables or not graph.whole(step.jit):
+    graph = replay_of(step.jit)
+    if not isinstance(graph, CPUGraph) or not graph.constant:
         return None
     spans = [(array.ctypes.data, array.nbytes, name) for name, array in known.items()]
     for name, tensor in ((INPUTS, step.inputs), (WANTED, step.wanted), (LOGITS, logits)):
@@ -131,13 +139,13 @@ def record(step: JitStep, inputs: Ints, wanted: Ints, known: Mapping[str, Array]
     spans.sort()
     codes: dict[bytes, int] = {}
     regions: dict[str, tuple[int, int]] = {}
-    commands = graph.table.copy()
-    commands[:, 4:HEADER] = 0
-    places = np.full((len(commands), COMMAND_WORDS - HEADER), -1, np.int32)
+    launches = graph.table.copy()
+    launches[:, 4:HEADER] = 0
+    places = np.full((len(launches), LAUNCH_WORDS - HEADER), -1, np.int32)
     starts = np.array([start for start, _, _ in spans], np.uint64)
-    for row, (code, bases) in enumerate(zip(graph.codes, graph.bases, strict=True)):
-        commands[row, 0] = codes.setdefault(code, len(codes))
-        for column, (base, size) in enumerate(bases):
+    for row, launch in enumerate(graph.launches):
+        launches[row, 0] = codes.setdefault(launch.code, len(codes))
+        for column, (base, size) in enumerate(launch.owners):
             address = int(graph.table[row, HEADER + column])
             found = int(np.searchsorted(starts, address, side="right")) - 1
             name, start, length = f"scratch:{base:x}", base, size
@@ -145,12 +153,12 @@ def record(step: JitStep, inputs: Ints, wanted: Ints, known: Mapping[str, Array]
                 start, length, name = spans[found]
             regions.setdefault(name, (len(regions), length))
             places[row, column] = regions[name][0]
-            commands[row, HEADER + column] = address - start
+            launches[row, HEADER + column] = address - start
     named = [(name, size) for name, (_, size) in regions.items()]
     numbered = tuple(
         (name if not name.startswith("scratch:") else f"scratch:{n}", size) for n, (name, size) in enumerate(named)
     )
-    return Recording(tuple(codes), numbered, commands, places)
+    return Recording(tuple(codes), numbered, launches, places)
 
 
 class TableStep:
@@ -176,11 +184,16 @@ class TableStep:
         self.logits: Floats = byte_views[LOGITS].view(np.float32).reshape(wanted, -1)
         functions = np.array([program.addr for program in self.programs], np.uint64)
         bases = np.array([array.ctypes.data for array in self.memory], np.uint64)
-        self.table = recording.commands.copy()
-        self.table[:, 0] = functions[recording.commands[:, 0].astype(np.int64)]
+        self.table = recording.launches.copy()
+        self.table[:, 0] = functions[recording.launches[:, 0].astype(np.int64)]
         arguments = self.table[:, HEADER:]
         used = recording.places >= 0
         arguments[used] += bases[recording.places[used]]
+
+    @property
+    def ready(self) -> bool:
+        """See :class:`~plugins.gpt2.model.steps.Step`."""
+        return True
 
     @property
     def kernels(self) -> int:
@@ -216,7 +229,7 @@ def load_recording(path: Path) -> Recording | None:
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         log.warning("the captured step %s cannot be read (%s); it is captured anew", path, error)
         return None
-    used(path)
+    touch(path)
     return recording
 
 
@@ -224,7 +237,7 @@ def keep_recording(path: Path, recording: Recording) -> None:
     """Write a recording; a full disk costs the next start some seconds and nothing else."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        sweep(path.parent)
+        evict(path.parent)
         with write_atomically(path, prefix=TEMPORARY, durable=False) as file:  # one that a power cut halves is not read
             file.write(recording.to_bytes())
     except OSError as error:

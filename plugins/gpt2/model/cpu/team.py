@@ -25,15 +25,15 @@ log = logging.getLogger("townhall.gpt2.model")
 
 MOST_ARGUMENTS = 12
 HEADER = 6
-COMMAND_WORDS = HEADER + MOST_ARGUMENTS
-"""A command is u64 words: function, slices, place of the slice number (or NO_SLICE), arguments, claimed, done, then
+LAUNCH_WORDS = HEADER + MOST_ARGUMENTS
+"""A launch is u64 words: function, slices, place of the slice number (or NO_SLICE), arguments, claimed, done, then
 the arguments themselves."""
 NO_SLICE = 2**64 - 1
 
 SOURCE = f"""
 typedef unsigned long long u64;
-typedef struct {{ u64 fn, slices, slot, count, claimed, done, args[{MOST_ARGUMENTS}]; }} command;
-typedef struct {{ u64 sem_wait, sem_post, yield, generation, commands, length, stop, inside; }} team;
+typedef struct {{ u64 fn, slices, place, count, claimed, done, args[{MOST_ARGUMENTS}]; }} launch;
+typedef struct {{ u64 sem_wait, sem_post, yield, generation, launches, length, stop, inside; }} team;
 typedef void (*F6)(u64, u64, u64, u64, u64, u64);
 typedef void (*F12)(u64, u64, u64, u64, u64, u64, u64, u64, u64, u64, u64, u64);
 #define GET(x) __atomic_load_n(&(x), __ATOMIC_ACQUIRE)
@@ -48,10 +48,10 @@ INLINE void rest(void) {{
 #endif
 }}
 
-INLINE void call(command* c, u64 slice) {{
+INLINE void call(launch* c, u64 slice) {{
   u64 a[{MOST_ARGUMENTS}];
   for (u64 i = 0; i < {MOST_ARGUMENTS}; i++) a[i] = c->args[i];
-  if (c->slot < {MOST_ARGUMENTS}) a[c->slot] = slice;
+  if (c->place < {MOST_ARGUMENTS}) a[c->place] = slice;
   if (c->count <= 6) ((F6)c->fn)(a[0], a[1], a[2], a[3], a[4], a[5]);
   else ((F12)c->fn)(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11]);
 }}
@@ -59,9 +59,9 @@ INLINE void call(command* c, u64 slice) {{
 // Counters carry the run's generation above their 32 bits, so that a thread that slept through a run can claim nothing.
 INLINE void work(team* t) {{
   u64 run = GET(t->generation) << 32, length = GET(t->length);
-  command* commands = (command*)GET(t->commands);
+  launch* launches = (launch*)GET(t->launches);
   for (u64 i = 0; i < length; i++) {{
-    command* c = commands + i;
+    launch* c = launches + i;
     u64 seen = GET(c->claimed);
     while ((seen & ~0xffffffffull) == run && (seen & 0xffffffffull) < c->slices)
       if (__atomic_compare_exchange_n(&c->claimed, &seen, seen + 1, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {{
@@ -79,7 +79,7 @@ INLINE void work(team* t) {{
 }}
 
 // One function, because the loader enters an object at its start. Work with semaphore: a worker's whole life.
-void team_entry(team* t, u64 semaphore, command* commands, u64 length, u64* semaphores, u64 workers) {{
+void team_entry(team* t, u64 semaphore, launch* launches, u64 length, u64* semaphores, u64 workers) {{
   if (semaphore) {{
     for (;;) {{
       while (((int (*)(u64))t->sem_wait)(semaphore) != 0) {{}}
@@ -90,8 +90,8 @@ void team_entry(team* t, u64 semaphore, command* commands, u64 length, u64* sema
     }}
   }}
   u64 next = (t->generation + 1) & 0x7fffffffull;
-  for (u64 i = 0; i < length; i++) commands[i].claimed = commands[i].done = next << 32;
-  SET(t->commands, (u64)commands);
+  for (u64 i = 0; i < length; i++) launches[i].claimed = launches[i].done = next << 32;
+  SET(t->launches, (u64)launches);
   SET(t->generation, next);
   SET(t->length, length);
   for (u64 i = 0; i < workers; i++) ((int (*)(u64))t->sem_post)(semaphores[i]);
@@ -144,12 +144,12 @@ class Team:
             raise OSError(ctypes.get_errno(), "no semaphore for the team of threads")
         return ctypes.addressof(memory)
 
-    def _enter(self, semaphore: int, commands: int, length: int) -> None:
-        arguments = (self._state.ctypes.data, semaphore, commands, length, self._semaphores.ctypes.data)
+    def _enter(self, semaphore: int, launches: int, length: int) -> None:
+        arguments = (self._state.ctypes.data, semaphore, launches, length, self._semaphores.ctypes.data)
         self._program(*(ctypes.c_uint64(int(value)) for value in (*arguments, self.threads - 1)))
 
     def run(self, table: npt.NDArray[np.uint64]) -> None:
-        """Run a table of commands, (count, COMMAND_WORDS) in C order, to its end, in order."""
+        """Run a table of launches, (count, LAUNCH_WORDS) in C order, to its end, in order."""
         self._enter(0, table.ctypes.data, len(table))
 
     def settle(self) -> None:

@@ -15,7 +15,7 @@ async def test_what_others_say_between_the_pages_of_a_text_is_neither_continued_
     start_townhall: StartTownhall, discord_server: LoopbackDiscord, ada: Person, ben: Person
 ) -> None:
     townhall = await begin(start_townhall, FakeSource(context=4000, script="_*" * 40 + " "), MAX_COUNT="1024")
-    last_page = discord_server.weather.hold("POST", "/webhooks/*/*")
+    last_page = discord_server.faults.hold("POST", "/webhooks/*/*")
     turn = await ada.type("/gpt2 prompt:Once count:1024")
     async with asyncio.timeout(8):
         await last_page.arrived.wait()
@@ -39,7 +39,7 @@ async def test_a_stop_that_comes_while_the_last_words_are_sent_changes_nothing(
     start_townhall: StartTownhall, discord_server: LoopbackDiscord, ada: Person
 ) -> None:
     townhall, turn, gate = await half_written(start_townhall, ada)
-    last_words = discord_server.weather.hold("PATCH", "/webhooks/*/messages/@original")
+    last_words = discord_server.faults.hold("PATCH", "/webhooks/*/messages/@original")
     gate.open()
     await last_words.arrived.wait()
     press = await ada.press(turn.message, "Stop")

@@ -50,13 +50,13 @@ async def test_who_deletes_an_answer_has_cancelled_it(
     townhall = await begin(start_townhall, FakeSource(before_step=steps, context=2000), MAX_COUNT="1024")
     turn = await ada.type("/gpt2 prompt:Hello count:1000")
     await turn.until(lambda turn: "Writing" in turn.text)
-    held = discord_server.weather.hold("PATCH", ANSWER)
+    held = discord_server.faults.hold("PATCH", ANSWER)
     steps.free.release(3)
     await held.arrived.wait()
     if whole == "message":
         world.guild.world.delete(turn.message)
     else:
-        discord_server.weather.answer("PATCH", ANSWER, 404, code=10003)
+        discord_server.faults.answer("PATCH", ANSWER, 404, code=10003)
     held.release()
     steps.free.release(3)
     await asyncio.wait_for(cancelled.wait(), 10)

@@ -21,7 +21,7 @@ async def test_a_stop_of_the_bot_waits_until_discord_has_the_last_words(
     start_townhall: StartTownhall, discord_server: LoopbackDiscord, ada: Person
 ) -> None:
     townhall, turn, gate = await half_written(start_townhall, ada)
-    last_words = discord_server.weather.hold("PATCH", EDIT)
+    last_words = discord_server.faults.hold("PATCH", EDIT)
     gate.open()
     stopping = asyncio.create_task(townhall.stop())
     await last_words.arrived.wait()
@@ -37,7 +37,7 @@ async def test_a_text_that_discord_does_not_take_counts_as_no_success(
     start_townhall: StartTownhall, discord_server: LoopbackDiscord, ada: Person
 ) -> None:
     townhall = await begin(start_townhall)
-    discord_server.weather.answer("PATCH", EDIT, 403, times=100)
+    discord_server.faults.answer("PATCH", EDIT, 403, times=100)
     turn = await ada.type("/gpt2 prompt:Hello count:20")
     assert isinstance(await townhall.settled(turn), Refusal)
 

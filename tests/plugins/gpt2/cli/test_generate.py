@@ -11,13 +11,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from plugins.gpt2.checkpoint.checkpoint import open_checkpoint
 from plugins.gpt2.cli.generate import main
 from plugins.gpt2.language_model import Logits
 from plugins.gpt2.model import gpt2
 
 Captured = pytest.CaptureFixture[str]
+
+REFERENCE = Path(__file__).parents[1] / "model" / "reference" / "townhall-mini.npz"
 
 
 @pytest.fixture(autouse=True)
@@ -77,12 +81,55 @@ def test_the_same_seed_gives_the_same_text_and_another_seed_another(capsys: Capt
     assert texts[0] == texts[1] != texts[2]
 
 
+def written(capsys: Captured, *arguments: str) -> dict[str, Any]:
+    assert main([*arguments, "--json"]) == 0
+    result: dict[str, Any] = json.loads(capsys.readouterr().out.splitlines()[-1])
+    return result
+
+
+def test_greedy_text_is_the_text_of_transformers(capsys: Captured) -> None:
+    with np.load(REFERENCE) as stored, open_checkpoint("townhall-mini") as checkpoint:
+        expected, tokenizer = dict(stored), checkpoint.tokenizer()
+    known = [index for index in range(len(expected["texts"])) if f"greedy_{index}" in expected]
+    assert known
+    for index in known:
+        theirs = [int(token) for token in expected[f"greedy_{index}"]]
+        prompt = str(expected["texts"][index])
+        given = ["--prompt", prompt, "--count", str(len(theirs)), "--temperature", "0", "--weights", "fp32"]
+        assert written(capsys, *given)["text"] == prompt + tokenizer.decode_bytes(theirs).decode()
+
+
+def test_a_penalty_that_is_asked_for_holds_for_greedy_text_too(capsys: Captured) -> None:
+    given = ("--prompt", "the of the of the of", "--count", "40", "--temperature", "0")
+    plain = written(capsys, *given)["text"]
+    assert written(capsys, *given, "--repetition_penalty", "1")["text"] == plain
+    assert written(capsys, *given, "--repetition_penalty", "1.5")["text"] != plain
+
+
+def test_a_text_ends_before_any_of_the_stops(capsys: Captured) -> None:
+    given = ("--prompt", "The king", "--count", "30", "--temperature", "0")
+    whole = written(capsys, *given)["text"]
+    words = whole.removeprefix("The king").split()
+    ended = written(capsys, *given, "--stop", "no such words", "--stop", words[5])
+    assert ended["finish_reason"] == "stop"
+    assert ended["text"] == whole[: whole.index(words[5], len("The king"))]
+
+
+@pytest.mark.parametrize("narrow", [("--top_k", "1"), ("--top_p", "0.01"), ("--min_p", "1")])
+def test_filters_leave_the_likeliest_token(capsys: Captured, narrow: tuple[str, str]) -> None:
+    given = ("--prompt", "The king", "--count", "20", "--repetition_penalty", "1")
+    greedy = written(capsys, *given, "--temperature", "0")["text"]
+    assert written(capsys, *given, "--temperature", "1.5", "--seed", "3", *narrow)["text"] == greedy
+
+
 def test_timing_gives_a_line_a_token_and_sums_up(capsys: Captured) -> None:
     assert main(["--prompt", "The king", "--count", "5", "--temperature", "0", "--timing"]) == 0
     told = capsys.readouterr().err
     assert len(re.findall(r"token +\d+: +[\d.]+ ms", told)) == 5
     assert re.search(r"first token after [\d.]+ ms, prefill of 2 tokens [\d.]+ tok/s, decode of 5 tokens", told)
-    assert re.search(r"a token takes \d+ kernels and [\d.]+ MB of weights: [\d.]+ GB/s, \d+% of", told)
+    assert re.search(
+        r"a token takes \d+ kernels and [\d.]+ MB of weights, multiplied by [a-z0-9-]+: [\d.]+ GB/s, \d+% of", told
+    )
 
 
 def test_an_empty_prompt_is_explained(capsys: Captured) -> None:
@@ -101,6 +148,9 @@ def test_a_prompt_longer_than_the_context_is_explained(capsys: Captured) -> None
         (["--model_size", "gpt5"], 1, "no model is called 'gpt5'. Did you mean gpt2? Known are townhall-mini"),
         (["--count", "0"], 2, "--count is 0; it must be 1 or more"),
         (["--temperature", "-1"], 2, "temperature is -1.0; allowed is 0 to 2"),
+        (["--top_k", "-1"], 2, "top_k is -1; allowed is 0 to 1000"),
+        (["--min_p", "2"], 2, "min_p is 2.0; allowed is 0 to 1"),
+        (["--repetition_penalty", "0"], 2, "repetition_penalty is 0.0; allowed is 1 to 2"),
         (["--seed", "-1"], 2, "seed is -1; allowed is 0 to 9007199254740991"),
     ],
 )
@@ -156,7 +206,7 @@ def test_ctrl_c_stops_at_once_and_shows_what_there_is(capsys: Captured, monkeypa
 
 def test_the_model_file_is_a_program_of_its_own(tmp_path: Path) -> None:
     options = ["--prompt", "The king", "--count", "3", "--temperature", "0", "--json"]
-    command = [sys.executable, gpt2.__file__, *options]
+    command = [sys.executable, "-m", gpt2.__name__, *options]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path, timeout=60)
     written = json.loads(done.stdout)
     assert (written["new_tokens"], written["finish_reason"]) == (3, "length")

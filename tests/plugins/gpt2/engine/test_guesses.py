@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import ClassVar
 
+import numpy as np
 import pytest
 
+from plugins.gpt2.language_model import Logits
 from tests.plugins.gpt2.engine.desk import Desk
 from tests.plugins.gpt2.fake_model import GREEDY, FakeModel, ScriptedModel, request, sampled
 
@@ -33,6 +38,43 @@ def test_guessing_never_changes_a_sampled_text(seed: int) -> None:
         desk.run()
         texts.append(desk.texts[1])
     assert texts[0] == texts[1]
+
+
+class Dice(FakeModel):
+    """Says a, b or c by chance, whatever it reads: every ending has come up before, and guesses are often right."""
+
+    LIKELY: ClassVar[dict[str, float]] = {"a": 0.7, "b": 0.2, "c": 0.1}
+
+    def next_logits(self, tokens: Sequence[int]) -> Logits:
+        logits = np.full(257, -np.inf, np.float32)
+        for letter, share in self.LIKELY.items():
+            logits[ord(letter)] = np.log(share)
+        return logits
+
+
+def test_guessing_leaves_the_distribution_as_it_is() -> None:
+    """With seeds of their own, so that this is about chances and not about the same text."""
+    counts: list[Counter[str]] = []
+    for draft_slots, seeds in ((1, range(150)), (4, range(150, 300))):
+        pairs: Counter[str] = Counter()
+        extended = 0
+        for seed in seeds:
+            desk = Desk(Dice(draft_slots=draft_slots, context=256))
+            desk.submit(1, request("aaabaacaab", 60, sampled(seed)))
+            desk.run()
+            text = desk.texts[1]
+            pairs.update(text[at : at + 2] for at in range(0, 60, 2))
+            extended += sum(kind == "extend" for kind, _ in desk.model.steps)
+        assert (extended > 1000) == (draft_slots > 1)
+        counts.append(pairs)
+    for pairs in counts:
+        total = sum(pairs.values())
+        surprise = sum(
+            (pairs[one + two] - total * p * q) ** 2 / (total * p * q)
+            for one, p in Dice.LIKELY.items()
+            for two, q in Dice.LIKELY.items()
+        )
+        assert surprise < 26.1  # chi squared of 8 degrees, 1 in 1000
 
 
 def test_a_guess_reaches_neither_beyond_the_count_nor_the_context() -> None:

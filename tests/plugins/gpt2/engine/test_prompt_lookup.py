@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from plugins.gpt2.engine.guess_cost import UNMEASURED, GuessCost
 from plugins.gpt2.engine.prompt_lookup import BACKOFF, PromptLookup
 
 
@@ -26,6 +29,20 @@ def test_a_text_that_guesses_badly_pauses_longer_each_time() -> None:
         lookup.record(0, length)
         pauses.append(lookup.wait_until - length)
     assert pauses == [BACKOFF, 2 * BACKOFF, 4 * BACKOFF]
+
+
+def test_what_is_worth_a_guess_is_what_checking_it_costs() -> None:
+    cost = GuessCost()
+    assert cost.worth == UNMEASURED
+    cost.single(0.010)
+    cost.checked(0.013)
+    cost.checked(0.030)  # something else took the processor
+    assert cost.worth == pytest.approx(0.3, abs=0.05)
+    cheap, dear = PromptLookup(), PromptLookup()
+    cheap.record(0, 100, worth=0.2)
+    dear.record(0, 100, worth=0.9)
+    assert cheap.wait_until == 0
+    assert dear.wait_until > 100
 
 
 def test_a_text_that_guesses_well_goes_on_guessing() -> None:

@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from plugins.gpt2.cli import generate
 from plugins.gpt2.model import compiler
+from tests.installation import Installation
+from tools.random_checkpoint import RECIPES, write_checkpoint
 
 CLANG = shutil.which("clang")
 needs_clang = pytest.mark.skipif(CLANG is None, reason="there is no clang on PATH")
@@ -60,23 +63,25 @@ def townhall(home: Path, *arguments: str, path: str, cc: str | None = None) -> s
     )
 
 
-def greedy_text(home: Path, *, path: str, cc: str | None = None) -> str:
-    run = townhall(home, "gpt2", *GREEDY, "--json", path=path, cc=cc)
-    assert run.returncode == 0, run.stderr
-    written = json.loads(run.stdout)
+def text_of(json_line: str) -> str:
+    written = json.loads(json_line)
     assert (written["new_tokens"], written["finish_reason"]) == (12, "length")
     return str(written["text"])
 
 
 @needs_clang
-def test_the_same_text_comes_from_clang_and_without_it_from_zig(tmp_path: Path, no_clang: Path) -> None:
-    with_clang, without = tmp_path / "with", tmp_path / "without"
-    with_clang.mkdir()
-    without.mkdir()
-    text = greedy_text(with_clang, path=os.environ["PATH"])
+def test_the_same_text_comes_from_clang_and_without_it_from_zig(
+    installation: Installation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert compiler.choose().kind == "clang"  # as where this process imported tinygrad
+    assert generate.main([*GREEDY, "--json"]) == 0
+    text = text_of(capsys.readouterr().out)
     assert text.startswith("My fellow citizens")
     assert len(text) > len("My fellow citizens") + 10
-    assert greedy_text(without, path=str(no_clang)) == text
+    with installation.alone():
+        without = installation.run(tmp_path, "townhall", "gpt2", *GREEDY, "--json")
+    assert without.returncode == 0, without.stderr
+    assert text_of(without.stdout) == text
 
 
 def test_the_doctor_shows_the_choice(tmp_path: Path, no_clang: Path) -> None:
@@ -132,7 +137,11 @@ def test_a_gpu_runs_the_model_without_a_compiler(tmp_path: Path) -> None:
 def test_cc_is_used_for_every_kernel(tmp_path: Path, no_clang: Path) -> None:
     real = compiler.choose()
     own = script(tmp_path / "my-clang", f'echo "$@" >> {tmp_path}/calls; exec {real.path} "$@"')
-    greedy_text(tmp_path, path=str(no_clang), cc=str(own))
+    recipe = RECIPES["three-heads"]
+    small = write_checkpoint(tmp_path / "small", recipe.config, recipe.seed)
+    options = ("--model_size", str(small), "--count", "2", "--temperature", "0", "--weights", "fp32")
+    run = townhall(tmp_path, "gpt2", "--prompt", "a", *options, path=str(no_clang), cc=str(own))
+    assert run.returncode == 0, run.stderr
     probes = 2
     assert len((tmp_path / "calls").read_text().splitlines()) > probes + 5
 

@@ -14,7 +14,8 @@ from plugins.gpt2.model import compiler, device_plan
 from plugins.gpt2.model.constants import EMBEDDED_MODEL, OFFICIAL_CONFIGS
 from plugins.gpt2.model.device_names import DEVICES, canonical
 from plugins.gpt2.model.device_plan import DevicePlan, known_plan, plan_for
-from plugins.gpt2.model.gpt2 import GPT2, load, memory_plan
+from plugins.gpt2.model.gpt2 import GPT2, load
+from plugins.gpt2.model.memory_plan import memory_plan
 from plugins.gpt2.service.model_catalog import ModelCatalog
 from plugins.gpt2.service.model_source import CheckpointSource
 from plugins.gpt2.settings import GPT2Settings

@@ -13,9 +13,13 @@ import numpy.typing as npt
 import pytest
 
 from plugins.gpt2.checkpoint.checkpoint import open_checkpoint
-from plugins.gpt2.model.constants import EMBEDDED_MODEL, OFFICIAL_CONFIGS, Weights
+from plugins.gpt2.language_model import LoadProgress
+from plugins.gpt2.model import compiler
+from plugins.gpt2.model.constants import EMBEDDED_MODEL, OFFICIAL_CONFIGS, Products, Weights
 from plugins.gpt2.model.cpu import kernels
-from plugins.gpt2.model.gpt2 import GPT2, LoadProgress, load, memory_plan, prefill_slices
+from plugins.gpt2.model.cpu.instructions import INSTRUCTIONS
+from plugins.gpt2.model.gpt2 import FP32_RATE, GPT2, load, prefill_slices, steps_for
+from plugins.gpt2.model.memory_plan import memory_plan
 from tools.random_checkpoint import RECIPES, write_checkpoint
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -122,15 +126,39 @@ def test_texts_in_different_rows_do_not_see_each_other(opened: Opener) -> None:
         assert_close(together[row][None], alone[row][None], f"row {row}")
 
 
-def test_logits_do_not_depend_on_the_company(opened: Opener) -> None:
+USABLE: list[Products] = [*(found.name for found in INSTRUCTIONS if found.needs <= compiler.features()), "fp32"]
+
+
+@pytest.mark.parametrize("products", USABLE)
+def test_logits_do_not_depend_on_the_company(opened: Opener, products: Products) -> None:
     """To the last bit: so a text is the same alone and in a batch, for any sampling, not only for greedy."""
-    model = opened("five-heads", rows=8, weights="int8")
+    model = opened("five-heads", rows=8, weights="int8", products=products)
     tokens = reference("five-heads")["tokens"].tolist()
     for row in range(8):
         model.prefill(row, tokens[row : row + 9], 0)
     together = model.decode(range(8), tokens[20:28], [9] * 8)
     for row in range(8):
         np.testing.assert_array_equal(together[row], model.decode([row], [tokens[20 + row]], [9])[0])
+
+
+@pytest.mark.parametrize("products", USABLE)
+def test_logits_do_not_depend_on_how_the_prompt_was_cut(opened: Opener, products: Products) -> None:
+    model = opened("seven-heads", rows=4, weights="int8", products=products)
+    tokens = reference("seven-heads")["tokens"].tolist()
+    whole = model.prefill(0, tokens, 0)
+    model.prefill(1, tokens[:7], 0)
+    np.testing.assert_array_equal(model.prefill(1, tokens[7:], 7), whole)
+    model.prefill(2, tokens[:-3], 0)
+    np.testing.assert_array_equal(model.extend(2, tokens[-3:], len(tokens) - 3)[-1], whole)
+    np.testing.assert_array_equal(token_by_token(model, tokens, row=3)[-1], whole)
+
+
+def test_every_instruction_gives_nearly_the_same_logits(opened: Opener) -> None:
+    """The sums are the same; bias, activation and layer norm are fp32, which processors may round apart."""
+    tokens = reference("five-heads")["tokens"].tolist()[:12]
+    one, *others = (opened("five-heads", weights="int8", products=name).prefill(0, tokens, 0) for name in USABLE[:-1])
+    for other in others:
+        np.testing.assert_allclose(other, one, atol=np.abs(one).max() * 1e-3)
 
 
 def test_without_c_kernels_tinygrads_own_give_the_same(
@@ -155,8 +183,24 @@ def test_a_gpu_gives_the_numbers_of_transformers(opened: Opener, weights: Weight
 
 
 def test_a_large_model_reads_prompts_in_smaller_slices() -> None:
-    sizes = {name: prefill_slices(config.parameters, threads=2)[-1] for name, config in OFFICIAL_CONFIGS.items()}
-    assert sizes == {"gpt2": 32, "gpt2-medium": 32, "gpt2-large": 8, "gpt2-xl": 4}
+    def sizes(rate: float) -> list[int]:
+        shapes = (OFFICIAL_CONFIGS[name] for name in ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl"))
+        return [prefill_slices(config.parameters, threads=2, rate=rate)[-1] for config in shapes]
+
+    assert sizes(FP32_RATE) == [64, 32, 8, 4]
+    assert sizes(120e9) == [128, 64, 16, 8]
+
+
+def test_a_prompt_is_read_in_the_steps_that_cost_least() -> None:
+    sizes = (4, 16, 64, 128)
+    assert steps_for(3, sizes) == (4,)
+    assert steps_for(12, sizes) == (16,)
+    assert steps_for(20, sizes) == (16, 4)
+    assert steps_for(60, sizes) == (64,)
+    assert steps_for(300, sizes) == (128, 128, 64)
+    for length in range(1, 300):
+        taken = steps_for(length, sizes)
+        assert sum(taken[:-1]) < length <= sum(taken)
 
 
 def test_a_row_can_be_used_again_for_a_shorter_text(opened: Opener) -> None:

@@ -127,6 +127,24 @@ def test_attention_reads_only_its_own_row_and_past(launcher: Launcher, rng: np.r
         np.testing.assert_allclose(ours[slot], expected, rtol=1e-4, atol=1e-5, err_msg=f"slot {slot}")
 
 
+@pytest.mark.parametrize("slots", [4, 8, 19])
+@pytest.mark.parametrize("size", [64, 16, 12])
+def test_neighbours_attend_together_as_each_does_alone(rng: np.random.Generator, slots: int, size: int) -> None:
+    heads, length, first = 2, 100, 61
+    qkv = rng.standard_normal((slots, 3 * heads * size), np.float32)
+    past = [rng.standard_normal((2, heads, length, size), np.float32) for _ in range(2)]
+    inputs = np.stack([np.zeros(slots), np.arange(first, first + slots), np.ones(slots)]).astype(np.int32)
+    for bits in (128, 256, 512):
+        launcher = CLauncher(2, bits, "CPU")
+        together, alone = (KVCache(2, heads, size, length, "fp16", launcher.layout, "CPU") for _ in range(2))
+        for cache in (together, alone):
+            fill(cache, past[0], past[1], launcher.layout)
+        ours = attend(launcher, together, qkv, inputs)
+        for slot in range(slots):
+            one = attend(launcher, alone, qkv[slot : slot + 1], inputs[:, slot : slot + 1])
+            np.testing.assert_array_equal(ours[slot], one[0], err_msg=f"slot {slot}, {bits} bits")
+
+
 def fill(cache: KVCache, keys: Array, values: Array, layout: Layout) -> None:
     rows, heads, length, size = keys.shape
     whole = np.zeros((rows, heads, cache.blocks * layout.positions, size), np.float32)

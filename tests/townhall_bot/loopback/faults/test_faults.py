@@ -1,4 +1,4 @@
-"""Bad weather, and how the real client comes through it."""
+"""What goes wrong on demand, and how the real client comes through it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SEND = "/channels/*/messages"
 async def test_a_rate_limited_edit_is_made_again(
     bot: ExampleBot, server: LoopbackDiscord, world: TownhallWorld
 ) -> None:
-    server.weather.answer("PATCH", ORIGINAL, 429, retry_after=0.01, times=2)
+    server.faults.answer("PATCH", ORIGINAL, 429, retry_after=0.01, times=2)
     turn = await world.people["ada"].type("/grow words:1")
     await turn.until(lambda turn: len(turn.messages) == 2)
     edits = [request.status for request in server.requests if request.method == "PATCH"]
@@ -25,13 +25,13 @@ async def test_a_rate_limited_edit_is_made_again(
 
 
 async def test_a_global_limit_is_waited_out(bot: ExampleBot, server: LoopbackDiscord, world: TownhallWorld) -> None:
-    server.weather.answer("POST", SEND, 429, retry_after=0.01, is_global=True)
+    server.faults.answer("POST", SEND, 429, retry_after=0.01, is_global=True)
     await bot.guilds[0].text_channels[0].send("after the wait")
     assert [message.content for message in world.channels["general"].messages] == ["after the wait"]
 
 
 async def test_a_server_error_reaches_the_bot(bot: ExampleBot, server: LoopbackDiscord, world: TownhallWorld) -> None:
-    server.weather.answer("POST", SEND, 503)
+    server.faults.answer("POST", SEND, 503)
     with pytest.raises(discord.DiscordServerError):
         await bot.guilds[0].text_channels[0].send("lost")
     assert world.channels["general"].messages == []
@@ -40,7 +40,7 @@ async def test_a_server_error_reaches_the_bot(bot: ExampleBot, server: LoopbackD
 async def test_an_answer_can_be_lost_after_the_request_took_effect(
     bot: ExampleBot, server: LoopbackDiscord, world: TownhallWorld
 ) -> None:
-    server.weather.answer("POST", SEND, 503, after=True)
+    server.faults.answer("POST", SEND, 503, after=True)
     with pytest.raises(discord.DiscordServerError):
         await bot.guilds[0].text_channels[0].send("there all the same")
     assert [message.content for message in world.channels["general"].messages] == ["there all the same"]
@@ -50,7 +50,7 @@ async def test_an_answer_can_be_lost_after_the_request_took_effect(
 async def test_a_connection_breaks(
     bot: ExampleBot, server: LoopbackDiscord, world: TownhallWorld, after: bool, left: list[str]
 ) -> None:
-    server.weather.cut("POST", SEND, after=after)
+    server.faults.cut("POST", SEND, after=after)
     with pytest.raises(aiohttp.ClientError):
         await bot.guilds[0].text_channels[0].send("half heard")
     assert [message.content for message in world.channels["general"].messages] == left
@@ -59,7 +59,7 @@ async def test_a_connection_breaks(
 async def test_the_sky_clears_after_the_number_of_times(
     bot: ExampleBot, server: LoopbackDiscord, world: TownhallWorld
 ) -> None:
-    server.weather.answer("POST", SEND, 503, times=2)
+    server.faults.answer("POST", SEND, 503, times=2)
     channel = bot.guilds[0].text_channels[0]
     for _ in range(2):
         with pytest.raises(discord.DiscordServerError):

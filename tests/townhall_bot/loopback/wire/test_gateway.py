@@ -18,7 +18,7 @@ CONTENT = discord.Intents(guilds=True, guild_messages=True, message_content=True
 async def test_events_of_a_broken_connection_arrive_after_the_resume(
     bot: ExampleBot, server: LoopbackDiscord, world: TownhallWorld
 ) -> None:
-    await server.weather.drop_gateway()
+    await server.faults.drop_gateway()
     turn = await world.people["ada"].type("/echo text:while you were away")
     await turn.acknowledged()
     assert turn.text == "while you were away"
@@ -28,10 +28,10 @@ async def test_events_of_a_broken_connection_arrive_after_the_resume(
 async def test_an_answer_goes_on_growing_while_the_gateway_drops(
     bot: ExampleBot, server: LoopbackDiscord, world: TownhallWorld
 ) -> None:
-    edit = server.weather.hold("PATCH", "/webhooks/*/messages/@original")
+    edit = server.faults.hold("PATCH", "/webhooks/*/messages/@original")
     turn = await world.people["ada"].type("/grow words:3")
     await edit.arrived.wait()
-    await server.weather.drop_gateway()
+    await server.faults.drop_gateway()
     edit.release()
     await turn.until(lambda turn: len(turn.messages) == 2)
     assert turn.messages[0].content == "hear hear hear"
@@ -40,7 +40,7 @@ async def test_an_answer_goes_on_growing_while_the_gateway_drops(
 async def test_a_client_that_is_asked_to_reconnect_resumes(
     bot: ExampleBot, server: LoopbackDiscord, world: TownhallWorld
 ) -> None:
-    await server.weather.ask_to_reconnect()
+    await server.faults.ask_to_reconnect()
     await bot.wait_for("resumed", timeout=10)
     turn = await world.people["ada"].type("/echo text:here again")
     await turn.acknowledged()
@@ -51,7 +51,7 @@ async def test_a_client_whose_session_is_invalid_identifies_anew(
     bot: ExampleBot, server: LoopbackDiscord, world: TownhallWorld
 ) -> None:
     ready = await hearing(bot, "ready")
-    await server.weather.invalidate_sessions()
+    await server.faults.invalidate_sessions()
     await ready
     turn = await world.people["ada"].type("/echo text:new session")
     await turn.acknowledged()
@@ -63,7 +63,7 @@ async def test_a_session_that_was_forgotten_cannot_be_resumed(
 ) -> None:
     ready = await hearing(bot, "ready")
     server.gateway.forget_sessions()
-    await server.weather.drop_gateway()
+    await server.faults.drop_gateway()
     await ready
     assert (server.gateway.identified, server.gateway.resumed) == (2, 0)
 

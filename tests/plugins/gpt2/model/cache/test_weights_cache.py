@@ -89,7 +89,7 @@ def test_a_file_that_is_not_exactly_right_is_made_anew(convert: Convert, tmp_pat
     path = kept(tmp_path)[0]
     good = path.read_bytes()
     if damage == "version":
-        path.write_bytes(good.replace(b'"townhall":"1"', b'"townhall":"0"'))
+        path.write_bytes(good.replace(b'"townhall":"2"', b'"townhall":"0"'))
     else:
         path.write_bytes(good[:-1] if damage == "cut" else b"")
     again, made = convert()

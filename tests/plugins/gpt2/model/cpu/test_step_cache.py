@@ -112,7 +112,7 @@ def test_a_recording_for_another_model_is_refused(load_model: Load) -> None:
     assert model.token_cost.kernels == 2 * 7 + 3
 
 
-WITHOUT_EFFECT = {"gpt2", "utils", "checkpoint", "device_plan"}
+WITHOUT_EFFECT = {"device_plan"}
 """What the network imports and no captured step depends on; and what lies in ``cache/``."""
 
 

@@ -1,4 +1,4 @@
-"""The kinds of weather there are: how often what goes wrong. Drawn from a seed, so that a storm can be had again."""
+"""How often what goes wrong, for ``--weather``: drawn from a seed, so that a storm can be had again."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from townhall_bot.loopback.faults.fault import Event
+from townhall_bot.loopback.faults.fault import Fault
 
 Span = tuple[float, float]
 """From and to, in seconds."""
@@ -17,7 +17,7 @@ NOT_REORDERED = frozenset({"READY", "RESUMED", "GUILD_CREATE"})
 
 
 @dataclass(frozen=True, slots=True)
-class Climate:
+class FaultProfile:
     """How often what goes wrong. Shares are of all requests, or of all gateway events; times are in seconds.
 
     ``took_effect`` is the share of failed and cut requests whose answer alone is lost. ``incident_every`` is the mean
@@ -41,30 +41,30 @@ class Climate:
     incidents: tuple[Incident, ...] = ()
     skew: float = 0.0
 
-    def befalls(self, method: str, route: str, number: int, seed: int) -> Event | None:
+    def befalls(self, method: str, route: str, number: int, seed: int) -> Fault | None:
         """Return what happens to the ``number``-th request of a route, None where nothing does.
 
         The same seed gives the same, in whatever order the requests of different routes come.
         """
         # A string seeds the same everywhere; a tuple's hash would differ between processes.
         draw = random.Random(f"{seed} {method} {route} {number}")
-        chance, event = draw.random(), Event(method, route)
+        chance, fault = draw.random(), Fault(method, route)
         if chance < self.rate_limited:
-            event.status, event.retry_after = 429, draw.uniform(*self.retry_after)
-            event.is_global = draw.random() < self.global_limits
-            return event
+            fault.status, fault.retry_after = 429, draw.uniform(*self.retry_after)
+            fault.is_global = draw.random() < self.global_limits
+            return fault
         chance -= self.rate_limited
         if chance < self.failing:
-            event.status, event.after = draw.choice(SERVER_ERRORS), draw.random() < self.took_effect
-            return event
+            fault.status, fault.after = draw.choice(SERVER_ERRORS), draw.random() < self.took_effect
+            return fault
         chance -= self.failing
         if chance < self.cut:
-            event.cut, event.after = True, draw.random() < self.took_effect
-            return event
+            fault.cut, fault.after = True, draw.random() < self.took_effect
+            return fault
         chance -= self.cut
         if chance < self.slow:
-            event.delay = draw.uniform(*self.slow_for)
-            return event
+            fault.delay = draw.uniform(*self.slow_for)
+            return fault
         return None
 
     def delays(self, name: str, number: int, seed: int) -> tuple[float, ...]:
@@ -79,16 +79,16 @@ class Climate:
         return (first, first + draw.uniform(*self.late_for)) if draw.random() < self.doubled else (first,)
 
 
-CALM: Final = Climate("calm")
-DRIZZLE: Final = Climate(
+CALM: Final = FaultProfile("calm")
+DRIZZLE: Final = FaultProfile(
     "drizzle",
     rate_limited=0.02, failing=0.01, cut=0.005, slow=0.05, slow_for=(0.1, 0.6),
     doubled=0.01, late=0.02, incident_every=120.0, incidents=("reconnect", "drop"), skew=2.0,
 )  # fmt: skip
-STORM: Final = Climate(
+STORM: Final = FaultProfile(
     "storm",
     rate_limited=0.08, global_limits=0.2, failing=0.06, cut=0.04, slow=0.10,
     doubled=0.05, late=0.10, incident_every=20.0,
     incidents=("drop", "drop", "cut", "cut", "reconnect", "reconnect", "invalid but resumable", "invalid"), skew=90.0,
 )  # fmt: skip
-PRESETS: Final = {climate.name: climate for climate in (CALM, DRIZZLE, STORM)}
+PRESETS: Final = {profile.name: profile for profile in (CALM, DRIZZLE, STORM)}

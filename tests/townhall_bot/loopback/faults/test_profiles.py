@@ -1,4 +1,4 @@
-"""Whole climates: drawn from a seed, the same again each time, and survived by the real bot."""
+"""Whole profiles of faults: drawn from a seed, the same again each time, and survived by the real bot."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pytest
 
 from tests.townhall_bot.loopback.example_bot import Connect, ExampleBot
 from townhall_bot.loopback import LoopbackDiscord, ManualClock, TownhallWorld
-from townhall_bot.loopback.faults.climates import CALM, DRIZZLE, STORM, Climate
+from townhall_bot.loopback.faults.profiles import CALM, DRIZZLE, STORM, FaultProfile
 
 
-def drawn(climate: Climate, seed: int) -> list[tuple[str, bool, bool] | None]:
-    events = [climate.befalls("PATCH", "/webhooks/x", number, seed) for number in range(2000)]
+def drawn(profile: FaultProfile, seed: int) -> list[tuple[str, bool, bool] | None]:
+    events = [profile.befalls("PATCH", "/webhooks/x", number, seed) for number in range(2000)]
     return [
         None if e is None else (f"{e.kind} {e.status} {e.delay:.3f} {e.retry_after:.3f}", e.after, e.is_global)
         for e in events
@@ -30,25 +30,25 @@ def test_the_same_seed_brings_the_same_storm_and_another_seed_another() -> None:
 
 
 def test_a_storm_is_worse_than_a_drizzle_and_a_calm_is_calm() -> None:
-    trouble = {climate.name: sum(each is not None for each in drawn(climate, 1)) for climate in (CALM, DRIZZLE, STORM)}
+    trouble = {profile.name: sum(each is not None for each in drawn(profile, 1)) for profile in (CALM, DRIZZLE, STORM)}
     assert trouble["calm"] == 0
     assert 50 < trouble["drizzle"] < trouble["storm"] / 2
     kinds = Counter(each[0].split(" ")[0] for each in drawn(STORM, 1) if each is not None)
     assert set(kinds) == {"rate", "server", "connections", "slow"}
 
 
-def test_a_session_begins_in_order_in_any_weather() -> None:
+def test_a_session_begins_in_order_whatever_goes_wrong() -> None:
     assert {STORM.delays("READY", n, 1) for n in range(500)} == {(0.0,)}
     assert {len(STORM.delays("MESSAGE_CREATE", n, 1)) for n in range(500)} == {1, 2}
 
 
 async def test_a_name_that_no_weather_has_is_refused_with_those_there_are(server: LoopbackDiscord) -> None:
     with pytest.raises(KeyError, match="no weather is called 'snow'; there are: calm, drizzle, storm"):
-        server.weather.begin("snow")
+        server.faults.begin("snow")
 
 
 async def test_a_rate_limit_comes_with_the_headers_of_its_bucket(server: LoopbackDiscord) -> None:
-    server.weather.begin(Climate("strict", rate_limited=1.0, retry_after=(0.5, 0.5), global_limits=0.0))
+    server.faults.begin(FaultProfile("strict", rate_limited=1.0, retry_after=(0.5, 0.5), global_limits=0.0))
     async with aiohttp.ClientSession() as session:
         headers = {"Authorization": f"Bot {server.token}"}
         async with session.get(f"{server.api_url}/users/@me", headers=headers) as response:
@@ -81,7 +81,7 @@ async def test_what_was_held_up_while_the_connection_broke_comes_after_the_resum
     await world.people["ada"].say("held up")
     await world.people["ada"].say("in time")
     (early,) = await bot.messages(1)
-    server.weather.cut_gateway()
+    server.faults.cut_gateway()
     (late,) = await bot.messages(1)
     assert early.id > late.id
     assert server.gateway.identified == 1
@@ -90,7 +90,7 @@ async def test_what_was_held_up_while_the_connection_broke_comes_after_the_resum
 async def test_a_connection_cut_without_a_word_is_resumed(
     bot: ExampleBot, server: LoopbackDiscord, world: TownhallWorld
 ) -> None:
-    server.weather.cut_gateway()
+    server.faults.cut_gateway()
     turn = await world.people["ada"].type("/echo text:still here")
     await turn.acknowledged()
     assert (server.gateway.identified, server.gateway.resumed) == (1, 1)
@@ -99,7 +99,7 @@ async def test_a_connection_cut_without_a_word_is_resumed(
 async def test_a_resumable_invalid_session_is_resumed(
     bot: ExampleBot, server: LoopbackDiscord, world: TownhallWorld
 ) -> None:
-    await server.weather.invalidate_sessions(resumable=True)
+    await server.faults.invalidate_sessions(resumable=True)
     await bot.wait_for("resumed", timeout=10)
     turn = await world.people["ada"].type("/echo text:still here")
     await turn.acknowledged()
@@ -107,7 +107,7 @@ async def test_a_resumable_invalid_session_is_resumed(
 
 
 async def test_a_slow_answer_is_waited_for(bot: ExampleBot, server: LoopbackDiscord, world: TownhallWorld) -> None:
-    slow = server.weather.slow("POST", "/interactions/*", 0.05)
+    slow = server.faults.slow("POST", "/interactions/*", 0.05)
     turn = await world.people["ada"].type("/echo text:patience")
     await turn.acknowledged()
     assert slow.arrived.is_set()
@@ -119,7 +119,7 @@ async def test_a_slow_answer_is_waited_for(bot: ExampleBot, server: LoopbackDisc
 async def test_discord_s_clock_may_be_another(
     ahead: float, connect: Connect, server: LoopbackDiscord, world: TownhallWorld
 ) -> None:
-    server.weather.begin(Climate("skewed", skew=ahead))
+    server.faults.begin(FaultProfile("skewed", skew=ahead))
     bot = await connect()
     turn = await world.people["ada"].type("/grow words:2")
     await turn.until(lambda turn: len(turn.messages) == 2)
@@ -129,7 +129,7 @@ async def test_discord_s_clock_may_be_another(
     assert turn.ack_seconds < 3
 
 
-async def test_clearing_ends_the_climate(server: LoopbackDiscord, clock: ManualClock) -> None:
-    server.weather.begin(Climate("dead", cut=1.0))
-    server.weather.clear()
-    assert server.weather.next_for("GET", "/users/@me") is None
+async def test_clearing_ends_the_profile(server: LoopbackDiscord, clock: ManualClock) -> None:
+    server.faults.begin(FaultProfile("dead", cut=1.0))
+    server.faults.clear()
+    assert server.faults.next_for("GET", "/users/@me") is None

@@ -1,0 +1,37 @@
+"""What checking a guess costs on this machine, next to a step without one."""
+
+from __future__ import annotations
+
+FORGETTING = 1.02
+"""Growth of what was fastest with each new time: a quick step long ago says little about now."""
+UNMEASURED = 0.4
+"""What is taken for the worth of a guess until both kinds of step were measured."""
+LEAST, MOST = 0.05, 2.0
+"""A guess costs a little of Python besides; and a first slow step must not end guessing for good."""
+
+
+class GuessCost:
+    """Compares the two kinds of step by the fastest of late: only disturbance makes a step slower."""
+
+    def __init__(self) -> None:
+        self._single_s: float | None = None
+        self._checked_s: float | None = None
+
+    def single(self, seconds: float) -> None:
+        """Note a step that made one token of one text."""
+        self._single_s = _fastest(self._single_s, seconds)
+
+    def checked(self, seconds: float) -> None:
+        """Note a step that checked a guess of one text."""
+        self._checked_s = _fastest(self._checked_s, seconds)
+
+    @property
+    def worth(self) -> float:
+        """How many tokens of a guess must be right on average for it to pay."""
+        if not self._single_s or not self._checked_s:
+            return UNMEASURED
+        return min(max(self._checked_s / self._single_s - 1, LEAST), MOST)
+
+
+def _fastest(before: float | None, seconds: float) -> float:
+    return seconds if before is None else min(before * FORGETTING, seconds)

@@ -1,0 +1,190 @@
+"""Products of 8-bit weights in integers: rows of 12 bits with one scale each, and exact sums of 32 bits.
+
+A *quantised row* stands for K floats: its scale (fp32) in the first 64 bytes, then the integers, zeros behind the last.
+Whoever makes a row quantises it: layer normalisation, attention, and the product that ends in an activation. 2047 · 127
+· K stays below 2³¹ up to K = 8,260 and wider rows take fewer steps, so that no sum can overflow. An exact sum is the
+same in any order: a text's logits do not depend on who is beside it, on the tile, or on the processor's instructions.
+
+Weights are (N/64, K/depth, 64, depth): ``depth`` neighbours of a column lie together, because an instruction adds so
+many products to one sum.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from plugins.gpt2.model.constants import Activation
+from plugins.gpt2.model.cpu.instructions import Instructions
+from plugins.gpt2.model.cpu.prelude import PRELUDE, epilogue, parameters
+
+MOST_STEPS = 2047
+"""12 bits: with 11 the loss becomes visible, with 13 nothing is gained."""
+SCALE_BYTES = 64
+ROW_ALIGNMENT = 64
+AHEAD = 4096
+"""Bytes by which memory is asked for before it is needed: the processor's own guesses lose a third of its speed."""
+
+
+def steps(k: int) -> int:
+    """Return the largest integer in a row of ``k``: so many that no sum with 8-bit weights leaves 32 bits."""
+    return min(MOST_STEPS, (2**31 - 1) // (127 * k))
+
+
+def row_bytes(k: int) -> int:
+    """Return the bytes of a quantised row, whole cache lines."""
+    return SCALE_BYTES + 2 * _padded(k)
+
+
+def _padded(k: int) -> int:
+    return -(-k // ROW_ALIGNMENT) * ROW_ALIGNMENT
+
+
+def quantiser(instructions: Instructions, k: int) -> str:
+    """Return the C function ``quantise(signed char* to, const float* from)`` for rows of ``k``; wants ``PRELUDE``.
+
+    Scale and integers are the same on every processor: nothing in it may be fused into one rounding.
+    """
+    whole = k // 16 * 16
+    return f"""{instructions.source}
+INLINE void quantise(signed char* to, const float* from) {{
+  #pragma clang fp contract(off)
+  V peaks = (V)0.0f;
+  for (int e = 0; e < {whole}; e += 16)
+    peaks = __builtin_elementwise_max(peaks, __builtin_elementwise_abs(*(const V*)(from + e)));
+  float peak = 0.0f;
+  for (int i = 0; i < 16; i++) peak = peaks[i] > peak ? peaks[i] : peak;
+  for (int e = {whole}; e < {k}; e++) peak = __builtin_fabsf(from[e]) > peak ? __builtin_fabsf(from[e]) : peak;
+  float rate = peak > 1e-30f ? {steps(k)}.0f / peak : 0.0f;
+  *(float*)to = peak / {steps(k)}.0f;
+  signed char* row = to + {SCALE_BYTES};
+  for (int e = 0; e < {whole}; e += 16) {{
+    V scaled = *(const V*)(from + e) * rate;
+    V shifted = scaled + 12582912.0f;  // 1.5 · 2²³: the sum's last bits are the nearest integer, of two the even one
+    keep_vector(row, e, (VI)shifted - 0x4b400000, {_padded(k)});
+  }}
+  for (int e = {whole}; e < {k}; e++) {{
+    union {{ float f; int i; }} shifted;
+    float scaled = from[e] * rate;
+    shifted.f = scaled + 12582912.0f;
+    keep(row, e, shifted.i - 0x4b400000, {_padded(k)});
+  }}
+  for (int e = {k}; e < {_padded(k)}; e++) keep(row, e, 0, {_padded(k)});
+}}
+"""
+
+
+def finish_rows(rows: int, k: int, stride: int, slices: int) -> str:
+    """Return the end of a slice whose kernel makes quantised rows: the last slice to come here finds ``made`` whole.
+
+    ``made`` (rows, ``stride``) is fp32, ``out`` the quantised rows, ``arrived`` one int that is 0 between launches.
+    """
+    return f"""
+  if (__atomic_add_fetch(arrived, 1, __ATOMIC_ACQ_REL) == {slices}) {{
+    *arrived = 0;
+    for (int b = 0; b < {rows}; b++) quantise(out + (long)b * {row_bytes(k)}, made + (long)b * {stride});
+  }}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """What one pass of a product holds in registers: slots × vectors of 16 sums."""
+
+    slots: int
+    vectors: int
+
+
+def tile_for(slots: int, bits: int) -> Tile:
+    """Return the tile for a number of slots: the sums, a step's weights and one factor fill the registers."""
+    if bits >= 512:
+        return Tile(8, 2) if slots % 8 == 0 else Tile(largest(slots, 4), 4)
+    if bits >= 256:
+        return Tile(4, 1) if slots % 4 == 0 else Tile(2, 2) if slots % 2 == 0 else Tile(1, 4)
+    return Tile(2, 1) if slots % 2 == 0 else Tile(1, 2)
+
+
+def largest(slots: int, most: int) -> int:
+    """Return the largest power of two up to ``most`` that divides ``slots``."""
+    return min(slots & -slots, most)
+
+
+def _sum(tile: Tile, depth: int, k: int, fetched: int) -> str:
+    """Return the loop over k of one tile; each step asks for ``fetched`` bytes at ``ahead``."""
+    fetches = "".join(f"__builtin_prefetch(ahead + {at}, 0, 2);" for at in range(0, fetched, 64))
+    return f"""for (int i = 0; i < {k}; i += {depth}, p += {64 * depth}, ahead += {fetched}) {{
+            {fetches}
+            W column[{tile.vectors}];
+            #pragma clang loop unroll(full)
+            for (int j = 0; j < {tile.vectors}; j++) column[j] = load_weights(p + j * {16 * depth});
+            #pragma clang loop unroll(full)
+            for (int m = 0; m < {tile.slots}; m++) {{
+              X factor = load_factor(rows + m * {row_bytes(k)} + {SCALE_BYTES}, i, {_padded(k)});
+              #pragma clang loop unroll(full)
+              for (int j = 0; j < {tile.vectors}; j++) sums[m][j] = dot(sums[m][j], column[j], factor);
+            }}
+          }}"""
+
+
+def matmul(
+    name: str,
+    *,
+    instructions: Instructions,
+    slots: int,
+    k: int,
+    blocks: int,
+    slices: int,
+    biased: bool,
+    residual: bool,
+    activation: Activation | None,
+    quantised: bool,
+) -> str:
+    """Return the source of ``out = activation(x @ W · scales + bias) + residual``; x are quantised rows of ``k``.
+
+    With ``quantised`` the result becomes quantised rows of N = 64 · ``blocks`` and is made in ``made`` (B, N) first.
+    """
+    tile, depth, width = tile_for(slots, instructions.bits), instructions.depth, blocks * 64
+    extra = parameters(scaled=True, biased=biased, residual=residual)
+    value = epilogue(
+        "__builtin_convertvector(total_of(sums[m][j]), V) * (*(const V*)(scale + column) * of_row)",
+        biased=biased,
+        residual=residual,
+        activation=activation,
+    )
+    row, at_once = row_bytes(k), 16 * depth
+    outputs, target = "float* restrict out", "out"
+    if quantised:
+        outputs, target = "signed char* restrict out, float* restrict made, int* restrict arrived", "made"
+    return f"""{PRELUDE}{quantiser(instructions, width) if quantised else instructions.source}
+void {name}({outputs}, const signed char* restrict x, const signed char* restrict w{extra}, int slice) {{
+  int first = (int)((long){blocks} * slice / {slices}), last = (int)((long){blocks} * (slice + 1) / {slices});
+  for (int block = first; block < last; block++)
+    for (int part = 0; part < 4; part += {tile.vectors})
+      for (int b = 0; b < {slots}; b += {tile.slots}) {{
+        const signed char* p = w + (long)block * {64 * k} + part * {at_once};
+        const signed char* rows = x + (long)b * {row};
+        S sums[{tile.slots}][{tile.vectors}];
+        #pragma clang loop unroll(full)
+        for (int m = 0; m < {tile.slots}; m++)
+          for (int j = 0; j < {tile.vectors}; j++) sums[m][j] = nothing();
+        // What comes next is asked for early: the first block a little ahead of itself, then of each next one a share.
+        const signed char* ahead = w + (long)(block + 1) * {64 * k} + part * {16 * k};
+        if (b == 0 && block == first && part == 0) {{
+          ahead = p + {AHEAD};
+          {_sum(tile, depth, k, fetched=64 * depth)}
+        }} else if (b == 0 && block + 1 < last) {{
+          {_sum(tile, depth, k, fetched=at_once * tile.vectors)}
+        }} else {{
+          {_sum(tile, depth, k, fetched=0)}
+        }}
+        #pragma clang loop unroll(full)
+        for (int m = 0; m < {tile.slots}; m++) {{
+          float of_row = *(const float*)(rows + m * {row});
+          #pragma clang loop unroll(full)
+          for (int j = 0; j < {tile.vectors}; j++) {{
+            int column = block * 64 + (part + j) * 16;
+            long at = (long)(b + m) * {width} + column;
+            *(V*)({target} + at) = {value};
+          }}
+        }}
+      }}{finish_rows(slots, width, width, slices) if quantised else ""}
+}}
+"""

@@ -1,0 +1,18 @@
+"""How much memory a model will take, before anything of it is read."""
+
+from __future__ import annotations
+
+from plugins.gpt2.model.constants import GPT2Config, Weights
+from plugins.gpt2.model.gpt2 import LONG_SLICES
+
+BYTES_PER_WEIGHT: dict[Weights, int] = {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1}
+
+
+def memory_plan(config: GPT2Config, weights: Weights, rows: int) -> int:
+    """Return the bytes that a loaded model takes: weights, cache and the steps' buffers. Read off no device."""
+    kept = config.parameters * BYTES_PER_WEIGHT[weights]
+    cache_bytes = 4 if weights == "fp32" else 2
+    cache = 2 * (rows + 1) * config.n_layer * config.n_positions * config.n_embd * cache_bytes
+    logits = 4 * config.vocab_size * 2 * rows
+    scores = 2 * 4 * config.n_head * config.n_positions * (LONG_SLICES[0] + 2 * rows)
+    return kept + cache + logits + scores

@@ -1,0 +1,35 @@
+"""What quantised rows must be, in NumPy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from plugins.gpt2.model.cpu import int_products
+from plugins.gpt2.model.cpu.instructions import Instructions
+
+Array = npt.NDArray[Any]
+
+
+def quantised(x: Array) -> tuple[Array, Array]:
+    """Integers and scales of rows, as the kernels must make them: to the nearest, of two to the even one."""
+    most = np.float32(int_products.steps(x.shape[1]))
+    peak = np.abs(x).max(axis=1, keepdims=True)
+    rate = np.divide(most, peak, out=np.zeros_like(peak), where=peak > 1e-30)
+    return np.rint(x * rate).astype(np.int32), (peak / most)[:, 0]
+
+
+def rows_of(instructions: Instructions, x: Array) -> Array:
+    """Quantised rows as bytes."""
+    integers, scale = quantised(x)
+    k = x.shape[1]
+    rows = np.zeros((len(x), int_products.row_bytes(k)), np.int8)
+    rows[:, :4] = scale.astype(np.float32)[:, None].view(np.int8)
+    half = (rows.shape[1] - 64) // 2
+    if instructions.depth == 4:
+        rows[:, 64 : 64 + k], rows[:, 64 + half : 64 + half + k] = integers >> 6, integers & 63
+    else:
+        rows[:, 64 : 64 + 2 * k] = integers.astype(np.int16).view(np.int8)
+    return rows

@@ -1,0 +1,161 @@
+"""Integer products give the integers that NumPy gives, whatever the tile and the instructions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from plugins.gpt2.model import compiler
+
+compiler.use()
+
+from tinygrad import Tensor  # noqa: E402 - tinygrad reads the environment that use() sets
+
+from plugins.gpt2.model import device  # noqa: E402 - as above
+from plugins.gpt2.model.cpu import int_products  # noqa: E402 - as above
+from plugins.gpt2.model.cpu.instructions import INSTRUCTIONS, choose  # noqa: E402 - as above
+from plugins.gpt2.model.cpu.launcher import CLauncher  # noqa: E402 - as above
+from plugins.gpt2.model.kv_cache import KVCache  # noqa: E402 - as above
+from plugins.gpt2.model.layer_norm import LayerNorm  # noqa: E402 - as above
+from plugins.gpt2.model.linear import Linear  # noqa: E402 - as above
+from plugins.gpt2.model.packing import quantise  # noqa: E402 - as above
+from tests.plugins.gpt2.model.cpu.integer_rows import quantised, rows_of  # noqa: E402 - as above
+
+Array = npt.NDArray[Any]
+
+USABLE = [found for found in INSTRUCTIONS if found.needs <= compiler.features()]
+
+
+@pytest.fixture(params=USABLE, ids=lambda found: str(found.name))
+def launcher(request: pytest.FixtureRequest) -> CLauncher:
+    return CLauncher(2, request.param.bits, "CPU", request.param)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(11)
+
+
+def on_cpu(array: Array) -> Tensor:
+    return Tensor(np.ascontiguousarray(array), device="CPU").realize()
+
+
+def bytes_of(tensor: Tensor) -> Array:
+    """Quantised rows; what lies between scale and integers is nobody's."""
+    result: Array = tensor.numpy().copy()
+    result[:, 4:64] = 0
+    return result
+
+
+def made(
+    launcher: CLauncher, matrix: Array, bias: Array | None, activation: Any = "none", *, feeds_product: bool = False
+) -> tuple[Linear, Array, Array]:
+    """The matrix as a Linear, and its integers (K, N) and scales (N,)."""
+    values, scale = quantise(launcher.layout.pack(matrix))
+    beside = None if bias is None else on_cpu(launcher.layout.pack_vector(bias))
+    weight = on_cpu(launcher.layout.interleave(values))
+    linear = Linear("product", weight, on_cpu(scale), beside, "int8", launcher, activation, feeds_product)
+    columns = values.swapaxes(0, 1).reshape(matrix.shape[0], -1).astype(np.int64)
+    return linear, columns, scale.ravel()
+
+
+@pytest.mark.parametrize("k", [39, 64, 100])
+@pytest.mark.parametrize("slots", [1, 2, 4, 8, 16])
+def test_a_sum_is_exact_for_any_number_of_slots(
+    launcher: CLauncher, rng: np.random.Generator, slots: int, k: int
+) -> None:
+    assert launcher.instructions is not None
+    x, matrix = rng.standard_normal((slots, k), np.float32), rng.standard_normal((k, 150), np.float32)
+    linear, columns, scale = made(launcher, matrix, None)
+    integers, of_row = quantised(x)
+    sums = integers.astype(np.int64) @ columns
+    expected = sums.astype(np.float32) * (scale * of_row[:, None]).astype(np.float32)
+    ours = linear(on_cpu(rows_of(launcher.instructions, x))).numpy()
+    np.testing.assert_array_equal(ours, expected)
+
+
+def test_the_widest_row_at_its_limits_does_not_overflow(launcher: CLauncher) -> None:
+    assert launcher.instructions is not None
+    for k in (6400, 12000):
+        x, matrix = np.full((1, k), 3, np.float32), np.full((k, 64), -0.5, np.float32)
+        linear, _, _ = made(launcher, matrix, None)
+        ours = linear(on_cpu(rows_of(launcher.instructions, x))).numpy()
+        np.testing.assert_allclose(ours, x @ matrix, rtol=1e-6)
+
+
+def test_bias_activation_and_residual_follow_the_sum(launcher: CLauncher, rng: np.random.Generator) -> None:
+    assert launcher.instructions is not None
+    x, matrix = rng.standard_normal((4, 64), np.float32), rng.standard_normal((64, 100), np.float32)
+    bias, residual = rng.standard_normal(100, np.float32), rng.standard_normal((4, 128), np.float32)
+    linear, _, _ = made(launcher, matrix, bias, "relu")
+    ours = linear(on_cpu(rows_of(launcher.instructions, x)), on_cpu(residual)).numpy()[:, :100]
+    np.testing.assert_allclose(ours, np.maximum(x @ matrix + bias, 0) + residual[:, :100], atol=0.25)
+
+
+@pytest.mark.parametrize("width", [48, 40, 7])
+def test_layer_norm_ends_in_a_quantised_row(launcher: CLauncher, rng: np.random.Generator, width: int) -> None:
+    x = rng.standard_normal((3, width), np.float32) * 3 + 5
+    weight, bias = on_cpu(rng.standard_normal(width, np.float32)), on_cpu(rng.standard_normal(width, np.float32))
+    rows = bytes_of(LayerNorm(weight, bias, 1e-5, launcher)(on_cpu(x)))
+    plain = LayerNorm(weight, bias, 1e-5, CLauncher(2, launcher.vector_bits, "CPU"))(on_cpu(x)).numpy()
+    assert launcher.instructions is not None
+    np.testing.assert_array_equal(rows, rows_of(launcher.instructions, plain))
+
+
+@pytest.mark.parametrize("slots", [1, 4])
+def test_an_activated_product_ends_in_quantised_rows(launcher: CLauncher, rng: np.random.Generator, slots: int) -> None:
+    assert launcher.instructions is not None
+    x, matrix = rng.standard_normal((slots, 64), np.float32), rng.standard_normal((64, 1000), np.float32)
+    bias, given = rng.standard_normal(1000, np.float32), on_cpu(rows_of(launcher.instructions, x))
+    expand, _, _ = made(launcher, matrix, bias, "gelu_new", feeds_product=True)
+    plain = replace(expand, feeds_product=False)(given).numpy()
+    for _ in range(3):  # whoever comes last leaves the counter as it was
+        np.testing.assert_array_equal(bytes_of(expand(given)), rows_of(launcher.instructions, plain))
+
+
+def test_attention_ends_in_quantised_rows(launcher: CLauncher, rng: np.random.Generator) -> None:
+    assert launcher.instructions is not None
+    heads, size, inputs = 3, 16, np.array([[0, 0], [0, 1], [1, 1]], np.int32)
+    qkv = rng.standard_normal((2, 3 * heads * size), np.float32)
+
+    def attend(by: CLauncher) -> Array:
+        cache = KVCache(2, heads, size, 32, "fp16", by.layout, "CPU")
+        run = device.captured(lambda given, where, _: by.attention(cache, given, where).realize())
+        result: Array = run(on_cpu(qkv), on_cpu(inputs), by.attended(cache, 1)).numpy()
+        return result
+
+    plain, ours = attend(CLauncher(2, launcher.vector_bits, "CPU")), attend(launcher).copy()
+    ours[:, 4:64] = 0
+    np.testing.assert_array_equal(ours, rows_of(launcher.instructions, plain))
+
+
+def test_a_row_of_zeros_has_scale_zero(launcher: CLauncher) -> None:
+    zero = on_cpu(np.zeros(48, np.float32))
+    assert not bytes_of(LayerNorm(zero, zero, 1e-5, launcher)(on_cpu(np.ones((1, 48), np.float32)))).any()
+
+
+def test_halves_go_to_the_even_integer() -> None:
+    integers, _ = quantised(np.array([[2047, 0.5, 1.5, -2.5]], np.float32))
+    assert integers.tolist() == [[2047, 0, 2, -2]]
+
+
+@pytest.mark.parametrize("bits", [128, 256, 512])
+@pytest.mark.parametrize("slots", range(1, 33))
+def test_a_tile_never_reaches_past_the_last_slot(slots: int, bits: int) -> None:
+    assert slots % int_products.tile_for(slots, bits).slots == 0
+
+
+def test_the_processor_says_what_multiplies_and_the_host_may_say_otherwise() -> None:
+    server = {"avx2", "avx512f", "avx512bw", "avx512_vnni"}
+    assert getattr(choose(server), "name", None) == "avx512-vnni"
+    assert getattr(choose(server, "avx2"), "name", None) == "avx2"
+    assert getattr(choose({"avx2", "avx_vnni"}), "name", None) == "avx-vnni"
+    assert getattr(choose({"asimddp", "fp"}), "name", None) == "dotprod"
+    assert choose({"sse2"}) is None
+    assert choose(server, "fp32") is None
+    with pytest.raises(RuntimeError, match=r"cannot multiply by avx-vnni.*avx512-vnni, avx512, avx2, fp32"):
+        choose(server, "avx-vnni")
