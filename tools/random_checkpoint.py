@@ -74,7 +74,9 @@ def random_weights(config: GPT2Config, seed: int) -> dict[str, npt.NDArray[np.fl
 
 
 def encode_as(dtype: str, values: Array) -> bytes:
-    """Return ``values`` as the bytes of ``dtype``: F32, F16 or BF16 (rounded to nearest even)."""
+    """Return ``values`` as the bytes of ``dtype``: F64, F32, F16 or BF16 (rounded to nearest even)."""
+    if dtype == "F64":
+        return values.astype("<f8").tobytes()
     if dtype == "F32":
         return values.astype("<f4").tobytes()
     if dtype == "F16":
@@ -82,7 +84,7 @@ def encode_as(dtype: str, values: Array) -> bytes:
     if dtype == "BF16":
         bits = values.astype("<f4").view(np.uint32)
         return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype("<u2").tobytes()
-    raise ValueError(f"dtype {dtype!r}: F32, F16 or BF16")
+    raise ValueError(f"dtype {dtype!r}: F64, F32, F16 or BF16")
 
 
 def safetensors_bytes(tensors: Mapping[str, Array], dtype: str = "F32") -> bytes:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from plugins.gpt2.checkpoint import hub
+from plugins.gpt2.checkpoint import hub, hub_cache
 from plugins.gpt2.checkpoint.config_file import read_config
 from plugins.gpt2.checkpoint.download import DownloadProgress, OnProgress
 from plugins.gpt2.checkpoint.errors import CheckpointError, DownloadFailed, UnknownModel
@@ -20,6 +22,7 @@ from plugins.gpt2.checkpoint.files import (
     CONFIG_NAME,
     INDEX_NAME,
     MERGES_NAME,
+    PICKLE_INDEX_NAME,
     PICKLE_NAME,
     TOKENIZER_NAME,
     VOCAB_NAME,
@@ -28,6 +31,7 @@ from plugins.gpt2.checkpoint.files import (
     weight_map,
 )
 from plugins.gpt2.checkpoint.model_names import locate
+from plugins.gpt2.checkpoint.other_formats import SAVED, folder_is
 from plugins.gpt2.checkpoint.pickle_file import open_pickle
 from plugins.gpt2.checkpoint.safetensors_file import open_safetensors
 from plugins.gpt2.checkpoint.tensor_file import READABLE, TensorFile, TensorRef
@@ -48,6 +52,9 @@ __all__ = [
 
 log = logging.getLogger("townhall.gpt2.checkpoint")
 
+_WRAPPER = re.compile(r"(?<![^.])(module|_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
+"""What DataParallel, torch.compile() and FSDP put into names; no module of GPT-2 is called so."""
+
 
 class Checkpoint:
     """A checked checkpoint. Tensors stay on disk until they are read.
@@ -60,15 +67,19 @@ class Checkpoint:
         """Open the checkpoint in ``folder``. Raises :class:`CheckpointError`."""
         self.name = name
         self.folder = folder
-        self._files = list(_open_weights(folder, allow_pickle=allow_pickle))
-        found = _canonical(self._files)
-        self.config = _with_real_head(read_config(folder / CONFIG_NAME), found)
+        with _readable(folder):
+            if not (folder / CONFIG_NAME).exists() and (instead := folder_is(folder)):
+                raise CheckpointError(instead)
+            self._files = list(_open_weights(folder, allow_pickle=allow_pickle))
+            found = _canonical(self._files)
+            self.config = _with_real_head(read_config(folder / CONFIG_NAME), found)
         self.tensors: Mapping[str, TensorRef] = dict(_select(self.config, found, folder))
         self.total_bytes = sum(ref.nbytes for ref in self.tensors.values())
 
     def tokenizer(self) -> BPETokenizer:
         """Build the tokeniser from the checkpoint's own files. Raises :class:`CheckpointError`."""
-        return load_tokenizer(self.folder, vocab_size=self.config.vocab_size, ends=self.config.ends)
+        with _readable(self.folder):
+            return load_tokenizer(self.folder, vocab_size=self.config.vocab_size, ends=self.config.ends)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -119,7 +130,19 @@ def open_checkpoint(
 def on_disk(model: str, *, allow_pickle: bool = False) -> Path | None:
     """Return the folder of ``model`` where nothing would have to be downloaded, else None. Asks nobody."""
     place = locate(model)
-    return hub.cached_snapshot(place.repo, allow_pickle=allow_pickle) if place.repo else place.folder
+    return hub_cache.cached_snapshot(place.repo, allow_pickle=allow_pickle) if place.repo else place.folder
+
+
+@contextmanager
+def _readable(folder: Path) -> Iterator[None]:
+    """Turn what the system refuses into words; files that are looked at one by one have words of their own."""
+    try:
+        yield
+    except OSError as error:
+        what = error.filename or folder
+        raise CheckpointError(
+            f"{what}: cannot be read: {error.strerror or error}. Check the path and its rights."
+        ) from error
 
 
 def _open_weights(folder: Path, *, allow_pickle: bool) -> Iterator[TensorFile]:
@@ -127,27 +150,26 @@ def _open_weights(folder: Path, *, allow_pickle: bool) -> Iterator[TensorFile]:
     if (folder / WEIGHTS_NAME).exists():
         yield open_safetensors(folder / WEIGHTS_NAME)
     elif (folder / INDEX_NAME).exists():
-        yield from _open_shards(folder)
-    elif not (folder / PICKLE_NAME).exists():
-        raise CheckpointError(
-            f"{folder}: there is no {WEIGHTS_NAME} and no {INDEX_NAME}. Give the folder of a checkpoint saved by "
-            "transformers' save_pretrained()."
-        )
+        yield from _open_shards(folder / INDEX_NAME, open_safetensors)
+    elif not (folder / PICKLE_NAME).exists() and not (folder / PICKLE_INDEX_NAME).exists():
+        raise CheckpointError(folder_is(folder) or f"{folder}: there is no {WEIGHTS_NAME} and no {INDEX_NAME}. {SAVED}")
     elif not allow_pickle:
         raise CheckpointError(pickle_refused(folder))
-    else:
+    elif (folder / PICKLE_NAME).exists():
         yield open_pickle(folder / PICKLE_NAME)
+    else:
+        yield from _open_shards(folder / PICKLE_INDEX_NAME, open_pickle)
 
 
-def _open_shards(folder: Path) -> Iterator[TensorFile]:
+def _open_shards(index: Path, open_file: Callable[[Path], TensorFile]) -> Iterator[TensorFile]:
     by_shard: dict[str, set[str]] = {}
-    for name, shard in weight_map(folder / INDEX_NAME).items():
+    for name, shard in weight_map(index).items():
         by_shard.setdefault(shard, set()).add(name)
     for shard, names in sorted(by_shard.items()):
-        file = open_safetensors(folder / shard)
+        file = open_file(index.with_name(shard))
         if lacking := sorted(names - set(file.tensors)):
             raise CheckpointError(
-                f"{file.path}: tensor {lacking[0]} is not in it, but {INDEX_NAME} says so. "
+                f"{file.path}: tensor {lacking[0]} is not in it, but {index.name} says so. "
                 "Copy all shards and the index from the same checkpoint."
             )
         yield replace(file, tensors={name: ref for name, ref in file.tensors.items() if name in names})
@@ -158,11 +180,13 @@ def _canonical(files: list[TensorFile]) -> dict[str, TensorRef]:
     found: dict[str, TensorRef] = {}
     for file in files:
         for name, ref in file.tensors.items():
-            short = name.removeprefix(PREFIX)
+            short = _WRAPPER.sub("", name).removeprefix(PREFIX)
             if MASKS.fullmatch(short):
                 continue
             if short in found:
-                raise CheckpointError(f"{file.path}: tensor {short} is there twice, with and without {PREFIX!r}.")
+                raise CheckpointError(
+                    f"{file.path}: tensor {short} is there twice, with different prefixes. Save the checkpoint again."
+                )
             found[short] = ref
     return found
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from plugins.gpt2.checkpoint.errors import CheckpointError
+from plugins.gpt2.checkpoint.other_formats import file_is
 from plugins.gpt2.model.constants import Activation, GPT2Config
 
 CONFIG_NAME = "config.json"
@@ -77,11 +78,16 @@ def read_json_object(path: Path, *, limit: int = FILE_LIMIT) -> dict[str, Any]:
     try:
         if path.stat().st_size > limit:
             raise CheckpointError(f"{path}: {path.stat().st_size} bytes are too many for such a file; copy it again.")
-        parsed = json.loads(path.read_bytes())  # bytes, so that a byte-order mark of any UTF is read
+        content = path.read_bytes()
+        if instead := file_is(content):
+            raise CheckpointError(f"{path}: {instead}")
+        parsed = json.loads(content)  # bytes, so that a byte-order mark of any UTF is read
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: not found. A checkpoint's folder needs {path.name}.") from error
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror or error}. Check its rights.") from error
+    except CheckpointError:
+        raise
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: not valid JSON: {error}. Copy or download it again.") from error
     if not isinstance(parsed, dict):

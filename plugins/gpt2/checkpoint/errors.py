@@ -7,6 +7,10 @@ class CheckpointError(ValueError):
     """A checkpoint cannot be used. The message names the file, what was found, what was expected and the cure."""
 
 
+class Truncated(CheckpointError):
+    """A file ends before what it says of itself: it was not copied or downloaded to its end."""
+
+
 class UnknownModel(CheckpointError):
     """No model has this name: the message lists what is known and the nearest name."""
 

@@ -9,32 +9,12 @@ again where it broke; after a failed download, files that had arrived are not do
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from pathlib import Path
 
 from plugins.gpt2.checkpoint.download import Download, OnProgress
-from plugins.gpt2.checkpoint.errors import CheckpointError, DownloadFailed
-from plugins.gpt2.checkpoint.files import CONFIG_NAME, lacking_files
+from plugins.gpt2.checkpoint.errors import DownloadFailed
+from plugins.gpt2.checkpoint.hub_cache import cached_snapshot
 from plugins.gpt2.checkpoint.hub_errors import in_words
-
-
-def cached_config(repo: str) -> Path | None:
-    """Return ``config.json`` of ``repo`` in the cache, whatever else of it is there, or None. Asks nobody."""
-    from huggingface_hub import try_to_load_from_cache
-
-    config = try_to_load_from_cache(repo, CONFIG_NAME)
-    return Path(config) if isinstance(config, str) else None
-
-
-def cached_snapshot(repo: str, *, allow_pickle: bool = False) -> Path | None:
-    """Return the folder of ``repo`` in the cache, or None where a file is lacking. Asks nobody."""
-    config = cached_config(repo)
-    if config is None:
-        return None
-    try:
-        return None if lacking_files(config.parent, allow_pickle=allow_pickle) else config.parent
-    except CheckpointError:  # an index that cannot be read is as good as none: download it again
-        return None
 
 
 def download(
@@ -67,34 +47,3 @@ def download(
     logging.getLogger("huggingface_hub.utils._http").setLevel("ERROR")  # it tells each of six tries in two lines
     with in_words(repo):
         return Download(repo, on_progress).run(allow_pickle=allow_pickle)
-
-
-def remove(repo: str) -> int:
-    """Delete every version of ``repo`` from the cache; return the bytes freed, 0 where there was nothing."""
-    from huggingface_hub import constants, scan_cache_dir
-    from huggingface_hub.errors import CacheNotFound
-
-    try:
-        cache = scan_cache_dir(constants.HF_HUB_CACHE)
-    except CacheNotFound:
-        return 0
-    theirs = frozenset(found for found in cache.repos if found.repo_type == "model" and found.repo_id == repo)
-    revisions = [revision.commit_hash for found in theirs for revision in found.revisions]
-    if not revisions:
-        return 0
-    # Of this repository alone: a copy of it under another name has the same commits.
-    strategy = replace(cache, repos=theirs).delete_revisions(*revisions)
-    strategy.execute()
-    return strategy.expected_freed_size
-
-
-def cached_repos() -> dict[str, int]:
-    """Return the models in the cache, GPT-2 or not, with their bytes on disk."""
-    from huggingface_hub import constants, scan_cache_dir
-    from huggingface_hub.errors import CacheNotFound
-
-    try:
-        cache = scan_cache_dir(constants.HF_HUB_CACHE)
-    except CacheNotFound:
-        return {}
-    return {found.repo_id: found.size_on_disk for found in cache.repos if found.repo_type == "model"}

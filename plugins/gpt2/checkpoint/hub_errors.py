@@ -7,12 +7,11 @@ from contextlib import contextmanager
 from typing import cast
 
 from plugins.gpt2.checkpoint.errors import CheckpointError, DownloadFailed, UnknownModel
-from plugins.gpt2.checkpoint.files import CONFIG_NAME, MERGES_NAME, TOKENIZER_NAME, VOCAB_NAME
 
 
 @contextmanager
 def in_words(repo: str) -> Iterator[None]:
-    """Turn the library's errors, about ``repo``, into :class:`CheckpointError` that say what to do."""
+    """Turn the library's errors into :class:`DownloadFailed`, :class:`UnknownModel` or :class:`CheckpointError`."""
     from huggingface_hub import constants, errors
 
     # httpx.HTTPError or httpx2.HTTPError, whichever the library is built on: broken connections, timeouts
@@ -38,9 +37,7 @@ def in_words(repo: str) -> Iterator[None]:
         ) from error
     except errors.RemoteEntryNotFoundError as error:
         raise CheckpointError(
-            f"{repo} on {hub} lacks a file that GPT-2 needs ({CONFIG_NAME}, {VOCAB_NAME} and {MERGES_NAME}, "
-            f"or {TOKENIZER_NAME}): {error}. "
-            "Choose another repository."
+            f"{repo} on {hub} lacks a file that it says it has: {error}. Choose another repository."
         ) from error
     except (errors.HfHubHTTPError, http_error) as error:
         status = getattr(getattr(error, "response", None), "status_code", None)

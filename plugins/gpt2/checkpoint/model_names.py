@@ -22,6 +22,9 @@ HUB_CONFIGS: dict[str, GPT2Config] = {
 }
 """Short name → shape, for what is said of a model before it is downloaded."""
 
+LONGEST_SHOWN = 300
+"""Characters of a name that a message shows."""
+
 _SHORT_NAMES = {repo: name for name, repo in HUB_NAMES.items()}
 _HUB_ID = re.compile(r"(?!.*(--|\.\.))[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}(?<![.-])", re.ASCII)
 
@@ -53,20 +56,27 @@ def locate(model: str) -> ModelPlace:
         return ModelPlace(_SHORT_NAMES[model], repo=model)
     if "\0" in model or not model.strip():
         raise UnknownModel(f"{model!r} is not the name of a model. {_what_is_known()}")
-    folder = Path(model).expanduser()
-    if folder.is_dir():
-        return ModelPlace(model, folder=folder.resolve())
+    shown = model if len(model) <= LONGEST_SHOWN else f"{model[:LONGEST_SHOWN]}…"
+    why = "there is no such folder"
+    try:
+        folder = Path(model).expanduser()
+        if folder.is_dir():
+            return ModelPlace(model, folder=folder.resolve())
+    except RuntimeError:  # ~somebody
+        folder, why = Path(model), f"there is no home folder of {shown.partition('/')[0]} on this machine"
+    except OSError as error:  # a name that is too long, a folder above it that may not be looked into
+        why = f"it cannot be looked at ({error.strerror or error}); check the path and its rights"
     if folder.is_absolute() or model.startswith((".", "~")):
-        raise UnknownModel(f"{model}: there is no such folder. {_what_is_known()}")
+        raise UnknownModel(f"{shown}: {why}. {_what_is_known()}")
     if _HUB_ID.fullmatch(model):
         return ModelPlace(model, repo=model)
     near = difflib.get_close_matches(model.lower(), known_models(), n=1)
     hint = f" Did you mean {near[0]}?" if near else ""
-    raise UnknownModel(f"no model is called {model!r}.{hint} {_what_is_known()}")
+    raise UnknownModel(f"no model is called {shown!r}.{hint} {_what_is_known()}")
 
 
 def _what_is_known() -> str:
     return (
         f"Known are {', '.join(known_models())}; a repository on the hub, as in microsoft/DialoGPT-small; "
-        "or a folder with config.json, model.safetensors, vocab.json and merges.txt."
+        "or a folder with config.json, model.safetensors, and tokenizer.json or vocab.json with merges.txt."
     )

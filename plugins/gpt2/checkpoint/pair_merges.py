@@ -32,37 +32,28 @@ def any_pair_is_listed(vocab: Mapping[str, int], merges: Merges) -> bool:
     if not all(letter in vocab for letter in BYTE_ALPHABET):
         return False
     ranks = {letter: rank for rank, letter in enumerate(BYTE_ALPHABET)}
-    halves: list[tuple[int, int]] = [(-1, -1)] * len(ranks)  # by rank
-    listed: dict[tuple[int, int], int] = {}
-    for left, right in merges:
-        token, rank = left + right, len(halves)
-        pair = ranks.get(left, -1), ranks.get(right, -1)
-        if -1 in pair or token in ranks or _crossed(pair, rank, halves, listed):
+    lefts, rights = [-1] * len(ranks), [-1] * len(ranks)  # the halves of each token, by rank
+    listed: dict[int, int] = {}  # a pair as one number → its rank; 50,000 tuples would cost as much as all the rest
+    width = len(ranks) + len(merges)
+    for rank, (left_letters, right_letters) in enumerate(merges, len(ranks)):
+        left, right = ranks.get(left_letters, -1), ranks.get(right_letters, -1)
+        if left < 0 or right < 0 or ranks.setdefault(left_letters + right_letters, rank) != rank:
             return False
-        ranks[token] = rank
-        listed[pair] = rank
-        halves.append(pair)
+        # A piece lasts until the merge that makes the next larger one of its half. Of equal merges the leftmost comes
+        # first: the left half's own before one across the border.
+        end, end_until = left, rank
+        while end >= 0:
+            begin, begin_until = right, rank
+            while begin >= 0:
+                found = listed.get(end * width + begin, rank)
+                if found < end_until and found <= begin_until:
+                    return False
+                begin, begin_until = lefts[begin], begin
+            end, end_until = rights[end], end
+        listed[left * width + right] = rank
+        lefts.append(left)
+        rights.append(right)
     return True
-
-
-def _crossed(
-    pair: tuple[int, int], rank: int, halves: Sequence[tuple[int, int]], listed: Mapping[tuple[int, int], int]
-) -> bool:
-    """Tell whether a merge across the border of ``pair`` comes before the pair's own, which has ``rank``.
-
-    A piece lasts until the merge that makes the next larger one of its half; of equal merges the leftmost comes first:
-    the left half's own before one across the border.
-    """
-    left, left_until = pair[0], rank
-    while left >= 0:
-        right, right_until = pair[1], rank
-        while right >= 0:
-            found = listed.get((left, right))
-            if found is not None and found < left_until and found <= right_until:
-                return True
-            right, right_until = halves[right][0], right
-        left, left_until = halves[left][1], left
-    return False
 
 
 class PairMerges:

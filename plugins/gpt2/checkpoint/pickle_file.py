@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from plugins.gpt2.checkpoint.errors import CheckpointError
+from plugins.gpt2.checkpoint.other_formats import file_is
 from plugins.gpt2.checkpoint.safetensors_file import ITEM_SIZES
 from plugins.gpt2.checkpoint.tensor_file import TensorFile, TensorRef
 
@@ -91,6 +92,10 @@ class _TensorsOnly(pickle.Unpickler):
 def open_pickle(path: Path) -> TensorFile:
     """Map the tensors of ``path``. Raises :class:`CheckpointError` where it holds anything else."""
     try:
+        with path.open("rb") as file:
+            instead = file_is(file.read(256))
+        if instead:
+            raise CheckpointError(f"{path}: {instead}")
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             entries = {info.filename: info for info in archive.infolist()}
             listing = next((info for name, info in entries.items() if name.endswith("/data.pkl")), None)

@@ -14,9 +14,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from plugins.gpt2.checkpoint.errors import CheckpointError
+from plugins.gpt2.checkpoint.errors import CheckpointError, Truncated
+from plugins.gpt2.checkpoint.other_formats import file_is
 from plugins.gpt2.checkpoint.tensor_file import TensorFile, TensorRef
 
+MOST_AXES = 64
+"""As many as NumPy takes; the product of thousands of sizes could not even be printed."""
 HEADER_LIMIT = 100_000_000
 """Longest header in bytes; the bound of the safetensors library itself."""
 
@@ -30,21 +33,24 @@ ITEM_SIZES: dict[str, int] = {
 
 
 def open_safetensors(path: Path) -> TensorFile:
-    """Map ``path`` and check its header against the file. Raises :class:`CheckpointError`."""
+    """Map ``path`` and check its header against the file. Raises :class:`CheckpointError`, :class:`Truncated`."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)
             file.seek(0)
+            if instead := file_is(file.read(256)):
+                raise CheckpointError(f"{path}: {instead}")
+            file.seek(0)
             start = file.read(8)
             length = int.from_bytes(start, "little")
             if len(start) < 8:
-                raise _broken(path, f"it is truncated: {size} bytes, not even the header's length")
+                raise _truncated(path, f"{size} bytes, not even the header's length")
             if length > HEADER_LIMIT:
                 raise _broken(
                     path, f"its header would be {length} bytes long, more than {HEADER_LIMIT}: not safetensors"
                 )
             if 8 + length > size:
-                raise _broken(path, f"it is truncated: the header needs {8 + length} bytes, the file has {size}")
+                raise _truncated(path, f"the header needs {8 + length} bytes, the file has {size}")
             header = file.read(length)
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except OSError as error:
@@ -59,6 +65,10 @@ def open_safetensors(path: Path) -> TensorFile:
 
 def _broken(path: Path, what: str) -> CheckpointError:
     return CheckpointError(f"{path}: {what}. Download or copy the file again.")
+
+
+def _truncated(path: Path, what: str) -> Truncated:
+    return Truncated(f"{path}: it is truncated: {what}. Download or copy the file again.")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -91,8 +101,8 @@ def _ref(path: Path, mapped: mmap.mmap, data_start: int, name: str, entry: Any) 
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in ITEM_SIZES:
         raise _broken(path, f"tensor {name}: unknown dtype {dtype!r}, known are {', '.join(ITEM_SIZES)}")
-    if not isinstance(shape, list) or not all(_is_size(n) for n in shape):
-        raise _broken(path, f"tensor {name}: shape {shape!r} is not a list of sizes")
+    if not isinstance(shape, list) or len(shape) > MOST_AXES or not all(_is_size(n) for n in shape):
+        raise _broken(path, f"tensor {name}: shape {str(shape)[:100]} is not a list of up to {MOST_AXES} sizes")
     if not isinstance(offsets, list) or len(offsets) != 2 or not all(_is_size(n) for n in offsets):
         raise _broken(path, f"tensor {name}: data_offsets {offsets!r} are not [begin, end]")
     begin, end = offsets
@@ -101,6 +111,8 @@ def _ref(path: Path, mapped: mmap.mmap, data_start: int, name: str, entry: Any) 
         raise _broken(
             path, f"tensor {name}: {dtype} {tuple(shape)} takes {nbytes} bytes, data_offsets give {end - begin}"
         )
+    if math.prod(n or 1 for n in shape) * ITEM_SIZES[dtype] >= 2**63:  # nothing of something too large: NumPy refuses
+        raise _broken(path, f"tensor {name}: shape {tuple(shape)} is larger than any memory")
     return TensorRef(name, dtype, tuple(shape), nbytes, path, data_start + begin, mapped)
 
 
@@ -109,10 +121,7 @@ def _check_layout(path: Path, refs: Mapping[str, TensorRef], *, data_start: int,
     at, before = data_start, "the header"
     for ref in sorted(refs.values(), key=lambda ref: (ref.offset, ref.nbytes)):
         if ref.offset + ref.nbytes > size:
-            raise _broken(
-                path,
-                f"it is truncated: tensor {ref.name} ends at byte {ref.offset + ref.nbytes}, the file has {size}",
-            )
+            raise _truncated(path, f"tensor {ref.name} ends at byte {ref.offset + ref.nbytes}, the file has {size}")
         if ref.offset != at:
             what = "overlaps with" if ref.offset < at else "leaves a hole after"
             raise _broken(path, f"tensor {ref.name} {what} {before} (byte {ref.offset}, expected {at})")

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from plugins.gpt2.checkpoint.errors import CheckpointError
 
-READABLE = ("F32", "F16", "BF16")
+READABLE = ("F32", "F16", "BF16", "F64")
 """The types that :meth:`TensorRef.numpy` reads, under safetensors' names."""
 
 Float = npt.NDArray[np.float32] | npt.NDArray[np.float16]
@@ -33,7 +33,7 @@ class TensorRef:
     _map: mmap.mmap = field(repr=False, compare=False)
 
     def numpy(self) -> Float:
-        """Return the values in ``shape``: a read-only view of the file for F32 and F16, a float32 copy for BF16.
+        """Return the values in ``shape``: a read-only view of the file for F32 and F16, else a float32 copy.
 
         The view keeps the map alive, also after the checkpoint is closed.
         """
@@ -46,6 +46,8 @@ class TensorRef:
         if self.dtype == "BF16":  # bfloat16 is the upper half of a float32
             halves = np.frombuffer(self._map, "<u2", count, self.offset)
             return (halves.astype(np.uint32) << np.uint32(16)).view(np.float32).reshape(self.shape)
+        if self.dtype == "F64":
+            return np.frombuffer(self._map, "<f8", count, self.offset).astype(np.float32).reshape(self.shape)
         values: Float = np.frombuffer(self._map, "<f4" if self.dtype == "F32" else "<f2", count, self.offset)
         return np.require(values, requirements="A").reshape(self.shape)  # files before safetensors 0.3 are not aligned
 

@@ -7,7 +7,7 @@ gets a table from rank to id. Where following the list of merges would give othe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 import tiktoken
@@ -56,24 +56,19 @@ class BPETokenizer:
         ``begins`` and ``closes`` go before and after every prompt; with ``prefix_space`` text gets a space where it
         does not begin with one. ``unknown`` stands for a byte that has no token; without it such a byte is left out.
         """
-        special = {END_OF_TEXT} | {token.content for token in added if token.special}
         contents = {token: _text_of(token) for token in vocab}
-        self._texts = {number: contents[token] for token, number in vocab.items()}
-        self._texts |= {token.id: token.printed for token in added}
-        made = {left + right for left, right in merges} | BYTE_ALPHABET.keys()
-        silent = {
-            number for token, number in vocab.items() if token in special or (number in ends and token not in made)
-        }
-        self._texts |= dict.fromkeys(silent, b"")
+        special = {END_OF_TEXT} | {token.content for token in added if token.special}
+        signs = [AddedToken(name, vocab[name], special=True, normalized=False) for name in special & vocab.keys()]
+        self._texts = dict(zip(vocab.values(), contents.values(), strict=True))
+        self._texts |= {token.id: token.printed for token in (*signs, *added)}
+        self._texts |= dict.fromkeys(_wordless(vocab, merges, ends), b"")
         self._ordinary = AddedTokens(token for token in added if not token.special)
-        named = {token: vocab[token] for token in special & vocab.keys()}
-        signs = [AddedToken(token, number, special=True, normalized=False) for token, number in named.items()]
         self._all = AddedTokens([*signs, *added])
         self._encode = _encoder(vocab, merges, contents, unknown)
         self._prefix_space = prefix_space
         self.begins, self._closes = tuple(begins), tuple(closes)
         self.joins_turns = joins_turns
-        by_name = named | {token.content: token.id for token in added}
+        by_name = {token.content: token.id for token in (*signs, *added)}
         self.end_of_text = ends[0] if ends else by_name.get(END_OF_TEXT)
         self.vocab_size = len(self._texts)
 
@@ -119,6 +114,13 @@ def _text_of(token: str) -> bytes:
     """Return what a token of the vocabulary prints: its bytes, or itself where it is not written in their letters."""
     content = to_bytes(token)
     return token.encode() if content is None else content
+
+
+def _wordless(vocab: Mapping[str, int], merges: Sequence[tuple[str, str]], ends: Sequence[int]) -> Iterator[int]:
+    """Yield those of ``ends`` that are signs and no words: tokens of the vocabulary that no merge makes."""
+    for token, number in vocab.items() if ends else ():
+        if number in ends and token not in BYTE_ALPHABET and not any(left + right == token for left, right in merges):
+            yield number
 
 
 def _encoder(

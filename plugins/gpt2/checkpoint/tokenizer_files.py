@@ -16,6 +16,7 @@ from plugins.gpt2.checkpoint.added_tokens import AddedToken
 from plugins.gpt2.checkpoint.byte_alphabet import BYTE_ALPHABET
 from plugins.gpt2.checkpoint.config_file import VOCAB_LIMIT, read_json_object
 from plugins.gpt2.checkpoint.errors import CheckpointError
+from plugins.gpt2.checkpoint.other_formats import file_is
 from plugins.gpt2.checkpoint.tokenizer import BPETokenizer
 from plugins.gpt2.checkpoint.tokenizer_json import TOKENIZER_NAME, read_tokenizer_json
 from plugins.gpt2.checkpoint.tokenizer_settings import (
@@ -48,7 +49,7 @@ def load_tokenizer(folder: Path, *, vocab_size: int | None = None, ends: Sequenc
     settings, limit = read_tokenizer_settings(folder), VOCAB_LIMIT if vocab_size is None else vocab_size
     if (folder / TOKENIZER_NAME).exists():
         return _from_json(folder / TOKENIZER_NAME, settings, vocab_size, limit, ends)
-    _check_kind(folder, settings)
+    check_kind(folder)
     vocab = check_vocab(read_json_object(folder / VOCAB_NAME), folder / VOCAB_NAME, vocab_size)
     if lacking := [byte for letter, byte in BYTE_ALPHABET.items() if letter not in vocab]:
         raise CheckpointError(
@@ -99,8 +100,12 @@ def _from_json(
     )
 
 
-def _check_kind(folder: Path, settings: TokenizerSettings) -> None:
-    """Refuse a tokeniser that two files of a byte-level BPE cannot be, by its name."""
+def check_kind(folder: Path) -> None:
+    """Refuse a tokeniser without ``tokenizer.json`` by its name where the two other files cannot be it.
+
+    Raises :class:`CheckpointError`.
+    """
+    settings = read_tokenizer_settings(folder)
     if settings.kind not in (None, GPT2_KIND, "PreTrainedTokenizer", "TokenizersBackend"):
         raise CheckpointError(
             f"{folder}: its tokeniser is a {settings.kind} ({TOKENIZER_CONFIG_NAME} or config.json says so), and there "
@@ -145,11 +150,14 @@ def check_merges(merges: list[tuple[str, str]], vocab: Mapping[str, int], path: 
 def read_merges(path: Path) -> list[tuple[str, str]]:
     """Read ``merges.txt``: a version line, then one pair a line. Raises :class:`CheckpointError`."""
     try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
+        content = path.read_bytes()
+        lines = content.decode("utf-8-sig").split("\n")
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: not found. A checkpoint's folder needs {path.name}.") from error
     except (OSError, UnicodeDecodeError) as error:
         raise CheckpointError(f"{path}: cannot be read as UTF-8 text: {error}. Copy or download it again.") from error
+    if instead := file_is(content):
+        raise CheckpointError(f"{path}: {instead}")
     first = 1 if lines[0].startswith("#version") else 0
     merges = []
     for number, line in enumerate(lines[first:], first + 1):

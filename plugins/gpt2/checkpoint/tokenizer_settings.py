@@ -19,7 +19,8 @@ from plugins.gpt2.checkpoint.errors import CheckpointError
 TOKENIZER_CONFIG_NAME = "tokenizer_config.json"
 SPECIAL_TOKENS_NAME = "special_tokens_map.json"
 ADDED_TOKENS_NAME = "added_tokens.json"
-SETTINGS_NAMES = (TOKENIZER_CONFIG_NAME, SPECIAL_TOKENS_NAME, ADDED_TOKENS_NAME)
+CHAT_TEMPLATE_NAME = "chat_template.jinja"
+SETTINGS_NAMES = (TOKENIZER_CONFIG_NAME, SPECIAL_TOKENS_NAME, ADDED_TOKENS_NAME, CHAT_TEMPLATE_NAME)
 
 GPT2_KIND = "GPT2Tokenizer"
 
@@ -85,7 +86,7 @@ def read_tokenizer_settings(folder: Path) -> TokenizerSettings:
         prefix_space=config.get("add_prefix_space") is True,
         adds_bos=config.get("add_bos_token") is True,
         adds_eos=config.get("add_eos_token") is True,
-        joins_turns=_joins_turns(config.get("chat_template"), model.get("task_specific_params")),
+        joins_turns=_joins_turns(_template(folder, config), model.get("task_specific_params")),
     )
 
 
@@ -128,6 +129,16 @@ def _decoder(value: object, path: Path) -> Iterator[AddedToken]:
         digits = number.isascii() and number.isdigit() and len(number) < 19
         fields = dict(entry) if isinstance(entry, Mapping) else {}
         yield added_token({**fields, "id": int(number) if digits else number}, path)
+
+
+def _template(folder: Path, config: Mapping[str, Any]) -> object:
+    """Return the chat template, which newer versions of transformers keep in a file of its own."""
+    try:
+        return (folder / CHAT_TEMPLATE_NAME).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return config.get("chat_template")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"{folder / CHAT_TEMPLATE_NAME}: cannot be read: {error}. Copy it again.") from error
 
 
 def _joins_turns(template: object, tasks: object) -> bool:

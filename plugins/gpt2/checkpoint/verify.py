@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,15 +11,13 @@ import numpy as np
 from plugins.gpt2.checkpoint.checkpoint import Checkpoint
 from plugins.gpt2.checkpoint.errors import CheckpointError
 from plugins.gpt2.checkpoint.files import WEIGHTS_NAME
+from plugins.gpt2.checkpoint.hub_cache import content_hashes, known_hash
 from plugins.gpt2.checkpoint.model_names import HUB_NAMES
 
 KNOWN_SHA256: dict[tuple[str, str], str] = {
     (HUB_NAMES["gpt2"], WEIGHTS_NAME): "248dfc3911869ec493c76e65bf2fcf7f615828b0254c12b473182f0f81d3a707",
 }
 """Repository and file → sha256, for files that never change: 548,105,171 bytes of the first GPT-2."""
-
-CHUNK = 1 << 22
-"""Bytes that are hashed at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,28 +52,14 @@ def _tokenizer(checkpoint: Checkpoint) -> Finding:
 
 
 def _content(path: Path, repo: str | None) -> Finding | None:
-    """Compare a file with the hash that is known of it; None where none is.
-
-    In the hub's cache a file is a link to a blob that is named after its content: sha256 for large files, git's sha1
-    for small ones (https://huggingface.co/docs/huggingface_hub/guides/manage-cache).
-    """
-    expected = KNOWN_SHA256.get((repo or "", path.name))
-    blob = path.resolve()
-    if expected is None and path.is_symlink() and blob.parent.name == "blobs" and len(blob.name) in (40, 64):
-        expected = blob.name
+    """Compare a file with the hash that is known of it; None where none is."""
+    expected = KNOWN_SHA256.get((repo or "", path.name), known_hash(path))
     if expected is None:
         return None
-    digest = hashlib.sha256() if len(expected) == 64 else hashlib.sha1(b"blob %d\0" % blob.stat().st_size)
-    with blob.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    if digest.hexdigest() == expected:
-        return Finding(True, f"{path.name} is what the hub has ({digest.name} {expected[:12]}…)")
-    return Finding(
-        False,
-        f"{path.name}: {digest.name} is {digest.hexdigest()}, expected {expected}. "
-        "Remove the model and download it again.",
-    )
+    kind, found = "sha256" if len(expected) == 64 else "sha1", content_hashes(path, expected)
+    if expected in found:
+        return Finding(True, f"{path.name} is what the hub has ({kind} {expected[:12]}…)")
+    return Finding(False, f"{path.name}: {kind} is {found[0]}, expected {expected}. Download the model again.")
 
 
 def _numbers(checkpoint: Checkpoint) -> Finding:

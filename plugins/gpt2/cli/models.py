@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from plugins.gpt2.checkpoint import hub
+from plugins.gpt2.checkpoint import hub, hub_cache
 from plugins.gpt2.checkpoint.checkpoint import on_disk
 from plugins.gpt2.checkpoint.config_file import read_config
 from plugins.gpt2.checkpoint.errors import CheckpointError
@@ -87,7 +87,7 @@ def _list() -> int:
 
 def _lines() -> Iterator[_Line]:
     """Yield the known models, then whatever other GPT-2 lies in the hub's cache."""
-    cached = hub.cached_repos()
+    cached = hub_cache.cached_repos()
     for name in known_models():
         repo = HUB_NAMES.get(name)
         if repo is None:
@@ -104,12 +104,12 @@ def _note(name: str) -> str:
     repo = locate(name).repo
     if repo is None or on_disk(name, allow_pickle=True) is not None:
         return ""
-    return "not complete" if hub.cached_config(repo) is not None else ""
+    return "not complete" if hub_cache.cached_config(repo) is not None else ""
 
 
 def _config(name: str) -> GPT2Config | None:
     place = locate(name)
-    path = hub.cached_config(place.repo) if place.repo else Path(place.folder or "") / CONFIG_NAME
+    path = hub_cache.cached_config(place.repo) if place.repo else Path(place.folder or "") / CONFIG_NAME
     try:
         return read_config(path) if path is not None else None
     except CheckpointError:
@@ -134,7 +134,7 @@ def _remove(model: str) -> int:
     if place.repo is None:
         what = "is part of Townhall" if place.name == EMBEDDED_MODEL else "is a folder of yours"
         raise CheckpointError(f"{model} {what} and is not removed; this command frees downloads only.")
-    freed = hub.remove(place.repo)
+    freed = hub_cache.remove(place.repo)
     print(f"removed {place.name}, {format_bytes(freed)} freed" if freed else f"{place.name} is not on this disk")
     return 0
 

@@ -41,7 +41,7 @@ class ModelSource(Protocol):
 
 def check_disk(name: str, needed: int, budget: int) -> None:
     """Raise ModelUnavailable where ``needed`` more bytes would exceed the host's budget for all downloaded models."""
-    from plugins.gpt2.checkpoint.hub import cached_repos
+    from plugins.gpt2.checkpoint.hub_cache import cached_repos
 
     taken = sum(cached_repos().values())
     if taken + needed > budget:
@@ -66,7 +66,7 @@ class CheckpointSource:
         def report(progress: DownloadProgress) -> None:
             nonlocal checked
             done, total = progress.done_bytes, progress.total_bytes
-            if budget is not None and not checked:  # the first report comes with the vocabulary, before the weights
+            if budget is not None and not checked:  # the first report comes before the first byte of the weights
                 check_disk(name, total - done, budget)
                 checked = True
             percent = 100 * done // max(1, total)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from plugins.gpt2.checkpoint import hub
+from plugins.gpt2.checkpoint import hub, hub_cache
 from plugins.gpt2.checkpoint.checkpoint import CheckpointError, on_disk, open_checkpoint
 from plugins.gpt2.checkpoint.config_file import read_config
 from plugins.gpt2.checkpoint.files import lacking_files
@@ -44,7 +44,7 @@ def test_removing_a_model_leaves_the_others_even_its_copies(small_hub: SmallHub,
     small_hub.repos[name] = small_hub.repos[REPO]  # with the same commit
     hub.download(REPO)
     hub.download(name)
-    assert hub.remove(REPO) > 0
+    assert hub_cache.remove(REPO) > 0
     assert on_disk(REPO) is None
     assert on_disk(name) is not None
 

@@ -8,12 +8,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from huggingface_hub import constants
 
-from plugins.gpt2.checkpoint import hub
+from plugins.gpt2.checkpoint import hub, hub_cache
 from plugins.gpt2.checkpoint.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -68,12 +69,10 @@ def test_a_repository_with_only_tokenizer_json_serves(small_hub: SmallHub) -> No
     assert on_disk(REPO) is not None
 
 
-def test_progress_counts_the_bytes_of_all_files_up_to_the_last(small_hub: SmallHub) -> None:
+def test_progress_counts_the_bytes_of_the_weights_up_to_the_last(small_hub: SmallHub) -> None:
     seen: list[DownloadProgress] = []
     open_checkpoint(REPO, on_progress=seen.append).close()
-    total = sum(
-        (small_hub.repos[REPO] / name).stat().st_size for name in ("vocab.json", "merges.txt", "model.safetensors")
-    )
+    total = (small_hub.repos[REPO] / "model.safetensors").stat().st_size
     assert {progress.total_bytes for progress in seen} == {total}
     done = [progress.done_bytes for progress in seen]
     assert done == sorted(done)
@@ -214,6 +213,49 @@ def test_a_repository_that_cannot_be_used_is_refused_before_its_weights_come(
     assert small_hub.gets(".safetensors") == []
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("tokenizer.json", {"model": {"type": "WordPiece"}}, "model.type is 'WordPiece'"),
+        ("tokenizer_config.json", {"tokenizer_class": "BertTokenizer"}, "its tokeniser is a BertTokenizer"),
+        ("generation_config.json", {"eos_token_id": "x"}, "eos_token_id is 'x'"),
+        ("added_tokens.json", {"[PAD]": "x"}, "the added token .* needs an id"),
+    ],
+)
+def test_whatever_says_how_text_is_read_is_judged_before_the_weights_come(
+    small_hub: SmallHub, name: str, content: dict[str, Any], complaint: str
+) -> None:
+    (small_hub.repos[REPO] / name).write_text(json.dumps(content))
+    with pytest.raises(CheckpointError, match=complaint):
+        open_checkpoint(REPO)
+    assert small_hub.gets(".safetensors") == []
+
+
+@pytest.mark.parametrize(
+    ("lost", "instead", "complaint"),
+    [
+        ("config.json", "adapter_config.json", r"people/small is an adapter \(LoRA\) .*merge_and_unload"),
+        ("model.safetensors", "tf_model.h5", r"people/small is a model in TensorFlow's format.*from_tf=True"),
+    ],
+)
+def test_a_repository_of_another_format_is_called_by_its_name(
+    small_hub: SmallHub, lost: str, instead: str, complaint: str
+) -> None:
+    (small_hub.repos[REPO] / lost).unlink()
+    (small_hub.repos[REPO] / instead).write_text("{}")
+    with pytest.raises(CheckpointError, match=complaint):
+        open_checkpoint(REPO)
+    assert small_hub.gets(instead) == []
+
+
+def test_what_stands_beside_the_vocabulary_comes_too(small_hub: SmallHub) -> None:
+    (small_hub.repos[REPO] / "generation_config.json").write_text('{"eos_token_id": [7, 8]}')
+    (small_hub.repos[REPO] / "tokenizer_config.json").write_text('{"add_bos_token": true}')
+    with open_checkpoint(REPO) as checkpoint:
+        assert checkpoint.config.ends == (7, 8)
+        assert checkpoint.tokenizer().encode("hi") == [256, 71, 72]
+
+
 def test_a_full_disk_is_found_out_before_the_download(small_hub: SmallHub, monkeypatch: pytest.MonkeyPatch) -> None:
     class Usage:
         free = 100_000
@@ -236,11 +278,11 @@ def test_a_newer_version_comes_only_when_asked_for(small_hub: SmallHub, tmp_path
 
 
 def test_removing_frees_the_disk(small_hub: SmallHub) -> None:
-    assert hub.remove(REPO) == 0
+    assert hub_cache.remove(REPO) == 0
     hub.download(REPO)
-    size = hub.cached_repos()[REPO]
-    assert hub.remove(REPO) == size > 250_000
-    assert hub.cached_repos() == {}
+    size = hub_cache.cached_repos()[REPO]
+    assert hub_cache.remove(REPO) == size > 250_000
+    assert hub_cache.cached_repos() == {}
     assert on_disk(REPO) is None
     assert not list(Path(constants.HF_HUB_CACHE).rglob("*.safetensors"))
 

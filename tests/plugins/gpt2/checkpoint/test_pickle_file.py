@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import io
+import json
 import os
 import pickle
 import sys
@@ -17,13 +18,14 @@ import numpy as np
 import pytest
 
 from plugins.gpt2.checkpoint.checkpoint import CheckpointError, open_checkpoint
+from plugins.gpt2.checkpoint.files import lacking_files
 from plugins.gpt2.checkpoint.pickle_file import open_pickle
 from plugins.gpt2.model.constants import GPT2Config
 from tests.plugins.gpt2.checkpoint.small_hub import REPO, SmallHub
 from tools.random_checkpoint import encode_as, random_weights, write_checkpoint
 
 CONFIG = GPT2Config(1, 1, 4, 5, 257, 16, end_of_text=256)
-STORAGES = {"F32": "FloatStorage", "F16": "HalfStorage", "BF16": "BFloat16Storage"}
+STORAGES = {"F64": "DoubleStorage", "F32": "FloatStorage", "F16": "HalfStorage", "BF16": "BFloat16Storage"}
 
 
 class Rebuilt:
@@ -102,7 +104,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "old"
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [("F32", 0), ("F16", 2**-10), ("BF16", 2**-8)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [("F64", 0), ("F32", 0), ("F16", 2**-10), ("BF16", 2**-8)])
 def test_with_the_opt_in_the_tensors_are_read(folder: Path, save: Save, dtype: str, tolerance: float) -> None:
     weights = random_weights(CONFIG, 1)
     head = {"lm_head.weight": weights["wte.weight"]}  # always saved by torch, tied or not
@@ -112,6 +114,27 @@ def test_with_the_opt_in_the_tensors_are_read(folder: Path, save: Save, dtype: s
         assert checkpoint.fingerprint
         for name, values in weights.items():
             np.testing.assert_allclose(checkpoint.tensors[name].numpy(), values, rtol=tolerance, atol=tolerance / 100)
+
+
+def shards_of(folder: Path, save: Save) -> dict[str, Any]:
+    weights = random_weights(CONFIG, 1)
+    places = {name: f"pytorch_model-0000{number % 2 + 1}-of-00002.bin" for number, name in enumerate(weights)}
+    for place in set(places.values()):
+        save(folder / place, {name: values for name, values in weights.items() if places[name] == place})
+    (folder / "pytorch_model.bin.index.json").write_text(json.dumps({"weight_map": places}))
+    return weights
+
+
+def test_pickles_in_shards_are_read_as_one(folder: Path, save: Save) -> None:
+    weights = shards_of(folder, save)
+    with open_checkpoint(str(folder), allow_pickle=True) as checkpoint:
+        for name, values in weights.items():
+            np.testing.assert_array_equal(checkpoint.tensors[name].numpy(), values)
+    with pytest.raises(CheckpointError, match="A pickle is a program"):
+        open_checkpoint(str(folder))
+    assert lacking_files(folder, allow_pickle=True) == []
+    (folder / "pytorch_model-00002-of-00002.bin").unlink()
+    assert lacking_files(folder, allow_pickle=True) == ["pytorch_model-00002-of-00002.bin"]
 
 
 def test_without_the_opt_in_it_is_refused_and_says_why(folder: Path, save: Save) -> None:

@@ -103,6 +103,8 @@ def test_a_truncated_file_is_called_truncated(path: Path, kept: int) -> None:
         ({"a": entry([2], 0, 4)}, 4, r"tensor a: F32 \(2,\) takes 8 bytes, data_offsets give 4"),
         ({"a": entry([1], 4, 0)}, 4, "takes 4 bytes, data_offsets give -4"),
         ({"a": entry([2**40, 2**40], 0, 2**63 - 1)}, 4, "takes 4835703278458516698824704 bytes"),
+        ({"a": entry([2**62] * 5000, 0, 4)}, 4, "tensor a: shape .* is not a list of up to 64 sizes"),
+        ({"a": entry([2**62, 0], 0, 0)}, 0, r"tensor a: shape \(4611686018427387904, 0\) is larger than any memory"),
         ({"a": entry([2], 0, 8), "b": entry([2], 4, 12)}, 12, "tensor b overlaps with a"),
         ({"a": entry([1], 0, 4), "b": entry([1], 8, 12)}, 12, "tensor b leaves a hole after a"),
         ({"a": entry([1], 4, 8)}, 8, "tensor a leaves a hole after the header"),

@@ -59,6 +59,18 @@ def test_json_is_one_object_on_the_last_line(capsys: Captured) -> None:
     assert 0 < timing["first_token_ms"] <= timing["total_ms"]
 
 
+def test_the_hosts_own_prompt_may_hold_special_tokens_and_turns_come_before_it(capsys: Captured) -> None:
+    def prompt_tokens(*words: str) -> int:
+        assert main(["--count", "1", "--temperature", "0", "--json", *words]) == 0
+        return int(json.loads(capsys.readouterr().out.splitlines()[-1])["prompt_tokens"])
+
+    plain = prompt_tokens("--prompt", "The king")
+    assert prompt_tokens("--prompt", "The king<|endoftext|>") == plain + 1
+    # townhall-mini was not trained on conversations: a turn is a line, and a special token in it is spelled out
+    assert prompt_tokens("--turn", "The king", "--prompt", "The king") == 2 * plain + 1
+    assert prompt_tokens("--turn", "<|endoftext|>", "--prompt", "The king") > plain + 5
+
+
 def test_the_same_seed_gives_the_same_text_and_another_seed_another(capsys: Captured) -> None:
     texts = []
     for seed in ("1", "1", "2"):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from huggingface_hub import constants
 
-from plugins.gpt2.checkpoint import hub
+from plugins.gpt2.checkpoint import hub, hub_cache
 from plugins.gpt2.checkpoint.verify import KNOWN_SHA256
 from plugins.gpt2.cli import models as models_command
 from tests.plugins.gpt2.checkpoint.small_hub import CONFIG, REPO, SmallHub
@@ -50,7 +50,7 @@ def test_the_list_names_every_known_model_with_its_memory_need(models: Models) -
 
 def test_a_model_comes_shows_in_the_list_is_verified_and_goes(models: Models, small_hub: SmallHub) -> None:
     status, text, bar = models("download", REPO)
-    assert (status, text) == (0, f"{REPO} is on this disk: {hub.cached_snapshot(REPO)}\n")
+    assert (status, text) == (0, f"{REPO} is on this disk: {hub_cache.cached_snapshot(REPO)}\n")
     assert f"{REPO}: model.safetensors: 100%" in bar
     row = models("list")[1].splitlines()[7].split()
     assert row[:2] == [REPO, "0M"]
@@ -81,7 +81,7 @@ def test_downloading_again_brings_the_newest_version(models: Models, small_hub: 
 
 def test_an_unfinished_download_is_marked(models: Models) -> None:
     models("download", REPO)
-    folder = hub.cached_snapshot(REPO)
+    folder = hub_cache.cached_snapshot(REPO)
     assert folder is not None
     (folder / "model.safetensors").unlink()
     assert models("list")[1].splitlines()[7].endswith("not complete")
@@ -92,7 +92,7 @@ def test_an_unfinished_download_is_marked(models: Models) -> None:
 
 def test_a_damaged_file_is_found(models: Models) -> None:
     models("download", REPO)
-    folder = hub.cached_snapshot(REPO)
+    folder = hub_cache.cached_snapshot(REPO)
     assert folder is not None
     path = (folder / "model.safetensors").resolve()
     content = bytearray(path.read_bytes())
@@ -101,7 +101,7 @@ def test_a_damaged_file_is_found(models: Models) -> None:
     status, text, _ = models("verify", REPO)
     assert status == 1
     assert "FAIL  model.safetensors: sha256 is" in text
-    assert "Remove the model and download it again" in text
+    assert "Download the model again" in text
 
 
 def test_the_first_gpt2_is_compared_with_the_hash_that_is_known_of_it(models: Models, small_hub: SmallHub) -> None:
