@@ -26,22 +26,6 @@ async def status(page: HealthPage, path: str) -> int:
         return answer.status
 
 
-async def test_between_two_sessions_are_the_seconds_that_discord_wants(
-    start_townhall: StartTownhall, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    running = await start_townhall()  # the first session, just now
-    waited: list[float] = []
-
-    async def note(seconds: float) -> None:
-        waited.append(seconds)
-
-    with monkeypatch.context() as quick:
-        quick.setattr(asyncio, "sleep", note)
-        await running.bot.before_identify_hook(None)
-        await running.bot.before_identify_hook(None)
-    assert waited == [pytest.approx(5, abs=4.5), pytest.approx(10, abs=4.5)]
-
-
 async def test_a_bot_without_a_session_is_alive_and_ready_again_with_the_next(
     start_townhall: StartTownhall, discord_server: LoopbackDiscord, monkeypatch: pytest.MonkeyPatch
 ) -> None:

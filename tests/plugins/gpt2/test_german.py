@@ -125,7 +125,7 @@ async def test_an_admin_looks_at_the_settings_and_members_feel_the_change(
     models = {choice["value"]: choice["label"] for choice in panel.message.components[0]["components"][0]["options"]}
     assert models["other"] == "other · noch herunterzuladen"
     assert re.fullmatch(
-        r"townhall-mini · 10M Parameter, braucht \d+,\d MB Arbeitsspeicher, ✓ auf der Festplatte",
+        r"townhall-mini · 10M Parameter, braucht [\d,]+ MB Arbeitsspeicher, ✓ auf der Festplatte",
         models["townhall-mini"],
     )
     assert models["townhall-mini"] in panel.text
