@@ -9,7 +9,7 @@ import pytest
 
 from plugins.gpt2.engine.sampling import Sampler
 from plugins.gpt2.language_model import Logits
-from plugins.gpt2.model import compiler
+from plugins.gpt2.model.target import compiler
 
 pytest_plugins = ["townhall_bot.testkit", "tests.installation"]
 

@@ -38,7 +38,7 @@ def test_the_installed_model_writes_on_the_command_line(installation: Installati
 
 
 def test_nothing_of_the_checkout_is_used(installation: Installation, tmp_path: Path) -> None:
-    packages = ("townhall_bot.cli", "plugins.gpt2.plugin", "plugins.ping.plugin", "plugins.gpt2.model.compiler")
+    packages = ("townhall_bot.cli", "plugins.gpt2.plugin", "plugins.ping.plugin", "plugins.gpt2.model.target.compiler")
     code = f"import importlib\nfor name in {packages}: print(importlib.import_module(name).__file__)"
     found = installation.run(tmp_path, "python", "-c", code)
     assert found.returncode == 0, found.stderr
@@ -62,7 +62,7 @@ def test_the_wheel_holds_the_program_and_nothing_else(installation: Installation
     }
     assert {"plugins/gpt2/mini/model.safetensors", "plugins/gpt2/mini/README.md"} <= set(names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
-    assert modes["plugins/gpt2/model/zig-clang"] & 0o111 == 0o111
+    assert modes["plugins/gpt2/model/target/zig-clang"] & 0o111 == 0o111
     assert not [name for name in names if "__pycache__" in name or name.endswith((".pyc", ".env", ".db"))]
     # `plugins` is a namespace that other packages share: an __init__.py of ours would hide theirs.
     assert "plugins/__init__.py" not in names

@@ -34,7 +34,7 @@ from typing import Any
 import numpy as np
 
 from plugins.gpt2.checkpoint.model_names import MINI_FOLDER
-from plugins.gpt2.checkpoint.tokenizer_files import load_tokenizer
+from plugins.gpt2.checkpoint.tokenizer.tokenizer_files import load_tokenizer
 from tools.random_checkpoint import RECIPES, write_checkpoint
 
 REFERENCE_FOLDER = Path(__file__).resolve().parent.parent / "tests/plugins/gpt2/model/reference"

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from plugins.gpt2.checkpoint.byte_alphabet import BYTE_ALPHABET
-from plugins.gpt2.checkpoint.tokenizer import END_OF_TEXT, BPETokenizer
-from plugins.gpt2.checkpoint.tokenizer_files import MERGES_NAME, VOCAB_NAME
+from plugins.gpt2.checkpoint.tokenizer.bpe import END_OF_TEXT, BPETokenizer
+from plugins.gpt2.checkpoint.tokenizer.byte_alphabet import BYTE_ALPHABET
+from plugins.gpt2.checkpoint.tokenizer.tokenizer_files import MERGES_NAME, VOCAB_NAME
 
 Tokens = npt.NDArray[np.uint16]
 HELD_OUT = 40

@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from plugins.gpt2.checkpoint.byte_alphabet import BYTE_ALPHABET
 from plugins.gpt2.checkpoint.config_file import CONFIG_NAME, to_json
 from plugins.gpt2.checkpoint.files import INDEX_NAME, WEIGHTS_NAME
-from plugins.gpt2.checkpoint.tokenizer import END_OF_TEXT
-from plugins.gpt2.checkpoint.tokenizer_files import MERGES_NAME, VOCAB_NAME
+from plugins.gpt2.checkpoint.tokenizer.bpe import END_OF_TEXT
+from plugins.gpt2.checkpoint.tokenizer.byte_alphabet import BYTE_ALPHABET
+from plugins.gpt2.checkpoint.tokenizer.tokenizer_files import MERGES_NAME, VOCAB_NAME
 from plugins.gpt2.model.constants import GPT2Config, tensors
 
 Array = npt.NDArray[Any]

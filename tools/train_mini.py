@@ -33,7 +33,7 @@ import numpy as np
 from plugins.gpt2.checkpoint.checkpoint import open_checkpoint
 from plugins.gpt2.checkpoint.config_file import CONFIG_NAME, to_json
 from plugins.gpt2.checkpoint.files import WEIGHTS_NAME
-from plugins.gpt2.checkpoint.tokenizer import BPETokenizer
+from plugins.gpt2.checkpoint.tokenizer.bpe import BPETokenizer
 from plugins.gpt2.model.constants import CONTRACT, PROJECTION, GPT2Config, tensors
 from tools.mini_corpus import Corpus, Tokens, read_documents, tokenise, train_vocabulary, write_vocabulary
 from tools.random_checkpoint import safetensors_bytes

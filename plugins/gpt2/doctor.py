@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from plugins.gpt2.formatting import parameters
-from plugins.gpt2.model.device_plan import DevicePlan, open_device
+from plugins.gpt2.model.target.device_plan import DevicePlan, open_device
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot import memory
 from townhall_bot.formatting import format_bytes
@@ -34,7 +34,7 @@ def checks(settings: GPT2Settings) -> Sequence[Check]:
 
 
 def _compiler(plan: DevicePlan) -> Check:
-    from plugins.gpt2.model import compiler
+    from plugins.gpt2.model.target import compiler
 
     if not plan.is_cpu:
         return Check("gpt2 compiler", True, f"not needed for {plan.device}")
@@ -49,7 +49,7 @@ def _compiler(plan: DevicePlan) -> Check:
 
 def _device(settings: GPT2Settings) -> Sequence[Check]:
     """Can the device be opened that the host named?"""
-    from plugins.gpt2.model.compiler import NoCompiler
+    from plugins.gpt2.model.target.compiler import NoCompiler
 
     if settings.device is None:
         return ()
@@ -64,8 +64,8 @@ def _device(settings: GPT2Settings) -> Sequence[Check]:
 
 def _products(settings: GPT2Settings, plan: DevicePlan) -> Sequence[Check]:
     """What multiplies 8-bit weights here?"""
-    from plugins.gpt2.model import compiler
     from plugins.gpt2.model.cpu.instructions import choose
+    from plugins.gpt2.model.target import compiler
 
     if not plan.is_cpu or plan.weights != "int8":
         return ()

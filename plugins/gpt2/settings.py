@@ -8,8 +8,8 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from plugins.gpt2.model.constants import EMBEDDED_MODEL, Products, Weights
-from plugins.gpt2.model.device_names import canonical
-from plugins.gpt2.model.device_plan import DevicePlan, known_plan, plan_for
+from plugins.gpt2.model.target.device_names import canonical
+from plugins.gpt2.model.target.device_plan import DevicePlan, known_plan, plan_for
 from plugins.gpt2.protocol import BOUNDS, COUNT_BOUNDS, Bounds, SamplingParams
 from townhall_bot.plugins import PluginSettings
 
@@ -135,7 +135,7 @@ class GPT2Settings(PluginSettings):
         return None if self.disk_mb is None else self.disk_mb * 1_000_000
 
     def device_plan(self) -> DevicePlan:
-        """Return where models run and how their weights are kept; see :func:`~plugins.gpt2.model.device_plan.plan_for`.
+        """Return where models run and how their weights are kept; see ``plan_for``.
 
         The first time, on a machine that may have a GPU, it takes a second or two.
         """

@@ -17,7 +17,7 @@ from plugins.gpt2.checkpoint.errors import CheckpointError
 from plugins.gpt2.checkpoint.files import weight_map
 from plugins.gpt2.checkpoint.pickle_file import open_pickle
 from plugins.gpt2.checkpoint.safetensors_file import open_safetensors
-from plugins.gpt2.checkpoint.tokenizer_files import load_tokenizer
+from plugins.gpt2.checkpoint.tokenizer.tokenizer_files import load_tokenizer
 
 SIZES = st.one_of(st.integers(-2, 40), st.sampled_from([2**31, 2**63, 2**64, 10**30]), st.booleans(), st.floats())
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from plugins.gpt2.checkpoint.tokenizer import BPETokenizer
-from plugins.gpt2.checkpoint.tokenizer_files import load_tokenizer
+from plugins.gpt2.checkpoint.tokenizer.bpe import BPETokenizer
+from plugins.gpt2.checkpoint.tokenizer.tokenizer_files import load_tokenizer
 from tools.mini_corpus import HELD_OUT, read_documents, tokenise, write_vocabulary
 from tools.random_checkpoint import small_vocabulary
 from tools.train_mini import learning_rate

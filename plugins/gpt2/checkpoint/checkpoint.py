@@ -35,8 +35,8 @@ from plugins.gpt2.checkpoint.other_formats import SAVED, folder_is
 from plugins.gpt2.checkpoint.pickle_file import open_pickle
 from plugins.gpt2.checkpoint.safetensors_file import open_safetensors
 from plugins.gpt2.checkpoint.tensor_file import READABLE, TensorFile, TensorRef
-from plugins.gpt2.checkpoint.tokenizer import BPETokenizer
-from plugins.gpt2.checkpoint.tokenizer_files import load_tokenizer
+from plugins.gpt2.checkpoint.tokenizer.bpe import BPETokenizer
+from plugins.gpt2.checkpoint.tokenizer.tokenizer_files import load_tokenizer
 from plugins.gpt2.model.constants import HEAD, MASKS, PREFIX, TOKENS, GPT2Config, block_of, tensors
 
 __all__ = [

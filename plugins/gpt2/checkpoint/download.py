@@ -26,7 +26,7 @@ from plugins.gpt2.checkpoint.files import (
 )
 from plugins.gpt2.checkpoint.hub_cache import is_damaged, repo_folder
 from plugins.gpt2.checkpoint.other_formats import NAMED
-from plugins.gpt2.checkpoint.tokenizer_files import check_kind, load_tokenizer
+from plugins.gpt2.checkpoint.tokenizer.tokenizer_files import check_kind, load_tokenizer
 
 log = logging.getLogger("townhall.gpt2.hub")
 

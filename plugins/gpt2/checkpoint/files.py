@@ -7,9 +7,9 @@ from pathlib import Path
 
 from plugins.gpt2.checkpoint.config_file import CONFIG_NAME, GENERATION_NAME, read_json_object
 from plugins.gpt2.checkpoint.errors import CheckpointError
-from plugins.gpt2.checkpoint.tokenizer_files import MERGES_NAME, VOCAB_NAME
-from plugins.gpt2.checkpoint.tokenizer_json import TOKENIZER_NAME
-from plugins.gpt2.checkpoint.tokenizer_settings import SETTINGS_NAMES
+from plugins.gpt2.checkpoint.tokenizer.tokenizer_files import MERGES_NAME, VOCAB_NAME
+from plugins.gpt2.checkpoint.tokenizer.tokenizer_json import TOKENIZER_NAME
+from plugins.gpt2.checkpoint.tokenizer.tokenizer_settings import SETTINGS_NAMES
 
 __all__ = [
     "CONFIG_NAME",

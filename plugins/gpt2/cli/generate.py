@@ -16,8 +16,8 @@ from tqdm import tqdm
 
 from plugins.gpt2.engine.sampling import GREEDY_BELOW, check_sampling
 from plugins.gpt2.model.constants import OFFICIAL_MODELS, WEIGHT_NAMES
-from plugins.gpt2.model.device_names import is_cpu
-from plugins.gpt2.model.device_plan import plan_for
+from plugins.gpt2.model.target.device_names import is_cpu
+from plugins.gpt2.model.target.device_plan import plan_for
 from plugins.gpt2.protocol import (
     EngineFailed,
     Finished,

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from tinygrad import Tensor
 
 from plugins.gpt2.language_model import LoadProgress, ModelInfo
-from plugins.gpt2.model import compiler
 from plugins.gpt2.model import device as tiny
 from plugins.gpt2.model.attention import Attention
 from plugins.gpt2.model.cache.weights_cache import PackedWeights, open_or_convert
@@ -41,8 +40,6 @@ from plugins.gpt2.model.cpu.instructions import Instructions, choose
 from plugins.gpt2.model.cpu.kernels import layer_norm
 from plugins.gpt2.model.cpu.launcher import CLauncher
 from plugins.gpt2.model.cpu.step_cache import StepFactory
-from plugins.gpt2.model.device_names import is_cpu
-from plugins.gpt2.model.device_plan import DevicePlan
 from plugins.gpt2.model.feed_forward import FeedForward
 from plugins.gpt2.model.kernels import Epilogue
 from plugins.gpt2.model.kv_cache import KVCache
@@ -52,6 +49,9 @@ from plugins.gpt2.model.layer_norm import LayerNorm
 from plugins.gpt2.model.layout import GPU, PORTABLE_CPU
 from plugins.gpt2.model.linear import Linear
 from plugins.gpt2.model.steps import JitStep, Step
+from plugins.gpt2.model.target import compiler
+from plugins.gpt2.model.target.device_names import is_cpu
+from plugins.gpt2.model.target.device_plan import DevicePlan
 from plugins.gpt2.model.transformer import Transformer
 from plugins.gpt2.model.transformer_block import TransformerBlock
 

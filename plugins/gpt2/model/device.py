@@ -25,7 +25,7 @@ from tinygrad.renderer import Estimates
 from tinygrad.runtime import ops_cpu
 from tinygrad.uop.ops import AxisType, KernelInfo, Ops, ProgramInfo
 
-from plugins.gpt2.model.device_names import is_cpu
+from plugins.gpt2.model.target.device_names import is_cpu
 
 Captured = TypeVar("Captured", bound=Callable[..., Any])
 

@@ -16,12 +16,12 @@ import numpy as np
 
 from plugins.gpt2.language_model import LoadProgress, Logits
 from plugins.gpt2.model.constants import Products, Weights
-from plugins.gpt2.model.device_plan import open_device, plan_for
+from plugins.gpt2.model.target.device_plan import open_device, plan_for
 from plugins.gpt2.model.utils import bucket_for
 
 if TYPE_CHECKING:
     from plugins.gpt2.checkpoint.checkpoint import Checkpoint
-    from plugins.gpt2.checkpoint.tokenizer import BPETokenizer
+    from plugins.gpt2.checkpoint.tokenizer.bpe import BPETokenizer
     from plugins.gpt2.model.build import Built
     from plugins.gpt2.model.cache.weights_cache import PackedWeights
     from plugins.gpt2.model.steps import Step
@@ -198,8 +198,8 @@ def loading(
 ) -> Generator[LoadProgress, None, GPT2]:
     """Build the model step by step: a generator, so that its thread can serve others in between.
 
-    ``device`` and ``weights`` are as in :func:`~plugins.gpt2.model.device_plan.plan_for`; ``threads`` None is every
-    core; ``products`` None is the best that the processor has, and matters to int8 on a CPU alone. The model is the
+    ``device`` and ``weights`` are as ``target.device_plan.plan_for`` takes them; ``threads`` None is every core;
+    ``products`` None is the best that the processor has, and matters to int8 on a CPU alone. The model is the
     generator's return value. Raises ``CheckpointError`` from a tensor that does not fit, ``compiler.NoCompiler`` on a
     CPU, RuntimeError from a device that this machine does not have, and ValueError from one that there is nowhere.
     """

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from plugins.gpt2.model import device
+from plugins.gpt2.model.cache.page_memory import zeros
 from plugins.gpt2.model.constants import Weights
 from plugins.gpt2.model.layout import Layout
 from plugins.gpt2.model.packing import STORED
-from plugins.gpt2.model.page_memory import zeros
 
 
 class KVCache:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from plugins.gpt2.engine.model_host import Build
 from plugins.gpt2.language_model import LanguageModel, LoadProgress
 from plugins.gpt2.messages import Message, message
-from plugins.gpt2.model.device_plan import DevicePlan
+from plugins.gpt2.model.target.device_plan import DevicePlan
 from plugins.gpt2.protocol import ModelUnavailable
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.formatting import format_bytes

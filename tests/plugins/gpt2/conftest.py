@@ -11,7 +11,7 @@ import huggingface_hub
 import pytest
 from huggingface_hub import constants
 
-from plugins.gpt2.model import compiler
+from plugins.gpt2.model.target import compiler
 from plugins.gpt2.service.service import GPT2Service
 from plugins.gpt2.settings import GPT2Settings
 from tests.plugins.gpt2.checkpoint.small_hub import CONFIG, REPO, SmallHub

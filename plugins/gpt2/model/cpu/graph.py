@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from plugins.gpt2.model.cpu.graph_runner import CapturedLaunch, replay_with
 from plugins.gpt2.model.cpu.team import HEADER, LAUNCH_WORDS, MOST_ARGUMENTS, NO_SLICE, Team
-from plugins.gpt2.model.graph_runner import CapturedLaunch, replay_with
 
 
 class CPUGraph:

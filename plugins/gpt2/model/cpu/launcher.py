@@ -9,6 +9,7 @@ import numpy as np
 from tinygrad import Tensor, UOp, dtypes
 
 from plugins.gpt2.model import device
+from plugins.gpt2.model.cache.page_memory import zeros
 from plugins.gpt2.model.constants import Products
 from plugins.gpt2.model.cpu import int_products, kernels
 from plugins.gpt2.model.cpu.attention import attention
@@ -17,7 +18,6 @@ from plugins.gpt2.model.kernels import attended_blocks
 from plugins.gpt2.model.kv_cache import KVCache
 from plugins.gpt2.model.launcher import Matrix, Norm
 from plugins.gpt2.model.layout import NATIVE
-from plugins.gpt2.model.page_memory import zeros
 
 SLICES_PER_THREAD = 4
 """So many slices of a product fall to each thread: a thread that the system stopped holds back only a small one."""

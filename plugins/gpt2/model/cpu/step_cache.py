@@ -25,10 +25,10 @@ import numpy.typing as npt
 
 from plugins.gpt2.model import device
 from plugins.gpt2.model.cache.cache_dir import TEMPORARY, evict, touch
+from plugins.gpt2.model.cache.page_memory import zeros
 from plugins.gpt2.model.cpu.graph import CPUGraph
+from plugins.gpt2.model.cpu.graph_runner import replay_of
 from plugins.gpt2.model.cpu.team import HEADER, LAUNCH_WORDS, Team
-from plugins.gpt2.model.graph_runner import replay_of
-from plugins.gpt2.model.page_memory import zeros
 from plugins.gpt2.model.steps import Floats, Ints, JitStep, Step
 from plugins.gpt2.model.transformer import Transformer
 from townhall_bot.files import write_atomically
@@ -40,7 +40,7 @@ FOLDER = Path(__file__).resolve().parents[1]
 SOURCES = (
     *("transformer.py", "transformer_block.py", "attention.py", "feed_forward.py", "layer_norm.py", "linear.py"),
     *("kv_cache.py", "launcher.py", "launch_uop.py", "kernels.py", "layout.py", "packing.py", "build.py", "steps.py"),
-    *("device.py", "graph_runner.py", "device_names.py", "compiler.py", "constants.py", "page_memory.py"),
+    *("device.py", "target/device_names.py", "target/compiler.py", "constants.py", "cache/page_memory.py"),
     *(
         "cpu/launcher.py",
         "cpu/kernels.py",
@@ -49,7 +49,7 @@ SOURCES = (
         "cpu/int_products.py",
         "cpu/prelude.py",
     ),
-    *("cpu/graph.py", "cpu/team.py", "cpu/step_cache.py"),
+    *("cpu/graph_runner.py", "cpu/graph.py", "cpu/team.py", "cpu/step_cache.py"),
 )
 """What a captured step depends on, this file included: the network, its kernels, how they are compiled and replayed.
 

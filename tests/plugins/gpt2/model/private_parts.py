@@ -21,9 +21,10 @@ from tinygrad.dtype import DType, _from_np_dtype
 from tinygrad.renderer import Estimates
 from tinygrad.uop.ops import AxisType, KernelInfo, Ops, ProgramInfo
 
-from plugins.gpt2.model import device, graph_runner
-from plugins.gpt2.model.device_names import DEVICES, canonical
+from plugins.gpt2.model import device
+from plugins.gpt2.model.cpu import graph_runner
 from plugins.gpt2.model.packing import STORED
+from plugins.gpt2.model.target.device_names import DEVICES, canonical
 
 
 def parameters(function: Callable[..., object]) -> list[str]:

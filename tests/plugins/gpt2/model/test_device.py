@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 from tinygrad import helpers
 
-from plugins.gpt2.model import device, graph_runner
+from plugins.gpt2.model import device
+from plugins.gpt2.model.cpu import graph_runner
 from tests.plugins.gpt2.model.private_parts import PARTS
 
 CHECKOUT = Path(__file__).parents[4]
@@ -104,7 +105,7 @@ LOADING = """
 import threading
 from plugins.gpt2.checkpoint.checkpoint import open_checkpoint
 from plugins.gpt2.model.constants import EMBEDDED_MODEL
-from plugins.gpt2.model.device_plan import open_device
+from plugins.gpt2.model.target.device_plan import open_device
 from plugins.gpt2.model.gpt2 import load
 
 looking = threading.Thread(target=open_device, args=("CPU",))

@@ -8,10 +8,10 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from plugins.gpt2.model import compiler
 from plugins.gpt2.model.cpu import int_products
 from plugins.gpt2.model.cpu.instructions import Instructions
 from plugins.gpt2.model.cpu.prelude import PRELUDE
+from plugins.gpt2.model.target import compiler
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from plugins.gpt2.model import compiler
+from plugins.gpt2.model.target import compiler
 
 compiler.use()
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from plugins.gpt2.checkpoint.errors import CheckpointError
-from plugins.gpt2.checkpoint.tokenizer import END_OF_TEXT
-from plugins.gpt2.checkpoint.tokenizer_files import load_tokenizer, read_merges
+from plugins.gpt2.checkpoint.tokenizer.bpe import END_OF_TEXT
+from plugins.gpt2.checkpoint.tokenizer.tokenizer_files import load_tokenizer, read_merges
 from tests.plugins.gpt2.checkpoint.two_files import MERGES, VOCAB, A, B, save, say
 
 

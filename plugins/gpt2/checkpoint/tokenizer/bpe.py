@@ -12,9 +12,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 import numpy as np
 import tiktoken
 
-from plugins.gpt2.checkpoint.added_tokens import AddedToken, AddedTokens
-from plugins.gpt2.checkpoint.byte_alphabet import BYTE_ALPHABET, to_bytes
-from plugins.gpt2.checkpoint.pair_merges import PairMerges, any_pair_is_listed
+from plugins.gpt2.checkpoint.tokenizer.added_tokens import AddedToken, AddedTokens
+from plugins.gpt2.checkpoint.tokenizer.byte_alphabet import BYTE_ALPHABET, to_bytes
+from plugins.gpt2.checkpoint.tokenizer.pair_merges import PairMerges, any_pair_is_listed
 
 END_OF_TEXT = "<|endoftext|>"
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from plugins.gpt2.checkpoint.added_tokens import AddedToken
 from plugins.gpt2.checkpoint.config_file import read_json_object
 from plugins.gpt2.checkpoint.errors import CheckpointError
-from plugins.gpt2.checkpoint.tokenizer_settings import added_token
+from plugins.gpt2.checkpoint.tokenizer.added_tokens import AddedToken
+from plugins.gpt2.checkpoint.tokenizer.tokenizer_settings import added_token
 
 TOKENIZER_NAME = "tokenizer.json"
 

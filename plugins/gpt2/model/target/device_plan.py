@@ -10,9 +10,9 @@ import functools
 import os
 from dataclasses import dataclass
 
-from plugins.gpt2.model import compiler
 from plugins.gpt2.model.constants import Weights
-from plugins.gpt2.model.device_names import CPU, canonical, is_cpu
+from plugins.gpt2.model.target import compiler
+from plugins.gpt2.model.target.device_names import CPU, canonical, is_cpu
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from plugins.gpt2.checkpoint.byte_alphabet import BYTE_ALPHABET
 from plugins.gpt2.checkpoint.model_names import MINI_FOLDER
-from plugins.gpt2.checkpoint.pair_merges import PairMerges, any_pair_is_listed
-from plugins.gpt2.checkpoint.tokenizer import SPLIT_PATTERN, BPETokenizer
-from plugins.gpt2.checkpoint.tokenizer_files import read_merges
-from tests.plugins.gpt2.checkpoint.test_tokenizer import OFFICIAL, TEXTS
+from plugins.gpt2.checkpoint.tokenizer.bpe import SPLIT_PATTERN, BPETokenizer
+from plugins.gpt2.checkpoint.tokenizer.byte_alphabet import BYTE_ALPHABET
+from plugins.gpt2.checkpoint.tokenizer.pair_merges import PairMerges, any_pair_is_listed
+from plugins.gpt2.checkpoint.tokenizer.tokenizer_files import read_merges
+from tests.plugins.gpt2.checkpoint.tokenizer.test_tokenizer import OFFICIAL, TEXTS
 
 Merges = list[tuple[str, str]]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from plugins.gpt2.cli import generate
-from plugins.gpt2.model import compiler
+from plugins.gpt2.model.target import compiler
 from tests.installation import Installation
 from tools.random_checkpoint import RECIPES, write_checkpoint
 
@@ -51,7 +51,7 @@ def townhall(home: Path, *arguments: str, path: str, cc: str | None = None) -> s
     """Run the program as a new user would: without settings, with an empty kernel cache."""
     ours = ("TOWNHALL_", "XDG_", "HF_", "CC", "CACHEDB", "PARALLEL", "JIT_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    environment = kept | {"HOME": str(home), "PATH": path, "PYTHONPATH": str(Path(__file__).parents[4])}
+    environment = kept | {"HOME": str(home), "PATH": path, "PYTHONPATH": str(Path(__file__).parents[5])}
     return subprocess.run(
         [sys.executable, "-m", "townhall_bot", *arguments],
         cwd=home,

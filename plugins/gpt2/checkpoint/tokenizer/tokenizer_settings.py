@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from plugins.gpt2.checkpoint.added_tokens import AddedToken
 from plugins.gpt2.checkpoint.config_file import CONFIG_NAME, read_json_object
 from plugins.gpt2.checkpoint.errors import CheckpointError
+from plugins.gpt2.checkpoint.tokenizer.added_tokens import AddedToken
 
 TOKENIZER_CONFIG_NAME = "tokenizer_config.json"
 SPECIAL_TOKENS_NAME = "special_tokens_map.json"

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 import regex
 
-from plugins.gpt2.checkpoint.byte_alphabet import BYTE_ALPHABET, to_letters
+from plugins.gpt2.checkpoint.tokenizer.byte_alphabet import BYTE_ALPHABET, to_letters
 
 CACHED_WORDS = 10_000
 """How many words' tokens are remembered: texts repeat their words, and merging is slow in Python."""

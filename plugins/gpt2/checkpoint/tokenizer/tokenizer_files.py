@@ -12,14 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from plugins.gpt2.checkpoint.added_tokens import AddedToken
-from plugins.gpt2.checkpoint.byte_alphabet import BYTE_ALPHABET
 from plugins.gpt2.checkpoint.config_file import VOCAB_LIMIT, read_json_object
 from plugins.gpt2.checkpoint.errors import CheckpointError
 from plugins.gpt2.checkpoint.other_formats import file_is
-from plugins.gpt2.checkpoint.tokenizer import BPETokenizer
-from plugins.gpt2.checkpoint.tokenizer_json import TOKENIZER_NAME, read_tokenizer_json
-from plugins.gpt2.checkpoint.tokenizer_settings import (
+from plugins.gpt2.checkpoint.tokenizer.added_tokens import AddedToken
+from plugins.gpt2.checkpoint.tokenizer.bpe import BPETokenizer
+from plugins.gpt2.checkpoint.tokenizer.byte_alphabet import BYTE_ALPHABET
+from plugins.gpt2.checkpoint.tokenizer.tokenizer_json import TOKENIZER_NAME, read_tokenizer_json
+from plugins.gpt2.checkpoint.tokenizer.tokenizer_settings import (
     GPT2_KIND,
     TOKENIZER_CONFIG_NAME,
     TokenizerSettings,

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from plugins.gpt2.checkpoint.byte_alphabet import to_bytes
+from plugins.gpt2.checkpoint.tokenizer.byte_alphabet import to_bytes
 
 _LETTER = re.compile(r"\w")
 

@@ -10,12 +10,12 @@ import pytest
 
 from plugins.gpt2.checkpoint.checkpoint import open_checkpoint
 from plugins.gpt2.language_model import LanguageModel
-from plugins.gpt2.model import compiler, device_plan
 from plugins.gpt2.model.constants import EMBEDDED_MODEL, OFFICIAL_CONFIGS
-from plugins.gpt2.model.device_names import DEVICES, canonical
-from plugins.gpt2.model.device_plan import DevicePlan, known_plan, plan_for
 from plugins.gpt2.model.gpt2 import GPT2, load
 from plugins.gpt2.model.memory_plan import memory_plan
+from plugins.gpt2.model.target import compiler, device_plan
+from plugins.gpt2.model.target.device_names import DEVICES, canonical
+from plugins.gpt2.model.target.device_plan import DevicePlan, known_plan, plan_for
 from plugins.gpt2.service.model_catalog import ModelCatalog
 from plugins.gpt2.service.model_source import CheckpointSource
 from plugins.gpt2.settings import GPT2Settings

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 import tiktoken
 
-from plugins.gpt2.checkpoint.added_tokens import AddedToken
-from plugins.gpt2.checkpoint.byte_alphabet import BYTE_ALPHABET
 from plugins.gpt2.checkpoint.model_names import MINI_FOLDER
-from plugins.gpt2.checkpoint.tokenizer import END_OF_TEXT, BPETokenizer
-from plugins.gpt2.checkpoint.tokenizer_files import load_tokenizer
+from plugins.gpt2.checkpoint.tokenizer.added_tokens import AddedToken
+from plugins.gpt2.checkpoint.tokenizer.bpe import END_OF_TEXT, BPETokenizer
+from plugins.gpt2.checkpoint.tokenizer.byte_alphabet import BYTE_ALPHABET
+from plugins.gpt2.checkpoint.tokenizer.tokenizer_files import load_tokenizer
 from tools.random_checkpoint import small_vocabulary
 
-OFFICIAL = Path(__file__).parents[5] / "shared/data"
+OFFICIAL = Path(__file__).parents[6] / "shared/data"
 TEXTS = (
     "",
     "Hello, world!",

@@ -1,0 +1,1 @@
+"""The words and their ids: byte-level BPE from the files that a checkpoint brings."""

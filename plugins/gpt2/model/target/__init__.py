@@ -1,0 +1,1 @@
+"""What a model is made for: which device, which weights, and which compiler makes its kernels."""
