@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,23 @@ compiler.use()  # tinygrad reads it once, at its import; test modules are import
 def pytest_xdist_auto_num_workers() -> int:
     """Four at least: half of the time goes by in waiting for sockets and processes, not for a core."""
     return max(4, os.cpu_count() or 1)
+
+
+SLOW = (
+    *("bench", "end_to_end", "fuzz", "test_packaging.py", "townhall_bot/store/test_kill.py"),
+    *("townhall_bot/test_testing_page.py", "townhall_bot/plugins", "townhall_bot/discordpy/test_retries.py"),
+    *("townhall_bot/cli/test_new_plugin.py", "plugins/gpt2/cli", "plugins/gpt2/model", "plugins/gpt2/checkpoint"),
+    "plugins/gpt2/engine/test_guesses.py",
+)
+"""Tests of whole programs, real models, a browser or a fuzzer: nine in ten seconds are theirs."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the slow ones, so that ``-m "not slow"`` is a selection for the time between two keystrokes."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here) and item.path.relative_to(here).as_posix().startswith(SLOW):
+            item.add_marker("slow")
 
 
 @pytest.fixture(autouse=True)
