@@ -18,6 +18,7 @@ from tests.plugins.gpt2.checkpoint.small_hub import CONFIG, REPO, SmallHub
 from tests.plugins.gpt2.fake_source import FakeSource, Start, settings
 from tools.random_checkpoint import write_checkpoint
 from townhall_bot.loopback import LoopbackDiscord, ManualClock, point_discord_at
+from townhall_bot.replies import LiveReply
 from townhall_bot.testkit import RATE_SCALE, undescribed
 
 
@@ -74,6 +75,13 @@ def small_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Small
         monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 16384)
         yield server
         huggingface_hub.close_session()
+
+
+@pytest.fixture
+def lively(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let edits of growing texts follow each other at once, where they would keep to the pace that Discord accepts."""
+    usual = LiveReply.__init__.__kwdefaults__
+    monkeypatch.setattr(LiveReply.__init__, "__kwdefaults__", {**(usual or {}), "interval": 0.01})
 
 
 @pytest.fixture

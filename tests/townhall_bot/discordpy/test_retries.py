@@ -240,6 +240,9 @@ async def test_in_a_storm_every_text_arrives_whole(
     """Twenty members at once, a gateway in trouble every few milliseconds; the soak does this for minutes."""
     monkeypatch.setattr(retries, "PAUSES", (0.0, 0.01, 0.02, 0.04))
     monkeypatch.setattr(retries, "FIRST_ANSWER_PAUSES", (0.0, 0.01, 0.02, 0.04, 0.08, 0.16))
+    # discord.py waits longer, up to minutes by chance, the more often it has lost the connection.
+    monkeypatch.setattr("discord.client.ExponentialBackoff.delay", lambda backoff: 0.01)
+    monkeypatch.setattr("townhall_bot.bot.IDENTIFY_SECONDS", 0.0)  # the storm may break the first session too
     text = " ".join(f"word{number}" for number in range(600))
 
     class Writer(Plugin):
