@@ -67,7 +67,8 @@ async def test_time_in_the_queue_counts_towards_the_deadline(
     first = Asker(service, request("first", count=1, user=1))
     late = Asker(service, request("late", user=2))
     await late.until(lambda: late.places)
-    clock.added = 499.9  # of 500 seconds
+    await first.until(lambda: first.started)
+    clock.added = 500  # all the time that the late one has
     steps.release()  # the first gets its token, and the engine takes up the other
     await late.done()
     assert first.finished is not None
