@@ -197,7 +197,7 @@ async def starting(
             token = SecretStr(server.token)
             core = load_settings(Settings, env_file=None).model_copy(update={"token": token, "data_dir": folder})
             store = Store.open(database_in(folder))
-            bot = Townhall(core, store, list(plugins), env_file=None, guild_ready_timeout=0.05)
+            bot = Townhall(core, store, list(plugins), env_file=None, guild_ready_timeout=0.02)
             await stack.enter_async_context(running(bot, server.token, within_s=START_SECONDS))
             return RunningTownhall(bot)
 

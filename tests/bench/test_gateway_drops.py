@@ -57,7 +57,7 @@ async def test_a_text_is_delivered_when_it_ended_once_and_whole(
 
 async def test_three_losses_with_the_real_bot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(gateway_drops.SETTINGS, "TOWNHALL_GPT2_TEMPERATURE", "0")
-    figures = await gateway_drops.measure(3, 400, tmp_path / "bot.log")
+    figures = await gateway_drops.measure(3, 120, tmp_path / "bot.log")
     assert figures["gateway"] == {"identified": 1, "resumed": 3}
     assert figures["texts"] == figures["delivered"] > 0
     assert figures["faults"] == []

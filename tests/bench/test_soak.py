@@ -72,9 +72,9 @@ async def test_who_is_never_answered_was_told_by_discord(
 
 
 async def test_a_few_seconds_of_storm_with_the_real_bot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(soak, "PAUSE_S", 0.3)
+    monkeypatch.setattr(soak, "PAUSE_S", 0.2)
     monkeypatch.setitem(soak.SETTINGS, "TOWNHALL_GPT2_TEMPERATURE", "0")
-    result = await soak.soak(3, 0.05, "storm", 1, tmp_path / "bot.log")
+    result = await soak.soak(3, 0.03, "storm", 1, tmp_path / "bot.log")
     assert sum(result["commands"].values()) > 3
     assert (result["lost_final_answers"], result["unanswered"], result["bot_exit_status"]) == (0, 0, 0)
     assert sum(result["ends"].values()) == sum(result["commands"].values())

@@ -238,7 +238,7 @@ async def test_a_signal_stops_the_bot_cleanly(
     number: signal.Signals, discord_server: LoopbackDiscord, tmp_path: Path
 ) -> None:
     store = Store.open(tmp_path / "townhall.db")
-    bot = Townhall(Settings(data_dir=tmp_path), store, [PingPlugin], guild_ready_timeout=0.05)
+    bot = Townhall(Settings(data_dir=tmp_path), store, [PingPlugin], guild_ready_timeout=0.02)
     running = asyncio.create_task(serve_until_stopped(bot, discord_server.token))
     await bot.started.wait()
     os.kill(os.getpid(), number)

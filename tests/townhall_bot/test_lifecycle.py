@@ -30,7 +30,7 @@ class Slow(Plugin):
 
 
 def bot_with(plugin: type[Plugin], folder: Path) -> Townhall:
-    return Townhall(Settings(data_dir=folder), Store.open(folder / "townhall.db"), [plugin], guild_ready_timeout=0.05)
+    return Townhall(Settings(data_dir=folder), Store.open(folder / "townhall.db"), [plugin], guild_ready_timeout=0.02)
 
 
 async def test_it_answers_within_the_block_and_is_gone_after_an_error_in_it(

@@ -85,6 +85,13 @@ def small_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Small
 
 
 @pytest.fixture
+def lively(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let edits of growing texts follow each other at once, where they would keep to the pace that Discord accepts."""
+    usual = LiveReply.__init__.__kwdefaults__
+    monkeypatch.setattr(LiveReply.__init__, "__kwdefaults__", {**(usual or {}), "interval": 0.01})
+
+
+@pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spare the second and more that ``huggingface_hub`` waits before it tries again."""
     monkeypatch.setattr(time, "sleep", lambda seconds: None)

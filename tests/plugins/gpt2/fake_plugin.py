@@ -11,6 +11,7 @@ from plugins.gpt2.protocol import TextGenerator
 from plugins.gpt2.service.model_catalog import ModelCatalog
 from plugins.gpt2.service.service import GPT2Service
 from plugins.gpt2.settings import GPT2Settings
+from tests.plugins.gpt2.fake_model import greedy_text
 from tests.plugins.gpt2.fake_source import FakeSource, Gate
 from townhall_bot.loopback import Message, Person, Turn
 from townhall_bot.replies import Refusal
@@ -72,6 +73,7 @@ async def half_written(
 async def interrupted(start_townhall: StartTownhall, person: Person) -> Turn:
     """Return a text of which six tokens were written when the bot was killed; the bot runs again."""
     townhall, turn, gate = await half_written(start_townhall, person)
+    await turn.until(lambda turn: greedy_text("Hello", 6) in turn.text)
     before = turn.message.content, list(turn.message.components)
     stopping = asyncio.create_task(townhall.stop())
     await turn.until(lambda turn: "stopping" in turn.text)

@@ -91,6 +91,7 @@ async def test_everything_there_is_to_say_of_a_text_fits_below_it(
     assert timing.endswith(f"Startwert 9007199254740991 · {name} auf FAKE, fp32")
 
 
+@pytest.mark.usefixtures("lively")
 async def test_a_members_text_fails_in_the_middle_and_the_bot_stops_during_the_next(
     start_townhall: StartTownhall, ada: Person, in_german: None
 ) -> None:

@@ -23,6 +23,7 @@ async def test_the_text_goes_on_behind_the_prompt(start_townhall: StartTownhall,
     assert not turn.message.ephemeral
 
 
+@pytest.mark.usefixtures("lively")
 async def test_the_answer_is_acknowledged_at_once_and_grows_by_edits(
     start_townhall: StartTownhall, ada: Person, ben: Person
 ) -> None:
@@ -95,6 +96,7 @@ async def test_ranges_follow_the_hosts_settings(start_townhall: StartTownhall, a
     assert turn.text == f"**Hello**{greedy_text('Hello', 4)}"
 
 
+@pytest.mark.usefixtures("lively")
 async def test_one_member_too_many_requests_is_told_so_and_why(
     start_townhall: StartTownhall, ada: Person, ben: Person
 ) -> None:
@@ -179,6 +181,7 @@ async def test_a_default_model_that_cannot_be_loaded_is_explained(start_townhall
     assert turn.text == "bad could not be opened: bad: config.json is not there. Copy it again."
 
 
+@pytest.mark.usefixtures("lively")
 async def test_stopping_the_bot_leaves_nobody_with_a_thinking_message(
     start_townhall: StartTownhall, ada: Person, ben: Person
 ) -> None:

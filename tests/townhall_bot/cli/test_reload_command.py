@@ -82,7 +82,7 @@ async def serving(server: LoopbackDiscord, data: Path) -> AsyncIterator[tuple[To
     owl = importlib.import_module("owl_under_test.plugin").Owl
     with lock.held(data, 0):
         store = Store.open(data / "townhall.db")
-        bot = Townhall(Settings(data_dir=data), store, [owl, PingPlugin], guild_ready_timeout=0.05)
+        bot = Townhall(Settings(data_dir=data), store, [owl, PingPlugin], guild_ready_timeout=0.02)
         task = asyncio.create_task(serve_until_stopped(bot, server.token))
         try:
             await asyncio.wait_for(bot.started.wait(), 10)

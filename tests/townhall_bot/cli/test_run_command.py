@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from townhall_bot.bot import Townhall
 from townhall_bot.cli import main
+from townhall_bot.discordpy import retries
 from townhall_bot.discordpy.endpoints import pointed_at
 from townhall_bot.loopback import Change, LoopbackDiscord
 from townhall_bot.store import lock
@@ -42,6 +44,13 @@ def test_run_with_a_token_that_discord_refuses_says_so(
     assert "an old one" not in shown
 
 
+@pytest.fixture
+def no_other_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare the two seconds in which discord.py waits for one server more."""
+    usual = Townhall.__init__.__kwdefaults__
+    monkeypatch.setattr(Townhall.__init__, "__kwdefaults__", {**(usual or {}), "guild_ready_timeout": 0.02})
+
+
 def run_until_connected() -> int:
     """`townhall run`, told to stop as soon as it is connected; returns its exit status."""
 
@@ -58,6 +67,7 @@ def run_until_connected() -> int:
         logging.getLogger("townhall.bot").removeHandler(handler)
 
 
+@pytest.mark.usefixtures("no_other_servers")
 def test_run_serves_until_it_is_told_to_stop(
     server_beside: LoopbackDiscord, monkeypatch: pytest.MonkeyPatch, capsys: Output
 ) -> None:
@@ -84,6 +94,7 @@ def test_run_can_be_stopped_while_it_starts(
 
 def test_run_without_a_network_says_so(monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
     monkeypatch.setenv("TOWNHALL_TOKEN", "any")
+    monkeypatch.setattr(retries, "USUAL", retries.NO_RETRY)
     with pointed_at("http://127.0.0.1:9/api/v10"):
         assert main(["run"]) == 1
     assert "Discord cannot be reached" in capsys.readouterr().err
@@ -99,6 +110,7 @@ def test_run_says_who_holds_the_data_folder(elsewhere: Path, monkeypatch: pytest
     assert "TOWNHALL_DATA_DIR" in shown
 
 
+@pytest.mark.usefixtures("no_other_servers")
 def test_run_writes_json_lines_where_the_host_wants_them(
     server_beside: LoopbackDiscord, monkeypatch: pytest.MonkeyPatch, capsys: Output
 ) -> None:

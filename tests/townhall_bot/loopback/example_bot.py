@@ -48,7 +48,7 @@ class ExampleBot(discord.Client):
 
     def __init__(self, intents: discord.Intents | None = None, **options: Any) -> None:
         # discord.py waits two seconds for servers that come late; here they come at once.
-        super().__init__(intents=intents or INTENTS, guild_ready_timeout=0.05, **options)
+        super().__init__(intents=intents or INTENTS, guild_ready_timeout=0.02, **options)
         self.tree = app_commands.CommandTree(self)
         self.seen: asyncio.Queue[discord.Message] = asyncio.Queue()
         self.gate = asyncio.Event()

@@ -68,7 +68,7 @@ class Session:
         self.seq = 0
         self.sent: deque[tuple[int, str]] = deque(maxlen=REPLAY_LIMIT)
         self.queue: asyncio.Queue[str] | None = None
-        self._late: list[str] = []
+        """Of the connection; None while no client is there."""
 
     def sees(self, guild: Guild | None) -> bool:
         """Tell whether a server's events come to this shard; direct messages come to shard 0."""
@@ -76,30 +76,20 @@ class Session:
         return shard_id == ((guild.id >> 22) % count if guild is not None else 0)
 
     def dispatch(self, name: str, data: Payload) -> None:
-        """Send an event, or keep it for a resume."""
+        """Send an event as the weather lets it: at once, late, or twice."""
+        for delay in self._delays(name) if self.queue is not None else (0.0,):
+            if delay:
+                asyncio.get_running_loop().call_later(delay, self._send, name, data)
+            else:
+                self._send(name, data)
+
+    def _send(self, name: str, data: Payload) -> None:
+        # Numbered as it goes out: one that was overtaken and then lost with its connection is sent again to a resume.
         self.seq += 1
         text = json.dumps({"op": Opcode.DISPATCH, "t": name, "s": self.seq, "d": data}, ensure_ascii=False)
         self.sent.append((self.seq, text))
         self._note(text)
-        if self.queue is None:
-            return
-        for delay in self._delays(name):
-            if delay:
-                asyncio.get_running_loop().call_later(delay, self._send_late, text)
-            else:
-                self.queue.put_nowait(text)
-
-    def attach(self, queue: asyncio.Queue[str]) -> None:
-        """Send what comes, and what was held up while no client was there, into a connection's queue."""
-        self.queue = queue
-        for text in self._late:
-            queue.put_nowait(text)
-        self._late.clear()
-
-    def _send_late(self, text: str) -> None:
-        if self.queue is None:
-            self._late.append(text)
-        else:
+        if self.queue is not None:
             self.queue.put_nowait(text)
 
 
@@ -239,7 +229,7 @@ class Connection:
         for number, text in session.sent:
             if number > seq:
                 self.queue.put_nowait(text)
-        session.attach(self.queue)
+        session.queue = self.queue
         self.gateway.resumed += 1
         session.dispatch("RESUMED", {})
         self.gateway.world.publish(Change("bot_connected"))

@@ -41,6 +41,7 @@ async def test_numbers_change_by_options_and_hold_for_members(
     assert "At a time: 1 a member, 16 a server" in shown.text
 
 
+@pytest.mark.usefixtures("lively")
 async def test_a_servers_own_limit_is_told_when_it_is_reached(
     start_townhall: StartTownhall, admin: Person, ada: Person
 ) -> None:

@@ -158,6 +158,7 @@ async def test_buttons_work_after_a_restart(start_townhall: StartTownhall, ada: 
     await turn.until(lambda turn: message.deleted)
 
 
+@pytest.mark.usefixtures("lively")
 async def test_a_text_that_a_crash_interrupted_gets_its_buttons_from_stop(
     start_townhall: StartTownhall, ada: Person
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from tests.plugins.gpt2.fake_model import greedy_text
 from tests.plugins.gpt2.fake_plugin import answered, begin, finished, half_written, interrupted
 from tests.plugins.gpt2.fake_source import FakeSource
@@ -49,6 +51,7 @@ async def test_a_stop_that_comes_while_the_last_words_are_sent_changes_nothing(
     assert not any("restarted" in version for version in turn.message.versions)
 
 
+@pytest.mark.usefixtures("lively")
 async def test_after_a_moderators_stop_of_an_interrupted_text_its_buttons_are_still_the_askers(
     start_townhall: StartTownhall, ada: Person, admin: Person
 ) -> None:

@@ -41,6 +41,7 @@ async def test_stop_works_after_15_minutes(start_townhall: StartTownhall, clock:
     assert turn.text.endswith("-# Stopped.")
 
 
+@pytest.mark.usefixtures("lively")
 async def test_where_the_bot_may_not_write_in_the_channel_it_ends_cleanly(
     start_townhall: StartTownhall,
     discord_server: LoopbackDiscord,

@@ -14,6 +14,8 @@ from townhall_bot.loopback import Guild, Person, Turn
 from townhall_bot.replies import Refusal
 from townhall_bot.testkit import RunningTownhall, StartTownhall
 
+pytestmark = pytest.mark.usefixtures("lively")
+
 
 class SlowEngine:
     """A clock on which each step of the engine takes a second, and a way to hold the engine."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections import Counter
 
 import aiohttp
@@ -11,6 +13,7 @@ import pytest
 from tests.townhall_bot.loopback.example_bot import Connect, ExampleBot
 from townhall_bot.loopback import LoopbackDiscord, ManualClock, TownhallWorld
 from townhall_bot.loopback.faults.profiles import CALM, DRIZZLE, STORM, FaultProfile
+from townhall_bot.loopback.wire.connection import Session
 
 
 def drawn(profile: FaultProfile, seed: int) -> list[tuple[str, bool, bool] | None]:
@@ -85,6 +88,18 @@ async def test_what_was_held_up_while_the_connection_broke_comes_after_the_resum
     (late,) = await bot.messages(1)
     assert early.id > late.id
     assert server.gateway.identified == 1
+
+
+async def test_an_event_that_was_overtaken_and_lost_with_its_connection_is_not_lost_to_who_resumes() -> None:
+    delays = iter([(0.001,), (0.0,)])
+    session = Session(discord.Intents(guilds=True), (0, 1), lambda text: None, lambda name: next(delays))
+    session.queue = connection = asyncio.Queue[str]()
+    session.dispatch("MESSAGE_CREATE", {"id": "overtaken"})
+    session.dispatch("MESSAGE_CREATE", {"id": "in time"})
+    sent = [json.loads(await connection.get()) for _ in range(2)]
+    assert [event["d"]["id"] for event in sent] == ["in time", "overtaken"]
+    # A client resumes from the last number that it has seen: here from that of the one in time.
+    assert [json.loads(text)["d"]["id"] for number, text in session.sent if number > sent[0]["s"]] == ["overtaken"]
 
 
 async def test_a_connection_cut_without_a_word_is_resumed(

@@ -107,7 +107,7 @@ async def test_two_shards_of_one_client_serve_every_server_and_direct_messages(
         clock.advance(0.001)  # ids carry the time, and the shard follows from them
         homes.append(server.add_guild(f"Home {len(homes)}"))
         homes[-1].add_channel("room")
-    client = discord.AutoShardedClient(intents=INTENTS, guild_ready_timeout=0.05, shard_count=2)
+    client = discord.AutoShardedClient(intents=INTENTS, guild_ready_timeout=0.02, shard_count=2)
     client.before_identify_hook = _at_once  # type: ignore[method-assign] # discord.py waits 5 s between two shards
     heard: asyncio.Queue[discord.Interaction] = asyncio.Queue()
     tree = discord.app_commands.CommandTree(client)

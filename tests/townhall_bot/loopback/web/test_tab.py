@@ -144,7 +144,8 @@ async def test_nonsense_is_answered_and_the_tab_goes_on(text: str, open_wire: Op
     assert (await wire.next("message"))["message"]["content"] == "still here"
 
 
-async def test_a_silent_bot_is_overdue(open_wire: OpenWire, bot: ExampleBot) -> None:
+async def test_a_silent_bot_is_overdue(open_wire: OpenWire, bot: ExampleBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("townhall_bot.loopback.world.world.FIRST_ANSWER_SECONDS", 0.02)
     wire = await open_wire("?as=ada")
     await wire.send("use", channel=wire.general, path=["late"], values={})
     assert (await wire.next("overdue"))["nonce"] == "n"

@@ -146,7 +146,7 @@ async def test_each_shard_gets_its_own_servers(server: LoopbackDiscord, world: T
 
 
 async def test_an_autosharded_client_connects(server: LoopbackDiscord, world: TownhallWorld) -> None:
-    client = discord.AutoShardedClient(intents=discord.Intents(guilds=True), guild_ready_timeout=0.05)
+    client = discord.AutoShardedClient(intents=discord.Intents(guilds=True), guild_ready_timeout=0.02)
     async with running(client, server.token):
         assert [guild.name for guild in client.guilds] == ["Townhall"]
 
