@@ -38,7 +38,8 @@ def opened(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Opener]:
         request.getfixturevalue("steps_when_needed")
     with ExitStack() as closing:
 
-        def make(name: str, *, weights: Weights = "fp32", rows: int = 2, **more: Any) -> GPT2:
+        def make(name: str, *, weights: Weights = "fp32", rows: int | None = None, **more: Any) -> GPT2:
+            rows = rows or (1 if name == EMBEDDED_MODEL else 2)  # 1 as in `townhall gpt2`, whose kernels are compiled
             source = name if name == EMBEDDED_MODEL else str(tmp_path / name)
             if name != EMBEDDED_MODEL:
                 write_checkpoint(tmp_path / name, RECIPES[name].config, RECIPES[name].seed)
@@ -267,7 +268,7 @@ def test_the_memory_plan_covers_what_is_kept(opened: Opener) -> None:
     for weights in ("fp32", "int8"):
         model = opened(EMBEDDED_MODEL, weights=weights)
         with open_checkpoint(EMBEDDED_MODEL) as checkpoint:
-            plan = memory_plan(checkpoint.config, weights, rows=2)
+            plan = memory_plan(checkpoint.config, weights, rows=1)
         assert model.info.weight_bytes < plan < 4 * model.info.weight_bytes
 
 
