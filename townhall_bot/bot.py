@@ -64,6 +64,7 @@ class Townhall(discord.Client):
             max_messages=None,
             allowed_mentions=discord.AllowedMentions.none(),
             guild_ready_timeout=guild_ready_timeout,
+            max_ratelimit_timeout=retries.LONGEST_LIMIT_S,
         )
         retries.retry_requests(self)
         interactions.hear_once(self)

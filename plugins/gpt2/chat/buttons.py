@@ -16,6 +16,7 @@ from plugins.gpt2.chat.message_format import SMALL_PRINT, Shown
 from plugins.gpt2.chat.responder import Buttons, Responder
 from plugins.gpt2.messages import TEXTS, Message, message
 from plugins.gpt2.protocol import MAX_PROMPT_CHARS
+from townhall_bot.discordpy.answers import FAILURES
 from townhall_bot.replies import Refusal
 
 LOOKS = {
@@ -108,7 +109,7 @@ class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMP
             for page in await pages(interaction, self.number):
                 with contextlib.suppress(discord.NotFound):
                     await page.delete()
-        except discord.HTTPException:
+        except FAILURES:
             left = True
         await interaction.delete_original_response()  # (without the bot's own right to see the channel)
         if left:
@@ -128,7 +129,7 @@ class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMP
         if self.number not in (0, message.id):
             try:
                 message = await message.channel.fetch_message(self.number)
-            except discord.HTTPException as error:
+            except FAILURES as error:
                 raise Refusal(TEXTS.for_user(interaction)("refused.not_read")) from error
         shown = self.responder.prompt_cache.read(message)
         if not shown.whole:
@@ -140,9 +141,10 @@ class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMP
         assert interaction.message is not None  # a component has its message
         try:
             begin, *rest = [*await pages(interaction, self.number), interaction.message]
-        except discord.HTTPException as error:
+            file = await attached_text(begin)
+        except FAILURES as error:
             raise Refusal(TEXTS.for_user(interaction)("refused.not_read")) from error
-        if (file := await attached_text(begin)) is not None:
+        if file is not None:
             return Shown("", file)
         shown = self.responder.prompt_cache.read(begin)
         texts = [shown.whole, *(message_format.parse(page.content).whole for page in rest)]
@@ -190,7 +192,7 @@ def _view(buttons: list[AnswerButton]) -> discord.ui.View:
 async def pages(interaction: discord.Interaction[Any], first: int) -> list[discord.Message]:
     """Return the messages before the buttons' own that belong to the same text.
 
-    Raises ``discord.HTTPException`` where they cannot be read. A first one that was deleted has left none.
+    Raises one of ``FAILURES`` where they cannot be read. A first one that was deleted has left none.
     """
     message = interaction.message
     assert message is not None  # a component has its message
