@@ -91,7 +91,7 @@ def why_ended(error: Exception) -> tuple[str, int] | None:
     from townhall_bot.discordpy.bodies import one_line
 
     match error:
-        case discord.LoginFailure():
+        case discord.LoginFailure() | discord.HTTPException(status=401):
             return f"Discord does not accept TOWNHALL_TOKEN. {NEW_TOKEN}", USAGE
         case discord.PrivilegedIntentsRequired():
             return FINAL_CLOSES[4014], USAGE

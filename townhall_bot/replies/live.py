@@ -119,6 +119,7 @@ class LiveReply:
         failure = await self._deliver(self._final_edit, self._non_empty(first), None if rest else view, file)
         if failure is not None:
             return await self._lost(failure, 0, view)
+        self._message_id = None  # it is whole: pages that follow are messages of their own, by whatever way they come
         for number, page in enumerate(rest, 1):
             if self.gone:
                 break
@@ -259,11 +260,11 @@ class LiveReply:
             raise OSError("the channel is not known")
         files = [] if file is None else [_as_file(file)]
         if self._message_id is not None:
-            message_id, self._message_id = self._message_id, None  # pages that follow are messages of their own
+            message_id, self._message_id = self._message_id, None
             try:
                 unfinished = channel.get_partial_message(message_id)  # type: ignore[union-attr] # all but Context have it
                 await unfinished.edit(content=content, view=view, attachments=files)
-            except discord.HTTPException as error:
+            except FAILURES as error:
                 log.debug("request %s: its old answer cannot be edited: %s", self._interaction.id, error)
                 files = [] if file is None else [_as_file(file)]
             else:

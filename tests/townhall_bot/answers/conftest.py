@@ -1,0 +1,58 @@
+"""One bot for each file of cases: what each costs is then its own few milliseconds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import discord
+import pytest
+import pytest_asyncio
+
+from tests.townhall_bot.answers.stage import Stage, StagePlugin
+from townhall_bot import backoff, testkit
+from townhall_bot.replies import refusal
+
+RATE_SCALE = 0.0005
+"""One bot does in a second what takes bots of other tests a minute."""
+
+
+class WithoutPauses:
+    """``asyncio`` as discord.py sees it, which pauses a second and more after an error; short limits are waited out."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(asyncio, name)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds if seconds < 1 else 0)
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every attempt be made at once."""
+    monkeypatch.setattr(backoff, "uniform", lambda low, high: low)
+    monkeypatch.setattr(discord.http, "asyncio", WithoutPauses())
+    monkeypatch.setattr(refusal, "_WARNED", set())
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    """A bot with ``/act``, for all tests of a file."""
+    with pytest.MonkeyPatch.context() as patch:
+
+        def clean(settings: object) -> None:
+            patch.setenv("TOWNHALL_HEALTH_PORT", "0")
+
+        folder = tmp_path_factory.mktemp("stage")
+        async with testkit.local_discord(RATE_SCALE) as server, testkit.starting(server, folder, clean) as start:
+            ada = server.townhall().people["ada"]
+            yield Stage(server, await start(StagePlugin), ada)
+
+
+@pytest.fixture(autouse=True)
+def nothing_goes_wrong_afterwards(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Leave the next case no faults."""
+    yield
+    if "stage" in request.fixturenames:
+        request.getfixturevalue("stage").server.faults.clear()
