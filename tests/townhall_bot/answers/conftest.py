@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
 
-import discord
 import pytest
 import pytest_asyncio
 
-from tests.townhall_bot.answers.stage import Stage, StagePlugin
+from tests.townhall_bot.answers.stage import RATE_SCALE, Stage, StagePlugin, discord_py_does_not_pause
 from townhall_bot import backoff, testkit
 from townhall_bot.replies import refusal
-
-RATE_SCALE = 0.0005
-"""One bot does in a second what takes bots of other tests a minute."""
-
-
-class WithoutPauses:
-    """``asyncio`` as discord.py sees it, which pauses a second and more after an error; short limits are waited out."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(asyncio, name)
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds if seconds < 1 else 0)
 
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every attempt be made at once."""
     monkeypatch.setattr(backoff, "uniform", lambda low, high: low)
-    monkeypatch.setattr(discord.http, "asyncio", WithoutPauses())
+    discord_py_does_not_pause(monkeypatch)
     monkeypatch.setattr(refusal, "_WARNED", set())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,25 @@ Act = Callable[[discord.Interaction], Awaitable[None]]
 NO_ANSWER = "The application did not respond"
 LIBRARY_LIMITS = ("discord.http", "discord.webhook.async_")
 """discord.py warns of each rate limit by itself."""
+
+
+RATE_SCALE = 0.0005
+"""One bot does in a second what takes bots of other tests a minute."""
+
+
+class _WithoutPauses:
+    """``asyncio`` as discord.py sees it, which pauses a second and more after an error; short limits are waited out."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(asyncio, name)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds if seconds < 1 else 0)
+
+
+def discord_py_does_not_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let discord.py's own attempts be made at once, for the length of a test."""
+    monkeypatch.setattr(discord.http, "asyncio", _WithoutPauses())
 
 
 class StagePlugin(Plugin):
