@@ -17,7 +17,7 @@ from plugins.gpt2.chat.message_format import SMALL_PRINT, Shown
 from plugins.gpt2.chat.responder import Buttons, Responder
 from plugins.gpt2.messages import TEXTS, Message, message
 from plugins.gpt2.protocol import MAX_PROMPT_CHARS
-from townhall_bot.discordpy.answers import FAILURES, is_refused
+from townhall_bot.discordpy.answers import FAILURES, is_refused, reason
 from townhall_bot.replies import Refusal
 
 LOOKS = {
@@ -159,7 +159,8 @@ class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMP
 def _unread(interaction: discord.Interaction[Any], error: Exception) -> Refusal:
     """Return what to say where Discord does not give out the beginning of a text."""
     words = TEXTS.for_user(interaction)
-    return Refusal(words("refused.not_read" if is_refused(error) else "refused.not_read_now"))
+    for_good = is_refused(error) and reason(error) != "barred"
+    return Refusal(words("refused.not_read" if for_good else "refused.not_read_now"))
 
 
 def bound(responder: Responder) -> type[AnswerButton]:

@@ -43,7 +43,7 @@ def discord_py_does_not_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class StagePlugin(Plugin):
-    """Brings ``/act``, which does ``act``."""
+    """Brings ``/act``, which does ``act`` and suggests a word."""
 
     name = "stage"
     act: Act
@@ -52,8 +52,12 @@ class StagePlugin(Plugin):
         """Bring ``/act``."""
 
         @app_commands.command(name="act", description="Act.")
-        async def act(interaction: discord.Interaction) -> None:
+        async def act(interaction: discord.Interaction, word: str = "") -> None:
             await type(self).act(interaction)
+
+        @act.autocomplete("word")
+        async def words(interaction: discord.Interaction, current: str) -> list[app_commands.Choice[str]]:
+            return [app_commands.Choice(name="a word", value="a word")]
 
         return (act,)
 

@@ -10,6 +10,7 @@ from townhall_bot.plugins.command_sync import CommandSync
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+ASKING = ("GET", "/applications/{application_id}/commands")
 ROUTE = ("PUT", "/applications/{application_id}/commands")
 
 
@@ -34,3 +35,17 @@ async def test_registering_commands(case: Case, stage: Stage, caplog: pytest.Log
     if not by_plugin:
         check_log(case, worth_reading(caplog))
         assert not case.row.always or (asked >= MANY) == case.row.again
+
+
+@pytest.mark.parametrize("case", cases("Asking which commands there are"), ids=str)
+async def test_asking_which_commands_there_are(case: Case, stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    bot = stage.townhall.bot
+    sync, plugins = CommandSync(bot.tree, bot.store, None, always=False), list(bot.plugins.values())
+    await sync.run(plugins)
+    before, requests = names(stage), len(stage.server.requests)
+    case.answer.befall(stage.server, *ASKING, always=case.row.always)
+    await sync.run(plugins)
+    assert names(stage) == before
+    check_log(case, worth_reading(caplog))
+    asked = sum((request.method, request.route) == ASKING for request in stage.server.requests[requests:])
+    assert (asked >= (MANY if case.row.always else 2)) == case.row.again
