@@ -132,7 +132,7 @@ async def _tell(interaction: discord.Interaction[Any], message: str) -> None:
     if interaction.response.type is discord.InteractionResponseType.deferred_channel_message:
         try:
             await interaction.edit_original_response(content=message, view=None)
-        except discord.HTTPException as error:
+        except FAILURES as error:
             if answers.is_expired(error) or answers.is_ban(error):
                 raise
             log.debug("request %s: its answer cannot be edited: %s", interaction.id, error)

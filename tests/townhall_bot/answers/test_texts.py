@@ -53,6 +53,16 @@ async def test_the_end_of_a_text(case: Case, stage: Stage, caplog: pytest.LogCap
         assert played.buttons() == ["Again"]
 
 
+@pytest.mark.parametrize("case", cases("Another edit of a command"), ids=str)
+async def test_another_edit_of_a_command(case: Case, stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    async def act(interaction: discord.Interaction) -> None:
+        await interaction.response.defer(thinking=True)
+        case.answer.befall(stage.server, *EDIT, always=case.row.always)
+        await interaction.edit_original_response(content="the text")
+
+    check(case, await stage.play(case, act, *EDIT, caplog))
+
+
 @pytest.mark.parametrize("case", cases("A further page"), ids=str)
 async def test_a_further_page(case: Case, stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     async def act(interaction: discord.Interaction) -> None:

@@ -25,6 +25,7 @@ DOCUMENTED = {
     "A first answer": BY_TOKEN | UPLOAD | {10062, 40060, 40004, 40006, 130000},
     "Suggestions while somebody types": BODY | TOKEN | {10062, 40060, 40005, 130000},
     "The end of a text": BY_TOKEN | UPLOAD | {50005, 20022, 30046, 40062, 130000},
+    "Another edit of a command": BY_TOKEN | UPLOAD | {50005, 20022, 30046, 40062, 130000},
     "A further page": BY_TOKEN | {20016, 20028, 20029, 40094, 130000},
     "An edit by the bot's own right": MESSAGE | {50035, 50005, 20022, 30046},
     "A message by the bot's own right": BODY
