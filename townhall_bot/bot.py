@@ -11,7 +11,7 @@ from typing import Any
 
 import discord
 
-from townhall_bot.discordpy import components, gateway, interactions, retries
+from townhall_bot.discordpy import components, gateway, interactions, retries, tracebacks
 from townhall_bot.i18n.core_texts import TEXTS
 from townhall_bot.ops.metrics import Metrics
 from townhall_bot.ops.session_limit import SessionPace
@@ -29,6 +29,7 @@ from townhall_bot.store import Store, StoreError
 log = logging.getLogger("townhall.bot")
 
 gateway.expect_no_voice()
+tracebacks.shorten()
 
 WATCH_SECONDS = 60.0
 """How often the bot asks its plugins how they are, and forgets records that are too old."""
@@ -64,6 +65,7 @@ class Townhall(discord.Client):
             max_messages=None,
             allowed_mentions=discord.AllowedMentions.none(),
             guild_ready_timeout=guild_ready_timeout,
+            max_ratelimit_timeout=retries.LONGEST_LIMIT_S,
         )
         retries.retry_requests(self)
         interactions.hear_once(self)

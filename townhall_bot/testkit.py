@@ -103,9 +103,9 @@ def undescribed(server: LoopbackDiscord) -> list[str]:
 
 
 @asynccontextmanager
-async def local_discord() -> AsyncGenerator[LoopbackDiscord]:
+async def local_discord(rate_scale: float = RATE_SCALE) -> AsyncGenerator[LoopbackDiscord]:
     """Yield what :func:`discord_server` gives."""
-    async with LoopbackDiscord(rate_scale=RATE_SCALE) as server:
+    async with LoopbackDiscord(rate_scale=rate_scale) as server:
         with point_discord_at(server):
             yield server
         faults = undescribed(server)

@@ -87,10 +87,11 @@ def why_ended(error: Exception) -> tuple[str, int] | None:
     import aiohttp
     import discord
 
+    from townhall_bot.discordpy.answers import PutOff
     from townhall_bot.discordpy.bodies import one_line
 
     match error:
-        case discord.LoginFailure():
+        case discord.LoginFailure() | discord.HTTPException(status=401):
             return f"Discord does not accept TOWNHALL_TOKEN. {NEW_TOKEN}", USAGE
         case discord.PrivilegedIntentsRequired():
             return FINAL_CLOSES[4014], USAGE
@@ -98,6 +99,8 @@ def why_ended(error: Exception) -> tuple[str, int] | None:
             return FINAL_CLOSES[code], USAGE
         case discord.ConnectionClosed(code=code):
             return f"Discord closed the connection with code {code} and wants no other try. Start again later.", FAILED
+        case PutOff(retry_after=pause):
+            return f"Discord wants a pause of {pause:.0f} s before it lets this bot in again. Start it later.", FAILED
         case discord.HTTPException(status=429):
             return (
                 "Discord has shut out this machine's address for a while: too many requests came from it (status 429). "

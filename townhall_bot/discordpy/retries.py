@@ -26,7 +26,8 @@ from discord.http import Route
 from discord.webhook.async_ import AsyncWebhookAdapter, async_context
 
 from townhall_bot.backoff import Backoff
-from townhall_bot.discordpy import bodies
+from townhall_bot.discordpy import answers, bodies
+from townhall_bot.discordpy.answers import TOO_MANY_REQUESTS, Code, PutOff
 
 log = logging.getLogger("townhall.bot")
 
@@ -38,15 +39,15 @@ LASTING = Backoff(first=0.5, longest=10.0, attempts=9)
 NO_RETRY = Backoff(first=0.0, longest=0.0, attempts=1)
 """For what a newer state replaces in a second."""
 
-ALREADY_ANSWERED = 40060
-UNKNOWN_MESSAGE = 10008
-TOO_MANY_REQUESTS = 429
+LONGEST_LIMIT_S = 30.0
+"""A rate limit that lasts longer is not sat out: who waits is told."""
 REMEMBERED = 1000
 MESSAGES, DIRECT = "/channels/{channel_id}/messages", "/users/@me/channels"
 REPEATED_BY_DISCORD_PY = (500, 502, 504, 524)
 
 _chosen: ContextVar[Backoff | None] = ContextVar("retries", default=None)
-_FAILURES = (aiohttp.ClientError, OSError, TimeoutError, discord.DiscordServerError)
+_CUT = (aiohttp.ClientError, OSError, TimeoutError)
+_FAILURES = (*_CUT, discord.DiscordServerError)
 
 
 @contextlib.contextmanager
@@ -77,6 +78,8 @@ def retry_requests(client: discord.Client) -> None:
                 if _gone(route, error):
                     return None
                 raise
+            except discord.RateLimited as error:
+                raise PutOff(error.retry_after) from error
 
         repeatable = route.method != "POST" or route.path in (MESSAGES, DIRECT)
         chosen = (_chosen.get() or USUAL) if repeatable else NO_RETRY
@@ -119,7 +122,7 @@ class RetryingAdapter(AsyncWebhookAdapter):
                 raise
             except discord.HTTPException as error:
                 bodies.cut(error)
-                if unclear and first_answer and error.code == ALREADY_ANSWERED:
+                if unclear and first_answer and error.code == Code.ALREADY_ANSWERED:
                     return await self._answered(route, session)
                 if _gone(route, error):
                     return None
@@ -150,7 +153,7 @@ class RetryingAdapter(AsyncWebhookAdapter):
 
 
 class _AtOnce:
-    """A session that raises a server's error at once, where discord.py would sleep a second or more before the next."""
+    """A session that raises at once where discord.py would sleep: a server's errors, and limits that last."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
@@ -160,7 +163,20 @@ class _AtOnce:
         async with self._session.request(method, url, **options) as response:
             if response.status >= 500:
                 raise discord.DiscordServerError(response, await response.text())
+            if response.status == TOO_MANY_REQUESTS:
+                await _check_limit(response)
             yield response
+
+
+async def _check_limit(response: aiohttp.ClientResponse) -> None:
+    """Raise what discord.py would not: it sits out any limit, and takes a web page that came by a proxy for one."""
+    try:
+        told = await response.json(content_type=None)
+        pause, code = float(told["retry_after"]), int(told.get("code") or 0)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise discord.HTTPException(response, await response.text()) from None
+    if pause > LONGEST_LIMIT_S:
+        raise PutOff(pause, code)
 
 
 async def _repeat(
@@ -178,6 +194,8 @@ async def _repeat(
                 bodies.cut(error)
             pause = next(pauses, None) if again(error) else None
             if pause is None:
+                if isinstance(error, _CUT) and not isinstance(error, answers.Unreachable | bodies.NotDiscord):
+                    raise answers.Unreachable(str(error) or type(error).__name__) from error
                 raise
             log.debug("a request failed, again in %.2f s: %s", pause, error)
         for file in files or ():
@@ -190,7 +208,7 @@ def _may_pass(error: Exception) -> bool:
 
     A rate limit is waited out by discord.py, as long as Discord says, five times: enough but for what must not be lost.
     """
-    limited = isinstance(error, discord.HTTPException) and error.status == TOO_MANY_REQUESTS
+    limited = answers.is_limit(error) and not isinstance(error, PutOff)
     return isinstance(error, _FAILURES) or (limited and _chosen.get() is LASTING)
 
 
@@ -203,4 +221,4 @@ def _gone(route: Route, error: discord.HTTPException) -> bool:
 
     Even aiohttp makes a DELETE again by itself where the connection broke.
     """
-    return route.method == "DELETE" and error.code == UNKNOWN_MESSAGE
+    return route.method == "DELETE" and error.code == Code.UNKNOWN_MESSAGE

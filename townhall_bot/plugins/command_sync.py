@@ -8,11 +8,11 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-import aiohttp
 import discord
 from discord import app_commands
 
 from townhall_bot.discordpy import registration
+from townhall_bot.discordpy.answers import FAILURES, Code, code_of
 from townhall_bot.discordpy.registration import Payload
 from townhall_bot.plugins.host import LoadedPlugin, PluginError
 from townhall_bot.store import Store
@@ -22,6 +22,8 @@ log = logging.getLogger("townhall.commands")
 
 KEY = "commands/"
 EVERYWHERE = "everywhere"
+LATER = frozenset({Code.COMMANDS_OF_A_DAY})
+"""What Discord refuses today with the status of a mistake. Nobody's commands are to blame."""
 
 
 class CommandSync:
@@ -59,8 +61,9 @@ class CommandSync:
         except discord.Forbidden as error:
             cure = "Invite the bot with the scope applications.commands, and check TOWNHALL_GUILD."
             log.error("Discord does not let this bot register commands (%s): %s. %s", self._place, error, cure)
-        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-            log.error("the commands could not be registered (%s): %s", self._place, error)
+        except FAILURES as error:
+            later = " Those that Discord has stay; the next start tries again." if code_of(error) in LATER else ""
+            log.error("the commands could not be registered (%s): %s.%s", self._place, str(error).rstrip("."), later)
 
     async def _unchanged(self, note: Json, payload: Payload) -> bool:
         """Tell whether the same was sent before, and Discord still has what it made of that."""
@@ -95,7 +98,7 @@ class CommandSync:
         try:
             return payload, await self._put(self._place, payload)
         except discord.HTTPException as error:
-            if error.status != 400:
+            if error.status != 400 or error.code in LATER:
                 raise
         accepted: Payload = []
         for loaded in plugins:
@@ -104,7 +107,7 @@ class CommandSync:
                 await self._put(self._place, accepted + mine)
                 accepted += mine
             except discord.HTTPException as error:
-                if error.status != 400:
+                if error.status != 400 or error.code in LATER:
                     raise
                 loaded.fail("registration", PluginError(f"Discord refuses its commands: {error}"))
         # The last attempt may have been a refused one, and there may be no plugin left to send for.

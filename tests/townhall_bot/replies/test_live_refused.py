@@ -53,7 +53,7 @@ async def test_a_final_text_that_is_refused_for_good_leaves_what_stood_with_butt
 
     turn = await perform(act)
     shown = the_answer(discord_server)
-    assert shown.content.startswith("My fellow\n-# Discord did not take this text: ")
+    assert shown.content.startswith("My fellow\n-# Discord did not take this: ")
     assert "writing" not in shown.content
     assert why in shown.content
     assert labels(shown) == ["Again"]
@@ -74,7 +74,7 @@ async def test_where_nothing_stood_yet_the_reason_takes_its_place(
 
     await perform(act)
     shown = the_answer(discord_server)
-    assert shown.content.startswith("-# Discord did not take this text")
+    assert shown.content.startswith("-# Discord did not take this")
     assert labels(shown) == ["Again"]
 
 
