@@ -15,7 +15,7 @@ from discord import app_commands
 from townhall_bot.discordpy import registration
 from townhall_bot.discordpy.registration import Payload
 from townhall_bot.plugins.host import LoadedPlugin, PluginError
-from townhall_bot.store import Store
+from townhall_bot.store import Store, StoreError
 from townhall_bot.store.guild_settings import Json
 
 log = logging.getLogger("townhall.commands")
@@ -61,6 +61,8 @@ class CommandSync:
             log.error("Discord does not let this bot register commands (%s): %s. %s", self._place, error, cure)
         except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
             log.error("the commands could not be registered (%s): %s", self._place, error)
+        except StoreError as error:
+            log.error("which commands are registered could not be looked up or noted (%s): %s", self._place, error)
 
     async def _unchanged(self, note: Json, payload: Payload) -> bool:
         """Tell whether the same was sent before, and Discord still has what it made of that."""

@@ -13,6 +13,7 @@ from discord import app_commands
 from townhall_bot.i18n import Words
 from townhall_bot.i18n.core_texts import TEXTS
 from townhall_bot.replies.paging import split
+from townhall_bot.store import StoreError
 
 log = logging.getLogger("townhall.replies")
 
@@ -61,6 +62,8 @@ async def explain(interaction: discord.Interaction[Any], error: BaseException) -
         command = interaction.command.qualified_name if interaction.command else "a component"
         log.error("request %s failed in %s", interaction.id, command, exc_info=cause)
         message = words("refusal.surprise", request=interaction.id)
+    elif isinstance(cause, StoreError):  # paths are for the host alone
+        log.error("request %s could not be carried out: %s", interaction.id, cause)
     try:
         await _tell(interaction, message)
     except (discord.HTTPException, aiohttp.ClientError, OSError) as failure:
@@ -99,6 +102,8 @@ def told(cause: BaseException, words: Words | None = None) -> str | None:
             return words("refusal.unusable", value=cause.value)
         case app_commands.CheckFailure():
             return words("refusal.not_here")
+        case StoreError():
+            return words(f"refusal.store.{cause.kind}")
     return None
 
 
