@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import re
 import time
@@ -20,7 +19,7 @@ from townhall_bot.loopback.faults.faults import Faults
 from townhall_bot.loopback.rest.routing import Call, Route, Upload, major_parameters
 from townhall_bot.loopback.wire.openapi import RequestChecker
 from townhall_bot.loopback.wire.rate_limits import RateLimiter, Verdict
-from townhall_bot.loopback.world import errors
+from townhall_bot.loopback.world import errors, json_text
 from townhall_bot.loopback.world.errors import DiscordError
 from townhall_bot.loopback.world.world import World
 
@@ -173,8 +172,8 @@ async def _read(request: web.Request) -> Body:
 
 def _parse(text: str) -> Any:
     try:
-        return json.loads(text)
-    except json.JSONDecodeError:
+        return json_text.read(text)
+    except ValueError:
         raise errors.invalid_json() from None
 
 
@@ -190,7 +189,7 @@ def _too_many(verdict: Verdict) -> web.Response:
 def _json(body: Any, status: int, headers: dict[str, str]) -> web.Response:
     # discord.py parses bodies only where the content type has no charset; without Via a 429 means a ban to it.
     return web.Response(
-        body=json.dumps(body, ensure_ascii=False).encode(),
+        body=json_text.write(body).encode(),
         status=status,
         headers={"Via": "1.1 loopback", **headers},
         content_type="application/json",
