@@ -234,7 +234,7 @@ async def test_leaving_the_server_shuts_the_tab(server: LoopbackDiscord, world: 
 async def test_what_cannot_be_sent_on_is_refused_and_page_and_bot_work_on(
     open_wire: OpenWire, bot: ExampleBot, fields: str
 ) -> None:
-    wire = await open_wire()
+    wire = await open_wire("?as=ada")
     await wire.send_raw(f'{{"channel": "{wire.general}", {fields}}}')
     assert "reload" in (await wire.next("refused"))["text"]
     await wire.send("use", channel=wire.general, path=["echo"], values={"text": "still here"})
