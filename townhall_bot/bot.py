@@ -127,7 +127,8 @@ class Townhall(discord.Client):
     def command_settled(self, interaction: discord.Interaction[Townhall], error: Exception | None) -> None:
         """Count a command that came to an end (done, refused or failed), and tell who listens."""
         command = interaction.command
-        outcome = "done" if error is None else "failed" if told(error) is None else "refused"
+        failed = isinstance(error, StoreError) or (error is not None and told(error) is None)
+        outcome = "done" if error is None else "failed" if failed else "refused"
         self.metrics.settled(command.qualified_name if command else "unknown", interaction.id, outcome)
         self.dispatch("townhall_settled", interaction, error)
 
@@ -174,6 +175,7 @@ class Townhall(discord.Client):
     async def _keep_watch(self) -> None:
         while True:
             try:
+                await self.store.try_again()
                 for loaded in list(self.plugins.values()):
                     if loaded.running:
                         await self.plugins.look_after(loaded)
