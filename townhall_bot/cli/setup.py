@@ -47,7 +47,7 @@ def _ask_and_keep(path: Path) -> int:
             tell("Discord does not accept this token. Copy it again, or reset it there.")
             continue
         except Unreachable as error:
-            tell(f"Discord cannot be reached: {error}. Nothing was written; try again later.")
+            tell(f"Discord cannot be reached: {error} Nothing was written.")
             return FAILED
         return keep(path, token, account)
     tell("No token was accepted; nothing was written.")
