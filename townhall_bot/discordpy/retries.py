@@ -28,6 +28,7 @@ from discord.webhook.async_ import AsyncWebhookAdapter, async_context
 from townhall_bot.backoff import Backoff
 from townhall_bot.discordpy import answers, bodies
 from townhall_bot.discordpy.answers import TOO_MANY_REQUESTS, Code, PutOff
+from townhall_bot.redaction import redacted
 
 log = logging.getLogger("townhall.bot")
 
@@ -195,9 +196,9 @@ async def _repeat(
             pause = next(pauses, None) if again(error) else None
             if pause is None:
                 if isinstance(error, _CUT) and not isinstance(error, answers.Unreachable | bodies.NotDiscord):
-                    raise answers.Unreachable(str(error) or type(error).__name__) from error
+                    raise answers.Unreachable(redacted(error) or type(error).__name__) from error
                 raise
-            log.debug("a request failed, again in %.2f s: %s", pause, error)
+            log.debug("a request failed, again in %.2f s: %s", pause, redacted(error))
         for file in files or ():
             file.reset()
         await asyncio.sleep(pause)
