@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import discord
 
-from townhall_bot.discordpy import components, gateway, interactions, retries, tracebacks
+from townhall_bot import proxies
+from townhall_bot.discordpy import components, gateway, interactions, proxy, retries, tracebacks
 from townhall_bot.i18n.core_texts import TEXTS
 from townhall_bot.ops.metrics import Metrics
 from townhall_bot.ops.session_limit import SessionPace
@@ -87,6 +89,11 @@ class Townhall(discord.Client):
         self._watching: tuple[asyncio.Task[None], ...] = ()
         self._stopping: asyncio.Task[None] | None = None
 
+    async def login(self, token: str) -> None:
+        """Log in, through the proxy where there is one; raises SettingsError where that cannot be used."""
+        proxy.use(self, proxies.proxy_for, _tell_of_proxy)
+        await super().login(token)
+
     async def setup_hook(self) -> None:
         """Bring up the plugins and register their commands; called by :meth:`login`, before the gateway."""
         retries.retry_answers(self)
@@ -127,7 +134,8 @@ class Townhall(discord.Client):
     def command_settled(self, interaction: discord.Interaction[Townhall], error: Exception | None) -> None:
         """Count a command that came to an end (done, refused or failed), and tell who listens."""
         command = interaction.command
-        outcome = "done" if error is None else "failed" if told(error) is None else "refused"
+        failed = isinstance(error, StoreError) or (error is not None and told(error) is None)
+        outcome = "done" if error is None else "failed" if failed else "refused"
         self.metrics.settled(command.qualified_name if command else "unknown", interaction.id, outcome)
         self.dispatch("townhall_settled", interaction, error)
 
@@ -174,6 +182,7 @@ class Townhall(discord.Client):
     async def _keep_watch(self) -> None:
         while True:
             try:
+                await self.store.try_again()
                 for loaded in list(self.plugins.values()):
                     if loaded.running:
                         await self.plugins.look_after(loaded)
@@ -191,6 +200,11 @@ class Townhall(discord.Client):
         await self.plugins.stop()
         await super().close()
         await self.store.close()
+
+
+def _tell_of_proxy(error: aiohttp.ClientError, gateway_address: str) -> None:
+    if (found := proxies.problem(error, gateway_address)) is not None:
+        log.warning("the gateway cannot be reached: %s", found)
 
 
 async def _explain_gone(interaction: discord.Interaction[Any]) -> None:

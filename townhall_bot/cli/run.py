@@ -87,9 +87,12 @@ def why_ended(error: Exception) -> tuple[str, int] | None:
     import aiohttp
     import discord
 
+    from townhall_bot import proxies
     from townhall_bot.discordpy.answers import PutOff
     from townhall_bot.discordpy.bodies import one_line
 
+    if (found := proxies.problem(error)) is not None:
+        return f"Discord cannot be reached: {found}", FAILED
     match error:
         case discord.LoginFailure() | discord.HTTPException(status=401):
             return f"Discord does not accept TOWNHALL_TOKEN. {NEW_TOKEN}", USAGE

@@ -69,16 +69,17 @@ class HealthPage:
         return web.json_response({"alive": True})
 
     async def _ready(self, request: web.Request) -> web.Response:
-        """Ready: started, connected to the gateway, and not about to stop."""
-        bot = self._bot
+        """Ready: started, connected to the gateway, able to keep what people change, and not about to stop."""
+        bot, failure = self._bot, self._bot.store.failure
         plugins = {loaded.name: await host.health(loaded) for loaded in bot.plugins.values()}
         state = {
             "started": bot.started.is_set(),
             "gateway": bot.connected,
             "draining": bot.draining,
+            "database": {"ok": failure is None, "summary": "in use" if failure is None else str(failure)},
             "plugins": {name: {"ok": health.ok, "summary": health.summary} for name, health in plugins.items()},
         }
-        ready = bot.started.is_set() and bot.connected and not bot.draining
+        ready = bot.started.is_set() and bot.connected and not bot.draining and failure is None
         return web.json_response({"ready": ready, **state}, status=200 if ready else 503)
 
     async def _metrics(self, request: web.Request) -> web.Response:

@@ -15,7 +15,7 @@ from townhall_bot.discordpy import registration
 from townhall_bot.discordpy.answers import FAILURES, Code, code_of
 from townhall_bot.discordpy.registration import Payload
 from townhall_bot.plugins.host import LoadedPlugin, PluginError
-from townhall_bot.store import Store
+from townhall_bot.store import Store, StoreError
 from townhall_bot.store.guild_settings import Json
 
 log = logging.getLogger("townhall.commands")
@@ -64,6 +64,8 @@ class CommandSync:
         except FAILURES as error:
             later = " Those that Discord has stay; the next start tries again." if code_of(error) in LATER else ""
             log.error("the commands could not be registered (%s): %s.%s", self._place, str(error).rstrip("."), later)
+        except StoreError as error:
+            log.error("which commands are registered could not be looked up or noted (%s): %s", self._place, error)
 
     async def _unchanged(self, note: Json, payload: Payload) -> bool:
         """Tell whether the same was sent before, and Discord still has what it made of that."""

@@ -19,6 +19,7 @@ from townhall_bot.plugins.discovery import read_settings
 from townhall_bot.plugins.host import LoadedPlugin
 from townhall_bot.plugins.reload import Reimport
 from townhall_bot.settings import SettingsError, load_settings
+from townhall_bot.store import StoreError
 
 if TYPE_CHECKING:
     from townhall_bot.bot import Townhall
@@ -147,8 +148,11 @@ class PluginRegistry(Mapping[str, LoadedPlugin]):
             self._bot.metrics.add_plugin(loaded)
         else:
             await host.stop(loaded)
-        await self._bot.store.set_value(FAILURE_KEY + loaded.name, loaded.failure)
-        await self._bot.store.set_value(UNWELL_KEY + loaded.name, None)
+        try:
+            await self._bot.store.set_value(FAILURE_KEY + loaded.name, loaded.failure)
+            await self._bot.store.set_value(UNWELL_KEY + loaded.name, None)
+        except StoreError as error:  # the note is for `townhall doctor`; people are served without it
+            log.warning("how plugin %s started could not be noted: %s", loaded.name, error)
 
     def _offer(self, loaded: LoadedPlugin) -> None:
         """Take a plugin's commands into the tree, and its buttons; a failure is noted on it."""

@@ -15,6 +15,7 @@ from townhall_bot.discordpy.bodies import one_line
 from townhall_bot.i18n import Words
 from townhall_bot.i18n.core_texts import TEXTS
 from townhall_bot.replies.paging import split
+from townhall_bot.store import StoreError
 
 log = logging.getLogger("townhall.replies")
 
@@ -66,6 +67,8 @@ async def explain(interaction: discord.Interaction[Any], error: BaseException) -
         command = interaction.command.qualified_name if interaction.command else "a component"
         log.error("request %s failed in %s", interaction.id, command, exc_info=cause)
         message = words("refusal.surprise", request=interaction.id)
+    elif isinstance(cause, StoreError):  # paths are for the host alone
+        log.error("request %s could not be carried out: %s", interaction.id, cause)
     if answers.is_ban(cause):  # whatever is asked now prolongs it
         return
     try:
@@ -113,6 +116,8 @@ def told(cause: BaseException, words: Words | None = None) -> str | None:
             return words("refusal.unusable", value=cause.value)
         case app_commands.CheckFailure():
             return words("refusal.not_here")
+        case StoreError():
+            return words(f"refusal.store.{cause.kind}")
     return None
 
 

@@ -44,11 +44,8 @@ class ConfigChanges:
         words = TEXTS.for_user(interaction)
         await self._check(guild_id, changes, words)
         audit_channel = (await self._rules.of(guild_id)).audit_channel
-        made: list[Change] = []
-        for key, value in changes.items():
-            old = await self._rules.kept.change(guild_id, key, value, actor_id=interaction.user.id)
-            if old != value:
-                made.append((key, old, value))
+        before = await self._rules.kept.change_all(guild_id, changes, actor_id=interaction.user.id)
+        made = [(key, before[key], value) for key, value in changes.items() if before[key] != value]
         return await self._told(interaction, made, audit_channel) or [words("config.change.same")]
 
     async def reset(self, interaction: discord.Interaction[Any]) -> list[str]:

@@ -156,10 +156,10 @@ class Panel(discord.ui.View):
             await self.opener.edit_original_response(content=closed, view=None)
 
     async def show(self, interaction: discord.Interaction[Any], lines: list[str]) -> None:
-        """Say what changed, and show what is set now."""
+        """Say what changed, and show what is set now. ``interaction`` has been deferred: a change may have to wait."""
         embed, view = await self.panels.build(interaction, interaction)  # whose token is the newest
         self.stop()
-        await interaction.response.edit_message(content="\n".join(lines)[:2000], embed=embed, view=view)
+        await interaction.edit_original_response(content="\n".join(lines)[:2000], embed=embed, view=view)
 
     def _add(
         self,
@@ -180,6 +180,7 @@ class Panel(discord.ui.View):
         self.add_item(item)
 
     async def _set(self, interaction: discord.Interaction[Any], changes: dict[str, Any]) -> None:
+        await interaction.response.defer()
         await self.show(interaction, await self.panels.changes.make(interaction, changes))
 
     async def _numbers(self, interaction: discord.Interaction[Any]) -> None:
@@ -190,6 +191,7 @@ class Panel(discord.ui.View):
         await interaction.response.send_message(embed=embed, ephemeral=True)
 
     async def _reset(self, interaction: discord.Interaction[Any]) -> None:
+        await interaction.response.defer()
         await self.show(interaction, await self.panels.changes.reset(interaction))
 
 
@@ -223,6 +225,7 @@ class NumbersForm(discord.ui.Modal):
             except ValueError:
                 name = words(f"config.name.{key}")
                 raise Refusal(words("config.change.number", name=name, given=field.value)) from None
+        await interaction.response.defer()
         await self._panel.show(interaction, await self._panel.panels.changes.make(interaction, changes))
 
 

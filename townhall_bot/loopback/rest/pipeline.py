@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import re
 import time
@@ -20,7 +19,7 @@ from townhall_bot.loopback.faults.faults import Faults
 from townhall_bot.loopback.rest.routing import Call, Route, Upload, major_parameters
 from townhall_bot.loopback.wire.openapi import RequestChecker
 from townhall_bot.loopback.wire.rate_limits import RateLimiter, Verdict
-from townhall_bot.loopback.world import errors
+from townhall_bot.loopback.world import errors, json_text
 from townhall_bot.loopback.world.errors import DiscordError
 from townhall_bot.loopback.world.world import World
 
@@ -175,8 +174,8 @@ async def _read(request: web.Request) -> Body:
 
 def _parse(text: str) -> Any:
     try:
-        return json.loads(text)
-    except json.JSONDecodeError:
+        return json_text.read(text)
+    except ValueError:
         raise errors.invalid_json() from None
 
 
@@ -194,7 +193,7 @@ def _too_many(verdict: Verdict, code: int = 0) -> web.Response:
 def _json(body: Any, status: int, headers: dict[str, str]) -> web.Response:
     # discord.py parses bodies only where the content type has no charset; without Via a 429 means a ban to it.
     return web.Response(
-        body=json.dumps(body, ensure_ascii=False).encode(),
+        body=json_text.write(body).encode(),
         status=status,
         headers={"Via": "1.1 loopback", **headers},
         content_type="application/json",

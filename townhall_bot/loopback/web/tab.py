@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -16,6 +15,7 @@ from townhall_bot.loopback.people.people import Person
 from townhall_bot.loopback.people.turn import Turn
 from townhall_bot.loopback.server import LoopbackDiscord
 from townhall_bot.loopback.web import traffic, views
+from townhall_bot.loopback.world import json_text
 from townhall_bot.loopback.world.enums import ResponseType
 from townhall_bot.loopback.world.errors import DiscordError
 from townhall_bot.loopback.world.events import Change
@@ -75,9 +75,11 @@ class Tab:
         while True:
             view = await self._queue.get()
             try:
-                await self._socket.send_str(json.dumps(view(), ensure_ascii=False))
+                await self._socket.send_str(json_text.write(view()))
             except ConnectionError:
                 return
+            except Exception:  # one thing that cannot be shown must not keep all that follows from the tab
+                log.exception("something could not be shown in %s's tab", self.person.name)
 
     def _send(self, kind: str, **fields: Any) -> None:
         self._queue.put_nowait(lambda: {"type": kind, **fields})
@@ -140,14 +142,14 @@ class Tab:
     async def _act(self, text: str) -> None:
         nonce = ""
         try:
-            action = json.loads(text)
+            action = json_text.read(text)
             nonce = str(action.get("nonce", ""))
             await self._actions[action["type"]](action)
         except CommandRefused as refusal:
             self._send("refused", nonce=nonce, text=str(refusal))
         except DiscordError as error:
             self._send("refused", nonce=nonce, text=_told(error))
-        except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        except Exception as error:  # whatever a page sends, its tab works on
             log.warning("a tab sent what this server does not understand: %s", type(error).__name__)
             self._send("refused", nonce=nonce, text="The page and its server do not understand each other; reload it.")
 
