@@ -77,8 +77,7 @@ _REASONS = {
 }
 _DELETED = frozenset({Code.UNKNOWN_MESSAGE, Code.UNKNOWN_CHANNEL})
 _EXPIRED = frozenset({Code.UNKNOWN_WEBHOOK, Code.INVALID_TOKEN})
-TOO_MANY_REQUESTS, TOO_LARGE = 429, 413
-"""Status codes."""
+TOO_MANY_REQUESTS = 429
 _NOTE = "Discord did not answer, however often it was asked"
 FAILURES = (discord.HTTPException, aiohttp.ClientError, OSError)
 """What a request to Discord raises."""
