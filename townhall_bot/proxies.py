@@ -12,7 +12,6 @@ from urllib.request import getproxies_environment
 import aiohttp
 
 from townhall_bot.discordpy import endpoints
-from townhall_bot.discordpy.answers import Unreachable
 from townhall_bot.redaction import MASK, origin
 from townhall_bot.settings import SettingsError
 
@@ -60,8 +59,6 @@ def problem(error: BaseException, address: str | None = None) -> str | None:
         return None
     if proxy is None:
         return None
-    if isinstance(error, Unreachable):
-        error = error.__cause__ or error
     named = f"the proxy {origin(proxy)} (from {VARIABLES[urlsplit(address).scheme]})"
     match error:
         case aiohttp.ClientProxyConnectionError():

@@ -88,7 +88,7 @@ def why_ended(error: Exception) -> tuple[str, int] | None:
     import discord
 
     from townhall_bot import proxies
-    from townhall_bot.discordpy.answers import PutOff
+    from townhall_bot.discordpy.answers import PutOff, is_unreachable
     from townhall_bot.discordpy.bodies import one_line
 
     if (found := proxies.problem(error)) is not None:
@@ -110,8 +110,9 @@ def why_ended(error: Exception) -> tuple[str, int] | None:
                 "Wait an hour before the next start; each try prolongs it.",
                 FAILED,
             )
-        case discord.DiscordServerError() | discord.GatewayNotFound() | aiohttp.ClientConnectionError():
-            return f"Discord cannot be reached: {one_line(error)}. Check the network and try again.", FAILED
+        case _ if is_unreachable(error) or isinstance(error, discord.GatewayNotFound | aiohttp.ClientConnectionError):
+            reason = one_line(error) or type(error).__name__
+            return f"Discord cannot be reached: {reason}. Check the network and try again.", FAILED
         case discord.HTTPException(status=403):
             return (
                 f"Discord, or what stands before it, refuses this machine: {one_line(error)}. If the token is right "

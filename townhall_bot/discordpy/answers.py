@@ -77,14 +77,10 @@ _REASONS = {
 }
 _DELETED = frozenset({Code.UNKNOWN_MESSAGE, Code.UNKNOWN_CHANNEL})
 _EXPIRED = frozenset({Code.UNKNOWN_WEBHOOK, Code.INVALID_TOKEN})
-TOO_MANY_REQUESTS, TOO_LARGE = 429, 413
-"""Status codes."""
+TOO_MANY_REQUESTS = 429
+_NOTE = "Discord did not answer, however often it was asked"
 FAILURES = (discord.HTTPException, aiohttp.ClientError, OSError)
 """What a request to Discord raises."""
-
-
-class Unreachable(aiohttp.ClientConnectionError):
-    """Discord did not answer, however often it was asked."""
 
 
 class _Answer(NamedTuple):
@@ -133,6 +129,18 @@ def is_ban(error: BaseException) -> bool:
     return "Via" not in headers or "json" not in headers.get("Content-Type", "")
 
 
+def note_unreachable(error: BaseException) -> None:
+    """Note on a failure of the network that it was Discord that was asked: a plugin asks others too."""
+    if not is_unreachable(error):
+        error.add_note(_NOTE)
+
+
+def is_unreachable(error: BaseException) -> bool:
+    """Tell whether Discord could not be had: its servers fail, or nothing of the kind answered."""
+    asked = _NOTE in getattr(error, "__notes__", ())
+    return asked or isinstance(error, discord.DiscordServerError | NotDiscord)
+
+
 def is_refused(error: BaseException) -> bool:
     """Tell whether Discord will not have it, however often it is tried."""
     return isinstance(error, discord.HTTPException) and error.status < 500 and error.status != TOO_MANY_REQUESTS
@@ -149,6 +157,4 @@ def reason(error: BaseException) -> str:
             return "barred" if is_ban(error) else "pace"
         case discord.HTTPException(status=403, code=0):  # Cloudflare's page: Discord's own have a code
             return "barred"
-        case discord.DiscordServerError() | Unreachable() | NotDiscord():
-            return "away"
-    return "other"
+    return "away" if is_unreachable(error) else "other"

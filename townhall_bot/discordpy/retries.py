@@ -195,8 +195,8 @@ async def _repeat(
                 bodies.cut(error)
             pause = next(pauses, None) if again(error) else None
             if pause is None:
-                if isinstance(error, _CUT) and not isinstance(error, answers.Unreachable | bodies.NotDiscord):
-                    raise answers.Unreachable(redacted(error) or type(error).__name__) from error
+                if isinstance(error, _CUT):
+                    answers.note_unreachable(error)
                 raise
             log.debug("a request failed, again in %.2f s: %s", pause, redacted(error))
         for file in files or ():

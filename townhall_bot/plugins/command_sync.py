@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import logging
@@ -12,7 +13,7 @@ import discord
 from discord import app_commands
 
 from townhall_bot.discordpy import registration
-from townhall_bot.discordpy.answers import FAILURES, Code, code_of
+from townhall_bot.discordpy.answers import FAILURES, Code, PutOff, code_of
 from townhall_bot.discordpy.registration import Payload
 from townhall_bot.plugins.host import LoadedPlugin, PluginError
 from townhall_bot.store import Store, StoreError
@@ -22,6 +23,8 @@ log = logging.getLogger("townhall.commands")
 
 KEY = "commands/"
 EVERYWHERE = "everywhere"
+LONGEST_PAUSE_S = 120.0
+"""Bots that are restarted again and again with other commands meet limits of a minute; the next start may be far off."""
 LATER = frozenset({Code.COMMANDS_OF_A_DAY})
 """What Discord refuses today with the status of a mistake. Nobody's commands are to blame."""
 
@@ -128,7 +131,14 @@ class CommandSync:
         return payload
 
     async def _put(self, place: str, payload: Payload) -> Payload:
-        return await registration.register(self._tree.client, payload, _guild(place))
+        try:
+            return await registration.register(self._tree.client, payload, _guild(place))
+        except PutOff as error:
+            if error.retry_after > LONGEST_PAUSE_S:
+                raise
+            log.warning("Discord takes the commands in %.0f s; the start waits for that", error.retry_after)
+            await asyncio.sleep(error.retry_after)
+            return await registration.register(self._tree.client, payload, _guild(place))
 
     async def _listed(self) -> Payload:
         return await registration.registered(self._tree.client, _guild(self._place))

@@ -61,7 +61,12 @@ async def explain(interaction: discord.Interaction[Any], error: BaseException) -
     message = told(cause, words)
     if message is None and answers.reason(cause) != "other":
         level = logging.INFO if answers.is_deleted(cause) else logging.WARNING
-        log.log(level, "request %s: Discord did not take its answer: %s", interaction.id, one_line(cause))
+        log.log(
+            level,
+            "request %s: Discord did not take its answer: %s",
+            interaction.id,
+            one_line(cause) or type(cause).__name__,
+        )
         message = why(cause, words)
     if message is None:
         command = interaction.command.qualified_name if interaction.command else "a component"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.townhall_bot.answers.stage import Stage, check_log, worth_reading
 from tests.townhall_bot.answers.table import MANY, Case, cases
+from townhall_bot.discordpy import registration
+from townhall_bot.discordpy.answers import PutOff
 from townhall_bot.plugins.command_sync import CommandSync
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -49,3 +53,24 @@ async def test_asking_which_commands_there_are(case: Case, stage: Stage, caplog:
     check_log(case, worth_reading(caplog))
     asked = sum((request.method, request.route) == ASKING for request in stage.server.requests[requests:])
     assert (asked >= (MANY if case.row.always else 2)) == case.row.again
+
+
+async def test_a_limit_of_a_minute_is_waited_for(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bot = stage.townhall.bot
+    limits = [PutOff(0.001), PutOff(3600)]
+    register = registration.register
+
+    async def limited(*arguments: Any) -> Any:
+        if limits:
+            raise limits.pop(0)
+        return await register(*arguments)
+
+    monkeypatch.setattr(registration, "register", limited)
+    sync = CommandSync(bot.tree, bot.store, None, always=True)
+    await sync.run(list(bot.plugins.values()))
+    assert [record.levelname for record in worth_reading(caplog)] == ["WARNING", "ERROR"]
+    limits.append(PutOff(0.001))
+    await sync.run(list(bot.plugins.values()))
+    assert names(stage) == ["/act", "/privacy"]
