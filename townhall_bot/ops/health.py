@@ -6,6 +6,7 @@ write is shown.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from townhall_bot.ops.addresses import is_loopback
+from townhall_bot.ops.few_connections import FewConnections
 from townhall_bot.plugins import host
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ class HealthPage:
         self._host = host
         self._port = port
         self._runner: web.AppRunner | None = None
+        self._listening: asyncio.Server | None = None
         self.url = ""
 
     async def start(self) -> None:
@@ -40,11 +43,12 @@ class HealthPage:
         app.add_routes(
             [web.get("/healthz", self._alive), web.get("/readyz", self._ready), web.get("/metrics", self._metrics)]
         )
+        app.on_response_prepare.append(_once)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
-        site = web.TCPSite(runner, self._host, self._port)
+        assert runner.server is not None  # from its setup on
         try:
-            await site.start()
+            self._listening = await FewConnections(runner.server).listen(self._host, self._port)
         except OSError as error:
             await runner.cleanup()
             # asyncio's own words for it tell the address once more
@@ -52,7 +56,7 @@ class HealthPage:
             log.error("no health page: %s port %d: %s. %s", self._host, self._port, reason, CURE)
             return
         self._runner = runner
-        host, port = runner.addresses[0][:2]
+        host, port = self._listening.sockets[0].getsockname()[:2]
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         if is_loopback(self._host):
             log.info("health page: %s/healthz, /readyz, /metrics", self.url)
@@ -61,6 +65,9 @@ class HealthPage:
 
     async def stop(self) -> None:
         """Stop listening; stopping twice is fine."""
+        if self._listening is not None:
+            self._listening.close()
+            self._listening = None
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -86,3 +93,8 @@ class HealthPage:
         for loaded in self._bot.plugins.values():
             self._bot.metrics.healthy.labels(loaded.name).set((await host.health(loaded)).ok)
         return web.Response(body=self._bot.metrics.page(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+async def _once(request: web.Request, response: web.StreamResponse) -> None:
+    """Have each connection serve one request: one that waits for another would only take a place."""
+    response.force_close()
