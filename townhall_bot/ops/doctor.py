@@ -220,8 +220,8 @@ def health_page(settings: Settings) -> Check:
         with socket.socket(family, kind_, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the page itself does
             probe.bind(address)
-    except OSError as error:
-        return Check("health page", False, f"{where}: {error.strerror}", health.CURE)
+    except (OSError, UnicodeError) as error:
+        return Check("health page", False, f"{where}: {health.why_not(error)}", health.CURE)
     return Check("health page", True, f"{where} is free")
 
 
