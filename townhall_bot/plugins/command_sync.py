@@ -24,7 +24,7 @@ log = logging.getLogger("townhall.commands")
 KEY = "commands/"
 EVERYWHERE = "everywhere"
 LONGEST_PAUSE_S = 120.0
-"""Bots started again and again with other commands meet limits of a minute; the next start may be far off."""
+"""Who tries out commands meets limits of a minute; the next start may be far off."""
 LATER = frozenset({Code.COMMANDS_OF_A_DAY})
 """What Discord refuses today with the status of a mistake. Nobody's commands are to blame."""
 
