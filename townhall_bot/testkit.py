@@ -29,8 +29,8 @@ from townhall_bot.bot import Townhall
 from townhall_bot.lifecycle import running
 from townhall_bot.loopback import Guild, LoopbackDiscord, Person, TownhallWorld, Turn, point_discord_at
 from townhall_bot.loopback.wire.openapi import DESCRIPTION_VARIABLE
-from townhall_bot.outcomes import Outcomes
 from townhall_bot.plugins import Plugin
+from townhall_bot.plugins.outcomes import Outcomes
 from townhall_bot.settings import PREFIX, Settings, load_settings
 from townhall_bot.store import Store, database_in
 

@@ -25,9 +25,9 @@ import discord
 from discord.http import Route
 from discord.webhook.async_ import AsyncWebhookAdapter, async_context
 
-from townhall_bot.backoff import Backoff
 from townhall_bot.discordpy import answers, bodies
 from townhall_bot.discordpy.answers import TOO_MANY_REQUESTS, Code, PutOff
+from townhall_bot.discordpy.backoff import Backoff
 from townhall_bot.redaction import redacted
 
 log = logging.getLogger("townhall.bot")

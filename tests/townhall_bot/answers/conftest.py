@@ -8,7 +8,8 @@ import pytest
 import pytest_asyncio
 
 from tests.townhall_bot.answers.stage import RATE_SCALE, Stage, StagePlugin, discord_py_does_not_pause
-from townhall_bot import backoff, testkit
+from townhall_bot import testkit
+from townhall_bot.discordpy import backoff
 from townhall_bot.replies import refusal
 
 

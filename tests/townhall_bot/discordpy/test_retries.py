@@ -10,8 +10,7 @@ import aiohttp
 import discord
 import pytest
 
-from townhall_bot import backoff
-from townhall_bot.discordpy import retries
+from townhall_bot.discordpy import backoff, retries
 from townhall_bot.loopback import Change, LoopbackDiscord, Person, TownhallWorld
 from townhall_bot.loopback.faults.profiles import FaultProfile
 from townhall_bot.plugins import Plugin

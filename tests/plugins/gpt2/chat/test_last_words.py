@@ -9,7 +9,7 @@ import pytest
 from tests.plugins.gpt2.fake_model import greedy_text
 from tests.plugins.gpt2.fake_plugin import FINISHED, answered, begin, half_written
 from tests.plugins.gpt2.fake_source import FakeSource
-from townhall_bot import backoff
+from townhall_bot.discordpy import backoff
 from townhall_bot.loopback import LoopbackDiscord, Person
 from townhall_bot.replies import Refusal
 from townhall_bot.store import Records

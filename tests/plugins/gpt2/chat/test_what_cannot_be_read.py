@@ -13,7 +13,8 @@ from tests.plugins.gpt2.fake_plugin import host_settings, plugin_with
 from tests.plugins.gpt2.fake_source import FakeSource
 from tests.townhall_bot.answers.stage import RATE_SCALE, check_log, discord_py_does_not_pause, worth_reading
 from tests.townhall_bot.answers.table import MANY, Case, cases
-from townhall_bot import backoff, testkit
+from townhall_bot import testkit
+from townhall_bot.discordpy import backoff
 from townhall_bot.loopback import LoopbackDiscord, Message, Person
 from townhall_bot.replies import live
 from townhall_bot.testkit import RunningTownhall

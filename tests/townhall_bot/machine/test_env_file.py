@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from townhall_bot.env_file import set_secret
+from townhall_bot.machine.env_file import set_secret
 from townhall_bot.settings import Settings, export_other_variables, given_settings, load_settings, unknown_settings
 
 TEXT = "TOWNHALL_TOKEN=abc.def.ghi\r\n# Grüße\r\nTOWNHALL_DRAIN_S=7\r\nSOME_OTHER=é\r\n"

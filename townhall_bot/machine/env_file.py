@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from townhall_bot.files import write_atomically
+from townhall_bot.machine.files import write_atomically
 
 
 def encoding_of(path: str | Path) -> str:
