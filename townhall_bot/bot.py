@@ -14,7 +14,7 @@ import discord
 
 from townhall_bot.discordpy import components, gateway, interactions, proxy, retries, tracebacks
 from townhall_bot.i18n.core_texts import TEXTS
-from townhall_bot.machine import proxies
+from townhall_bot.ops import proxies
 from townhall_bot.ops.metrics import Metrics
 from townhall_bot.ops.session_limit import SessionPace
 from townhall_bot.plugins import Plugin

@@ -89,7 +89,7 @@ def why_ended(error: Exception) -> tuple[str, int] | None:
 
     from townhall_bot.discordpy.answers import PutOff, is_unreachable
     from townhall_bot.discordpy.bodies import one_line
-    from townhall_bot.machine import proxies
+    from townhall_bot.ops import proxies
 
     if (found := proxies.problem(error)) is not None:
         return f"Discord cannot be reached: {found}", FAILED

@@ -1,1 +1,1 @@
-"""What this machine has and allows: memory, files that appear whole, ``.env``, the way to the network."""
+"""What this machine has and allows: memory, files that appear whole, ``.env``."""

@@ -16,7 +16,7 @@ from townhall_bot.cli import main
 from townhall_bot.discordpy import retries
 from townhall_bot.discordpy.endpoints import pointed_at
 from townhall_bot.loopback import LoopbackDiscord
-from townhall_bot.machine import proxies
+from townhall_bot.ops import proxies
 from townhall_bot.ops.discord_account import Unreachable, look_up
 from townhall_bot.settings import SettingsError
 from townhall_bot.testkit import StartTownhall
