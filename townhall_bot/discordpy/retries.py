@@ -17,12 +17,13 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextvars import ContextVar
+from functools import partial
 from itertools import chain
 from typing import Any, cast
 
 import aiohttp
 import discord
-from discord.http import Route
+from discord.http import HTTPClient, Ratelimit, Route
 from discord.webhook.async_ import AsyncWebhookAdapter, async_context
 
 from townhall_bot.discordpy import answers, bodies
@@ -87,6 +88,17 @@ def retry_requests(client: discord.Client) -> None:
         return await _repeat(attempt, chosen.pauses(), files, lambda error: _may_pass(error) and not _repeated(error))
 
     http.request = request  # type: ignore[method-assign] # discord.py makes its own HTTPClient and takes no other
+    http.get_ratelimit = partial(_limit_that_is_used_up, http, http.get_ratelimit)  # type: ignore[method-assign] # same
+
+
+def _limit_that_is_used_up(http: HTTPClient, of: Callable[[str], Ratelimit], key: str) -> Ratelimit:
+    """Return the rate limit of a bucket, which refuses what would have to wait for long, and nothing else.
+
+    discord.py refuses any request to a bucket whose period ends late, however many may still be made in it.
+    """
+    limit = of(key)
+    limit._max_ratelimit_timeout = http.max_ratelimit_timeout if limit.remaining <= 0 else None
+    return limit
 
 
 class RetryingAdapter(AsyncWebhookAdapter):
