@@ -13,13 +13,14 @@ _ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s'\"<>()\[\]]*(?:\[[0-9a-f:.]+\
 _TOKENS = re.compile(
     r"""
     \b[\w-]{18,30}\.[\w-]{5,8}\.[\w-]{25,}          # Discord's: id, time, signature
-    | \bmfa\.[\w-]{20,}
+    | \bmfa\.[\w-]{20,} | \baW50ZXJhY3Rpb246[\w-]{20,}   # an account's; an interaction's
     | \b(?:hf|api_org|gh[a-z]|github_pat|sk|glpat|xox[a-z])[_-][\w-]{16,}   # those that say whose they are
     | (?<=bearer\ )[\w.~+/=-]{8,} | (?<=basic\ )[\w.~+/=-]{8,} | (?<=bot\ )[\w.~+/=-]{24,}
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_RANDOM = re.compile(r"(?=[\w.~+=-]*[0-9])(?=[\w.~+=-]*[A-Za-z])[\w.~+=-]{24,}")
+_USER = re.compile(r"(?<=://)[^\s/'\"@]*@|(?<=://)[^\s/'\"]*@(?=[\w.-]+(?:[:/\s'\"]|$))")
+_RANDOM = re.compile(r"(?=[\w.~+=-]*[0-9])(?=[\w.~+=-]*[a-z])(?=[\w.~+=-]*[A-Z])[\w.~+=-]{24,}")
 
 
 def origin(address: str) -> str:
@@ -38,6 +39,14 @@ def origin(address: str) -> str:
 def redacted(text: object) -> str:
     """Return a message in which addresses are scheme and host, and what looks like a token is masked."""
     return _TOKENS.sub(MASK, _ADDRESS.sub(lambda match: origin(match[0].rstrip(".,;:")), str(text)))
+
+
+def without_secrets(text: str) -> str:
+    """Return a text without passwords in addresses and without tokens, for what is logged or told with its addresses.
+
+    The last line of defence, in the log and on the command line, against what other programs say.
+    """
+    return _TOKENS.sub(MASK, _USER.sub("", text))
 
 
 def shown_value(value: str) -> str:

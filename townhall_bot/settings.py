@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableValue
 
 from townhall_bot.machine.env_file import encoding_of, values_in
+from townhall_bot.redaction import shown_value
 
 PREFIX = "TOWNHALL_"
 ENV_FILE = ".env"
@@ -241,7 +242,7 @@ def _explain(model: type[BaseSettings], problem: Any, env_file: str | Path | Non
     given = given_settings(env_file).get(name)
     if given is None:  # the default does not suit this machine
         return f"{name} is needed: {reason}. {info.description or ''}".rstrip()
-    shown = "what was given (not shown, it is a secret)" if is_secret(info) else repr(given)
+    shown = "what was given (not shown, it is a secret)" if is_secret(info) else shown_value(given)
     here = any(variable.upper() == name and value for variable, value in os.environ.items())
     default = f" Default: {default_text(info)}." if default_text(info) else ""
     words = f"{name}: {shown} (from {'the environment' if here else env_file}) is not allowed: {reason}."

@@ -10,6 +10,7 @@ from typing import Literal
 
 from townhall_bot.ops import request_ids
 from townhall_bot.ops.repetition import Repetition
+from townhall_bot.redaction import without_secrets
 
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 LogFormat = Literal["text", "json"]
@@ -30,7 +31,11 @@ def set_up(level: str, plugins: str | None = None, style: LogFormat = "text") ->
 
 
 class TextFormatter(logging.Formatter):
-    """A line for a person, with the request it belongs to."""
+    """A line for a person, with the request it belongs to. No token or password is in it, whoever logged it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, and the traceback where there is one."""
+        return without_secrets(super().format(record))
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         """Return the line without a traceback."""
@@ -55,4 +60,4 @@ class JsonFormatter(logging.Formatter):
             line["request"] = request
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        return json.dumps({key: without_secrets(text) for key, text in line.items()}, ensure_ascii=False)

@@ -20,6 +20,8 @@ from pathlib import Path
 
 import platformdirs
 
+KERNELS = "kernels-"
+"""What the names of our kernel caches begin with."""
 ZIG_CLANG = Path(__file__).with_name("zig-clang")
 
 # What the kernels need: vectors, half precision, no libc, and clang 14's elementwise functions.
@@ -184,4 +186,4 @@ def use() -> None:
     # tinygrad's own cache calls every processor "native": its kernels, copied to another one, would be illegal there.
     kernels = hashlib.sha256(f"{processor()} {version}".encode()).hexdigest()[:12]
     if not os.environ.get("CACHEDB"):
-        os.environ["CACHEDB"] = str(cache_folder() / f"kernels-{kernels}.db")
+        os.environ["CACHEDB"] = str(cache_folder() / f"{KERNELS}{kernels}.db")
