@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from townhall_bot.i18n import TextsError
 from townhall_bot.plugins import Health, Plugin, PluginContext, PluginSettings
 from townhall_bot.plugins.background import Background
+from townhall_bot.plugins.bounded import bounded
 from townhall_bot.settings import PREFIX, SettingsError
 
 if TYPE_CHECKING:
@@ -127,14 +127,13 @@ async def health(loaded: LoadedPlugin) -> Health:
     """Ask a plugin how it is. One that fails to say is not well, and goes on running."""
     if loaded.failure is not None or loaded.plugin is None:
         return Health(False, loaded.failure or "not started")
-    try:
-        async with asyncio.timeout(HEALTH_TIMEOUT) as limit:  # (wait_for of Python 3.11 may swallow a cancellation)
-            told: object = await loaded.plugin.health()
-    except Exception as error:
-        if limit.expired():  # a TimeoutError may be the plugin's own
-            return Health(False, f"health() took more than {HEALTH_TIMEOUT:.0f} s")
-        log.exception("plugin %s failed at health()", loaded.name)
-        return Health(False, f"health() failed: {type(error).__name__}: {error}")
+    end = await bounded(loaded.plugin.health, HEALTH_TIMEOUT)
+    if end.late:
+        return Health(False, f"health() took more than {HEALTH_TIMEOUT:.0f} s")
+    if end.error is not None:
+        log.error("plugin %s failed at health()", loaded.name, exc_info=end.error)
+        return Health(False, f"health() failed: {type(end.error).__name__}: {end.error}")
+    told: object = end.value
     if not isinstance(told, Health):
         return Health(False, f"health() must return a Health, not {told!r}")
     return Health(False, loaded.background.failure) if told.ok and loaded.background.failure else told
@@ -144,14 +143,12 @@ async def drain(loaded: LoadedPlugin, seconds: float) -> None:
     """Let a plugin come to rest within ``seconds``. What it does not finish, its ``stop()`` ends; never raises."""
     if not loaded.running or loaded.plugin is None:
         return
-    try:
-        async with asyncio.timeout(seconds) as limit:
-            await loaded.plugin.drain(seconds)
-    except Exception:
-        if limit.expired():
-            log.warning("plugin %s was still busy after %.0f s; what runs is ended now", loaded.name, seconds)
-        else:
-            log.exception("plugin %s failed at drain()", loaded.name)
+    plugin = loaded.plugin
+    end = await bounded(lambda: plugin.drain(seconds), seconds)
+    if end.late:
+        log.warning("plugin %s was still busy after %.0f s; what runs is ended now", loaded.name, seconds)
+    elif end.error is not None:
+        log.error("plugin %s failed at drain()", loaded.name, exc_info=end.error)
 
 
 async def delete_member_data(loaded: LoadedPlugin, user_id: int) -> int | None:
@@ -177,11 +174,11 @@ def shown(kind: str, name: str) -> str:
 async def _guarded(
     loaded: LoadedPlugin, stage: str, call: Callable[[], Awaitable[Any]], seconds: float, too_long: str
 ) -> None:
-    try:
-        async with asyncio.timeout(seconds) as limit:
-            await call()
-    except (Exception, SystemExit) as error:  # who exits ends itself, not the bot
-        loaded.fail(stage, PluginError(too_long) if limit.expired() else error)
+    end = await bounded(call, seconds)
+    if end.late:
+        loaded.fail(stage, PluginError(too_long))
+    elif end.error is not None:
+        loaded.fail(stage, end.error)
 
 
 def _check_commands(loaded: LoadedPlugin) -> None:
