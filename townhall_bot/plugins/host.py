@@ -81,24 +81,28 @@ def construct(loaded: LoadedPlugin, client: discord.Client, store: Store, data_d
         return
     try:
         loaded.dynamic_items = tuple(loaded.plugin.dynamic_items())
+        _check_items(loaded)
     except (Exception, SystemExit) as error:
         loaded.fail("dynamic_items()", error)
 
 
 def refuse_clashes(plugins: Iterable[LoadedPlugin]) -> None:
-    """Refuse a plugin whose command has the name of one that an earlier plugin brought; the message names both."""
+    """Refuse a plugin whose command or lasting component an earlier plugin brought already; the message names both."""
+    from townhall_bot.discordpy.components import template_of  # here, so that `townhall --help` does without discord.py
+
     owners: dict[tuple[str, str], str] = {}
     for loaded in plugins:
         if loaded.failure is not None:
             continue
         mine = {(kind(command), command.name): loaded.name for command in loaded.commands}
+        mine |= {("component", template_of(item)): loaded.name for item in loaded.dynamic_items}
         clash = next((key for key in mine if key in owners), None)
         if clash is None:
             owners.update(mine)
             continue
-        other = owners[clash]
+        other, what = owners[clash], "component" if clash[0] == "component" else "command"
         cure = f"Leave one of them out with {PREFIX}PLUGINS=-{loaded.name} or {PREFIX}PLUGINS=-{other}."
-        loaded.fail("commands()", PluginError(f"{shown(*clash)} is already a command of the plugin {other}. {cure}"))
+        loaded.fail("commands()", PluginError(f"{shown(*clash)} is already a {what} of the plugin {other}. {cure}"))
 
 
 async def start(loaded: LoadedPlugin) -> None:
@@ -168,6 +172,8 @@ def kind(command: AppCommand) -> str:
 
 def shown(kind: str, name: str) -> str:
     """Return what people call a command of that :func:`kind`."""
+    if kind == "component":
+        return f"what has the id {name}"
     return f"/{name}" if kind == "chat" else f"the menu entry “{name}”"
 
 
@@ -187,3 +193,11 @@ def _check_commands(loaded: LoadedPlugin) -> None:
     for command in loaded.commands:
         if not isinstance(command, app_commands.Command | app_commands.Group | app_commands.ContextMenu):
             raise PluginError(f"commands() must return application commands, not {command!r}")
+
+
+def _check_items(loaded: LoadedPlugin) -> None:
+    import discord  # here, so that `townhall --help` does without
+
+    for item in loaded.dynamic_items:
+        if not (isinstance(item, type) and issubclass(item, discord.ui.DynamicItem)):
+            raise PluginError(f"dynamic_items() must return subclasses of discord.ui.DynamicItem, not {item!r}")
