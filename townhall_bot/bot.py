@@ -197,9 +197,11 @@ class Townhall(discord.Client):
             task.cancel()
         if self._watching:
             await asyncio.wait(self._watching)
-        await self.plugins.stop()
-        await super().close()
-        await self.store.close()
+        for let_go in (self.plugins.stop, super().close, self.store.close):
+            try:
+                await let_go()
+            except Exception:  # of a machine without memory or threads, say: the others are let go of all the same
+                log.exception("stopping went wrong; it goes on")
 
 
 def _tell_of_proxy(error: aiohttp.ClientError, gateway_address: str) -> None:

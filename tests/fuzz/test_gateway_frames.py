@@ -1,4 +1,4 @@
-"""Frames that no bot would send: each is answered, or the connection closed with a code; nothing that writes ends."""
+"""Frames that no bot would send: its gateway answers each or closes with one of Discord's codes."""
 
 import asyncio
 import json
@@ -10,20 +10,20 @@ from aiohttp import WSMessage, WSMsgType, web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fuzz.test_page_frames import JSON
+from tests.fuzz.json_values import JSON
 from townhall_bot.loopback import LoopbackDiscord
 from townhall_bot.loopback.wire.connection import Connection
 
-GATEWAY_FIELDS = ("token", "intents", "shard", "session_id", "seq", "guild_id", "user_ids", "query", "limit", "nonce")
-GATEWAY_FRAMES = st.builds(
+FIELDS = ("token", "intents", "shard", "session_id", "seq", "guild_id", "user_ids", "query", "limit", "nonce")
+FRAMES = st.builds(
     lambda op, fields, surrogate: json.dumps({"op": op, "d": fields}).replace("0", surrogate),
     st.integers(0, 15) | JSON,
-    st.dictionaries(st.sampled_from(GATEWAY_FIELDS), JSON | st.sampled_from(["TOKEN", "SESSION"]), max_size=6) | JSON,
+    st.dictionaries(st.sampled_from(FIELDS), JSON | st.sampled_from(["TOKEN", "SESSION"]), max_size=6) | JSON,
     st.sampled_from(["0", "1e400", "NaN", "\\ud800"]),
 )
 
 
-@given(frames=st.lists(GATEWAY_FRAMES | JSON.map(json.dumps) | st.text(max_size=20), min_size=1, max_size=4))
+@given(frames=st.lists(FRAMES | JSON.map(json.dumps) | st.text(max_size=20), min_size=1, max_size=4))
 def test_a_client_that_sends_any_frame_is_answered_or_closed_with_a_code(frames: list[str]) -> None:
     codes: list[int] = []
 

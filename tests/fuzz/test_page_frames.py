@@ -1,4 +1,4 @@
-"""Frames that no page would send: each is answered or refused, and the tab's writer does not end by them."""
+"""Frames that no page would send: each is answered or refused, and the tab works on."""
 
 import asyncio
 import json
@@ -10,13 +10,10 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fuzz.json_values import JSON
 from townhall_bot.loopback import LoopbackDiscord
 from townhall_bot.loopback.web.tab import Tab
 
-SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(st.characters(), max_size=8))
-JSON = st.recursive(
-    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
-)
 KINDS = ("use", "menu", "complete", "press", "select", "submit", "say", "direct", "inspect", "hack")
 FIELDS = ("nonce", "channel", "message", "path", "values", "files", "name", "user", "custom_id", "interaction", "text")
 FRAMES = st.one_of(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
 from pathlib import Path
 
@@ -60,14 +61,18 @@ def run(arguments: argparse.Namespace) -> int:
     from townhall_bot.lifecycle import RELOAD, serve_until_stopped
     from townhall_bot.store import Store, database_in, lock
 
-    async def serve(token: str) -> None:
+    async def serve(token: str, data_folder: contextlib.ExitStack) -> None:
         bot = Townhall(settings, Store.open(database_in(settings.data_dir)), plugins, always_sync=arguments.sync)
-        await serve_until_stopped(bot, token)
+        try:
+            await serve_until_stopped(bot, token)
+        finally:
+            data_folder.close()  # now, and not where a thread that hangs keeps this process from ending
 
     signal.signal(RELOAD, signal.SIG_IGN)  # by default it would end a bot that has only just started
     try:
-        with lock.held(settings.data_dir, settings.lock_wait_s):
-            asyncio.run(serve(settings.token.get_secret_value()))
+        with contextlib.ExitStack() as data_folder:
+            data_folder.enter_context(lock.held(settings.data_dir, settings.lock_wait_s))
+            asyncio.run(serve(settings.token.get_secret_value(), data_folder))
     except lock.Held as error:
         note(str(error))
         return FAILED

@@ -101,4 +101,5 @@ async def test_a_data_folder_that_is_removed_while_the_bot_runs_is_told(
     said = await not_kept(townhall, admin, "/gpt2-config model:other")
     assert "data folder was moved or removed" in said
     assert (await answered(townhall, ada, "/gpt2 prompt:Hello count:5")).text == f"**Hello**{greedy_text('Hello', 5)}"
+    assert "GPT-2" in str((await answered(townhall, ada, "/gpt2-stats")).message.embeds)
     path.parent.with_name("elsewhere").rename(path.parent)
