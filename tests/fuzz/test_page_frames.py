@@ -46,13 +46,13 @@ def send() -> Iterator[Callable[[str], list[dict[str, Any]]]]:
 
     tab = Tab(server, cast(web.WebSocketResponse, Socket()), ada)
     writer = loop.create_task(tab._write())
-    end = server.world.subscribe(tab._on_change)
+    end = server.world.subscribe(tab._changed)
 
     def send(frame: str) -> list[dict[str, Any]]:
         frame = frame.replace('"CHANNEL"', f'"{message.channel.id}"').replace('"MESSAGE"', f'"{message.id}"')
         told.clear()
         loop.run_until_complete(tab._act(frame))
-        while not tab._queue.empty():
+        while not tab._outbox.empty():
             loop.run_until_complete(asyncio.sleep(0))
         loop.run_until_complete(asyncio.sleep(0))
         assert not writer.done()

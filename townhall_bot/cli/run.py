@@ -92,10 +92,14 @@ def why_ended(error: Exception) -> tuple[str, int] | None:
     import aiohttp
     import discord
 
+    from townhall_bot.discordpy.answers import PutOff, is_unreachable
     from townhall_bot.discordpy.bodies import one_line
+    from townhall_bot.ops import proxies
 
+    if (found := proxies.problem(error)) is not None:
+        return f"Discord cannot be reached: {found}", FAILED
     match error:
-        case discord.LoginFailure():
+        case discord.LoginFailure() | discord.HTTPException(status=401):
             return f"Discord does not accept TOWNHALL_TOKEN. {NEW_TOKEN}", USAGE
         case discord.PrivilegedIntentsRequired():
             return FINAL_CLOSES[4014], USAGE
@@ -103,14 +107,17 @@ def why_ended(error: Exception) -> tuple[str, int] | None:
             return FINAL_CLOSES[code], USAGE
         case discord.ConnectionClosed(code=code):
             return f"Discord closed the connection with code {code} and wants no other try. Start again later.", FAILED
+        case PutOff(retry_after=pause):
+            return f"Discord wants a pause of {pause:.0f} s before it lets this bot in again. Start it later.", FAILED
         case discord.HTTPException(status=429):
             return (
                 "Discord has shut out this machine's address for a while: too many requests came from it (status 429). "
                 "Wait an hour before the next start; each try prolongs it.",
                 FAILED,
             )
-        case discord.DiscordServerError() | discord.GatewayNotFound() | aiohttp.ClientConnectionError():
-            return f"Discord cannot be reached: {one_line(error)}. Check the network and try again.", FAILED
+        case _ if is_unreachable(error) or isinstance(error, discord.GatewayNotFound | aiohttp.ClientConnectionError):
+            reason = one_line(error) or type(error).__name__
+            return f"Discord cannot be reached: {reason}. Check the network and try again.", FAILED
         case discord.HTTPException(status=403):
             return (
                 f"Discord, or what stands before it, refuses this machine: {one_line(error)}. If the token is right "

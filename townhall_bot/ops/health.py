@@ -26,6 +26,14 @@ log = logging.getLogger("townhall.health")
 CURE = "Set TOWNHALL_HEALTH_HOST and TOWNHALL_HEALTH_PORT to what is free, or the port to 0 for no health page."
 
 
+def why_not(error: OSError | UnicodeError) -> str:
+    """Return why nothing listens somewhere, in a few words."""
+    if isinstance(error, UnicodeError):  # Python's own: a label of more than 63 characters, or an empty one
+        return "that is no host's name"
+    # asyncio's own words for it tell the address once more
+    return (os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror) or str(error)
+
+
 class HealthPage:
     """Serves a bot's health on ``host``; ``port`` 0 takes any free one. ``url`` is known after :meth:`start`."""
 
@@ -49,10 +57,9 @@ class HealthPage:
         assert runner.server is not None  # from its setup on
         try:
             self._listening = await FewConnections(runner.server).listen(self._host, self._port)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             await runner.cleanup()
-            # asyncio's own words for it tell the address once more
-            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+            reason = why_not(error)
             log.error("no health page: %s port %d: %s. %s", self._host, self._port, reason, CURE)
             return
         self._runner = runner

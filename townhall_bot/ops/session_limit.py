@@ -16,7 +16,7 @@ from pathlib import Path
 import discord
 
 from townhall_bot.discordpy.gateway import session_limit
-from townhall_bot.files import write_atomically
+from townhall_bot.machine.files import write_atomically
 
 log = logging.getLogger("townhall.bot")
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import logging
 from collections.abc import Sequence
 from typing import Any
 
-import aiohttp
 import discord
 from discord import app_commands
 
 from townhall_bot.discordpy import registration
+from townhall_bot.discordpy.answers import FAILURES, Code, PutOff, code_of
 from townhall_bot.discordpy.registration import Payload
 from townhall_bot.i18n.translation import CommandTranslator
 from townhall_bot.plugins.host import LoadedPlugin, PluginError
@@ -25,6 +26,10 @@ KEY = "commands/"
 EVERYWHERE = "everywhere"
 Payloads = list[tuple[LoadedPlugin, Payload]]
 """Each plugin with its commands as Discord is told of them."""
+LONGEST_PAUSE_S = 120.0
+"""Who tries out commands meets limits of a minute; the next start may be far off."""
+LATER = frozenset({Code.COMMANDS_OF_A_DAY})
+"""What Discord refuses today with the status of a mistake. Nobody's commands are to blame."""
 
 
 class CommandSync:
@@ -63,8 +68,9 @@ class CommandSync:
         except discord.Forbidden as error:
             cure = "Invite the bot with the scope applications.commands, and check TOWNHALL_GUILD."
             log.error("Discord does not let this bot register commands (%s): %s. %s", self._place, error, cure)
-        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-            log.error("the commands could not be registered (%s): %s", self._place, error)
+        except FAILURES as error:
+            later = " Those that Discord has stay; the next start tries again." if code_of(error) in LATER else ""
+            log.error("the commands could not be registered (%s): %s.%s", self._place, str(error).rstrip("."), later)
         except StoreError as error:
             log.error("which commands are registered could not be looked up or noted (%s): %s", self._place, error)
 
@@ -104,7 +110,7 @@ class CommandSync:
             try:
                 return _joined(payloads), await self._put(self._place, _joined(payloads))
             except discord.HTTPException as error:
-                if error.status != 400:
+                if error.status != 400 or error.code in LATER:
                     raise
                 owners = [loaded for loaded, mine in payloads for _ in mine]
                 blamed = {owners[number].name for number in registration.faulty(error) if number < len(owners)}
@@ -134,7 +140,7 @@ class CommandSync:
         try:
             return await self._put(self._place, payload)
         except discord.HTTPException as error:
-            if error.status != 400:
+            if error.status != 400 or error.code in LATER:
                 raise
             return None
 
@@ -152,7 +158,14 @@ class CommandSync:
         return payloads
 
     async def _put(self, place: str, payload: Payload) -> Payload:
-        return await registration.register(self._tree.client, payload, _guild(place))
+        try:
+            return await registration.register(self._tree.client, payload, _guild(place))
+        except PutOff as error:
+            if error.retry_after > LONGEST_PAUSE_S:
+                raise
+            log.warning("Discord takes the commands in %.0f s; the start waits for that", error.retry_after)
+            await asyncio.sleep(error.retry_after)
+            return await registration.register(self._tree.client, payload, _guild(place))
 
     async def _listed(self) -> Payload:
         return await registration.registered(self._tree.client, _guild(self._place))

@@ -12,8 +12,9 @@ from plugins.gpt2.guild_rules import MAX_PLACES, GuildRulesStore
 from plugins.gpt2.messages import TEXTS
 from plugins.gpt2.protocol import BOUNDS
 from plugins.gpt2.settings import GPT2Settings
-from townhall_bot.formatting import Amount
+from townhall_bot.discordpy.answers import FAILURES
 from townhall_bot.i18n import Words
+from townhall_bot.i18n.formatting import Amount
 from townhall_bot.replies import Refusal
 from townhall_bot.replies.paging import split
 from townhall_bot.store import AuditEntry
@@ -129,7 +130,7 @@ class ConfigChanges:
         try:
             for page in split(words("config.change.posted", actor=interaction.user.mention, line=listed)):
                 await channel.send(page)
-        except discord.HTTPException:
+        except FAILURES:
             return False
         return True
 

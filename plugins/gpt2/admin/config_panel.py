@@ -15,6 +15,7 @@ from plugins.gpt2.formatting import without_folders
 from plugins.gpt2.guild_rules import MAX_PLACES, PLACE_TYPES, POSTING_TYPES, GuildRules, GuildRulesStore
 from plugins.gpt2.messages import TEXTS
 from plugins.gpt2.protocol import ModelEntry, TextGenerator
+from townhall_bot.discordpy.answers import FAILURES
 from townhall_bot.i18n import Words
 from townhall_bot.replies import Refusal
 
@@ -151,7 +152,7 @@ class Panel(discord.ui.View):
     async def on_timeout(self) -> None:
         """Leave what is set, take away what would no longer answer."""
         closed = TEXTS.for_user(self.opener)("config.show.closed")
-        with contextlib.suppress(discord.HTTPException):  # dismissed meanwhile
+        with contextlib.suppress(*FAILURES):  # dismissed meanwhile
             await self.opener.edit_original_response(content=closed, view=None)
 
     async def show(self, interaction: discord.Interaction[Any], lines: list[str]) -> None:
@@ -172,7 +173,7 @@ class Panel(discord.ui.View):
             if refresh:
                 embed, view = await self.panels.build(interaction, self.opener)
                 self.stop()
-                with contextlib.suppress(discord.HTTPException):  # after 15 minutes it cannot be; the change is made
+                with contextlib.suppress(*FAILURES):  # after 15 minutes it cannot be; the change is made
                     await self.opener.edit_original_response(embed=embed, view=view)
 
         item.callback = callback  # type: ignore[method-assign]  # as discord.py's own decorators do

@@ -29,6 +29,7 @@ from plugins.gpt2.protocol import (
     TextGenerator,
 )
 from plugins.gpt2.settings import GPT2Settings
+from townhall_bot.discordpy.answers import FAILURES
 from townhall_bot.replies import LiveReply, Refusal
 from townhall_bot.replies.paging import MESSAGE_LIMIT, length
 from townhall_bot.replies.sanitize import sanitize
@@ -84,9 +85,10 @@ class Responder:
         self._keep = keep
         self._under_way: dict[int, asyncio.Task[Any]] = {}
         self._ended: deque[int] = deque(maxlen=REMEMBERED)
+        self._lost: deque[int] = deque(maxlen=REMEMBERED)
 
     def knows(self, request_id: int) -> bool:
-        """Tell whether this run of the bot has or had that request."""
+        """Tell whether this run of the bot has or had that request, and its last words arrived if it ended."""
         return request_id in self._under_way or request_id in self._ended
 
     async def answer(
@@ -150,7 +152,8 @@ class Responder:
             yield
         finally:
             del self._under_way[request_id]
-            self._ended.append(request_id)
+            if request_id not in self._lost:
+                self._ended.append(request_id)
 
     @contextlib.asynccontextmanager
     async def _admitted(
@@ -225,8 +228,9 @@ class Responder:
         shown = message_format.render(request.prompt, text)
         first = 0  # the buttons' own message
         if length(sanitize(shown)) + length(note) > ONE_MESSAGE:  # the prompt is in the first of several
-            with contextlib.suppress(discord.HTTPException):
+            with contextlib.suppress(*FAILURES):
                 first = (await interaction.original_response()).id
         view = self.buttons.finished(interaction, first, options) if self.buttons else None
         if not await reply.finish(shown, note=note, plain=request.prompt + text, view=view):
+            self._lost.append(interaction.id)
             raise Refusal(TEXTS.for_user(interaction)("answer.lost"), shown=True)

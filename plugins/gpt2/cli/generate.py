@@ -31,7 +31,7 @@ from plugins.gpt2.protocol import (
 )
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.cli.terminal import INTERRUPTED, note, tell
-from townhall_bot.formatting import format_bytes
+from townhall_bot.i18n.formatting import format_bytes
 from townhall_bot.settings import SettingsError, load_settings
 
 if TYPE_CHECKING:

@@ -39,7 +39,7 @@ from plugins.gpt2.service.model_source import CheckpointSource, ModelSource
 from plugins.gpt2.service.request_queue import RequestQueue
 from plugins.gpt2.service.request_state import RequestState
 from plugins.gpt2.settings import GPT2Settings
-from townhall_bot import memory
+from townhall_bot.machine import memory
 
 log = logging.getLogger("townhall.gpt2.service")
 

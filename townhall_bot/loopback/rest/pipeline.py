@@ -101,12 +101,14 @@ class Pipeline:
                 request.transport.close()
             return web.Response(status=502)
         if fault.body is not None:
-            return web.Response(status=fault.status or 200, text=fault.body, content_type="text/html")
-        if fault.code:
+            headers = {"Via": "1.1 proxy"} if fault.by_proxy else {}
+            return web.Response(status=fault.status or 200, text=fault.body, content_type="text/html", headers=headers)
+        if fault.code and fault.status != 429:
             return _json({"message": f"Refused with code {fault.code}", "code": fault.code}, fault.status or 400, {})
         if fault.status == 429:
             name = f"{route.method} {route.path}"
-            return _too_many(self._limiter.exhausted(route.rate, name, fault.retry_after, is_global=fault.is_global))
+            verdict = self._limiter.exhausted(route.rate, name, fault.retry_after, is_global=fault.is_global)
+            return _too_many(verdict, fault.code)
         return web.Response(status=fault.status or 502, text="upstream connect error")
 
     async def _answer(self, route: Route, request: web.Request, record: RecordedRequest) -> web.Response:
@@ -177,12 +179,14 @@ def _parse(text: str) -> Any:
         raise errors.invalid_json() from None
 
 
-def _too_many(verdict: Verdict) -> web.Response:
+def _too_many(verdict: Verdict, code: int = 0) -> web.Response:
     body = {
         "message": "You are being rate limited.",
         "retry_after": verdict.retry_after,
         "global": verdict.is_global,
     }
+    if code:
+        body |= {"message": f"Refused with code {code}", "code": code}
     return _json(body, 429, verdict.headers)
 
 

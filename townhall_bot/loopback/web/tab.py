@@ -37,7 +37,7 @@ class Tab:
         self._discord = discord
         self._socket = socket
         self.person = person
-        self._queue: asyncio.Queue[Callable[[], Payload]] = asyncio.Queue()
+        self._outbox: asyncio.Queue[Callable[[], Payload]] = asyncio.Queue()
         self._waiting: set[int] = set()
         self._turns: dict[int, tuple[str, Turn]] = {}
         self._actions: dict[str, Callable[[Payload], Awaitable[None]]] = {
@@ -56,7 +56,7 @@ class Tab:
     async def run(self) -> None:
         """Tell the tab what there is, then what changes, until it closes."""
         self._send_server()
-        end = self._discord.world.subscribe(self._on_change)
+        end = self._discord.world.subscribe(self._changed)
         writer = asyncio.create_task(self._write(), name="townhall-tab")
         try:
             async for frame in self._socket:
@@ -73,7 +73,7 @@ class Tab:
 
     async def _write(self) -> None:
         while True:
-            view = await self._queue.get()
+            view = await self._outbox.get()
             try:
                 await self._socket.send_str(json_text.write(view()))
             except ConnectionError:
@@ -82,7 +82,7 @@ class Tab:
                 log.exception("something could not be shown in %s's tab", self.person.name)
 
     def _send(self, kind: str, **fields: Any) -> None:
-        self._queue.put_nowait(lambda: {"type": kind, **fields})
+        self._outbox.put_nowait(lambda: {"type": kind, **fields})
 
     def _send_server(self) -> None:
         def view() -> Payload:
@@ -93,7 +93,7 @@ class Tab:
                 "server": views.server(self.person, connected=self._discord.gateway.connected),
             }
 
-        self._queue.put_nowait(view)
+        self._outbox.put_nowait(view)
 
     def _send_message(self, message: Message) -> None:
         # While one is on its way out, the state it will show when it goes is the latest: no need for a second.
@@ -105,11 +105,11 @@ class Tab:
             self._waiting.discard(message.id)
             return {"type": "message", "message": views.message(message, self.person)}
 
-        self._queue.put_nowait(view)
+        self._outbox.put_nowait(view)
 
     # What changes
 
-    def _on_change(self, change: Change) -> None:
+    def _changed(self, change: Change) -> None:
         if change.kind in FURNITURE:
             self._send_server()
         if change.message is not None and views.sees(self.person, change.message):

@@ -12,7 +12,6 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from townhall_bot.files import write_atomically
 from townhall_bot.loopback.world import json_text
 from townhall_bot.loopback.world.enums import ChannelType, InteractionType, MessageType
 from townhall_bot.loopback.world.events import Change
@@ -29,6 +28,7 @@ from townhall_bot.loopback.world.state import (
     User,
 )
 from townhall_bot.loopback.world.world import World
+from townhall_bot.machine.files import write_atomically
 
 log = logging.getLogger("townhall.loopback")
 

@@ -1,6 +1,6 @@
 // Files of a message: pictures show, texts open, the rest can be downloaded.
 
-import { el, icon, localPath } from "./dom.js";
+import { el, icon, localPath } from "../dom.js";
 
 const PREVIEW_LINES = 8;
 const LONGEST_PREVIEW = 200_000;

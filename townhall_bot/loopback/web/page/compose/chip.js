@@ -1,8 +1,8 @@
 // One option of a command that is being filled in.
 
-import { el, icon } from "./dom.js";
+import { el, icon } from "../dom.js";
 import * as rules from "./option_rules.js";
-import { state } from "./state.js";
+import { state } from "../state.js";
 
 const WIDEST = 40;
 // Where the browser can, it fits fields to their text by itself (composer.css).

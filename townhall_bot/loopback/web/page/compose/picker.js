@@ -1,6 +1,6 @@
 // Popups below a button: a list to choose from, and a menu of things to do. Both work by keyboard.
 
-import { avatar, el, icon } from "./dom.js";
+import { avatar, el, icon } from "../dom.js";
 
 let open = null;
 

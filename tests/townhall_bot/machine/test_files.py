@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from townhall_bot.files import part_of, write_atomically
+from townhall_bot.machine.files import part_of, write_atomically
 
 
 def names(folder: Path) -> list[str]:

@@ -1,11 +1,11 @@
 // Buttons, select menus and layout below a message.
 
-import { send } from "./connection.js";
-import { el, icon, localPath, safeAddress } from "./dom.js";
+import { send } from "../connection.js";
+import { el, icon, localPath, safeAddress } from "../dom.js";
 import { fileView } from "./files.js";
 import { markdown } from "./markdown.js";
-import { choose } from "./picker.js";
-import { state } from "./state.js";
+import { choose } from "../compose/picker.js";
+import { state } from "../state.js";
 
 const STYLES = { 1: "primary", 2: "secondary", 3: "success", 4: "danger", 5: "link", 6: "primary" };
 const FAILED = "This interaction failed";

@@ -1,9 +1,9 @@
 // The messages of the open channel, grouped by author, following the newest unless somebody reads above.
 
-import { announce } from "./announce.js";
-import { el, icon } from "./dom.js";
+import { announce } from "../announce.js";
+import { el, icon } from "../dom.js";
 import { isEphemeral, MessageView, thinks } from "./message_view.js";
-import { on, state, user } from "./state.js";
+import { on, state, user } from "../state.js";
 
 const GROUP_MS = 7 * 60 * 1000;
 const NEAR_END = 80;

@@ -1,6 +1,6 @@
 // The list above the message box: commands, options, choices. The box keeps the focus; this follows its keys.
 
-import { avatar, el } from "./dom.js";
+import { avatar, el } from "../dom.js";
 
 /** A listbox for a combobox. Items are {label, detail, badge, disabled, user, sign, group, pick}. */
 export class Suggestions {

@@ -1,8 +1,8 @@
 // The menus of a message and of a person: what apps offer for them, and what the page itself can do.
 
-import { actAs, send } from "./connection.js";
-import { menu } from "./picker.js";
-import { state, tell } from "./state.js";
+import { actAs, send } from "../connection.js";
+import { menu } from "../compose/picker.js";
+import { state, tell } from "../state.js";
 
 const USER_MENU = 2;
 const MESSAGE_MENU = 3;

@@ -1,12 +1,12 @@
 // One message: who, when, what, and what can be done with it.
 
 import { componentsView } from "./components.js";
-import { avatar, el, icon, iconButton } from "./dom.js";
+import { avatar, el, icon, iconButton } from "../dom.js";
 import { embedView } from "./embeds.js";
 import { fileView } from "./files.js";
 import { markdown } from "./markdown.js";
 import { openMessageMenu } from "./message_menu.js";
-import { state, tell, user } from "./state.js";
+import { state, tell, user } from "../state.js";
 
 const EPHEMERAL = 64;
 const LOADING = 128;

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from townhall_bot import memory
+from townhall_bot.machine import memory
 from townhall_bot.ops import doctor
 
 GIGABYTE = 1_000_000_000

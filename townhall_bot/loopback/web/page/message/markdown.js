@@ -1,7 +1,7 @@
 // Discord's markdown, read into DOM nodes. What is no markdown stays the text it is.
 
-import { el, safeAddress } from "./dom.js";
-import { askBeforeLeaving } from "./leaving.js";
+import { el, safeAddress } from "../dom.js";
+import { askBeforeLeaving } from "../leaving.js";
 import { link, mention, pointed, spoiler } from "./markdown_parts.js";
 
 const DEEPEST = 12;

@@ -1,7 +1,7 @@
 // The pieces of Discord's markdown that stand for something: links, mentions, times, spoilers.
 
-import { el, safeAddress } from "./dom.js";
-import { state } from "./state.js";
+import { el, safeAddress } from "../dom.js";
+import { state } from "../state.js";
 
 const POINTED = /<(?:(@!?|@&|#)(\d{1,20})|(a?):(\w{2,32}):\d{1,20}|t:(-?\d{1,13})(?::([tTdDfFR]))?|\/([^:<>\n]{1,100}):\d{1,20}|(https?:\/\/[^\s<>]+))>/iy;
 

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from townhall_bot.backoff import Backoff
+from townhall_bot.discordpy.backoff import Backoff
 
 A_MINUTE = Backoff(first=0.5, longest=10.0, attempts=9)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from townhall_bot.formatting import Amount, format_bytes
 from townhall_bot.i18n import Texts
+from townhall_bot.i18n.formatting import Amount, format_bytes
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,11 @@
 // Forms that a bot opens.
 
-import { announce } from "./announce.js";
-import { send } from "./connection.js";
+import { announce } from "../announce.js";
+import { send } from "../connection.js";
 import { optionsOf } from "./components.js";
-import { el, icon } from "./dom.js";
+import { el, icon } from "../dom.js";
 import { markdown } from "./markdown.js";
-import { on } from "./state.js";
+import { on } from "../state.js";
 
 on("modal", ({ modal, interaction }) => openForm(modal, interaction));
 

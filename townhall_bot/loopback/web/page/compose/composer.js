@@ -1,11 +1,11 @@
 // The message box. A text is a message; a slash begins a command.
 
-import { announce } from "./announce.js";
+import { announce } from "../announce.js";
 import { CommandForm } from "./command_form.js";
-import { send } from "./connection.js";
-import { el, icon, iconButton } from "./dom.js";
-import { tellPending } from "./message_menu.js";
-import { on, state, user } from "./state.js";
+import { send } from "../connection.js";
+import { el, icon, iconButton } from "../dom.js";
+import { tellPending } from "../message/message_menu.js";
+import { on, state, user } from "../state.js";
 import { Suggestions } from "./suggestions.js";
 
 const CHAT = 1;

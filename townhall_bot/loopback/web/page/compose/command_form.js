@@ -1,10 +1,10 @@
 // A slash command that is being filled in: its options as chips, suggestions above, checks before it is sent.
 
 import { Chip } from "./chip.js";
-import { send } from "./connection.js";
-import { el } from "./dom.js";
+import { send } from "../connection.js";
+import { el } from "../dom.js";
 import * as rules from "./option_rules.js";
-import { state } from "./state.js";
+import { state } from "../state.js";
 
 const PAUSE_MS = 180;
 

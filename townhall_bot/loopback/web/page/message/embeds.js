@@ -1,6 +1,6 @@
 // Embeds: the cards that bots put below their text.
 
-import { el, localPath, safeAddress } from "./dom.js";
+import { el, localPath, safeAddress } from "../dom.js";
 import { inlineMarkdown, markdown } from "./markdown.js";
 
 /** Returns the card of one embed. */
