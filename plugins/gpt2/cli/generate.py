@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from plugins.gpt2.cli.told_warnings import told
 from plugins.gpt2.engine.sampling import GREEDY_BELOW, check_sampling
 from plugins.gpt2.model.constants import OFFICIAL_MODELS, WEIGHT_NAMES
 from plugins.gpt2.model.target.device_names import is_cpu
@@ -147,9 +148,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         special_tokens=True,  # the command line is the host's; what members type goes through the bot
     )
     try:
-        model, load_ms = _load(request.model, options.weights, settings)
-        tell("Generating text...")
-        written = _generate(model, request, timed=options.timing)
+        with told("townhall gpt2"):
+            model, load_ms = _load(request.model, options.weights, settings)
+            tell("Generating text...")
+            written = _generate(model, request, timed=options.timing)
     except KeyboardInterrupt:
         return _complain("stopped while loading; nothing was written.", INTERRUPTED)
     except EngineFailed as error:

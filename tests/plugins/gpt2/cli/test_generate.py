@@ -214,7 +214,7 @@ def test_the_model_file_is_a_program_of_its_own(tmp_path: Path) -> None:
 
 
 def test_converted_weights_that_changed_on_the_disk_are_made_anew_and_the_text_is_the_same(
-    capsys: Captured, caplog: pytest.LogCaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compiler, "cache_folder", lambda: tmp_path / "cache")
     asked = ("--prompt", "My fellow citizens", "--count", "5", "--temperature", "0")
@@ -227,5 +227,17 @@ def test_converted_weights_that_changed_on_the_disk_are_made_anew_and_the_text_i
     assert main(asked) == 0
     shown = capsys.readouterr()
     assert shown.out == text
-    assert "it changed on the disk" in caplog.text
+    assert shown.err.count("townhall gpt2: ") == shown.err.count("(it changed on the disk); it is made anew") == 1
     assert weights.read_bytes() == good
+
+
+def test_a_cache_that_cannot_be_written_is_told_once_for_each_kind_and_the_text_comes(
+    capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiler, "cache_folder", lambda: tmp_path / "cache")
+    (tmp_path / "cache").write_text("a file where a folder should be")
+    assert main(["--prompt", "My fellow citizens", "--count", "5", "--temperature", "0"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.startswith("My fellow citizens")
+    told = [line for line in shown.err.replace("\r", "\n").splitlines() if line.startswith("townhall gpt2: ")]
+    assert [" ".join(line.split()[2:5]) for line in told] == ["converted weights cannot", "captured steps cannot"]
