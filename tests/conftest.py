@@ -18,8 +18,8 @@ compiler.use()  # tinygrad reads it once, at its import; test modules are import
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Four at least: half of the time goes by in waiting for sockets and processes, not for a core."""
-    return max(4, os.cpu_count() or 1)
+    """Three at least: a third of the time goes by in waiting for sockets and processes, not for a core."""
+    return max(3, os.cpu_count() or 1)
 
 
 SLOW = (

@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableValue
 
-from townhall_bot.env_file import encoding_of, values_in
+from townhall_bot.machine.env_file import encoding_of, values_in
 from townhall_bot.redaction import shown_value
 
 PREFIX = "TOWNHALL_"

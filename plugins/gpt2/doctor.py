@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from plugins.gpt2.formatting import parameters
 from plugins.gpt2.model.target.device_plan import DevicePlan, open_device
 from plugins.gpt2.settings import GPT2Settings
-from townhall_bot import memory
-from townhall_bot.formatting import format_bytes
+from townhall_bot.i18n.formatting import format_bytes
+from townhall_bot.machine import memory
 from townhall_bot.plugins import Check
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import pytest
 from discord import app_commands
 
 from tests.townhall_bot.installed import Installed
-from townhall_bot import backoff
+from townhall_bot.discordpy import backoff
 from townhall_bot.loopback import LoopbackDiscord, point_discord_at
 from townhall_bot.plugins import Plugin
 

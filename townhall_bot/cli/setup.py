@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from townhall_bot.cli.terminal import FAILED, INTERRUPTED, OK, tell
-from townhall_bot.env_file import set_secret
+from townhall_bot.machine.env_file import set_secret
 from townhall_bot.ops.discord_account import PORTAL, Account, TokenRefused, Unreachable, look_up
 from townhall_bot.settings import ENV_FILE
 

@@ -13,8 +13,8 @@ from typing import Any
 import aiohttp
 import discord
 
-from townhall_bot import proxies
 from townhall_bot.discordpy import endpoints
+from townhall_bot.ops import proxies
 
 TIMEOUT_S = 15.0
 PORTAL = "https://discord.com/developers/applications"

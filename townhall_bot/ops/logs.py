@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from townhall_bot.ops import request_ids
+from townhall_bot.ops.repetition import Repetition
 from townhall_bot.redaction import without_secrets
 
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
@@ -22,6 +23,7 @@ def set_up(level: str, plugins: str | None = None, style: LogFormat = "text") ->
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter(FORMAT, "%Y-%m-%d %H:%M:%S"))
+    handler.addFilter(Repetition())
     logging.root.handlers[:] = [handler]
     logging.root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
     logging.getLogger("townhall").setLevel(level)

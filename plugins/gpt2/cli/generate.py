@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from plugins.gpt2.cli.ctrl_c import CtrlC
 from plugins.gpt2.cli.told_warnings import told
 from plugins.gpt2.engine.sampling import GREEDY_BELOW, check_sampling
 from plugins.gpt2.model.constants import OFFICIAL_MODELS, WEIGHT_NAMES
@@ -32,7 +32,7 @@ from plugins.gpt2.protocol import (
 )
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.cli.terminal import INTERRUPTED, note, tell
-from townhall_bot.formatting import format_bytes
+from townhall_bot.i18n.formatting import format_bytes
 from townhall_bot.settings import SettingsError, load_settings
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 PROMPT = "What is the answer to life, the universe, and everything?"
 
+STOPPED = "stopped while loading; nothing was written."
 EXAMPLES = """examples:
   townhall gpt2 --prompt "My fellow citizens" --count 40
   townhall gpt2 --model_size gpt2-medium --temperature 0 --timing
@@ -147,16 +148,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         turns=tuple(options.turn),
         special_tokens=True,  # the command line is the host's; what members type goes through the bot
     )
+    ctrl_c = CtrlC()
     try:
-        with told("townhall gpt2"):
-            model, load_ms = _load(request.model, options.weights, settings)
+        with ctrl_c, told("townhall gpt2"):
+            model, load_ms = _load(request.model, options.weights, settings, ctrl_c)
             tell("Generating text...")
-            written = _generate(model, request, timed=options.timing)
+            written = _generate(model, request, ctrl_c, timed=options.timing)
     except KeyboardInterrupt:
-        return _complain("stopped while loading; nothing was written.", INTERRUPTED)
+        return _complain(STOPPED, INTERRUPTED)
     except EngineFailed as error:
         return _complain(f"{error} `townhall models verify {request.model}` tells whether the model is damaged.", 1)
     except (GenerationError, ValueError, OSError, RuntimeError, MemoryError) as error:
+        if ctrl_c.pressed:  # at a terminal it ends a compiler too, which then seems to have failed
+            return _complain(STOPPED, INTERRUPTED)
         # CheckpointError is a ValueError, NoCompiler a RuntimeError: each says what to do
         return _complain(str(error) or type(error).__name__, 1)
     if written.finished is not None and written.finished.reason == "context":
@@ -173,7 +177,7 @@ def _complain(message: str, status: int) -> int:
     return status
 
 
-def _load(name: str, weights: Any, settings: GPT2Settings) -> tuple[GPT2, float]:
+def _load(name: str, weights: Any, settings: GPT2Settings, ctrl_c: CtrlC) -> tuple[GPT2, float]:
     """Return the model and the milliseconds that its weights took, telling what goes on."""
     from plugins.gpt2.checkpoint.checkpoint import on_disk, open_checkpoint
     from plugins.gpt2.cli.download_bar import DownloadBar
@@ -187,7 +191,7 @@ def _load(name: str, weights: Any, settings: GPT2Settings) -> tuple[GPT2, float]
             open_checkpoint(name, allow_pickle=settings.allow_pickle, on_progress=bar_of_download).close()
     checkpoint = open_checkpoint(name, allow_pickle=settings.allow_pickle)
     started = time.perf_counter()
-    with checkpoint, _LoadBar() as bar:
+    with checkpoint, _LoadBar(ctrl_c) as bar:
         model = load(
             checkpoint,
             weights=weights,
@@ -207,13 +211,15 @@ def _load(name: str, weights: Any, settings: GPT2Settings) -> tuple[GPT2, float]
 class _LoadBar(AbstractContextManager["_LoadBar"]):
     """A bar over the checkpoint's bytes that names the tensor and the memory in use, then one over warm-up steps."""
 
-    def __init__(self) -> None:
+    def __init__(self, ctrl_c: CtrlC) -> None:
+        self._ctrl_c = ctrl_c
         self.bar: Any = None
         self.stage = ""
         self.loaded: float | None = None
         """When the weights were in, on ``time.perf_counter``."""
 
     def __call__(self, progress: LoadProgress) -> None:
+        self._ctrl_c.check()
         if progress.stage != self.stage:
             if self.stage == "loading":
                 self.loaded = time.perf_counter()
@@ -231,7 +237,12 @@ class _LoadBar(AbstractContextManager["_LoadBar"]):
 
 
 def _generate(
-    model: GPT2, request: GenerationRequest, *, timed: bool, clock: Callable[[], float] = time.perf_counter
+    model: GPT2,
+    request: GenerationRequest,
+    ctrl_c: CtrlC,
+    *,
+    timed: bool,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Written:
     """Write until the end or Ctrl-C; what there is until then is kept. Raises the request's GenerationError."""
     from plugins.gpt2.engine.scheduler import Scheduler
@@ -240,8 +251,10 @@ def _generate(
     began = before = clock()
     scheduler.submit(0, request, began)
     text, finished, tokens = request.prompt, None, 0
-    with tqdm(total=request.count, unit="token", file=sys.stderr) as bar, _ctrl_c(lambda: scheduler.cancel(0)):
+    with tqdm(total=request.count, unit="token", file=sys.stderr) as bar, ctrl_c.noted():
         while scheduler.busy:
+            if ctrl_c.pressed:  # told between steps: within one, a request is for a moment neither waiting nor running
+                scheduler.cancel(0)
             step = scheduler.step()
             for _, outcome in step.outcomes:
                 match outcome:
@@ -260,16 +273,6 @@ def _generate(
                 bar.update(count - tokens)
                 before, tokens = now, count
     return Written(text, finished, clock() - began)
-
-
-@contextmanager
-def _ctrl_c(stop: Callable[[], None]) -> Iterator[None]:
-    """Have Ctrl-C call ``stop`` instead of interrupting whatever line it hits, so that nothing written is lost."""
-    before = signal.signal(signal.SIGINT, lambda *_: stop())
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _summary(timing: Timing) -> str:

@@ -7,7 +7,7 @@ import pytest
 from plugins.gpt2.doctor import checks
 from plugins.gpt2.model.target import compiler, device_plan
 from plugins.gpt2.settings import GPT2Settings
-from townhall_bot import memory
+from townhall_bot.machine import memory
 from townhall_bot.plugins import Check
 
 CLANG = compiler.Compiler("/usr/bin/clang", "clang", "clang version 17")

@@ -191,6 +191,15 @@ PARTS = [
     Part("discord.http.HTTPClient.start_private_message", (retries,), reads("/users/@me/channels")),
     Part("discord.File.reset", (retries,), takes("self")),
     Part(ADAPTER, (retries,), takes()),
+    Part("discord.http.HTTPClient", (retries,), takes("loop")),
+    Part(f"{HTTP}.get_ratelimit", (retries,), takes("self", "key")),
+    Part("discord.http.Ratelimit", (retries,), takes(30.0)),
+    Part("discord.http.Ratelimit._max_ratelimit_timeout", (retries,), inspect.ismemberdescriptor),
+    Part(
+        "discord.http.Ratelimit.acquire",
+        (retries,),
+        all_of(awaits("self"), reads("self._max_ratelimit_timeout is not None"), reads("self.remaining <= 0")),
+    ),
     Part(
         f"{ADAPTER}.request",
         (retries,),

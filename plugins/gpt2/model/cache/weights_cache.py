@@ -26,7 +26,7 @@ from plugins.gpt2.model.cache.cache_dir import TEMPORARY, evict, touch
 from plugins.gpt2.model.constants import Weights
 from plugins.gpt2.model.layout import Layout
 from plugins.gpt2.model.packing import STORED, Part, pack, parts
-from townhall_bot.files import write_atomically
+from townhall_bot.machine.files import write_atomically
 
 if TYPE_CHECKING:
     from plugins.gpt2.checkpoint.checkpoint import Checkpoint

@@ -31,7 +31,7 @@ from plugins.gpt2.model.cpu.graph_runner import replay_of
 from plugins.gpt2.model.cpu.team import HEADER, LAUNCH_WORDS, Team
 from plugins.gpt2.model.steps import Floats, Ints, JitStep, Step
 from plugins.gpt2.model.transformer import Transformer
-from townhall_bot.files import write_atomically
+from townhall_bot.machine.files import write_atomically
 
 log = logging.getLogger("townhall.gpt2.model")
 

@@ -16,6 +16,7 @@ import pytest
 
 from plugins.gpt2.checkpoint.checkpoint import open_checkpoint
 from plugins.gpt2.cli.generate import main
+from plugins.gpt2.engine import sequence
 from plugins.gpt2.language_model import Logits
 from plugins.gpt2.model import gpt2
 from plugins.gpt2.model.target import compiler
@@ -203,6 +204,52 @@ def test_ctrl_c_stops_at_once_and_shows_what_there_is(capsys: Captured, monkeypa
     shown = capsys.readouterr().out
     assert shown.startswith("My fellow citizens")
     assert len(shown) > len("My fellow citizens") + 5
+
+
+def test_ctrl_c_before_the_first_step_is_not_lost(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = []
+
+    def pressed_while_the_prompt_is_read(*given: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        return sequence.begin(*given)
+
+    def decode(model: gpt2.GPT2, *given: Any) -> Logits:
+        steps.append(given)
+        return real(model, *given)
+
+    real = gpt2.GPT2.decode
+    monkeypatch.setattr("plugins.gpt2.engine.scheduler.begin", pressed_while_the_prompt_is_read)
+    monkeypatch.setattr(gpt2.GPT2, "decode", decode)
+    assert main(["--prompt", "My fellow citizens", "--count", "400", "--temperature", "0"]) == 130
+    assert steps == []
+    assert capsys.readouterr().out.startswith("My fellow citizens")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # that it cannot be raised is the point
+@pytest.mark.parametrize("stage", ["loading", "warming up"])
+def test_ctrl_c_that_hits_a_finaliser_is_not_lost(
+    capsys: Captured, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    class Dropped:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    load, calls = gpt2.load, []
+
+    def loading(*given: Any, on_progress: Any, **named: Any) -> gpt2.GPT2:
+        def progress(told: Any) -> None:
+            if told.stage == stage:
+                calls.append(told)
+                if len(calls) == 1:
+                    Dropped()
+            on_progress(told)
+
+        return load(*given, on_progress=progress, **named)
+
+    monkeypatch.setattr(gpt2, "load", loading)
+    assert main(["--count", "3", "--temperature", "0"]) == 130
+    assert len(calls) == 1
+    assert "stopped while loading; nothing was written" in capsys.readouterr().err
 
 
 def test_the_model_file_is_a_program_of_its_own(tmp_path: Path) -> None:
