@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from plugins.gpt2.cli.ctrl_c import CtrlC
+from plugins.gpt2.cli.told_warnings import told
 from plugins.gpt2.engine.sampling import GREEDY_BELOW, check_sampling
 from plugins.gpt2.model.constants import OFFICIAL_MODELS, WEIGHT_NAMES
 from plugins.gpt2.model.target.device_names import is_cpu
@@ -149,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     ctrl_c = CtrlC()
     try:
-        with ctrl_c:
+        with ctrl_c, told("townhall gpt2"):
             model, load_ms = _load(request.model, options.weights, settings, ctrl_c)
             tell("Generating text...")
             written = _generate(model, request, ctrl_c, timed=options.timing)

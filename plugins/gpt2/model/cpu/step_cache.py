@@ -227,7 +227,7 @@ def load_recording(path: Path) -> Recording | None:
         if whole is None:
             raise ValueError("it is damaged")
         recording = Recording.from_bytes(whole)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         what = "captured steps in %s cannot be read (%s: %s); they are captured anew"

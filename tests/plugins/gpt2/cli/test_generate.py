@@ -19,6 +19,7 @@ from plugins.gpt2.cli.generate import main
 from plugins.gpt2.engine import sequence
 from plugins.gpt2.language_model import Logits
 from plugins.gpt2.model import gpt2
+from plugins.gpt2.model.target import compiler
 
 Captured = pytest.CaptureFixture[str]
 
@@ -257,3 +258,33 @@ def test_the_model_file_is_a_program_of_its_own(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path, timeout=60)
     written = json.loads(done.stdout)
     assert (written["new_tokens"], written["finish_reason"]) == (3, "length")
+
+
+def test_converted_weights_that_changed_on_the_disk_are_made_anew_and_the_text_is_the_same(
+    capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiler, "cache_folder", lambda: tmp_path / "cache")
+    asked = ("--prompt", "My fellow citizens", "--count", "5", "--temperature", "0")
+    assert main(asked) == 0
+    text = capsys.readouterr().out
+    (weights,) = (tmp_path / "cache/weights").iterdir()
+    good = weights.read_bytes()
+    middle = len(good) // 2
+    weights.write_bytes(good[:middle] + b"\xff" * 100 + good[middle + 100 :])
+    assert main(asked) == 0
+    shown = capsys.readouterr()
+    assert shown.out == text
+    assert shown.err.count("townhall gpt2: ") == shown.err.count("(it changed on the disk); it is made anew") == 1
+    assert weights.read_bytes() == good
+
+
+def test_a_cache_that_cannot_be_written_is_told_once_for_each_kind_and_the_text_comes(
+    capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiler, "cache_folder", lambda: tmp_path / "cache")
+    (tmp_path / "cache").write_text("a file where a folder should be")
+    assert main(["--prompt", "My fellow citizens", "--count", "5", "--temperature", "0"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.startswith("My fellow citizens")
+    told = [line for line in shown.err.replace("\r", "\n").splitlines() if line.startswith("townhall gpt2: ")]
+    assert [" ".join(line.split()[2:5]) for line in told] == ["converted weights cannot", "captured steps cannot"]
