@@ -32,18 +32,7 @@ Settings are read from the environment and from .env; config.example.env documen
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status: 0, 1 for a failure, 2 for wrong usage or settings."""
-    with output.prepared():
-        try:
-            status = _obey(argv)
-            print(end="", flush=True)  # noqa: T201 - who went away is noticed here, not when the interpreter ends
-        except BrokenPipeError:  # as in `townhall doctor | head -2`: nobody reads on
-            output.give_up()
-            return FAILED
-        except output.OutputLost as error:
-            output.give_up()
-            note(f"standard output cannot be written: {error.strerror}. What was to be shown there is not complete.")
-            return FAILED
-        return status
+    return output.bearing(lambda: _obey(argv))
 
 
 def _obey(argv: Sequence[str] | None) -> int:
