@@ -11,9 +11,10 @@ from importlib.metadata import version
 
 from townhall_bot.cli import output
 from townhall_bot.cli.core_commands import CORE_COMMANDS
-from townhall_bot.cli.terminal import FAILED, INTERRUPTED, OK, USAGE, note
+from townhall_bot.cli.terminal import FAILED, INTERRUPTED, OK, USAGE, note, tell
 from townhall_bot.ops import logs
 from townhall_bot.plugins import CliCommand, discovery
+from townhall_bot.redaction import without_secrets
 from townhall_bot.settings import Settings, SettingsError, export_other_variables, load_settings
 from townhall_bot.store import StoreError
 
@@ -116,7 +117,7 @@ def _failing_alone(plugin: str, command: CliCommand, *, debug: bool) -> CliComma
             raise
         except Exception as error:
             if debug:
-                traceback.print_exc()
+                tell(without_secrets(traceback.format_exc()))
             reason = " ".join(f"{type(error).__name__}: {error}".rstrip(": ").split())
             more = "" if debug else " TOWNHALL_LOG_LEVEL=DEBUG shows where."
             note(f"plugin {plugin} failed at `townhall {command.name}`: {reason}.{more}")
