@@ -13,9 +13,11 @@ import os
 import re
 import select
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+from townhall_bot.cli.terminal import FAILED, note
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -38,8 +40,25 @@ def visible(text: str) -> str:
     return _ACTS.sub(lambda match: _escaped(match[0]), text.replace("\r\n", "\n"))
 
 
+def bearing(command: Callable[[], int]) -> int:
+    """Run a command whose output is as this module says; return its exit status, FAILED where the output was lost."""
+    with _prepared():
+        try:
+            try:
+                return command()
+            finally:  # argparse ends by SystemExit, after a help text
+                print(end="", flush=True)  # noqa: T201 - who went away is noticed here, not when the interpreter ends
+        except BrokenPipeError:  # as in `townhall doctor | head -2`: nobody reads on
+            _give_up()
+            return FAILED
+        except OutputLost as error:
+            _give_up()
+            note(f"standard output cannot be written: {error.strerror}. What was to be shown there is not complete.")
+            return FAILED
+
+
 @contextmanager
-def prepared() -> Iterator[None]:
+def _prepared() -> Iterator[None]:
     """Let ``print`` and the log do what this module says, until the block ends."""
     _open_what_is_closed()
     before = sys.stdout, sys.stderr
@@ -50,7 +69,7 @@ def prepared() -> Iterator[None]:
         sys.stdout, sys.stderr = before
 
 
-def give_up() -> None:
+def _give_up() -> None:
     """Let nothing more be written to standard output, so that the interpreter's end does not stumble over it."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -11,9 +11,10 @@ from importlib.metadata import version
 
 from townhall_bot.cli import output
 from townhall_bot.cli.core_commands import CORE_COMMANDS
-from townhall_bot.cli.terminal import FAILED, INTERRUPTED, OK, USAGE, note
+from townhall_bot.cli.terminal import FAILED, INTERRUPTED, OK, USAGE, note, tell
 from townhall_bot.ops import logs
 from townhall_bot.plugins import CliCommand, discovery
+from townhall_bot.redaction import without_secrets
 from townhall_bot.settings import Settings, SettingsError, export_other_variables, load_settings
 from townhall_bot.store import StoreError
 
@@ -32,18 +33,7 @@ Settings are read from the environment and from .env; config.example.env documen
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status: 0, 1 for a failure, 2 for wrong usage or settings."""
-    with output.prepared():
-        try:
-            status = _obey(argv)
-            print(end="", flush=True)  # noqa: T201 - who went away is noticed here, not when the interpreter ends
-        except BrokenPipeError:  # as in `townhall doctor | head -2`: nobody reads on
-            output.give_up()
-            return FAILED
-        except output.OutputLost as error:
-            output.give_up()
-            note(f"standard output cannot be written: {error.strerror}. What was to be shown there is not complete.")
-            return FAILED
-        return status
+    return output.bearing(lambda: _obey(argv))
 
 
 def _obey(argv: Sequence[str] | None) -> int:
@@ -127,7 +117,7 @@ def _failing_alone(plugin: str, command: CliCommand, *, debug: bool) -> CliComma
             raise
         except Exception as error:
             if debug:
-                traceback.print_exc()
+                tell(without_secrets(traceback.format_exc()))
             reason = " ".join(f"{type(error).__name__}: {error}".rstrip(": ").split())
             more = "" if debug else " TOWNHALL_LOG_LEVEL=DEBUG shows where."
             note(f"plugin {plugin} failed at `townhall {command.name}`: {reason}.{more}")

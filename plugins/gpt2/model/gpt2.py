@@ -242,5 +242,6 @@ def load(
 
 if __name__ == "__main__":
     from plugins.gpt2.cli.generate import main
+    from townhall_bot.cli.output import bearing
 
-    sys.exit(main())
+    sys.exit(bearing(main))

@@ -11,11 +11,12 @@ from contextlib import contextmanager
 import aiohttp.connector
 import pytest
 
+from plugins.ping.plugin import PingPlugin
 from tests.townhall_bot.proxy import Proxy, without_certificate
 from townhall_bot.cli import main
 from townhall_bot.discordpy import retries
 from townhall_bot.discordpy.endpoints import pointed_at
-from townhall_bot.loopback import LoopbackDiscord
+from townhall_bot.loopback import LoopbackDiscord, Person
 from townhall_bot.ops import proxies
 from townhall_bot.ops.discord_account import Unreachable, look_up
 from townhall_bot.settings import SettingsError
@@ -40,14 +41,17 @@ async def far_discord(discord_server: LoopbackDiscord, monkeypatch: pytest.Monke
 async def test_rest_gateway_and_the_doctor_go_through_the_proxy(
     far_discord: Proxy,
     discord_server: LoopbackDiscord,
+    ada: Person,
     start_townhall: StartTownhall,
     monkeypatch: pytest.MonkeyPatch,
     variable: str,
 ) -> None:
     monkeypatch.setenv(variable, far_discord.address.replace("//", f"//me:{SECRET}@"))
-    running = await start_townhall()
+    running = await start_townhall(PingPlugin)
     assert running.bot.connected
-    assert {command.name for command in discord_server.commands} == {"privacy"}
+    turn = await ada.type("/ping")
+    assert await running.settled(turn) is None
+    assert turn.text.startswith("Pong")
     far_discord.asked.clear()
     await look_up(discord_server.token)
     assert far_discord.asked == ["discord.test:443"]

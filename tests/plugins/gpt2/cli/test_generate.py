@@ -258,6 +258,11 @@ def test_the_model_file_is_a_program_of_its_own(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path, timeout=60)
     written = json.loads(done.stdout)
     assert (written["new_tokens"], written["finish_reason"]) == (3, "length")
+    narrow = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    with Path("/dev/full").open("wb") as full:
+        command = [sys.executable, "-m", gpt2.__name__, "--help"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=narrow)
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
 
 
 def test_converted_weights_that_changed_on_the_disk_are_made_anew_and_the_text_is_the_same(
