@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -14,16 +13,13 @@ import discord
 from townhall_bot.discordpy import answers, retries
 from townhall_bot.discordpy.answers import FAILURES
 from townhall_bot.i18n.core_texts import TEXTS
-from townhall_bot.replies.paging import MESSAGE_LIMIT, length, split, tail
+from townhall_bot.replies.final_pages import as_file, final_pages, small
+from townhall_bot.replies.paging import MESSAGE_LIMIT, length, tail
 from townhall_bot.replies.refusal import why
 from townhall_bot.replies.sanitize import sanitize
 
 log = logging.getLogger("townhall.replies")
 
-MAX_PAGES = 3
-"""A text of more pages than this becomes a file: a wall of messages pushes everyone else's talk away."""
-MAX_NOTE = 600
-"""Characters of small print: several sentences in any language, and far from what a message holds."""
 NO_TEXT = frozenset(TEXTS.of(locale)("reply.no_text") for locale in TEXTS.locales)
 """What stands in place of an empty text, in every language."""
 
@@ -81,7 +77,7 @@ class LiveReply:
         """
         if self._finished:
             return
-        below = _small(note)
+        below = small(note)
         shown = tail(sanitize(text), MESSAGE_LIMIT - length(below))
         self._text = "" if placeholder else shown
         self._latest = self._non_empty(shown + below)
@@ -102,20 +98,8 @@ class LiveReply:
         await self.stop()
         if self.gone:
             return True
-        first, *rest = _pages(sanitize(text), _small(note))
-        file = None
-        if len(rest) >= MAX_PAGES and not self._interaction.app_permissions.attach_files:
-            below = _small(self._words("reply.no_file")) + _small(note)
-            whole, rest = [first, *rest], []
-            first, *rest = whole[: MAX_PAGES - 1]
-            rest.append(split(whole[MAX_PAGES - 1], MESSAGE_LIMIT - length(below) - 2)[0] + " …" + below)
-        elif len(rest) >= MAX_PAGES:
-            below = _small(self._words("reply.in_file")) + _small(note)
-            first, rest, file = (
-                split(sanitize(text), MESSAGE_LIMIT - length(below) - 2)[0] + " …" + below,
-                [],
-                plain or text,
-            )
+        may_attach = self._interaction.app_permissions.attach_files
+        (first, *rest), file = final_pages(text, note, plain, self._words, may_attach=may_attach)
         failure = await self._deliver(self._final_edit, self._non_empty(first), None if rest else view, file)
         if failure is not None:
             return await self._lost(failure, 0, view)
@@ -139,7 +123,7 @@ class LiveReply:
         if arrived:
             await self._put_below(view)
         elif refused:
-            said = _small(why(failure, self._words))
+            said = small(why(failure, self._words))
             kept = self._text_on_screen
             for content in ([tail(kept, MESSAGE_LIMIT - length(said)) + said] if kept else []) + [said.strip()]:
                 if await self._deliver(self._final_edit, content, view, None) is None:
@@ -214,11 +198,11 @@ class LiveReply:
             if not options.get("view"):
                 options = {}
             if file is not None:
-                options["file"] = _as_file(file)
+                options["file"] = as_file(file)
             await self._interaction.response.send_message(content, **options)
             return
         if file is not None:
-            options["attachments"] = [_as_file(file)]
+            options["attachments"] = [as_file(file)]
         message = await self._interaction.edit_original_response(content=content, **options)
         self._message_id, self._ephemeral = message.id, message.flags.ephemeral
 
@@ -228,7 +212,7 @@ class LiveReply:
     async def _follow_up(self, content: str, view: discord.ui.View | None, file: str | None) -> None:
         options: dict[str, Any] = {"view": view} if view else {}
         if file is not None:
-            options["file"] = _as_file(file)
+            options["file"] = as_file(file)
         self._newest = await self._interaction.followup.send(content, ephemeral=self._ephemeral, wait=True, **options)
 
     async def _deliver(
@@ -258,7 +242,7 @@ class LiveReply:
         channel = self._interaction.channel
         if not isinstance(channel, discord.abc.Messageable):
             raise OSError("the channel is not known")
-        files = [] if file is None else [_as_file(file)]
+        files = [] if file is None else [as_file(file)]
         if self._message_id is not None:
             message_id, self._message_id = self._message_id, None
             try:
@@ -266,7 +250,7 @@ class LiveReply:
                 await unfinished.edit(content=content, view=view, attachments=files)
             except FAILURES as error:
                 log.debug("request %s: its old answer cannot be edited: %s", self._interaction.id, error)
-                files = [] if file is None else [_as_file(file)]
+                files = [] if file is None else [as_file(file)]
             else:
                 return
         if view is None:
@@ -277,21 +261,3 @@ class LiveReply:
 
 def _is_no_use(error: Exception) -> bool:
     return answers.is_refused(error) or answers.is_ban(error)
-
-
-def _small(note: str) -> str:
-    """Return ``note`` as Discord's small print, to stand below a text; what is too long for that is cut."""
-    return "".join(f"\n-# {line}" for line in note[:MAX_NOTE].splitlines() if line.strip())
-
-
-def _pages(text: str, below: str) -> list[str]:
-    """Return the pages of ``text`` with the small print below the last; always at least one."""
-    pages = split(text) or [""]
-    if length(pages[-1]) + length(below) > MESSAGE_LIMIT:
-        pages[-1:] = split(pages[-1], MESSAGE_LIMIT - length(below))
-    pages[-1] += below
-    return pages
-
-
-def _as_file(text: str) -> discord.File:
-    return discord.File(io.BytesIO(text.encode()), "text.txt")

@@ -16,7 +16,7 @@ from tests.townhall_bot.answers.table import MANY, Case, cases
 from townhall_bot import testkit
 from townhall_bot.discordpy import backoff
 from townhall_bot.loopback import LoopbackDiscord, Message, Person
-from townhall_bot.replies import live
+from townhall_bot.replies import final_pages
 from townhall_bot.testkit import RunningTownhall
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -53,8 +53,8 @@ async def texts(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Texts
         async with testkit.local_discord(RATE_SCALE) as server, testkit.starting(server, folder, clean) as start:
             townhall, ada = await start(plugin_with(source)), server.townhall().people["ada"]
             shown = []
-            for pages in (live.MAX_PAGES, 1):
-                patch.setattr(live, "MAX_PAGES", pages)
+            for pages in (final_pages.MAX_PAGES, 1):
+                patch.setattr(final_pages, "MAX_PAGES", pages)
                 turn = await ada.type(LONG)
                 assert await townhall.settled(turn) is None
                 shown.append(turn.messages[-1])
