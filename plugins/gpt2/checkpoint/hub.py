@@ -14,7 +14,7 @@ from pathlib import Path
 from plugins.gpt2.checkpoint.download import Download, OnProgress
 from plugins.gpt2.checkpoint.errors import DownloadFailed
 from plugins.gpt2.checkpoint.hub_cache import cached_snapshot, hub_folder
-from plugins.gpt2.checkpoint.hub_errors import in_words
+from plugins.gpt2.checkpoint.hub_errors import hub_constants, in_words
 
 
 def download(
@@ -30,8 +30,7 @@ def download(
     ``refresh`` asks the hub for a newer version. Raises :class:`UnknownModel`, :class:`DownloadFailed`, and
     :class:`CheckpointError` where the repository holds no GPT-2 that can be used: found out before the weights come.
     """
-    from huggingface_hub import constants
-
+    constants = hub_constants()
     folder = cached_snapshot(repo, allow_pickle=allow_pickle)
     if folder is not None and not refresh:
         return folder

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from plugins.gpt2.checkpoint.errors import CheckpointError, Truncated
 from plugins.gpt2.checkpoint.files import CONFIG_NAME, SMALL_FILES, lacking_files, weight_files
+from plugins.gpt2.checkpoint.hub_errors import endpoint, hub_constants
 from plugins.gpt2.checkpoint.safetensors_file import open_safetensors
 
 if TYPE_CHECKING:
@@ -30,18 +31,16 @@ log = logging.getLogger("townhall.gpt2.hub")
 
 def hub_folder() -> Path | None:
     """Return the cache's folder, there or not; None where this user has no home for it and ``HF_HOME`` names none."""
-    from huggingface_hub import constants
-
-    folder = Path(constants.HF_HUB_CACHE)
+    folder = Path(hub_constants().HF_HUB_CACHE)
     return None if folder.parts[:1] == ("~",) else folder
 
 
 def repo_folder(repo: str) -> Path:
     """Return where ``repo`` is kept in the cache, there or not."""
-    from huggingface_hub import constants
-    from huggingface_hub.file_download import repo_folder_name
-
-    return Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repo, repo_type="model")
+    constants = hub_constants()
+    # What names it in the library needs an address of the hub that can be read, which what is on disk does not.
+    name: str = constants.REPO_ID_SEPARATOR.join(("models", *repo.split("/")))
+    return Path(constants.HF_HUB_CACHE) / name
 
 
 def cached_config(repo: str) -> Path | None:
@@ -162,6 +161,7 @@ def cached_repos() -> dict[str, int]:
 
 
 def _scanned() -> HFCacheInfo | None:
+    endpoint()
     from huggingface_hub import scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import cast
+from typing import Any, cast
 
 from plugins.gpt2.checkpoint.errors import CheckpointError, DownloadFailed, UnknownModel
 from townhall_bot.redaction import origin, redacted
@@ -16,16 +17,12 @@ def in_words(repo: str) -> Iterator[None]:
 
     They come without their cause: a traceback would show the whole address.
     """
+    hub = endpoint()
     from huggingface_hub import constants, errors
 
     # httpx.HTTPError or httpx2.HTTPError, whichever the library is built on: broken connections, timeouts
     bases = cast("tuple[type[Exception], ...]", errors.HfHubHTTPError.__mro__)
     http_error = next(base for base in bases if base.__name__ == "HTTPError")
-    hub = origin(constants.ENDPOINT)  # members read this, and the rest of the address may hold a password or a token
-    if not hub.startswith(("http://", "https://")):
-        raise DownloadFailed(
-            f"HF_ENDPOINT is no address of a hub ({hub}); it must be like https://hub.example. Correct or unset it."
-        )
     try:
         yield
     except errors.GatedRepoError:
@@ -59,6 +56,33 @@ def in_words(repo: str) -> Iterator[None]:
             f"downloading {repo} failed: {_said(error)}. "
             f"Check that {constants.HF_HUB_CACHE} can be written, then try again."
         ) from None
+
+
+def hub_constants() -> Any:
+    """Return the library's constants. Raises DownloadFailed where ``HF_ENDPOINT`` keeps it from being imported."""
+    try:
+        from huggingface_hub import constants
+    except ValueError:
+        raise _no_address(os.environ.get("HF_ENDPOINT", "")) from None
+    return constants
+
+
+def endpoint() -> str:
+    """Return scheme and host of the hub: the rest of its address may hold a password or a token, and members read this.
+
+    Raises DownloadFailed where ``HF_ENDPOINT`` is no address: much of the library cannot be imported then.
+    """
+    address = hub_constants().ENDPOINT
+    if not origin(address).startswith(("http://", "https://")):
+        raise _no_address(address)
+    return origin(address)
+
+
+def _no_address(given: str) -> DownloadFailed:
+    return DownloadFailed(
+        f"HF_ENDPOINT is no address of a hub ({origin(given)}); it must be like https://hub.example. "
+        "Correct or unset it."
+    )
 
 
 def _said(error: BaseException) -> str:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import traceback
+from pathlib import Path
 
 import pytest
 from huggingface_hub import constants
@@ -40,3 +44,16 @@ def test_an_endpoint_that_is_no_address_is_named(
     with pytest.raises(DownloadFailed, match="HF_ENDPOINT is no address of a hub") as failed:
         open_checkpoint(REPO)
     assert "hush" not in str(failed.value)
+
+
+@pytest.mark.parametrize("command", ["gpt2 --model_size someone/model", "models", "models download gpt2"])
+def test_an_endpoint_that_cannot_be_read_is_named_by_every_command(tmp_path: Path, command: str) -> None:
+    """In a process of its own: the library reads the variable when it is first imported, and fails to be."""
+    environment = {**os.environ, "HF_ENDPOINT": "http://u:hush@[x", "HF_HOME": str(tmp_path)}
+    program = [sys.executable, "-m", "townhall_bot", *command.split()]
+    run = subprocess.run(
+        program, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert run.returncode == 1
+    assert "HF_ENDPOINT is no address of a hub (‹not shown›); it must be like https://hub.example." in run.stderr
+    assert "hush" not in run.stdout + run.stderr
