@@ -21,7 +21,7 @@ from tools.random_checkpoint import RECIPES, write_checkpoint
 
 CLANG = shutil.which("clang")
 needs_clang = pytest.mark.skipif(CLANG is None, reason="there is no clang on PATH")
-GREEDY = ("--prompt", "My fellow citizens", "--count", "12", "--temperature", "0")
+GREEDY = ("--prompt", "My fellow citizens", "--count", "12", "--temperature", "0", "--weights", "fp32")
 
 
 @pytest.fixture(autouse=True)
