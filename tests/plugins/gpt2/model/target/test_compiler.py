@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
@@ -27,6 +28,7 @@ GREEDY = ("--prompt", "My fellow citizens", "--count", "12", "--temperature", "0
 @pytest.fixture(autouse=True)
 def fresh_choice(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let each test choose anew, and put the environment back afterwards."""
+    importlib.import_module("tinygrad.helpers")  # has read its part of it from here on
     for name in ("CC", "ZIG", "CACHEDB", "PARALLEL", "JIT_BATCH_SIZE"):
         monkeypatch.setenv(name, "")  # empty counts as unset; what use() writes there is taken back
     choose = compiler.choose
