@@ -63,11 +63,11 @@ def _device(settings: GPT2Settings) -> Sequence[Check]:
 
 
 def _products(settings: GPT2Settings, plan: DevicePlan) -> Sequence[Check]:
-    """What multiplies 8-bit weights here?"""
+    """What multiplies the weights here, where there is a choice?"""
     from plugins.gpt2.model.cpu.instructions import choose
     from plugins.gpt2.model.target import compiler
 
-    if not plan.is_cpu or plan.weights != "int8":
+    if not plan.is_cpu or plan.weights not in ("int8", "int4"):
         return ()
     try:
         found = choose(compiler.features(), settings.products)
@@ -75,7 +75,7 @@ def _products(settings: GPT2Settings, plan: DevicePlan) -> Sequence[Check]:
         cure = "Correct TOWNHALL_GPT2_PRODUCTS, or leave it empty for the best that the processor has."
         return (Check("gpt2 products", False, str(error), cure),)
     detail = "fp32: no integers of this processor's are used" if found is None else f"{found.name}, in integers"
-    return (Check("gpt2 products", True, f"int8 weights are multiplied by {detail}"),)
+    return (Check("gpt2 products", True, f"{plan.weights} weights are multiplied by {detail}"),)
 
 
 def _allowed_models(settings: GPT2Settings) -> Sequence[Check]:

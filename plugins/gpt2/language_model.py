@@ -14,7 +14,7 @@ Logits = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """Facts about a loaded model. ``dtype`` is that of the weights: fp32, fp16, bf16 or int8."""
+    """Facts about a loaded model. ``dtype`` is that of the weights: fp32, fp16, bf16, int8 or int4."""
 
     name: str
     device: str

@@ -39,7 +39,7 @@ class GPT2Settings(PluginSettings):
     device: str | None = Field(None, description="tinygrad's device: CPU, CUDA, AMD, METAL. Empty: the best there is.")
     products: Products | None = Field(
         None,
-        description="What multiplies int8 weights on a CPU. Empty: the best that the processor has.",
+        description="What multiplies int8 and int4 weights on a CPU. Empty: the best that the processor has.",
     )
     threads: int | None = Field(None, ge=1, le=512, description="CPU threads of the engine. Empty: every core.")
     rows: int = Field(8, ge=1, le=32, description="How many texts a model writes at the same time.")

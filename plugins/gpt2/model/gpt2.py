@@ -199,7 +199,7 @@ def loading(
     """Build the model step by step: a generator, so that its thread can serve others in between.
 
     ``device`` and ``weights`` are as ``target.device_plan.plan_for`` takes them; ``threads`` None is every core;
-    ``products`` None is the best that the processor has, and matters to int8 on a CPU alone. The model is the
+    ``products`` None is the best that the processor has, and matters to int8 and int4 on a CPU alone. The model is the
     generator's return value. Raises ``CheckpointError`` from a tensor that does not fit, ``compiler.NoCompiler`` on a
     CPU, RuntimeError from a device that this machine does not have, and ValueError from one that there is nowhere.
     """
