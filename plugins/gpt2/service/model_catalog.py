@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from plugins.gpt2.messages import Message, message
-from plugins.gpt2.model.constants import EMBEDDED_MODEL, OFFICIAL_CONFIGS, GPT2Config
+from plugins.gpt2.model.constants import EMBEDDED_MODEL, OFFICIAL_CONFIGS, OTHER_TOKENS, GPT2Config
 from plugins.gpt2.model.memory_plan import memory_plan
 from plugins.gpt2.protocol import ModelEntry, ModelUnavailable
 from plugins.gpt2.settings import GPT2Settings
@@ -66,7 +66,12 @@ class ModelCatalog:
             config = _config_in(folder)
         if config is None:
             return ModelEntry(name, None, None, folder is not None)
-        return ModelEntry(name, config.parameters, self.memory_need(config), folder is not None)
+        need, plan = self.memory_need(config), self._settings.known_plan()
+        if need is None or plan is None or plan.weights != "int4":
+            return ModelEntry(name, config.parameters, need, folder is not None)
+        saved = memory_plan(config, "int8", self._settings.rows) - need
+        other = round(OTHER_TOKENS[plan.weights])
+        return ModelEntry(name, config.parameters, need, folder is not None, saved, other)
 
 
 def over_budget(name: str, need: int, budget: int) -> Message:
