@@ -89,6 +89,11 @@ class LanguageModel(Protocol):
         """The tokeniser of this checkpoint's vocabulary."""
         ...
 
+    @property
+    def draft(self) -> LanguageModel | None:
+        """A small model of the same vocabulary that guesses for this one; it has one row, and is closed with it."""
+        ...
+
     draft_slots: int
     """The most tokens that one :meth:`extend` takes; 1 where guessing ahead does not pay."""
 

@@ -36,6 +36,11 @@ class GPT2Settings(PluginSettings):
         None,
         description="How weights are kept in memory. Empty: int8 on a CPU, fp16 on a GPU.",
     )
+    draft: str | None = Field(
+        None,
+        description="A small model that guesses for larger ones of the same vocabulary while one text is written: "
+        "distilgpt2 for gpt2-large and gpt2-xl. Empty: none.",
+    )
     device: str | None = Field(None, description="tinygrad's device: CPU, CUDA, AMD, METAL. Empty: the best there is.")
     products: Products | None = Field(
         None,

@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,7 @@ from townhall_bot.formatting import format_bytes
 from townhall_bot.settings import SettingsError, load_settings
 
 if TYPE_CHECKING:
+    from plugins.gpt2.checkpoint.checkpoint import Checkpoint
     from plugins.gpt2.language_model import LoadProgress
     from plugins.gpt2.model.gpt2 import GPT2
 
@@ -104,6 +105,9 @@ def parser(settings: GPT2Settings) -> argparse.ArgumentParser:
     made.add_argument("--timing", action="store_true", help="time every token, and sum up")
     made.add_argument("--seed", type=int, help="the same seed gives the same text")
     made.add_argument("--weights", choices=WEIGHT_NAMES, default=settings.weights, help="how weights are kept")
+    made.add_argument(
+        "--draft", default=settings.draft, metavar="M", help="a small model of the same vocabulary that guesses ahead"
+    )
     made.add_argument("--json", action="store_true", help="print one JSON object on the last line instead of the text")
     return made
 
@@ -147,7 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         special_tokens=True,  # the command line is the host's; what members type goes through the bot
     )
     try:
-        model, load_ms = _load(request.model, options.weights, settings)
+        model, load_ms = _load(request.model, options.weights, options.draft, settings)
         tell("Generating text...")
         written = _generate(model, request, timed=options.timing)
     except KeyboardInterrupt:
@@ -171,21 +175,17 @@ def _complain(message: str, status: int) -> int:
     return status
 
 
-def _load(name: str, weights: Any, settings: GPT2Settings) -> tuple[GPT2, float]:
+def _load(name: str, weights: Any, draft: str | None, settings: GPT2Settings) -> tuple[GPT2, float]:
     """Return the model and the milliseconds that its weights took, telling what goes on."""
-    from plugins.gpt2.checkpoint.checkpoint import on_disk, open_checkpoint
-    from plugins.gpt2.cli.download_bar import DownloadBar
     from plugins.gpt2.model.gpt2 import load
 
     device = plan_for(settings.device, weights).device
     tell(f"using {device.split(':')[0]} backend")
     tell(f"using {name}")
-    if on_disk(name, allow_pickle=settings.allow_pickle) is None:
-        with DownloadBar(name) as bar_of_download:
-            open_checkpoint(name, allow_pickle=settings.allow_pickle, on_progress=bar_of_download).close()
-    checkpoint = open_checkpoint(name, allow_pickle=settings.allow_pickle)
+    checkpoint = _open(name, settings)
+    helper = _open(draft, settings) if draft else None
     started = time.perf_counter()
-    with checkpoint, _LoadBar() as bar:
+    with checkpoint, helper or nullcontext(), _LoadBar() as bar:
         model = load(
             checkpoint,
             weights=weights,
@@ -193,6 +193,7 @@ def _load(name: str, weights: Any, settings: GPT2Settings) -> tuple[GPT2, float]
             device=device,
             threads=settings.threads,
             products=settings.products,
+            draft=helper,
             on_progress=bar,
         )
         loaded = bar.loaded or time.perf_counter()
@@ -200,6 +201,16 @@ def _load(name: str, weights: Any, settings: GPT2Settings) -> tuple[GPT2, float]
     size = model.info.weight_bytes
     tell(f"loaded weights in {seconds * 1000:.2f} ms, {format_bytes(size)} loaded at {size / 1e9 / seconds:.2f} GB/s")
     return model, seconds * 1000
+
+
+def _open(name: str, settings: GPT2Settings) -> Checkpoint:
+    from plugins.gpt2.checkpoint.checkpoint import on_disk, open_checkpoint
+    from plugins.gpt2.cli.download_bar import DownloadBar
+
+    if on_disk(name, allow_pickle=settings.allow_pickle) is None:
+        with DownloadBar(name) as bar_of_download:
+            open_checkpoint(name, allow_pickle=settings.allow_pickle, on_progress=bar_of_download).close()
+    return open_checkpoint(name, allow_pickle=settings.allow_pickle)
 
 
 class _LoadBar(AbstractContextManager["_LoadBar"]):
@@ -214,7 +225,7 @@ class _LoadBar(AbstractContextManager["_LoadBar"]):
     def __call__(self, progress: LoadProgress) -> None:
         if progress.stage != self.stage:
             if self.stage == "loading":
-                self.loaded = time.perf_counter()
+                self.loaded = self.loaded or time.perf_counter()
             self.__exit__()
             unit = "B" if progress.stage == "loading" else "step"
             self.stage = progress.stage

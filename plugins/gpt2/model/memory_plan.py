@@ -21,3 +21,11 @@ def memory_plan(config: GPT2Config, weights: Weights, rows: int) -> int:
     logits = 4 * config.vocab_size * 2 * rows
     scores = 2 * 4 * config.n_head * config.n_positions * (LONG_SLICES[0] + 2 * rows)
     return kept + cache + logits + scores
+
+
+def with_draft(config: GPT2Config, weights: Weights, rows: int, draft: GPT2Config | None) -> int:
+    """Return :func:`memory_plan` with that of a draft of this shape, where it could guess for the model."""
+    need = memory_plan(config, weights, rows)
+    if draft is None or draft.vocab_size != config.vocab_size or draft.parameters >= config.parameters:
+        return need
+    return need + memory_plan(draft, weights, rows=1)

@@ -17,9 +17,10 @@ from plugins.gpt2.language_model import LoadProgress
 from plugins.gpt2.model.constants import EMBEDDED_MODEL, OFFICIAL_CONFIGS, Products, Weights
 from plugins.gpt2.model.cpu import kernels
 from plugins.gpt2.model.cpu.instructions import INSTRUCTIONS
-from plugins.gpt2.model.gpt2 import FP32_RATE, GPT2, load, prefill_slices, steps_for
+from plugins.gpt2.model.gpt2 import FP32_RATE, GPT2, load, prefill_slices
 from plugins.gpt2.model.memory_plan import memory_plan
 from plugins.gpt2.model.target import compiler
+from plugins.gpt2.model.utils import steps_for
 from tools.random_checkpoint import RECIPES, write_checkpoint
 
 REFERENCE = Path(__file__).parent / "reference"
