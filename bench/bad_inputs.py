@@ -58,7 +58,7 @@ WRONG_SETTINGS: dict[str, list[str]] = {
     "TOWNHALL_HEALTH_PORT": ["-1", "65536", "http", "80.5"],
     "TOWNHALL_KEEP_RECORDS_DAYS": ["0", "-3", "a week", "1e9"],
     "TOWNHALL_PLUGINS": ["gpt2,-ping", "-gpt2,ping"],
-    "TOWNHALL_GPT2_WEIGHTS": ["int4", "float32", "8"],
+    "TOWNHALL_GPT2_WEIGHTS": ["int3", "float32", "8"],
     "TOWNHALL_GPT2_ROWS": ["0", "33", "many", "-1"],
     "TOWNHALL_GPT2_MAX_COUNT": ["0", "1025", "∞"],
     "TOWNHALL_GPT2_TEMPERATURE": ["-1", "2.01", "hot"],

@@ -40,7 +40,7 @@ class Peer:
 PEERS: dict[str, Peer] = {
     peer.name: peer
     for peer in (
-        *(Peer(f"{OURS}-{weights}", OURS, weights) for weights in ("int8", "fp16", "bf16", "fp32")),
+        *(Peer(f"{OURS}-{weights}", OURS, weights) for weights in ("int8", "int4", "fp16", "bf16", "fp32")),
         Peer("llama-cpp-q8_0", "llama_cpp", "q8_0", "gguf_file", "-q8_0.gguf"),
         Peer("llama-cpp-f16", "llama_cpp", "f16", "gguf_file", "-f16.gguf"),
         Peer("ctranslate2-int8", "ctranslate2", "int8", "ctranslate2_folder", "-ct2-int8"),

@@ -15,6 +15,7 @@ from townhall_bot.machine import memory
 from townhall_bot.plugins import Check
 
 if TYPE_CHECKING:
+    from plugins.gpt2.checkpoint.checkpoint import Checkpoint
     from plugins.gpt2.model.constants import GPT2Config
 
 DEVICE_CURE = "Correct TOWNHALL_GPT2_DEVICE, or leave it empty for the best device there is."
@@ -66,11 +67,11 @@ def _device(settings: GPT2Settings) -> Sequence[Check]:
 
 
 def _products(settings: GPT2Settings, plan: DevicePlan) -> Sequence[Check]:
-    """What multiplies 8-bit weights here?"""
+    """What multiplies the weights here, where there is a choice?"""
     from plugins.gpt2.model.cpu.instructions import choose
     from plugins.gpt2.model.target import compiler
 
-    if not plan.is_cpu or plan.weights != "int8":
+    if not plan.is_cpu or plan.weights not in ("int8", "int4"):
         return ()
     try:
         found = choose(compiler.features(), settings.products)
@@ -78,7 +79,7 @@ def _products(settings: GPT2Settings, plan: DevicePlan) -> Sequence[Check]:
         cure = "Correct TOWNHALL_GPT2_PRODUCTS, or leave it empty for the best that the processor has."
         return (Check("gpt2 products", False, str(error), cure),)
     detail = "fp32: no integers of this processor's are used" if found is None else f"{found.name}, in integers"
-    return (Check("gpt2 products", True, f"int8 weights are multiplied by {detail}"),)
+    return (Check("gpt2 products", True, f"{plan.weights} weights are multiplied by {detail}"),)
 
 
 def _cache() -> Check:
@@ -127,17 +128,37 @@ def _model(settings: GPT2Settings, plan: DevicePlan) -> Sequence[Check]:
         with open_checkpoint(name, allow_pickle=settings.allow_pickle, local_only=True) as checkpoint:
             checkpoint.tokenizer()
             config, folder = checkpoint.config, checkpoint.folder
+            guessing = _draft(settings, checkpoint)
     except CheckpointError as error:
         return (Check("gpt2 model", False, str(error), "Repair it as said, or set TOWNHALL_GPT2_MODEL to another."),)
     whole = Check("gpt2 model", True, f"{name} ({parameters(config.parameters)} parameters) in {folder}")
-    return (whole, _memory(settings, plan, config))
+    return (whole, *guessing, _memory(settings, plan, config))
+
+
+def _draft(settings: GPT2Settings, model: Checkpoint) -> Sequence[Check]:
+    """Can the draft guess for the default model?"""
+    from plugins.gpt2.checkpoint.checkpoint import CheckpointError, on_disk, open_checkpoint
+    from plugins.gpt2.checkpoint.draft import check_draft
+
+    if settings.draft is None:
+        return ()
+    try:
+        if on_disk(settings.draft, allow_pickle=settings.allow_pickle) is None:
+            return (Check("gpt2 draft", True, f"{settings.draft} is not on disk yet; the first load fetches it"),)
+        with open_checkpoint(settings.draft, allow_pickle=settings.allow_pickle, local_only=True) as draft:
+            check_draft(draft, model)
+    except CheckpointError as error:
+        return (Check("gpt2 draft", False, str(error), "Correct TOWNHALL_GPT2_DRAFT, or leave it empty."),)
+    return (Check("gpt2 draft", True, f"{settings.draft} guesses for {settings.model}"),)
 
 
 def _memory(settings: GPT2Settings, plan: DevicePlan, config: GPT2Config) -> Check:
     """Does the model fit into what is free, and into what the host gives to models?"""
-    from plugins.gpt2.model.memory_plan import memory_plan
+    from plugins.gpt2.model.memory_plan import with_draft
+    from plugins.gpt2.service.model_catalog import shape_of
 
-    name, need = settings.model, memory_plan(config, plan.weights, settings.rows)
+    draft = None if settings.draft is None else shape_of(settings.draft, allow_pickle=settings.allow_pickle)
+    name, need = settings.model, with_draft(config, plan.weights, settings.rows, draft)
     smaller = "Choose a smaller TOWNHALL_GPT2_MODEL, smaller TOWNHALL_GPT2_WEIGHTS"
     budget, free = settings.memory_budget, memory.available_bytes()
     if budget is not None and need > budget:

@@ -14,7 +14,7 @@ Logits = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """Facts about a loaded model. ``dtype`` is that of the weights: fp32, fp16, bf16 or int8."""
+    """Facts about a loaded model. ``dtype`` is that of the weights: fp32, fp16, bf16, int8 or int4."""
 
     name: str
     device: str
@@ -87,6 +87,11 @@ class LanguageModel(Protocol):
     @property
     def tokenizer(self) -> Tokenizer:
         """The tokeniser of this checkpoint's vocabulary."""
+        ...
+
+    @property
+    def draft(self) -> LanguageModel | None:
+        """A small model of the same vocabulary that guesses for this one; it has one row, and is closed with it."""
         ...
 
     draft_slots: int

@@ -36,10 +36,15 @@ class GPT2Settings(PluginSettings):
         None,
         description="How weights are kept in memory. Empty: int8 on a CPU, fp16 on a GPU.",
     )
+    draft: str | None = Field(
+        None,
+        description="A small model that guesses for larger ones of the same vocabulary while one text is written: "
+        "distilgpt2 for gpt2-large and gpt2-xl. Empty: none.",
+    )
     device: str | None = Field(None, description="tinygrad's device: CPU, CUDA, AMD, METAL. Empty: the best there is.")
     products: Products | None = Field(
         None,
-        description="What multiplies int8 weights on a CPU. Empty: the best that the processor has.",
+        description="What multiplies int8 and int4 weights on a CPU. Empty: the best that the processor has.",
     )
     threads: int | None = Field(None, ge=1, le=512, description="CPU threads of the engine. Empty: every core.")
     rows: int = Field(8, ge=1, le=32, description="How many texts a model writes at the same time.")

@@ -14,10 +14,14 @@ MAX_CHOICE = 100
 
 
 def facts(words: Words, entry: ModelEntry) -> str | None:
-    """Return parameters and memory need, None where they are not known."""
+    """Return parameters, memory need and what 4 bits save and cost; None where they are not known."""
     if entry.parameters is None or entry.memory_bytes is None:
         return None
-    return words("config.show.facts", parameters=parameters(entry.parameters), memory=format_bytes(entry.memory_bytes))
+    text = words("config.show.facts", parameters=parameters(entry.parameters), memory=format_bytes(entry.memory_bytes))
+    if entry.saved_bytes is None or entry.other_tokens is None:
+        return text
+    saved = format_bytes(entry.saved_bytes)
+    return f"{text}, {words('config.show.four_bits', saved=saved, percent=entry.other_tokens)}"
 
 
 def label(words: Words, entry: ModelEntry) -> str:

@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
@@ -32,6 +32,7 @@ from townhall_bot.i18n.formatting import format_bytes
 from townhall_bot.settings import SettingsError, load_settings
 
 if TYPE_CHECKING:
+    from plugins.gpt2.checkpoint.checkpoint import Checkpoint
     from plugins.gpt2.language_model import LoadProgress
     from plugins.gpt2.model.gpt2 import GPT2
 
@@ -63,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ctrl_c = CtrlC()
     try:
         with ctrl_c, told("townhall gpt2"):
-            model, load_ms = _load(request.model, options.weights, settings, ctrl_c)
+            model, load_ms = _load(request.model, options.weights, options.draft, settings, ctrl_c)
             tell("Generating text...")
             written = _generate(model, request, ctrl_c, timed=options.timing)
     except KeyboardInterrupt:
@@ -89,21 +90,17 @@ def _complain(message: str, status: int) -> int:
     return status
 
 
-def _load(name: str, weights: Any, settings: GPT2Settings, ctrl_c: CtrlC) -> tuple[GPT2, float]:
+def _load(name: str, weights: Any, draft: str | None, settings: GPT2Settings, ctrl_c: CtrlC) -> tuple[GPT2, float]:
     """Return the model and the milliseconds that its weights took, telling what goes on."""
-    from plugins.gpt2.checkpoint.checkpoint import on_disk, open_checkpoint
-    from plugins.gpt2.cli.download_bar import DownloadBar
     from plugins.gpt2.model.gpt2 import load
 
     device = plan_for(settings.device, weights).device
     tell(f"using {device.split(':')[0]} backend")
     tell(f"using {name}")
-    if on_disk(name, allow_pickle=settings.allow_pickle) is None:
-        with DownloadBar(name) as bar_of_download:
-            open_checkpoint(name, allow_pickle=settings.allow_pickle, on_progress=bar_of_download).close()
-    checkpoint = open_checkpoint(name, allow_pickle=settings.allow_pickle)
+    checkpoint = _open(name, settings)
+    helper = _open(draft, settings) if draft else None
     started = time.perf_counter()
-    with checkpoint, _LoadBar(ctrl_c) as bar:
+    with checkpoint, helper or nullcontext(), _LoadBar(ctrl_c) as bar:
         model = load(
             checkpoint,
             weights=weights,
@@ -111,6 +108,7 @@ def _load(name: str, weights: Any, settings: GPT2Settings, ctrl_c: CtrlC) -> tup
             device=device,
             threads=settings.threads,
             products=settings.products,
+            draft=helper,
             on_progress=bar,
         )
         loaded = bar.loaded or time.perf_counter()
@@ -118,6 +116,16 @@ def _load(name: str, weights: Any, settings: GPT2Settings, ctrl_c: CtrlC) -> tup
     size = model.info.weight_bytes
     tell(f"loaded weights in {seconds * 1000:.2f} ms, {format_bytes(size)} loaded at {size / 1e9 / seconds:.2f} GB/s")
     return model, seconds * 1000
+
+
+def _open(name: str, settings: GPT2Settings) -> Checkpoint:
+    from plugins.gpt2.checkpoint.checkpoint import on_disk, open_checkpoint
+    from plugins.gpt2.cli.download_bar import DownloadBar
+
+    if on_disk(name, allow_pickle=settings.allow_pickle) is None:
+        with DownloadBar(name) as bar_of_download:
+            open_checkpoint(name, allow_pickle=settings.allow_pickle, on_progress=bar_of_download).close()
+    return open_checkpoint(name, allow_pickle=settings.allow_pickle)
 
 
 class _LoadBar(AbstractContextManager["_LoadBar"]):
@@ -134,7 +142,7 @@ class _LoadBar(AbstractContextManager["_LoadBar"]):
         self._ctrl_c.check()
         if progress.stage != self.stage:
             if self.stage == "loading":
-                self.loaded = time.perf_counter()
+                self.loaded = self.loaded or time.perf_counter()
             self.__exit__()
             unit = "B" if progress.stage == "loading" else "step"
             self.stage = progress.stage

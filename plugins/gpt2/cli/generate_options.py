@@ -65,6 +65,9 @@ def parser(settings: GPT2Settings) -> argparse.ArgumentParser:
     made.add_argument("--timing", action="store_true", help="time every token, and sum up")
     made.add_argument("--seed", type=int, help="the same seed gives the same text")
     made.add_argument("--weights", choices=WEIGHT_NAMES, default=settings.weights, help="how weights are kept")
+    made.add_argument(
+        "--draft", default=settings.draft, metavar="M", help="a small model of the same vocabulary that guesses ahead"
+    )
     made.add_argument("--json", action="store_true", help="print one JSON object on the last line instead of the text")
     return made
 

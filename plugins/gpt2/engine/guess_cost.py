@@ -6,24 +6,46 @@ FORGETTING = 1.02
 """Growth of what was fastest with each new time: a quick step long ago says little about now."""
 UNMEASURED = 0.4
 """What is taken for the worth of a guess until both kinds of step were measured."""
+RENEWED = 32
+"""After so many guesses of a draft in a row a step goes without one: what that costs now has to be known."""
 LEAST, MOST = 0.05, 2.0
 """A guess costs a little of Python besides; and a first slow step must not end guessing for good."""
 
 
 class GuessCost:
-    """Compares the two kinds of step by the fastest of late: only disturbance makes a step slower."""
+    """Compares the kinds of step by the fastest of late: only disturbance makes a step slower."""
 
     def __init__(self) -> None:
         self._single_s: float | None = None
         self._checked_s: float | None = None
+        self._drafted_s: float | None = None
+        self._since_single = RENEWED
 
     def single(self, seconds: float) -> None:
         """Note a step that made one token of one text."""
         self._single_s = _fastest(self._single_s, seconds)
+        self._since_single = 0
 
     def checked(self, seconds: float) -> None:
         """Note a step that checked a guess of one text."""
         self._checked_s = _fastest(self._checked_s, seconds)
+
+    def drafted(self, seconds: float) -> None:
+        """Note a step that checked what a draft model guessed; its guessing counts."""
+        self._drafted_s = _fastest(self._drafted_s, seconds)
+        self._since_single += 1
+
+    @property
+    def wants_single(self) -> bool:
+        """Whether a draft should be left alone for a step, to learn what a step without it takes."""
+        return self._since_single >= RENEWED
+
+    @property
+    def worth_of_draft(self) -> float:
+        """How many tokens of a draft's guess must be right on average for it to pay."""
+        if not self._single_s or not self._drafted_s:
+            return UNMEASURED
+        return max(self._drafted_s / self._single_s - 1, LEAST)
 
     @property
     def worth(self) -> float:

@@ -15,23 +15,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from plugins.gpt2.engine.guess_cost import UNMEASURED
+from plugins.gpt2.engine.guess_pace import GuessPace
 
 NGRAMS = (4, 3)
 """Lengths of the ending that is looked up, the longest first; shorter ones guess wrong too often to pay."""
-BACKOFF = 24
-"""Tokens to wait before a text that guessed badly may try again; twice as many each further time."""
 
 
 @dataclass(slots=True)
 class PromptLookup:
-    """Decides for one text whether guessing pays, from how its guesses went."""
+    """Guesses for one text."""
 
-    right: float = UNMEASURED
-    """Running mean of right guesses per attempt. One miss at the start is enough to pause."""
-    backoff: int = BACKOFF
-    wait_until: int = 0
-    """Length of the text at which to try again."""
-
+    pace: GuessPace = field(default_factory=lambda: GuessPace(right=UNMEASURED))
+    """One miss at the start is enough to pause."""
     _seen: dict[tuple[int, ...], int] = field(default_factory=dict)
     """Where each run of tokens was last followed by something: the index of what followed."""
     _known: int = 0
@@ -39,7 +34,7 @@ class PromptLookup:
 
     def propose(self, tokens: Sequence[int], most: int) -> list[int]:
         """Return a guess of up to ``most`` tokens that follow ``tokens``, or nothing."""
-        if most < 1 or len(tokens) < self.wait_until:
+        if most < 1 or len(tokens) < self.pace.wait_until:
             return []
         for end in range(self._known, len(tokens)):
             for length in NGRAMS:
@@ -50,12 +45,3 @@ class PromptLookup:
             if (found := self._seen.get(tuple(tokens[-length:]))) is not None:
                 return list(tokens[found : found + most])
         return []
-
-    def record(self, right: int, length: int, worth: float = UNMEASURED) -> None:
-        """Note that an attempt on a text of ``length`` tokens guessed ``right`` of them; ``worth`` would pay."""
-        self.right += 0.3 * (right - self.right)
-        if self.right < worth:
-            self.wait_until, self.right = length + self.backoff, worth
-            self.backoff *= 2
-        elif right > 1:
-            self.backoff = BACKOFF

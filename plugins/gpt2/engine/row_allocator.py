@@ -46,4 +46,8 @@ class RowAllocator:
 
 def common_prefix(one: Sequence[int], other: Sequence[int]) -> int:
     """Return how many items two sequences share from the start."""
+    size = min(len(one), len(other))
+    for nearly in range(size, max(size - 4, 0), -1):  # mostly all but a few, and lists are compared at once
+        if one[:nearly] == other[:nearly]:
+            return nearly
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))

@@ -6,6 +6,7 @@ the same seed must give the same text whoever else is in the batch.
 
 from __future__ import annotations
 
+import copy
 import math
 import secrets
 from collections.abc import Iterable
@@ -53,6 +54,13 @@ class Sampler:
         self._params = params
         self._random = np.random.default_rng(self.seed)
         self._seen = set(prompt)
+
+    def twin(self) -> Sampler:
+        """Return a sampler that would go on just as this one, with the same random numbers."""
+        twin = copy.copy(self)
+        twin._random = copy.deepcopy(self._random)
+        twin._seen = set(self._seen)
+        return twin
 
     def sample(self, logits: Logits) -> int:
         """Return the next token's id from ``logits`` (vocab,), which may be overwritten.

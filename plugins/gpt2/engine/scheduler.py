@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from plugins.gpt2.engine.draft_model import DraftModel
 from plugins.gpt2.engine.guess_cost import GuessCost
 from plugins.gpt2.engine.request_stats import RequestStats
 from plugins.gpt2.engine.row_allocator import RowAllocator
@@ -52,7 +53,7 @@ class Scheduler:
     """Serves many requests with one model. ``clock`` gives seconds, the same as the submitters'."""
 
     def __init__(self, model: LanguageModel, *, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._model = model
+        self._model, self._draft = model, _draft_of(model)
         self._clock = clock
         self._waiting: deque[tuple[int, GenerationRequest, float]] = deque()
         self._sequences: dict[int, Sequence] = {}  # by key, in order of joining
@@ -85,7 +86,7 @@ class Scheduler:
 
     def rebuilt(self, model: LanguageModel) -> None:
         """Go on with a fresh ``model``: every running sequence reads its tokens again and continues where it was."""
-        self._model = model
+        self._model, self._draft = model, _draft_of(model)
         self._rows.invalidate()
         for sequence in self._sequences.values():
             sequence.cached = 0
@@ -142,9 +143,8 @@ class Scheduler:
 
     def _runs(self, plan: Plan) -> Iterator[tuple[list[Sequence], Callable[[], list[Logits]]]]:
         """Yield sequences with the call that runs the model for them; it returns logits (n, vocab) of each."""
-        alone = plan.decode[0] if len(plan.decode) == 1 and plan.prefill is None else None
-        if alone is not None and (draft := alone.make_draft(self._model)):
-            yield [alone], lambda: [self._extend(alone, draft)]
+        if len(plan.decode) == 1 and plan.prefill is None:
+            yield list(plan.decode), lambda: self._guess(plan.decode[0])
         elif plan.decode:
             yield list(plan.decode), lambda: self._decode(plan.decode)
         if plan.prefill is not None:
@@ -173,14 +173,22 @@ class Scheduler:
             sequence.cached += 1
         return [logits[index : index + 1] for index in range(len(sequences))]
 
-    def _extend(self, sequence: Sequence, draft: list[int]) -> Logits:
-        """Decode one sequence's next token and, in the same step, what would follow if ``draft`` is guessed right."""
+    def _guess(self, sequence: Sequence) -> list[Logits]:
+        """Decode one sequence's next token and, in the same step, what would follow if a guess of it is right."""
         begun = self._clock()
-        logits = self._model.extend(sequence.row, [sequence.tokens[-1], *draft], sequence.cached)
-        self._guess_cost.checked(self._clock() - begun)
+        draft = None if self._guess_cost.wants_single else self._draft
+        guess = sequence.guess(self._model, draft, self._guess_cost)
+        if not guess:
+            return self._decode((sequence,))
+        guessed = self._clock()
+        logits = self._model.extend(sequence.row, [sequence.tokens[-1], *guess], sequence.cached)
+        if sequence.drafted:
+            self._guess_cost.drafted(self._clock() - begun)
+        else:
+            self._guess_cost.checked(self._clock() - guessed)
         sequence.cached += 1
-        sequence.draft = draft
-        return logits
+        sequence.draft = guess
+        return [logits]
 
     def _accept(self, sequence: Sequence, logits: Logits, step: Step) -> None:
         """Choose the sequence's next tokens where all its tokens are read; a guess counts as far as it was right."""
@@ -195,7 +203,11 @@ class Scheduler:
             if not right or sequence.key not in self._sequences:
                 break
         if draft:
-            sequence.lookup.record(index, len(sequence.tokens), self._guess_cost.worth)
+            cost = self._guess_cost
+            if sequence.drafted:
+                sequence.draft_pace.record(index, len(sequence.tokens), cost.worth_of_draft)
+            else:
+                sequence.lookup.pace.record(index, len(sequence.tokens), cost.worth)
 
     def _append_token(self, sequence: Sequence, logits: Logits, step: Step) -> None:
         """Choose one token, and give out the text that became certain."""
@@ -230,3 +242,7 @@ class Scheduler:
         self._rows.release(sequence.row, ())  # who knows what the failed step left in it
         sequence.detokenizer.finish()
         return EngineFailed(message("failed.step", error=type(error).__name__), sequence.detokenizer.text)
+
+
+def _draft_of(model: LanguageModel) -> DraftModel | None:
+    return None if model.draft is None else DraftModel(model.draft)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from plugins.gpt2.engine.detokenizer import Detokenizer
+from plugins.gpt2.engine.draft_model import DraftModel, draft_pace
+from plugins.gpt2.engine.guess_cost import GuessCost
+from plugins.gpt2.engine.guess_pace import GuessPace
 from plugins.gpt2.engine.prompt_lookup import PromptLookup
 from plugins.gpt2.engine.request_stats import RequestStats
 from plugins.gpt2.engine.row_allocator import RowAllocator
@@ -34,8 +37,11 @@ class Sequence:
     row: int
     cached: int = field(default=0)
     lookup: PromptLookup = field(default_factory=PromptLookup)
+    draft_pace: GuessPace = field(default_factory=draft_pace)
     draft: list[int] = field(default_factory=list)
     """The guess that the step under way checks."""
+    drafted: bool = False
+    """Whether a draft model made that guess."""
 
     @property
     def pending(self) -> int:
@@ -47,10 +53,22 @@ class Sequence:
         """Whether the next step of this sequence is a slice of prefill."""
         return self.pending > 1 or self.stats.new_tokens == 0
 
-    def make_draft(self, model: LanguageModel) -> list[int]:
-        """Return a guess of the next tokens that fits count, context and step; often nothing."""
+    def guess(self, model: LanguageModel, draft: DraftModel | None, cost: GuessCost) -> list[int]:
+        """Return a guess of the next tokens that fits count, context and step; often nothing.
+
+        What the text said before is looked up, which costs nothing; ``draft`` is asked where that finds nothing or, as
+        was seen, gains less.
+        """
         room = min(self.count - self.stats.new_tokens, model.info.context_length - len(self.tokens), model.draft_slots)
-        return self.lookup.propose(self.tokens, room - 1)
+        found, pace = self.lookup.propose(self.tokens, room - 1), self.lookup.pace
+        self.drafted = False
+        if draft is None or len(self.tokens) < self.draft_pace.wait_until:
+            return found
+        better = self.draft_pace.gain(cost.worth_of_draft) > pace.gain(cost.worth)
+        if found and not (pace.tried and better):
+            return found
+        self.drafted = True
+        return draft.propose(self.tokens, self.sampler, room - 1)
 
     def end_after(self, token: int, info: ModelInfo) -> FinishReason | None:
         """Why the text ends with ``token``, which was just added; None where it goes on."""

@@ -10,7 +10,7 @@ import logging
 import os
 import subprocess
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tinygrad import Tensor
@@ -48,6 +48,7 @@ from plugins.gpt2.model.launcher import Launcher
 from plugins.gpt2.model.layer_norm import LayerNorm
 from plugins.gpt2.model.layout import GPU, PORTABLE_CPU
 from plugins.gpt2.model.linear import Linear
+from plugins.gpt2.model.packing import kept_as
 from plugins.gpt2.model.steps import JitStep, Step
 from plugins.gpt2.model.target import compiler
 from plugins.gpt2.model.target.device_names import is_cpu
@@ -57,6 +58,9 @@ from plugins.gpt2.model.transformer_block import TransformerBlock
 
 if TYPE_CHECKING:
     from plugins.gpt2.checkpoint.checkpoint import Checkpoint
+
+UNPACKING = 0.8
+"""How fast weights of 4 bits are multiplied in batches, next to those of 8."""
 
 log = logging.getLogger("townhall.gpt2.model")
 
@@ -96,7 +100,12 @@ class _Assembly:
         bias = self.tensor(f"{name}.bias") if f"{name}.bias" in names else None
         label = name.rsplit(".", 1)[-1]
         weight = self.tensor(f"{name}.weight")
-        return Linear(label, weight, scale, bias, self.weights, self.launcher, activation, feeds_product)
+        kept = kept_as(name, self.weights)
+        made = Linear(label, weight, scale, bias, kept, self.launcher, activation, feeds_product)
+        if kept != "int4":
+            return made
+        rows = self.config.n_inner if name.endswith(CONTRACT) else self.config.n_embd
+        return replace(made, steps=self.tensor(f"{name}.steps"), rows=rows)
 
     def layer_norm(self, name: str) -> LayerNorm:
         weight, bias = self.tensor(f"{name}.weight"), self.tensor(f"{name}.bias")
@@ -133,8 +142,8 @@ class _Assembly:
 def launcher_for(where: str, threads: int, weights: Weights = "fp32", products: Products | None = None) -> Launcher:
     """Return the launcher that serves on a device. On a CPU whose compiler takes no C kernels: tinygrad's own.
 
-    ``products`` are those of :func:`~plugins.gpt2.model.cpu.instructions.choose`; only int8 weights have a choice.
-    Raises RuntimeError where this processor does not have them.
+    ``products`` are those of :func:`~plugins.gpt2.model.cpu.instructions.choose`; only weights of 8 and 4
+    bits have a choice. Raises RuntimeError where this processor does not have them.
     """
     if not is_cpu(where):
         return UOpLauncher(GPU, where)
@@ -144,7 +153,7 @@ def launcher_for(where: str, threads: int, weights: Weights = "fp32", products: 
     except (subprocess.CalledProcessError, OSError, RuntimeError) as error:
         log.warning("the C kernels cannot run here (%s); using tinygrad's own, which are slower", error)
         return UOpLauncher(PORTABLE_CPU, where)
-    instructions = choose(compiler.features(), products) if weights == "int8" else None
+    instructions = choose(compiler.features(), products) if weights in ("int8", "int4") else None
     try:
         _compile(instructions)
     except (subprocess.CalledProcessError, OSError, RuntimeError) as error:
@@ -206,7 +215,8 @@ def build(
     rate: float | None = None
     if isinstance(launcher, CLauncher):
         if launcher.instructions is not None:
-            made_by, rate = launcher.products, launcher.instructions.rate
+            made_by = launcher.products
+            rate = launcher.instructions.rate * (UNPACKING if chosen == "int4" else 1)
         facts = (config, chosen, launcher.products, compiler.processor(), compiler.choose().version)
         make_step = StepFactory(network, packed.arrays, rows + 1, team_of(team_size), compiler.cache_folder(), *facts)
     else:

@@ -15,13 +15,16 @@ from typing import Literal, get_args
 Activation = Literal["gelu_new", "gelu", "quick_gelu", "relu", "silu", "tanh"]
 """gelu_new is the tanh approximation; transformers' other names for the same functions are read as these."""
 
-Weights = Literal["fp32", "fp16", "bf16", "int8"]
-"""How the matrices are kept in memory."""
+Weights = Literal["fp32", "fp16", "bf16", "int8", "int4"]
+"""How the matrices are kept in memory. With int4 the embedding and the head stay at 8 bits."""
+
+OTHER_TOKENS: dict[Weights, float] = {"int8": 1.1, "int4": 7.4}
+"""In so many of 100 places another token is the likeliest than with fp32 (townhall-mini, ``bench.quality``)."""
 
 WEIGHT_NAMES: tuple[Weights, ...] = get_args(Weights)
 
 Products = Literal["avx512-vnni", "avx-vnni", "avx512", "avx2", "dotprod", "fp32"]
-"""What multiplies 8-bit weights on a CPU: a set of integer instructions, or fp32. All other weights take fp32."""
+"""What multiplies weights of 8 and 4 bits on a CPU: a set of integer instructions, or fp32. All others take fp32."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -14,10 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from plugins.gpt2.checkpoint.draft import check_draft
 from plugins.gpt2.language_model import LoadProgress, Logits
 from plugins.gpt2.model.constants import Products, Weights
 from plugins.gpt2.model.target.device_plan import open_device, plan_for
-from plugins.gpt2.model.utils import bucket_for
+from plugins.gpt2.model.utils import bucket_for, steps_for
 
 if TYPE_CHECKING:
     from plugins.gpt2.checkpoint.checkpoint import Checkpoint
@@ -35,9 +35,6 @@ SLICE_S = 0.1
 than 0.15 s."""
 FP32_RATE = 57e9
 """Products in fp32 that a core makes in a second."""
-PASS_SLOTS = 8
-"""So many slots more could be computed in the time in which a step reads all weights."""
-
 DRAFT_SLOTS = 4
 """Tokens of one text that a step checks when the next ones were guessed."""
 
@@ -53,14 +50,17 @@ class TokenCost:
 class GPT2:
     """A loaded model; implements ``LanguageModel``. Belongs to the thread that imported tinygrad."""
 
-    def __init__(self, built: Built, tokenizer: BPETokenizer, rows: int) -> None:
+    def __init__(self, built: Built, tokenizer: BPETokenizer, rows: int, *, guessed_for: bool = False) -> None:
+        """``guessed_for`` tells that a ``draft`` will follow."""
+        self.draft: GPT2 | None = None
         self.info, self.tokenizer, self.rows, self.products = built.info, tokenizer, rows, built.products
         rate, context = built.rate or FP32_RATE, self.info.context_length
         self._slices = prefill_slices(self.info.parameters, built.threads, rate, context)
         self.prefill_slice = self._slices[-1]
         self._network: Transformer | None = built.network
         self._packed: PackedWeights | None = built.packed  # on a CPU the network's tensors lie in these arrays
-        self._decode_sizes = [1 << power for power in range((rows - 1).bit_length() + 1)]
+        most = max(rows, DRAFT_SLOTS if guessed_for else 1)
+        self._decode_sizes = [1 << power for power in range((most - 1).bit_length() + 1)]
         self.draft_slots = min(DRAFT_SLOTS, self._decode_sizes[-1])
         self._make_step = built.make_step
         self._steps: dict[tuple[int, int], Step] = {}
@@ -132,6 +132,8 @@ class GPT2:
         self._steps.clear()
         self._network = self._packed = None
         self._make_step = _closed
+        if self.draft is not None:
+            self.draft.close()
 
     def _check(self, row: int, first: int, last: int) -> None:
         if not 0 <= row < self.rows:
@@ -169,24 +171,6 @@ def prefill_slices(
     return (*(short for short in SHORT_SLICES if short < longest), longest)
 
 
-def steps_for(length: int, slices: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the steps that read ``length`` tokens fastest; only the last may hold fewer tokens than slots.
-
-    Each step reads all weights, and slots without a token are computed like any other.
-    """
-    longest = slices[-1]
-    whole = max(0, length - 1) // longest
-    return (longest,) * whole + _fewest(length - whole * longest, slices)
-
-
-@functools.cache
-def _fewest(length: int, slices: tuple[int, ...]) -> tuple[int, ...]:
-    if length <= 0:
-        return ()
-    ways = ((size, *_fewest(length - size, slices)) for size in reversed(slices))
-    return min(ways, key=lambda way: sum(way) + PASS_SLOTS * len(way))
-
-
 def _closed(slots: int, wanted: int) -> Step:
     raise RuntimeError("the model was closed")
 
@@ -199,22 +183,29 @@ def loading(
     device: str | None = None,
     threads: int | None = None,
     products: Products | None = None,
+    draft: Checkpoint | None = None,
 ) -> Generator[LoadProgress, None, GPT2]:
     """Build the model step by step: a generator, so that its thread can serve others in between.
 
     ``device`` and ``weights`` are as ``target.device_plan.plan_for`` takes them; ``threads`` None is every core;
-    ``products`` None is the best that the processor has, and matters to int8 on a CPU alone. The model is the
-    generator's return value. Raises ``CheckpointError`` from a tensor that does not fit, ``compiler.NoCompiler`` on a
-    CPU, RuntimeError from a device that this machine does not have, and ValueError from one that there is nowhere.
+    ``products`` None is the best that the processor has, and matters to int8 and int4 on a CPU alone. ``draft`` is
+    loaded after it, to guess for it. The model is the generator's return value. Raises ``WrongDraft``,
+    ``CheckpointError`` from a tensor that does not fit, ``compiler.NoCompiler`` on a CPU, RuntimeError from a device
+    that this machine does not have, and ValueError from one that there is nowhere.
     """
     plan = plan_for(device, weights)
+    if draft is not None:
+        check_draft(draft, checkpoint)
     open_device(plan.device)
     from plugins.gpt2.model.build import build  # imports tinygrad, which reads the environment at once
 
     built = yield from build(checkpoint, plan, rows=rows, threads=threads, products=products)
-    model = GPT2(built, checkpoint.tokenizer(), rows)
+    model = GPT2(built, checkpoint.tokenizer(), rows, guessed_for=draft is not None)
     for done, total in model.warm_up():
         yield LoadProgress("warming up", "", done, total, model.info.weight_bytes)
+    if draft is not None:
+        small = loading(draft, weights=weights, rows=1, device=device, threads=threads, products=products)
+        model.draft = yield from small
     return model
 
 
@@ -226,10 +217,13 @@ def load(
     device: str | None = None,
     threads: int | None = None,
     products: Products | None = None,
+    draft: Checkpoint | None = None,
     on_progress: Callable[[LoadProgress], None] | None = None,
 ) -> GPT2:
     """Build the model in one go; as :func:`loading`."""
-    steps = loading(checkpoint, weights=weights, rows=rows, device=device, threads=threads, products=products)
+    steps = loading(
+        checkpoint, weights=weights, rows=rows, device=device, threads=threads, products=products, draft=draft
+    )
     while True:
         try:
             progress = next(steps)

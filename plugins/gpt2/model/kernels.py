@@ -42,6 +42,12 @@ def widen(stored: UOp) -> UOp:
     return stored.cast(dtypes.float)
 
 
+def nibble(stored: UOp, row: UOp) -> UOp:
+    """Return the weight of 4 bits that lies in a byte for ``row``: even rows in the low half."""
+    half = (stored.cast(dtypes.int) >> (row % 2 * 4)) & 15
+    return (half < 8).where(half, half - 16)
+
+
 def _exp(x: UOp) -> UOp:
     return (x * LOG2_E).exp2()
 
@@ -68,26 +74,35 @@ def activate(x: UOp, kind: Epilogue) -> UOp:
         return x / (1.0 + _exp(x * (-1.702 if kind == "quick_gelu" else -1.0)))
     if kind == "tanh":
         return 2.0 / (1.0 + _exp(-2.0 * x)) - 1.0
-    if kind == "relu":
-        return x.maximum(x.const_like(0.0))
-    return x
+    return x.maximum(x.const_like(0.0)) if kind == "relu" else x
 
 
 def matmul(
-    name: str, k: int, layout: Layout, *, scaled: bool, biased: bool, residual: bool, activation: Epilogue = "none"
+    name: str,
+    k: int,
+    layout: Layout,
+    *,
+    scaled: bool,
+    biased: bool,
+    residual: bool,
+    activation: Epilogue = "none",
+    group: int | None = None,
 ) -> Callable[..., UOp]:
     """Return the kernel of ``out = activation(x @ W · scale + bias) + residual``.
 
     Shapes: out (B, N/L, L), x (B, ≥k), W (N/L, k, L), then those asked for: scale (N/L, L), bias (N/L, L),
-    residual (B, N/L, L). L is the layout's number of lanes, k the length of the sum.
+    residual (B, N/L, L). L is the layout's number of lanes, k the length of the sum. With ``group`` weights have 4
+    bits, (N/L, ≥k/2, L), and their steps, int8 (N/L, ≥k/group, L), come next.
     """
 
     def kernel(out: UOp, x: UOp, weight: UOp, *rest: UOp) -> UOp:
-        extra = list(rest)
-        slots, blocks = out.shape[0], out.shape[1]
+        extra, slots, blocks = list(rest), out.shape[0], out.shape[1]
         n, lane, b = UOp.range(blocks, 0), UOp.range(layout.lanes, 1), UOp.range(slots, 2)
         i = UOp.range(k, 3, REDUCE)
-        value = (x[b, i] * widen(weight[n, i, lane])).reduce(i, arg=ADD)
+        factor = widen(weight[n, i, lane] if group is None else nibble(weight[n, i // 2, lane], i))
+        if group is not None:
+            factor = factor * widen(extra.pop(0)[n, i // group, lane])
+        value = (x[b, i] * factor).reduce(i, arg=ADD)
         if scaled:
             value = value * extra.pop(0)[n, lane]
         if biased:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tinygrad import Tensor, UOp, dtypes
 
 from plugins.gpt2.model import device, kernels
+from plugins.gpt2.model.cpu.int_products import GROUP
 from plugins.gpt2.model.kv_cache import KVCache
 from plugins.gpt2.model.launcher import Matrix, Norm
 from plugins.gpt2.model.layout import Layout
@@ -46,6 +47,7 @@ class UOpLauncher:
             biased=linear.bias is not None,
             residual=residual is not None,
             activation=linear.activation,
+            group=GROUP if linear.weights == "int4" else None,
         )
         beside = () if residual is None else (residual.reshape(shape),)
         out = device.run_kernel(self._empty(*shape), x, *linear.operands, *beside, kernel=kernel)

@@ -26,12 +26,12 @@ class Matrix(Protocol):
 
     @property
     def weight(self) -> Tensor:
-        """(N/L, K/depth, L·depth)."""
+        """(N/L, K/depth, L·depth); of int4 as ``Layout.nibbles`` has it."""
         ...
 
     @property
     def scale(self) -> Tensor | None:
-        """(N/L, L), with int8."""
+        """(N/L, L), with int8 and int4."""
         ...
 
     @property
@@ -66,7 +66,7 @@ class Matrix(Protocol):
 
     @property
     def operands(self) -> tuple[Tensor, ...]:
-        """What a product reads: the matrix, then its scales and its bias where it has them."""
+        """What a product reads: the matrix, then its steps, its scales and its bias where it has them."""
         ...
 
 

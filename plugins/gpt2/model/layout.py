@@ -68,6 +68,27 @@ class Layout:
         deep = whole.reshape(blocks, -1, self.depth, lanes).swapaxes(2, 3)
         return np.ascontiguousarray(deep).reshape(blocks, -1, lanes * self.depth)
 
+    def nibbles(self, packed: npt.NDArray[np.int8]) -> npt.NDArray[np.uint8]:
+        """Return integers of -8 to 7, (N/L, K, L), two to a byte: (N/L, K/c, c/2 · L), K a multiple of ``chunk`` c.
+
+        Where a product takes its factors in 16 bits, 4 steps of it lie in the 4 nibbles of 16 bits, else 2 in a byte:
+        a shift to the left and one to the right then give the weights of a step, whose signs come with them.
+        """
+        kind = np.uint16 if self.depth == 2 else np.uint8
+        blocks, rows, lanes = packed.shape
+        steps: npt.NDArray[Any] = packed.astype(kind).reshape(
+            blocks, rows // self.chunk, self.chunk // self.depth, self.depth, lanes
+        )
+        made: npt.NDArray[Any] = np.zeros((blocks, rows // self.chunk, lanes, self.depth), kind)
+        for index in range(steps.shape[2]):
+            made |= (steps[:, :, index].swapaxes(2, 3) & 15) << (4 * index)
+        return made.view(np.uint8).reshape(blocks, rows // self.chunk, -1)
+
+    @property
+    def chunk(self) -> int:
+        """So many rows lie in the same bytes where there are two weights to each."""
+        return 2 if self.depth == 1 else 8
+
     def pack_vector(self, vector: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return (N,) as (N/L, L), zeros appended."""
         return np.pad(vector, (0, self.padded(len(vector)) - len(vector))).reshape(-1, self.lanes)

@@ -15,8 +15,9 @@ from plugins.gpt2.model.launcher import Launcher
 class Linear:
     """``activation(x @ W + bias) + residual``, one launch.
 
-    ``weight`` is W (K, N) packed as (N/L, K/depth, L·depth), see ``layout.py``; ``scale`` (N/L, L) comes with int8,
-    ``bias`` is (N/L, L) or None. Calls take x (B, ≥K) and return (B, N padded to whole blocks).
+    ``weight`` is W (K, N) packed as (N/L, K/depth, L·depth), see ``layout.py``; ``scale`` (N/L, L) comes with int8 and
+    int4, ``steps`` (N/L, K/32, L) with int4 (``packing.quantise_groups``), ``bias`` is (N/L, L) or None. Calls take
+    x (B, ≥K) and return (B, N padded to whole blocks).
     """
 
     name: str
@@ -28,6 +29,9 @@ class Linear:
     activation: kernels.Epilogue = "none"
     feeds_product: bool = False
     """Whether the result is what another matrix multiplies, and nothing else."""
+    steps: Tensor | None = None
+    rows: int | None = None
+    """K, which the shape of int4 weights does not tell."""
 
     @property
     def blocks(self) -> int:
@@ -36,13 +40,13 @@ class Linear:
 
     @property
     def inputs(self) -> int:
-        """K, as stored: in whole steps of the layout's depth."""
-        return int(self.weight.shape[1]) * self.launcher.layout.depth
+        """K, as stored: in whole steps of the layout's depth; as it is with int4."""
+        return self.rows or int(self.weight.shape[1]) * self.launcher.layout.depth
 
     @property
     def operands(self) -> tuple[Tensor, ...]:
-        """The matrix, then its scales and its bias where it has them: what a product reads."""
-        return (self.weight, *(part for part in (self.scale, self.bias) if part is not None))
+        """The matrix, then its steps, its scales and its bias where it has them: what a product reads."""
+        return (self.weight, *(part for part in (self.steps, self.scale, self.bias) if part is not None))
 
     def __call__(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
         """Return (B, padded N); ``residual`` (B, padded N) is added last."""

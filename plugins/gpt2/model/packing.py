@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from plugins.gpt2.model.constants import QKV, GPT2Config, TensorSpec, Weights, block_of, in_block, tensors
+from plugins.gpt2.model.cpu.int_products import GROUP as GROUP
+from plugins.gpt2.model.cpu.int_products import steps as row_steps
 from plugins.gpt2.model.layout import Layout
 
 if TYPE_CHECKING:
@@ -26,8 +28,15 @@ STORED: dict[Weights, tuple[str, npt.DTypeLike]] = {
     "fp16": ("F16", np.float16),
     "bf16": ("BF16", np.uint16),
     "int8": ("I8", np.int8),
+    "int4": ("U8", np.uint8),
 }
-"""The type of a matrix in the cache file, under safetensors' name and NumPy's; bf16 is kept as its bits."""
+"""The type of a matrix in the cache file, under safetensors' name and NumPy's; bf16 is kept as its bits, int4 two to a
+byte."""
+
+
+MOST_STEP = 127
+REACHES = (8.0, 7.5, 7.0, 8.5, -7.0, -7.5)
+"""Where in the range of 4 bits a group's largest weight may come to lie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,51 @@ def quantise(packed: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int8], npt
     return np.rint(packed / scale[:, None, :]).astype(np.int8), scale
 
 
+def quantise_groups(
+    packed: npt.NDArray[np.float32],
+) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int8], npt.NDArray[np.float32]]:
+    """Return integers q of -8 to 7, the step s of each group of 32, and the scale of each column: w = q · s · scale.
+
+    Shapes: packed (N/L, K, L), q (N/L, K32, L) with zeros appended to whole groups, s (N/L, K32/32, L), scale (N/L, L).
+    q · s are integers, too, so that a product's sums are exact; the steps are small enough for the sum of a column to
+    stay in 32 bits whatever the row. Of several steps for a group the one with the least squares is taken.
+    """
+    blocks, rows, lanes = packed.shape
+    groups = -(-rows // GROUP)
+    q, s = np.empty((blocks, groups * GROUP, lanes), np.int8), np.empty((blocks, groups, lanes), np.int8)
+    scale = np.empty((blocks, lanes), np.float32)
+    most = (2**31 - 1) // row_steps(rows)
+    for block in range(blocks):  # one at a time stays in the processor's cache
+        whole = np.pad(packed[block], ((0, groups * GROUP - rows), (0, 0))).reshape(groups, GROUP, lanes)
+        step = _best_steps(whole)
+        unit = np.maximum(np.abs(step).max(axis=0) / MOST_STEP, np.abs(whole).sum(axis=(0, 1)) / (0.9 * most))
+        unit[unit == 0] = 1
+        while True:
+            taken = np.rint(step / unit)
+            given = np.where(taken == 0, 1, taken) * unit
+            values = np.clip(np.rint(whole / given[:, None]), -8, 7)
+            integers = values * taken[:, None]
+            if not (over := np.abs(integers).sum(axis=(0, 1)) > most).any():
+                break
+            unit[over] *= 1.1
+        squares = np.square(integers).sum(axis=(0, 1))
+        q[block], s[block] = values.reshape(-1, lanes), taken
+        scale[block] = np.where(squares > 0, (whole * integers).sum(axis=(0, 1)) / np.maximum(squares, 1), 1)
+    return q, s, scale
+
+
+def _best_steps(whole: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return the steps (G, L), signs included, that lose least of groups (G, 32, L)."""
+    largest = np.take_along_axis(whole, np.abs(whole).argmax(axis=1)[:, None], axis=1)[:, 0]
+    best, least = np.zeros_like(largest), np.full_like(largest, np.inf)
+    for reach in REACHES:
+        step = largest / np.float32(-reach)
+        values = np.clip(np.rint(whole / np.where(step == 0, 1, step)[:, None]), -8, 7)
+        lost = np.square(whole - values * step[:, None]).sum(axis=1)
+        best, least = np.where(lost < least, step, best), np.minimum(lost, least)
+    return best
+
+
 def narrow(packed: npt.NDArray[np.float32], weights: Weights) -> Array:
     """Return fp32 values as fp32, fp16, or the bits of bf16, rounded to nearest, halves to even."""
     if weights == "bf16":
@@ -64,14 +118,24 @@ def parts(config: GPT2Config, weights: Weights, layout: Layout) -> Iterator[Part
         yield from _parts_of(tensor, weights, layout)
 
 
+def kept_as(module: str, weights: Weights) -> Weights:
+    """Return how the matrix of ``module`` is kept: embeddings and head never have fewer than 8 bits."""
+    return "int8" if weights == "int4" and block_of(f"{module}.weight") is None else weights
+
+
 def _parts_of(tensor: TensorSpec, weights: Weights, layout: Layout) -> Iterator[Part]:
     match tensor.kind:
         case "matrix" | "tokens":
             rows, columns = tensor.shape if tensor.kind == "matrix" else tensor.shape[::-1]
-            blocks = layout.padded(columns) // layout.lanes
+            blocks, kept = layout.padded(columns) // layout.lanes, kept_as(tensor.module, weights)
+            groups = -(-rows // GROUP)
             shape = blocks, -(-rows // layout.depth), layout.lanes * layout.depth
-            yield Part(tensor.name, STORED[weights][0], shape, tensor.name)
-            if weights == "int8":
+            if kept == "int4":
+                shape = blocks, groups * GROUP // layout.chunk, layout.lanes * layout.chunk // 2
+            yield Part(tensor.name, STORED[kept][0], shape, tensor.name)
+            if kept == "int4":
+                yield Part(f"{tensor.module}.steps", "I8", (blocks, groups, layout.lanes), tensor.name)
+            if kept in ("int8", "int4"):
                 yield Part(f"{tensor.module}.scale", "F32", (blocks, layout.lanes), tensor.name)
         case "bias":
             blocks = layout.padded(*tensor.shape) // layout.lanes
@@ -85,10 +149,15 @@ def _arrays_of(tensor: TensorSpec, values: Array, weights: Weights, layout: Layo
     match tensor.kind:
         case "matrix" | "tokens":
             packed = layout.pack(values if tensor.kind == "matrix" else values.T)
-            if weights != "int8":
-                return (narrow(packed, weights),)
-            stored, scale = quantise(packed)
-            return layout.interleave(stored), scale
+            match kept_as(tensor.module, weights):
+                case "int8":
+                    stored, scale = quantise(packed)
+                    return layout.interleave(stored), scale
+                case "int4":
+                    stored, steps, scale = quantise_groups(packed)
+                    return layout.nibbles(stored), steps, scale
+                case kept:
+                    return (narrow(packed, kept),)
         case "bias":
             return (layout.pack_vector(values.astype(np.float32, copy=False)),)
         case "norm" | "positions":

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from plugins.gpt2.messages import Message, message
-from plugins.gpt2.model.constants import EMBEDDED_MODEL, OFFICIAL_CONFIGS, GPT2Config
-from plugins.gpt2.model.memory_plan import memory_plan
+from plugins.gpt2.model.constants import EMBEDDED_MODEL, OFFICIAL_CONFIGS, OTHER_TOKENS, GPT2Config
+from plugins.gpt2.model.memory_plan import with_draft
 from plugins.gpt2.protocol import ModelEntry, ModelUnavailable
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.i18n.formatting import format_bytes
@@ -22,6 +22,7 @@ class ModelCatalog:
 
     def __init__(self, settings: GPT2Settings, *, total_memory: Callable[[], int | None] = memory.total_bytes) -> None:
         self._settings = settings
+        self._draft = None if settings.draft is None else shape_of(settings.draft, allow_pickle=settings.allow_pickle)
         plan = settings.known_plan()
         total = total_memory() if plan is not None and plan.is_cpu else None  # what a GPU has, loading will find out
         names = settings.allowed_models or (EMBEDDED_MODEL, *self._official_that_fit(total))
@@ -51,7 +52,7 @@ class ModelCatalog:
         None where the device is not known yet; loading makes it known, and then checks what the model needs.
         """
         plan = self._settings.known_plan()
-        return None if plan is None else memory_plan(config, plan.weights, self._settings.rows)
+        return None if plan is None else with_draft(config, plan.weights, self._settings.rows, self._draft)
 
     def _official_that_fit(self, total: int | None) -> list[str]:
         budget = self._settings.memory_budget
@@ -66,12 +67,25 @@ class ModelCatalog:
             config = _config_in(folder)
         if config is None:
             return ModelEntry(name, None, None, folder is not None)
-        return ModelEntry(name, config.parameters, self.memory_need(config), folder is not None)
+        need, plan = self.memory_need(config), self._settings.known_plan()
+        if need is None or plan is None or plan.weights != "int4":
+            return ModelEntry(name, config.parameters, need, folder is not None)
+        saved = with_draft(config, "int8", self._settings.rows, self._draft) - need
+        other = round(OTHER_TOKENS[plan.weights])
+        return ModelEntry(name, config.parameters, need, folder is not None, saved, other)
 
 
 def over_budget(name: str, need: int, budget: int) -> Message:
     """Return why the host's memory budget keeps a model out."""
     return message("unavailable.over_budget", model=name[:100], need=format_bytes(need), budget=format_bytes(budget))
+
+
+def shape_of(name: str, *, allow_pickle: bool) -> GPT2Config | None:
+    """Return a model's shape where it is known without asking the hub."""
+    from plugins.gpt2.checkpoint.model_names import HUB_CONFIGS
+
+    folder = None if name in HUB_CONFIGS else _folder_of(name, allow_pickle=allow_pickle)
+    return HUB_CONFIGS.get(name) if folder is None else _config_in(folder)
 
 
 def _folder_of(name: str, *, allow_pickle: bool) -> Path | None:

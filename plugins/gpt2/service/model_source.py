@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -17,6 +18,8 @@ from townhall_bot.i18n.formatting import format_bytes
 if TYPE_CHECKING:
     from plugins.gpt2.checkpoint.checkpoint import Checkpoint
     from plugins.gpt2.checkpoint.download import DownloadProgress
+
+log = logging.getLogger("townhall.gpt2.models")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +60,40 @@ class CheckpointSource:
 
     def open(self, name: str, on_progress: Callable[[Message], None]) -> Opened:
         """Open or download ``name``. Raises ``CheckpointError``, a ValueError whose message names the cure."""
-        from plugins.gpt2.checkpoint.checkpoint import open_checkpoint
-        from plugins.gpt2.model.memory_plan import memory_plan
+        from plugins.gpt2.model.memory_plan import with_draft
 
         plan = self._settings.device_plan()  # asks tinygrad where there is a choice, so here, off the event loop
+        checkpoint = self._opened(name, on_progress)
+        draft = self._draft_for(checkpoint, on_progress)
+        rows = self._settings.rows
+        return Opened(
+            memory_bytes=with_draft(checkpoint.config, plan.weights, rows, None if draft is None else draft.config),
+            build=lambda: self._build(checkpoint, draft, plan),
+        )
+
+    def _draft_for(self, checkpoint: Checkpoint, on_progress: Callable[[Message], None]) -> Checkpoint | None:
+        """Return the host's draft where it can guess for a model; None without one.
+
+        Raises ``WrongDraft`` where it cannot for the host's own model; others that admins choose go without.
+        """
+        from plugins.gpt2.checkpoint.draft import WrongDraft, check_draft
+
+        if self._settings.draft is None:
+            return None
+        draft = self._opened(self._settings.draft, on_progress)
+        try:
+            check_draft(draft, checkpoint)
+        except WrongDraft as error:
+            draft.close()
+            if checkpoint.name == self._settings.model:
+                raise
+            log.info("%s goes without a draft: %s", checkpoint.name, error)
+            return None
+        return draft
+
+    def _opened(self, name: str, on_progress: Callable[[Message], None]) -> Checkpoint:
+        from plugins.gpt2.checkpoint.checkpoint import open_checkpoint
+
         budget, checked = self._settings.disk_budget, False
 
         def report(progress: DownloadProgress) -> None:
@@ -80,13 +113,11 @@ class CheckpointSource:
                 )
             )
 
-        checkpoint = open_checkpoint(name, allow_pickle=self._settings.allow_pickle, on_progress=report)
-        return Opened(
-            memory_bytes=memory_plan(checkpoint.config, plan.weights, self._settings.rows),
-            build=lambda: self._build(checkpoint, plan),
-        )
+        return open_checkpoint(name, allow_pickle=self._settings.allow_pickle, on_progress=report)
 
-    def _build(self, checkpoint: Checkpoint, plan: DevicePlan) -> Generator[LoadProgress, None, LanguageModel]:
+    def _build(
+        self, checkpoint: Checkpoint, draft: Checkpoint | None, plan: DevicePlan
+    ) -> Generator[LoadProgress, None, LanguageModel]:
         from plugins.gpt2.model.gpt2 import loading
 
         settings = self._settings
@@ -98,5 +129,6 @@ class CheckpointSource:
                 rows=settings.rows,
                 device=plan.device,
                 threads=settings.threads,
+                draft=draft,
             )
         )

@@ -58,6 +58,7 @@ class FakeModel:
         self.rows = rows
         self.prefill_slice = prefill_slice
         self.draft_slots = draft_slots
+        self.draft: LanguageModel | None = None
         self.before_step = before_step
         self.closed = threading.Event()
         self.steps: list[tuple[str, int]] = []

@@ -38,7 +38,7 @@ def test_an_empty_value_counts_as_unset(clean_settings: Apply) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "allowed"),
     [
-        ("WEIGHTS", "int4", "int8"),
+        ("WEIGHTS", "int5", "int4"),
         ("ROWS", "0", "1"),
         ("MAX_COUNT", "5000", "1024"),
         ("TEMPERATURE", "9", "2"),

@@ -40,7 +40,8 @@ class CPUGraph:
         self.team.run(self.table)
 
     def __del__(self) -> None:
-        self.team.settle()
+        if hasattr(self, "team"):  # not where the making failed
+            self.team.settle()
 
 
 @functools.cache

@@ -1,8 +1,9 @@
 """The instructions that multiply integers, and what a processor has of them.
 
 Each is C that defines S, sums of 16 columns; W, the weights that go into them in one step; X, a row's integers of one
-step; ``dot``, which adds the products of one step; and how a row's integers lie: x86 multiplies 16 bits by 16, Arm 8
-by 8, so that a row is kept there as its high and its low 6 bits, in two planes.
+step; ``dot``, which adds the products of one step; ``load_packed`` and ``unpack`` for weights of 4 bits; and how a
+row's integers lie: x86 multiplies 16 bits by 16, Arm 8 by 8, so that a row is kept there as its high and its low 6
+bits, in two planes.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ typedef W X;
 typedef signed char B32 __attribute__((ext_vector_type(32), aligned(1)));
 typedef VI S;
 INLINE W load_weights(const signed char* p) { return __builtin_convertvector(*(const B32*)p, W); }
+INLINE W load_packed(const signed char* p) { return *(const W*)p; }
+INLINE W unpack(W packed, int step) { return (packed << (short)(12 - 4 * step)) >> 12; }
 INLINE X load_factor(const signed char* row, int i, int plane) { return (X)(VI)(*(const int*)(row + i * 2)); }
 INLINE S nothing(void) { return (S)0; }
 INLINE VI total_of(S s) { return s; }
@@ -90,6 +93,11 @@ INLINE W load_weights(const signed char* p) {
   W w;
   for (int i = 0; i < 4; i++) w.part[i] = *(const Q16*)(p + 16 * i);
   return w;
+}
+INLINE W load_packed(const signed char* p) { return load_weights(p); }
+INLINE W unpack(W packed, int step) {
+  for (int i = 0; i < 4; i++) packed.part[i] = (packed.part[i] << (signed char)(4 - 4 * step)) >> 4;
+  return packed;
 }
 INLINE X load_factor(const signed char* row, int i, int plane) {
   X x = {(Q16)(Q4)(*(const int*)(row + i)), (Q16)(Q4)(*(const int*)(row + plane + i))};

@@ -7,6 +7,9 @@ same in any order: a text's logits do not depend on who is beside it, on the til
 
 Weights are (N/64, K/depth, 64, depth): ``depth`` neighbours of a column lie together, because an instruction adds so
 many products to one sum.
+
+Weights of 4 bits are unpacked on the way. The sum of each group is multiplied by the group's step, an integer, so that
+the whole stays exact; ``packing.quantise_groups`` sees to it that no column's sum can overflow.
 """
 
 from __future__ import annotations
@@ -21,6 +24,8 @@ MOST_STEPS = 2047
 """12 bits: with 11 the loss becomes visible, with 13 nothing is gained."""
 SCALE_BYTES = 64
 ROW_ALIGNMENT = 64
+GROUP = 32
+"""So many neighbours of a column have a step of their own where weights have 4 bits."""
 AHEAD = 4096
 """Bytes by which memory is asked for before it is needed: the processor's own guesses lose a third of its speed."""
 
@@ -107,6 +112,39 @@ def largest(slots: int, most: int) -> int:
     return min(slots & -slots, most)
 
 
+def _sum_of_groups(tile: Tile, depth: int, k: int, fetched: int) -> str:
+    """As :func:`_sum` for 4-bit weights: each group of 32 in ``sums``, the groups times their steps in ``total``."""
+    fetches = "".join(f"__builtin_prefetch(ahead + {at}, 0, 2);" for at in range(0, GROUP // depth * fetched // 2, 64))
+    return f"""for (int g = 0; g < {-(-k // GROUP)}; g++, step += 64, ahead += {GROUP // depth * fetched // 2}) {{
+            {fetches}
+            S sums[{tile.slots}][{tile.vectors}];
+            for (int m = 0; m < {tile.slots}; m++)
+              for (int j = 0; j < {tile.vectors}; j++) sums[m][j] = nothing();
+            for (int i = g * {GROUP}; i < g * {GROUP} + {GROUP}; i += 8, p += 256) {{
+              W packed[{tile.vectors}], column[{tile.vectors}];
+              #pragma clang loop unroll(full)
+              for (int j = 0; j < {tile.vectors}; j++) packed[j] = load_packed(p + j * 64);
+              #pragma clang loop unroll(full)
+              for (int n = 0; n < {8 // depth}; n++) {{
+                #pragma clang loop unroll(full)
+                for (int j = 0; j < {tile.vectors}; j++) column[j] = unpack(packed[j], n);
+                #pragma clang loop unroll(full)
+                for (int m = 0; m < {tile.slots}; m++) {{
+                  X factor = load_factor(rows + m * {row_bytes(k)} + {SCALE_BYTES}, i + n * {depth}, {_padded(k)});
+                  #pragma clang loop unroll(full)
+                  for (int j = 0; j < {tile.vectors}; j++) sums[m][j] = dot(sums[m][j], column[j], factor);
+                }}
+              }}
+            }}
+            #pragma clang loop unroll(full)
+            for (int j = 0; j < {tile.vectors}; j++) {{
+              VI of_group = __builtin_convertvector(*(const VB*)(step + j * 16), VI);
+              #pragma clang loop unroll(full)
+              for (int m = 0; m < {tile.slots}; m++) total[m][j] += total_of(sums[m][j]) * of_group;
+            }}
+          }}"""
+
+
 def _sum(tile: Tile, depth: int, k: int, fetched: int) -> str:
     """Return the loop over k of one tile; each step asks for ``fetched`` bytes at ``ahead``."""
     fetches = "".join(f"__builtin_prefetch(ahead + {at}, 0, 2);" for at in range(0, fetched, 64))
@@ -136,44 +174,53 @@ def matmul(
     residual: bool,
     activation: Activation | None,
     quantised: bool,
+    grouped: bool = False,
 ) -> str:
     """Return the source of ``out = activation(x @ W · scales + bias) + residual``; x are quantised rows of ``k``.
 
     With ``quantised`` the result becomes quantised rows of N = 64 · ``blocks`` and is made in ``made`` (B, N) first.
+    With ``grouped`` the weights have 4 bits, and the steps of their groups stand behind them.
     """
     tile, depth, width = tile_for(slots, instructions.bits), instructions.depth, blocks * 64
     extra = parameters(scaled=True, biased=biased, residual=residual)
     value = epilogue(
-        "__builtin_convertvector(total_of(sums[m][j]), V) * (*(const V*)(scale + column) * of_row)",
+        f"__builtin_convertvector({'total[m][j]' if grouped else 'total_of(sums[m][j])'}, V)"
+        " * (*(const V*)(scale + column) * of_row)",
         biased=biased,
         residual=residual,
         activation=activation,
     )
-    row, at_once = row_bytes(k), 16 * depth
+    row, at_once, column, groups = row_bytes(k), 16 * depth, 64 * k, -(-k // GROUP)
+    add, sums, none, steps_at, stored = _sum, "S sums", "sums[m][j] = nothing()", "", ""
+    if grouped:
+        add, sums, none, column, at_once = _sum_of_groups, "VI total", "total[m][j] = (VI)0", 32 * GROUP * groups, 64
+        steps_at = f"const signed char* step = steps + (long)block * {64 * groups} + part * 16;"
+        stored = ", const signed char* restrict steps"
     outputs, target = "float* restrict out", "out"
     if quantised:
         outputs, target = "signed char* restrict out, float* restrict made, int* restrict arrived", "made"
     return f"""{PRELUDE}{quantiser(instructions, width) if quantised else instructions.source}
-void {name}({outputs}, const signed char* restrict x, const signed char* restrict w{extra}, int slice) {{
+void {name}({outputs}, const signed char* restrict x, const signed char* restrict w{stored}{extra}, int slice) {{
   int first = (int)((long){blocks} * slice / {slices}), last = (int)((long){blocks} * (slice + 1) / {slices});
   for (int block = first; block < last; block++)
     for (int part = 0; part < 4; part += {tile.vectors})
       for (int b = 0; b < {slots}; b += {tile.slots}) {{
-        const signed char* p = w + (long)block * {64 * k} + part * {at_once};
+        const signed char* p = w + (long)block * {column} + part * {at_once};
         const signed char* rows = x + (long)b * {row};
-        S sums[{tile.slots}][{tile.vectors}];
+        {steps_at}
+        {sums}[{tile.slots}][{tile.vectors}];
         #pragma clang loop unroll(full)
         for (int m = 0; m < {tile.slots}; m++)
-          for (int j = 0; j < {tile.vectors}; j++) sums[m][j] = nothing();
+          for (int j = 0; j < {tile.vectors}; j++) {none};
         // What comes next is asked for early: the first block a little ahead of itself, then of each next one a share.
-        const signed char* ahead = w + (long)(block + 1) * {64 * k} + part * {16 * k};
+        const signed char* ahead = w + (long)(block + 1) * {column} + part * {column // 4};
         if (b == 0 && block == first && part == 0) {{
           ahead = p + {AHEAD};
-          {_sum(tile, depth, k, fetched=64 * depth)}
+          {add(tile, depth, k, fetched=64 * depth)}
         }} else if (b == 0 && block + 1 < last) {{
-          {_sum(tile, depth, k, fetched=at_once * tile.vectors)}
+          {add(tile, depth, k, fetched=16 * depth * tile.vectors)}
         }} else {{
-          {_sum(tile, depth, k, fetched=0)}
+          {add(tile, depth, k, fetched=0)}
         }}
         #pragma clang loop unroll(full)
         for (int m = 0; m < {tile.slots}; m++) {{

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from plugins.gpt2.model.constants import Activation, Weights
 from plugins.gpt2.model.cpu.instructions import Instructions
-from plugins.gpt2.model.cpu.int_products import quantiser, row_bytes
+from plugins.gpt2.model.cpu.int_products import GROUP, quantiser, row_bytes
 from plugins.gpt2.model.cpu.prelude import C_TYPES, LANES, LOADERS, PRELUDE, epilogue, parameters
 
 
@@ -62,11 +62,17 @@ def matmul(
     copied so that its factors of one step lie together: rows of x are a power of two apart and would share cache lines'
     places.
     """
-    kind = C_TYPES[weights]
-    load = LOADERS[kind]
-    extra = parameters(scaled=weights == "int8", biased=biased, residual=residual)
+    kind, scaled = C_TYPES[weights], weights in ("int8", "int4")
+    load, column, advance = f"{LOADERS[kind]}(p + j * 16)", 64 * k, "p += 64"
+    extra = parameters(scaled=scaled, biased=biased, residual=residual)
     m, j = tile.slots, tile.vectors
-    value = f"total[m][j]{' * *(const V*)(scale + column)' if weights == 'int8' else ''}"
+    steps = ""
+    if weights == "int4":
+        groups = -(-k // GROUP)
+        steps = f"const signed char* step = steps + (long)block * {64 * groups} + part * 16;"
+        load = f"load_nibble(p + j * 16, i) * load_char(step + i / {GROUP} * 64 + j * 16)"
+        extra, column, advance = f", const signed char* restrict steps{extra}", groups * GROUP * 32, "p += i % 2 * 64"
+    value = f"total[m][j]{' * *(const V*)(scale + column)' if scaled else ''}"
     value = epilogue(value, biased=biased, residual=residual, activation=activation)
     packed = m >= 4
     factor = f"near[i * {m} + m]" if packed else f"rows[m * {stride} + i]"
@@ -81,14 +87,15 @@ void {name}(float* restrict out, const float* restrict x, const {kind}* restrict
     const float* rows = x + (long)b * {stride};{pack if packed else ""}
     for (int block = first; block < last; block++)
       for (int part = 0; part < 4; part += {j}) {{
-        const {kind}* p = w + (long)block * {k * 64} + part * 16;
+        const {kind}* p = w + (long)block * {column} + part * 16;
+        {steps}
         V total[{m}][{j}];
         for (int m = 0; m < {m}; m++)
           for (int j = 0; j < {j}; j++) total[m][j] = (V)0.0f;
-        for (int i = 0; i < {k}; i++, p += 64) {{
+        for (int i = 0; i < {k}; {advance}, i++) {{
           V column[{j}];
           #pragma clang loop unroll(full)
-          for (int j = 0; j < {j}; j++) column[j] = {load}(p + j * 16);
+          for (int j = 0; j < {j}; j++) column[j] = {load};
           #pragma clang loop unroll(full)
           for (int m = 0; m < {m}; m++) {{
             V factor = (V){factor};

@@ -26,8 +26,8 @@ SLICES_PER_THREAD = 4
 class CLauncher:
     """A :class:`~plugins.gpt2.model.launcher.Launcher` for ``threads`` threads and vectors of ``vector_bits``.
 
-    With ``instructions`` all matrices are int8, in the layout that those want, and are multiplied in integers: what
-    comes before a product ends in quantised rows, bytes (B, row), instead of fp32.
+    With ``instructions`` all matrices are int8 or int4, in the layout that those want, and are multiplied in integers:
+    what comes before a product ends in quantised rows, bytes (B, row), instead of fp32.
     """
 
     def __init__(self, threads: int, vector_bits: int, where: str, instructions: Instructions | None = None) -> None:
@@ -127,6 +127,7 @@ class CLauncher:
             residual=residual is not None,
             activation=None if linear.activation == "none" else linear.activation,
             quantised=linear.feeds_product,
+            grouped=linear.weights == "int4",
         )
         made, operands = self._floats(slots, width), (*linear.operands, *(() if residual is None else (residual,)))
         if not linear.feeds_product:

@@ -7,7 +7,13 @@ from plugins.gpt2.model.constants import Activation, Weights
 LANES = 16
 """Floats in one vector of the C source."""
 
-C_TYPES: dict[Weights, str] = {"fp32": "float", "fp16": "__fp16", "bf16": "unsigned short", "int8": "signed char"}
+C_TYPES: dict[Weights, str] = {
+    "fp32": "float",
+    "fp16": "__fp16",
+    "bf16": "unsigned short",
+    "int8": "signed char",
+    "int4": "signed char",
+}
 
 PRELUDE = """
 typedef float V __attribute__((ext_vector_type(16), aligned(4)));
@@ -22,6 +28,10 @@ INLINE V load_float(const float* p) { return *(const V*)p; }
 INLINE V load___fp16(const __fp16* p) { return __builtin_convertvector(*(const VH*)p, V); }
 INLINE V load_short(const unsigned short* p) { return (V)(__builtin_convertvector(*(const VS*)p, VU) << 16); }
 INLINE V load_char(const signed char* p) { return __builtin_convertvector(*(const VB*)p, V); }
+INLINE V load_nibble(const signed char* p, int row) {
+  VB bytes = *(const VB*)p;
+  return __builtin_convertvector((row % 2 ? bytes : bytes << 4) >> 4, V);
+}
 INLINE float sum(V v) {
   float s = 0;
   for (int i = 0; i < 16; i++) s += v[i];

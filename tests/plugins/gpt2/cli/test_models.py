@@ -45,7 +45,8 @@ def test_the_list_names_every_known_model_with_its_memory_need(models: Models) -
     assert "10M" in rows["townhall-mini"]
     assert "20.6 MB" in rows["townhall-mini"]
     assert rows["gpt2-xl"].split()[1:3] == ["1558M", "-"]
-    assert rows["gpt2-xl"].count(" GB") == 2, "memory as int8 and as fp32"
+    assert rows["gpt2-xl"].count(" GB") == 3, "memory as int8, int4 and fp32"
+    assert "in 7 with int4" in table
 
 
 def test_a_model_comes_shows_in_the_list_is_verified_and_goes(models: Models, small_hub: SmallHub) -> None:

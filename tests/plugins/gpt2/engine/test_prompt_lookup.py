@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from plugins.gpt2.engine.guess_cost import UNMEASURED, GuessCost
-from plugins.gpt2.engine.prompt_lookup import BACKOFF, PromptLookup
+from plugins.gpt2.engine.guess_pace import BACKOFF
+from plugins.gpt2.engine.prompt_lookup import PromptLookup
 
 
 def test_the_last_time_the_same_ending_came_up_counts() -> None:
@@ -26,8 +27,8 @@ def test_a_text_that_guesses_badly_pauses_longer_each_time() -> None:
     for _ in range(3):
         while not lookup.propose([1, 2, 3] * (length // 3), 3):
             length += 3
-        lookup.record(0, length)
-        pauses.append(lookup.wait_until - length)
+        lookup.pace.record(0, length, UNMEASURED)
+        pauses.append(lookup.pace.wait_until - length)
     assert pauses == [BACKOFF, 2 * BACKOFF, 4 * BACKOFF]
 
 
@@ -39,14 +40,14 @@ def test_what_is_worth_a_guess_is_what_checking_it_costs() -> None:
     cost.checked(0.030)  # something else took the processor
     assert cost.worth == pytest.approx(0.3, abs=0.05)
     cheap, dear = PromptLookup(), PromptLookup()
-    cheap.record(0, 100, worth=0.2)
-    dear.record(0, 100, worth=0.9)
-    assert cheap.wait_until == 0
-    assert dear.wait_until > 100
+    cheap.pace.record(0, 100, worth=0.2)
+    dear.pace.record(0, 100, worth=0.9)
+    assert cheap.pace.wait_until == 0
+    assert dear.pace.wait_until > 100
 
 
 def test_a_text_that_guesses_well_goes_on_guessing() -> None:
     lookup, tokens = PromptLookup(), [1, 2, 3, 1, 2, 3]
     for _ in range(50):
         assert lookup.propose(tokens, 3)
-        lookup.record(2, len(tokens))
+        lookup.pace.record(2, len(tokens), UNMEASURED)

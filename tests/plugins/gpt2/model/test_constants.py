@@ -9,7 +9,7 @@ import pytest
 
 from plugins.gpt2.checkpoint.checkpoint import open_checkpoint
 from plugins.gpt2.checkpoint.model_names import HUB_CONFIGS
-from plugins.gpt2.model.constants import EMBEDDED_MODEL, OFFICIAL_CONFIGS, block_of, tensors
+from plugins.gpt2.model.constants import EMBEDDED_MODEL, OFFICIAL_CONFIGS, Weights, block_of, tensors
 from plugins.gpt2.model.layout import GPU, NATIVE, Layout
 from plugins.gpt2.model.packing import parts
 
@@ -39,15 +39,18 @@ def test_a_checkpoint_holds_the_tensors_of_the_table_in_its_order() -> None:
         assert found == [(tensor.name, tensor.shape) for tensor in tensors(checkpoint.config)]
 
 
+@pytest.mark.parametrize(("weights", "beside"), [("int8", {"scale"}), ("int4", {"scale", "steps"})])
 @pytest.mark.parametrize("layout", [GPU, NATIVE])
-def test_every_tensor_becomes_a_part_of_its_name_and_loses_nothing(layout: Layout) -> None:
+def test_every_tensor_becomes_a_part_of_its_name_and_loses_nothing(
+    layout: Layout, weights: Weights, beside: set[str]
+) -> None:
     config = replace(OFFICIAL_CONFIGS["gpt2"], tied_head=False)
-    packed = {part.name: part for part in parts(config, "int8", layout)}
+    packed = {part.name: part for part in parts(config, weights, layout)}
     for tensor in tensors(config):
         part = packed.pop(tensor.name)
         assert part.source == tensor.name
-        assert math.prod(part.shape) >= math.prod(tensor.shape)
-    assert {name.rpartition(".")[2] for name in packed} == {"scale"}
+        assert math.prod(part.shape) * (2 if part.dtype == "U8" else 1) >= math.prod(tensor.shape)
+    assert {name.rpartition(".")[2] for name in packed} == beside
 
 
 def test_a_name_tells_its_block() -> None:

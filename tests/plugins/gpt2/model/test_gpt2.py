@@ -17,9 +17,10 @@ from plugins.gpt2.language_model import LoadProgress
 from plugins.gpt2.model.constants import EMBEDDED_MODEL, OFFICIAL_CONFIGS, Products, Weights
 from plugins.gpt2.model.cpu import kernels
 from plugins.gpt2.model.cpu.instructions import INSTRUCTIONS
-from plugins.gpt2.model.gpt2 import FP32_RATE, GPT2, load, prefill_slices, steps_for
+from plugins.gpt2.model.gpt2 import FP32_RATE, GPT2, load, prefill_slices
 from plugins.gpt2.model.memory_plan import memory_plan
 from plugins.gpt2.model.target import compiler
+from plugins.gpt2.model.utils import steps_for
 from tools.random_checkpoint import RECIPES, write_checkpoint
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -134,11 +135,16 @@ def test_texts_in_different_rows_do_not_see_each_other(opened: Opener) -> None:
 
 USABLE: list[Products] = [*(found.name for found in INSTRUCTIONS if found.needs <= compiler.features()), "fp32"]
 
+NARROW: list[tuple[Weights, Products]] = [
+    *(("int8", name) for name in USABLE),
+    *(("int4", name) for name in (USABLE[0], USABLE[-1])),
+]
 
-@pytest.mark.parametrize("products", USABLE)
-def test_logits_do_not_depend_on_the_company(opened: Opener, products: Products) -> None:
+
+@pytest.mark.parametrize(("weights", "products"), NARROW)
+def test_logits_do_not_depend_on_the_company(opened: Opener, weights: Weights, products: Products) -> None:
     """To the last bit: so a text is the same alone and in a batch, for any sampling, not only for greedy."""
-    model = opened("five-heads", rows=8, weights="int8", products=products)
+    model = opened("five-heads", rows=8, weights=weights, products=products)
     tokens = reference("five-heads")["tokens"].tolist()
     for row in range(8):
         model.prefill(row, tokens[row : row + 9], 0)
@@ -147,9 +153,9 @@ def test_logits_do_not_depend_on_the_company(opened: Opener, products: Products)
         np.testing.assert_array_equal(together[row], model.decode([row], [tokens[20 + row]], [9])[0])
 
 
-@pytest.mark.parametrize("products", USABLE)
-def test_logits_do_not_depend_on_how_the_prompt_was_cut(opened: Opener, products: Products) -> None:
-    model = opened("five-heads", rows=8, weights="int8", products=products)  # as above: so its kernels are compiled
+@pytest.mark.parametrize(("weights", "products"), NARROW)
+def test_logits_do_not_depend_on_how_the_prompt_was_cut(opened: Opener, weights: Weights, products: Products) -> None:
+    model = opened("five-heads", rows=8, weights=weights, products=products)  # as above: so its kernels are compiled
     tokens = reference("five-heads")["tokens"].tolist()
     whole = model.prefill(0, tokens, 0)
     model.prefill(1, tokens[:9], 0)
@@ -227,9 +233,10 @@ def test_a_row_can_be_used_again_for_a_shorter_text(opened: Opener) -> None:
     np.testing.assert_array_equal(model.prefill(0, tokens[:3], 0), first)
 
 
-def test_eight_bit_weights_stay_close_to_fp32(opened: Opener) -> None:
+@pytest.mark.parametrize(("weights", "lost", "agreed"), [("int8", 0.01, 0.95), ("int4", 0.03, 0.88)])
+def test_narrow_weights_stay_close_to_fp32(opened: Opener, weights: Weights, lost: float, agreed: float) -> None:
     texts = [str(text) for text in reference(EMBEDDED_MODEL)["texts"]]
-    exact, narrow = opened(EMBEDDED_MODEL), opened(EMBEDDED_MODEL, weights="int8")
+    exact, narrow = opened(EMBEDDED_MODEL), opened(EMBEDDED_MODEL, weights=weights)
     divergence, same, count = 0.0, 0, 0
     for text in texts:
         tokens = exact.tokenizer.encode(text)
@@ -237,8 +244,8 @@ def test_eight_bit_weights_stay_close_to_fp32(opened: Opener) -> None:
         divergence += float((np.exp(p) * (p - q)).sum())
         same += int((p.argmax(-1) == q.argmax(-1)).sum())
         count += len(tokens)
-    assert divergence / count < 0.01
-    assert same / count > 0.95
+    assert divergence / count < lost
+    assert same / count > agreed
 
 
 def log_softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
@@ -265,7 +272,7 @@ def test_loading_measures_a_step_for_those_who_will_wait(opened: Opener) -> None
 
 
 def test_the_memory_plan_covers_what_is_kept(opened: Opener) -> None:
-    for weights in ("fp32", "int8"):
+    for weights in ("fp32", "int8", "int4"):
         model = opened(EMBEDDED_MODEL, weights=weights)
         with open_checkpoint(EMBEDDED_MODEL) as checkpoint:
             plan = memory_plan(checkpoint.config, weights, rows=1)

@@ -25,7 +25,7 @@ from plugins.gpt2.model.launcher import Launcher  # noqa: E402 - as above
 from plugins.gpt2.model.layer_norm import LayerNorm  # noqa: E402 - as above
 from plugins.gpt2.model.layout import GPU, PORTABLE_CPU, Layout  # noqa: E402 - as above
 from plugins.gpt2.model.linear import Linear  # noqa: E402 - as above
-from plugins.gpt2.model.packing import narrow, quantise  # noqa: E402 - as above
+from plugins.gpt2.model.packing import narrow, quantise, quantise_groups  # noqa: E402 - as above
 from tests.plugins.gpt2.model.numpy_gpt2 import activated  # noqa: E402 - as above
 
 Array = npt.NDArray[Any]
@@ -53,14 +53,18 @@ def on_cpu(array: Array) -> Tensor:
 
 
 def made(launcher: Launcher, matrix: Array, bias: Array | None, weights: Weights, activation: Any = "none") -> Linear:
-    packed, scale = launcher.layout.pack(matrix), None
-    if weights == "int8":
-        values, factors = quantise(packed)
-        weight, scale = on_cpu(values), on_cpu(factors)
+    packed, scale, steps, rows = launcher.layout.pack(matrix), None, None, None
+    if weights == "int4":
+        values, factors, scales = quantise_groups(packed)
+        weight, steps, scale = on_cpu(launcher.layout.nibbles(values)), on_cpu(factors), on_cpu(scales)
+        rows = len(matrix)
+    elif weights == "int8":
+        values, scales = quantise(packed)
+        weight, scale = on_cpu(values), on_cpu(scales)
     else:
         weight = on_cpu(narrow(packed, weights))
     beside = None if bias is None else on_cpu(launcher.layout.pack_vector(bias))
-    return Linear("product", weight, scale, beside, weights, launcher, activation)
+    return Linear("product", weight, scale, beside, weights, launcher, activation, steps=steps, rows=rows)
 
 
 @pytest.mark.parametrize("slots", [1, 2, 4, 8])
@@ -79,7 +83,7 @@ def test_a_product_for_any_number_of_slots(launcher: Launcher, rng: np.random.Ge
 def test_a_product_with_each_kind_of_weights(launcher: Launcher, rng: np.random.Generator, weights: Weights) -> None:
     x, matrix = rng.standard_normal((1, 64), np.float32), rng.standard_normal((64, 70), np.float32)
     ours = made(launcher, matrix, None, weights)(on_cpu(x)).numpy()[:, :70]
-    tolerance = {"fp32": 1e-5, "fp16": 4e-3, "bf16": 3e-2, "int8": 6e-2}[weights]
+    tolerance = {"fp32": 1e-5, "fp16": 4e-3, "bf16": 3e-2, "int8": 6e-2, "int4": 0.15}[weights]
     assert np.abs(ours - x @ matrix).max() < tolerance * np.abs(x @ matrix).max() + tolerance
 
 

@@ -79,3 +79,12 @@ def test_weights_that_take_more_memory_are_counted_as_such() -> None:
     assert small.memory_bytes is not None
     assert large.memory_bytes is not None
     assert large.memory_bytes > 2 * small.memory_bytes
+
+
+def test_four_bits_are_listed_with_what_they_save_and_cost() -> None:
+    [eight] = catalog(10**8, weights="int8").entries()
+    [four] = catalog(10**8, weights="int4").entries()
+    assert four.memory_bytes is not None
+    assert four.saved_bytes is not None
+    assert four.memory_bytes + four.saved_bytes == eight.memory_bytes
+    assert (four.other_tokens, eight.other_tokens, eight.saved_bytes) == (7, None, None)

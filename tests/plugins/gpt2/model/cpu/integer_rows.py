@@ -1,4 +1,4 @@
-"""What quantised rows must be, in NumPy."""
+"""What quantised rows, and weights of 4 bits, must be, in NumPy."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 from plugins.gpt2.model.cpu import int_products
 from plugins.gpt2.model.cpu.instructions import Instructions
+from plugins.gpt2.model.layout import Layout
+from plugins.gpt2.model.packing import quantise_groups
 
 Array = npt.NDArray[Any]
 
@@ -33,3 +35,10 @@ def rows_of(instructions: Instructions, x: Array) -> Array:
     else:
         rows[:, 64 : 64 + 2 * k] = integers.astype(np.int16).view(np.int8)
     return rows
+
+
+def quantised_groups(packed: Array, layout: Layout) -> tuple[Array, Array, Array, Array]:
+    """The integers (N/L, K, L) that 4-bit weights stand for, their scales, and both as the kernels read them."""
+    values, steps, scale = quantise_groups(packed)
+    integers = values.astype(np.int32) * np.repeat(steps, int_products.GROUP, axis=1)
+    return integers[:, : packed.shape[1]], scale, layout.nibbles(values), steps

@@ -49,20 +49,31 @@ static void transfer(long n, long file, void* data, long size) {
   }
 }
 void quantise_rows(signed char*, const float*, int);
-void product(float*, const signed char*, const signed char*, const float*, int);
-void expand(signed char*, float*, int*, const signed char*, const signed char*, const float*, int);
+#if STEPS
+static signed char steps[STEPS];
+#define STEPS_TYPE const signed char*,
+#define STEPS_GIVEN steps,
+#else
+#define STEPS_TYPE
+#define STEPS_GIVEN
+#endif
+void product(float*, const signed char*, const signed char*, STEPS_TYPE const float*, int);
+void expand(signed char*, float*, int*, const signed char*, const signed char*, STEPS_TYPE const float*, int);
 static float x[SLOTS * K], scale[N], made[SLOTS * N], sums[SLOTS * N];
-static signed char weight[STORED * N], rows[SLOTS * ROW] __attribute__((aligned(64)));
+static signed char weight[STORED], rows[SLOTS * ROW] __attribute__((aligned(64)));
 static signed char wide[SLOTS * WIDE] __attribute__((aligned(64)));
 static int arrived;
 void _start(void) {
   transfer(READ, 0, x, sizeof(x));
   transfer(READ, 0, weight, sizeof(weight));
+#if STEPS
+  transfer(READ, 0, steps, sizeof(steps));
+#endif
   transfer(READ, 0, scale, sizeof(scale));
   for (int slot = 0; slot < SLOTS; slot++) quantise_rows(rows, x, slot);
   for (int slice = 0; slice < SLICES; slice++) {
-    product(sums, rows, weight, scale, slice);
-    expand(wide, made, &arrived, rows, weight, scale, slice);
+    product(sums, rows, weight, STEPS_GIVEN scale, slice);
+    expand(wide, made, &arrived, rows, weight, STEPS_GIVEN scale, slice);
   }
   transfer(WRITE, 1, rows, sizeof(rows));
   transfer(WRITE, 1, sums, sizeof(sums));
@@ -82,10 +93,22 @@ def missing(machine: Machine) -> str | None:
 
 
 def run(
-    machine: Machine, instructions: Instructions, folder: Path, given: bytes, *, slots: int, k: int, blocks: int
+    machine: Machine,
+    instructions: Instructions,
+    folder: Path,
+    given: bytes,
+    *,
+    slots: int,
+    k: int,
+    blocks: int,
+    stored: int,
+    steps: int,
 ) -> bytes:
-    """Return quantised rows, the product's floats, and the rows that a relu makes of them, one after another."""
-    slices, stored = 3, -(-k // instructions.depth) * instructions.depth
+    """Return quantised rows, the product's floats, and the rows that a relu makes of them, one after another.
+
+    ``stored`` and ``steps`` are bytes; without steps the weights have 8 bits.
+    """
+    slices = 3
     row, wide = int_products.row_bytes(k), int_products.row_bytes(64 * blocks)
     quantise = f"""{PRELUDE}{int_products.quantiser(instructions, k)}
 void quantise_rows(signed char* out, const float* x, int slot) {{ quantise(out + slot * {row}, x + slot * {k}); }}
@@ -95,17 +118,27 @@ void quantise_rows(signed char* out, const float* x, int slot) {{ quantise(out +
             name,
             instructions=instructions,
             slots=slots,
-            k=stored,
+            k=k if steps else -(-k // instructions.depth) * instructions.depth,
             blocks=blocks,
             slices=slices,
             biased=False,
             residual=False,
             activation="relu" if name == "expand" else None,
             quantised=name == "expand",
+            grouped=steps > 0,
         )
         for name in ("product", "expand")
     )
-    sizes = {"SLOTS": slots, "K": k, "STORED": stored, "N": 64 * blocks, "ROW": row, "WIDE": wide, "SLICES": slices}
+    sizes = {
+        "SLOTS": slots,
+        "K": k,
+        "STORED": stored,
+        "STEPS": steps,
+        "N": 64 * blocks,
+        "ROW": row,
+        "WIDE": wide,
+        "SLICES": slices,
+    }
     sizes |= dict(zip(("READ", "WRITE", "EXIT"), machine.numbers, strict=True))
     sources = {"quantise": quantise, "product": product, "expand": expand, "main": MAIN}
     for name, source in sources.items():

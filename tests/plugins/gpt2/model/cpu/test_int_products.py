@@ -16,6 +16,7 @@ compiler.use()
 from tinygrad import Tensor  # noqa: E402 - tinygrad reads the environment that use() sets
 
 from plugins.gpt2.model import device  # noqa: E402 - as above
+from plugins.gpt2.model.constants import Weights  # noqa: E402 - as above
 from plugins.gpt2.model.cpu import int_products  # noqa: E402 - as above
 from plugins.gpt2.model.cpu.instructions import INSTRUCTIONS, choose  # noqa: E402 - as above
 from plugins.gpt2.model.cpu.launcher import CLauncher  # noqa: E402 - as above
@@ -23,7 +24,7 @@ from plugins.gpt2.model.kv_cache import KVCache  # noqa: E402 - as above
 from plugins.gpt2.model.layer_norm import LayerNorm  # noqa: E402 - as above
 from plugins.gpt2.model.linear import Linear  # noqa: E402 - as above
 from plugins.gpt2.model.packing import quantise  # noqa: E402 - as above
-from tests.plugins.gpt2.model.cpu.integer_rows import quantised, rows_of  # noqa: E402 - as above
+from tests.plugins.gpt2.model.cpu.integer_rows import quantised, quantised_groups, rows_of  # noqa: E402 - as above
 
 Array = npt.NDArray[Any]
 
@@ -52,25 +53,38 @@ def bytes_of(tensor: Tensor) -> Array:
 
 
 def made(
-    launcher: CLauncher, matrix: Array, bias: Array | None, activation: Any = "none", *, feeds_product: bool = False
+    launcher: CLauncher,
+    matrix: Array,
+    bias: Array | None,
+    activation: Any = "none",
+    *,
+    feeds_product: bool = False,
+    weights: Weights = "int8",
 ) -> tuple[Linear, Array, Array]:
     """The matrix as a Linear, and its integers (K, N) and scales (N,)."""
-    values, scale = quantise(launcher.layout.pack(matrix))
-    beside = None if bias is None else on_cpu(launcher.layout.pack_vector(bias))
-    weight = on_cpu(launcher.layout.interleave(values))
-    linear = Linear("product", weight, on_cpu(scale), beside, "int8", launcher, activation, feeds_product)
-    columns = values.swapaxes(0, 1).reshape(matrix.shape[0], -1).astype(np.int64)
+    packed, layout = launcher.layout.pack(matrix), launcher.layout
+    beside = None if bias is None else on_cpu(layout.pack_vector(bias))
+    if weights == "int4":
+        integers, scale, nibbles, steps = quantised_groups(packed, layout)
+        linear = Linear("product", on_cpu(nibbles), on_cpu(scale), beside, weights, launcher, activation, feeds_product)
+        linear = replace(linear, steps=on_cpu(steps), rows=len(matrix))
+    else:
+        integers, scale = quantise(packed)
+        weight = on_cpu(layout.interleave(integers))
+        linear = Linear("product", weight, on_cpu(scale), beside, weights, launcher, activation, feeds_product)
+    columns = integers.swapaxes(0, 1).reshape(matrix.shape[0], -1).astype(np.int64)
     return linear, columns, scale.ravel()
 
 
+@pytest.mark.parametrize("weights", ["int8", "int4"])
 @pytest.mark.parametrize("k", [39, 64, 100])
 @pytest.mark.parametrize("slots", [1, 2, 4, 8, 16])
 def test_a_sum_is_exact_for_any_number_of_slots(
-    launcher: CLauncher, rng: np.random.Generator, slots: int, k: int
+    launcher: CLauncher, rng: np.random.Generator, slots: int, k: int, weights: Weights
 ) -> None:
     assert launcher.instructions is not None
     x, matrix = rng.standard_normal((slots, k), np.float32), rng.standard_normal((k, 150), np.float32)
-    linear, columns, scale = made(launcher, matrix, None)
+    linear, columns, scale = made(launcher, matrix, None, weights=weights)
     integers, of_row = quantised(x)
     sums = integers.astype(np.int64) @ columns
     expected = sums.astype(np.float32) * (scale * of_row[:, None]).astype(np.float32)
@@ -78,13 +92,14 @@ def test_a_sum_is_exact_for_any_number_of_slots(
     np.testing.assert_array_equal(ours, expected)
 
 
-def test_the_widest_row_at_its_limits_does_not_overflow(launcher: CLauncher) -> None:
+@pytest.mark.parametrize(("weights", "off"), [("int8", 1e-6), ("int4", 0.01)])
+def test_the_widest_row_at_its_limits_does_not_overflow(launcher: CLauncher, weights: Weights, off: float) -> None:
     assert launcher.instructions is not None
     for k in (6400, 12000):
         x, matrix = np.full((1, k), 3, np.float32), np.full((k, 64), -0.5, np.float32)
-        linear, _, _ = made(launcher, matrix, None)
+        linear, _, _ = made(launcher, matrix, None, weights=weights)
         ours = linear(on_cpu(rows_of(launcher.instructions, x))).numpy()
-        np.testing.assert_allclose(ours, x @ matrix, rtol=1e-6)
+        np.testing.assert_allclose(ours, x @ matrix, rtol=off)
 
 
 def test_bias_activation_and_residual_follow_the_sum(launcher: CLauncher, rng: np.random.Generator) -> None:
@@ -106,12 +121,15 @@ def test_layer_norm_ends_in_a_quantised_row(launcher: CLauncher, rng: np.random.
     np.testing.assert_array_equal(rows, rows_of(launcher.instructions, plain))
 
 
+@pytest.mark.parametrize("weights", ["int8", "int4"])
 @pytest.mark.parametrize("slots", [1, 4])
-def test_an_activated_product_ends_in_quantised_rows(launcher: CLauncher, rng: np.random.Generator, slots: int) -> None:
+def test_an_activated_product_ends_in_quantised_rows(
+    launcher: CLauncher, rng: np.random.Generator, slots: int, weights: Weights
+) -> None:
     assert launcher.instructions is not None
     x, matrix = rng.standard_normal((slots, 64), np.float32), rng.standard_normal((64, 1000), np.float32)
     bias, given = rng.standard_normal(1000, np.float32), on_cpu(rows_of(launcher.instructions, x))
-    expand, _, _ = made(launcher, matrix, bias, "gelu_new", feeds_product=True)
+    expand, _, _ = made(launcher, matrix, bias, "gelu_new", feeds_product=True, weights=weights)
     plain = replace(expand, feeds_product=False)(given).numpy()
     for _ in range(3):  # whoever comes last leaves the counter as it was
         np.testing.assert_array_equal(bytes_of(expand(given)), rows_of(launcher.instructions, plain))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +17,7 @@ compiler.use()
 from plugins.gpt2.checkpoint.checkpoint import open_checkpoint  # noqa: E402 - as above
 from plugins.gpt2.model import device  # noqa: E402 - as above
 from plugins.gpt2.model.cpu import step_cache  # noqa: E402 - as above
-from plugins.gpt2.model.cpu.graph import team_of  # noqa: E402 - as above
+from plugins.gpt2.model.cpu.graph import CPUGraph, team_of  # noqa: E402 - as above
 from plugins.gpt2.model.gpt2 import GPT2, load  # noqa: E402 - as above
 from plugins.gpt2.model.steps import JitStep  # noqa: E402 - as above
 from tools.random_checkpoint import RECIPES, write_checkpoint  # noqa: E402 - as above
@@ -153,3 +154,11 @@ def test_a_step_is_named_after_every_file_that_shapes_it_and_no_other() -> None:
                 inner = f"{node.module}.".removeprefix(package)
                 to_read += [inner.rstrip("."), *(inner + alias.name for alias in node.names)]
     assert {name.removesuffix(".py").replace("/", ".") for name in step_cache.SOURCES} == reached
+
+
+def test_a_graph_whose_making_failed_ends_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", said.append)
+    graph = CPUGraph.__new__(CPUGraph)  # as one whose arguments were refused
+    del graph
+    assert not said

@@ -1,0 +1,70 @@
+"""A draft model: a small model of the same vocabulary writes the next tokens first, and the large one checks them.
+
+Each token of the guess is drawn from the draft's own distribution by the text's own settings *and with the random
+numbers that the sampler will use next*. The large model then draws as it would without a guess, and the guess counts
+as long as it is what was drawn. That is a rejection rule as arXiv 2211.17192 wants one: whatever the draft says, texts
+are distributed as the large model has them, and the nearer the two distributions are, the more often one random number
+finds the same token in both. The paper's own rule would accept a little more; this one gives the same text for the
+same seed, as :mod:`~plugins.gpt2.engine.prompt_lookup` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from plugins.gpt2.engine.guess_pace import GuessPace
+from plugins.gpt2.engine.row_allocator import common_prefix
+from plugins.gpt2.engine.sampling import Sampler
+from plugins.gpt2.language_model import LanguageModel, Logits
+
+HOPED = 1.5
+"""Right guesses per attempt that a text starts with: a few bad ones at its beginning do not end guessing."""
+
+
+def draft_pace() -> GuessPace:
+    """Return the pace of a text that a draft guesses for: slow to judge, as it is right now and then everywhere."""
+    return GuessPace(right=HOPED, memory=0.9, hope=0.5)
+
+
+class DraftModel:
+    """Reads one text at a time along, in one row, and guesses how it goes on."""
+
+    def __init__(self, model: LanguageModel) -> None:
+        self._model = model
+        self._known: list[int] = []  # the tokens whose keys and values are in the row
+
+    def propose(self, tokens: Sequence[int], sampler: Sampler, most: int) -> list[int]:
+        """Return a guess of up to ``most`` tokens that follow ``tokens``.
+
+        Nothing where the draft has more to read than one slice: it reads that, and is asked again a token later.
+        """
+        most = min(most, self._model.info.context_length - len(tokens))
+        if most < 1:
+            return []
+        logits = self._read(tokens)
+        if logits is None:
+            return []
+        twin, guess = sampler.twin(), [*tokens]
+        while True:
+            guess.append(twin.sample(logits))
+            if len(guess) == len(tokens) + most:
+                return guess[len(tokens) :]
+            logits = self._step(guess)
+
+    def _read(self, tokens: Sequence[int]) -> Logits | None:
+        """Read what is new of a text; return what the draft says of the next token where all is read."""
+        shared = min(common_prefix(self._known, tokens), len(tokens) - 1)  # the last one's logits are wanted
+        del self._known[shared:]
+        if shared == len(tokens) - 1:
+            return self._step(tokens)
+        piece = list(tokens[shared : shared + self._model.prefill_slice])
+        logits = self._model.prefill(0, piece, shared)
+        self._known += piece
+        return logits if len(self._known) == len(tokens) else None
+
+    def _step(self, tokens: Sequence[int]) -> Logits:
+        """Read the last of ``tokens``; the others are known."""
+        logits = self._model.decode([0], tokens[-1:], [len(tokens) - 1])
+        self._known.append(tokens[-1])
+        result: Logits = logits[0]
+        return result

@@ -1,0 +1,173 @@
+"""A draft model guesses, the large one decides: fewer steps of the large one, and the texts are its own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from plugins.gpt2.engine.guess_cost import RENEWED, UNMEASURED, GuessCost
+from plugins.gpt2.language_model import Logits
+from plugins.gpt2.protocol import SamplingParams
+from tests.plugins.gpt2.engine.desk import Desk
+from tests.plugins.gpt2.fake_model import FakeModel, ScriptedModel, greedy_text, request, sampled
+
+CONTEXT = 256
+
+
+class Letters(FakeModel):
+    """Says a, b or c by chances that depend on the letter before; ``blur`` mixes them with others, as a draft would."""
+
+    CHANCES = np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6], [0.4, 0.4, 0.2]])
+
+    def __init__(self, blur: float = 0.0, **shape: Any) -> None:
+        super().__init__(context=CONTEXT, **shape)
+        self.blur = blur
+
+    def next_logits(self, tokens: Sequence[int]) -> Logits:
+        logits = np.full(257, -np.inf, np.float32)
+        chances = self.CHANCES[tokens[-1] - ord("a")]
+        logits[ord("a") : ord("d")] = np.log((1 - self.blur) * chances + self.blur * np.array([0.1, 0.1, 0.8]))
+        return logits
+
+
+def drafted(model: FakeModel, draft: FakeModel) -> Desk:
+    model.draft = draft
+    return Desk(model)
+
+
+def kinds(model: FakeModel) -> Counter[str]:
+    return Counter(kind for kind, _ in model.steps)
+
+
+def test_a_draft_that_is_right_saves_most_of_the_large_models_steps() -> None:
+    desk = drafted(FakeModel(context=CONTEXT), FakeModel(rows=1, context=CONTEXT))
+    desk.submit(1, request("abcdefgh", 120))
+    desk.run()
+    assert desk.texts[1] == greedy_text_of(120)
+    steps = kinds(desk.model)
+    assert steps["extend"] + steps["decode"] < 40
+    assert steps["decode"] >= 2  # what one costs is measured now and then
+
+
+def greedy_text_of(count: int) -> str:
+    desk = Desk(FakeModel(context=CONTEXT))
+    desk.submit(1, request("abcdefgh", count))
+    desk.run()
+    return desk.texts[1]
+
+
+def test_a_draft_that_is_always_wrong_changes_nothing_and_is_soon_left_alone() -> None:
+    desk = drafted(FakeModel(context=CONTEXT), ScriptedModel("?", rows=1, context=CONTEXT))
+    desk.submit(1, request("abcdefgh", 120))
+    desk.run()
+    assert desk.texts[1] == greedy_text_of(120)
+    assert kinds(desk.model)["extend"] < 20
+
+
+@pytest.mark.parametrize("params", [sampled(0), replace(sampled(0), top_p=0.8), replace(sampled(0), top_k=2)])
+@pytest.mark.parametrize("blur", [0.0, 0.3, 0.9])
+def test_the_same_seed_gives_the_same_text_whatever_the_draft_says(blur: float, params: SamplingParams) -> None:
+    for seed in range(4):
+        texts = []
+        for draft in (None, Letters(blur, rows=1)):
+            model = Letters()
+            model.draft = draft
+            desk = Desk(model)
+            desk.submit(1, request("abcab", 60, replace(params, seed=seed)))
+            desk.run()
+            texts.append(desk.texts[1])
+        assert texts[0] == texts[1]
+
+
+def test_a_draft_leaves_the_distribution_as_it_is() -> None:
+    """Seeds of its own, so that this is about chances: each letter follows each other as often as the model says."""
+    follows: Counter[tuple[str, str]] = Counter()
+    extended = 0
+    for seed in range(150):
+        desk = drafted(Letters(), Letters(0.3, rows=1))
+        desk.submit(1, request("abcab", 60, sampled(1000 + seed)))
+        desk.run()
+        follows.update(zip("b" + desk.texts[1], desk.texts[1], strict=False))
+        extended += kinds(desk.model)["extend"]
+    assert extended > 1000
+    for row, before in enumerate("abc"):
+        total = sum(follows[before, after] for after in "abc")
+        expected = [total * share for share in Letters.CHANCES[row]]
+        surprise = sum((follows[before, after] - e) ** 2 / e for after, e in zip("abc", expected, strict=True))
+        assert surprise < 13.8  # chi squared of 2 degrees, 1 in 1000
+
+
+def test_the_nearer_the_draft_the_more_of_its_guesses_count() -> None:
+    steps = []
+    for blur in (0.0, 0.2, 0.9):
+        desk = drafted(Letters(), Letters(blur, rows=1))
+        for seed in range(5):
+            desk.submit(seed, request("abcab", 100, sampled(seed)))
+            desk.run()
+        steps.append(len(desk.model.steps))
+    assert steps == sorted(steps)
+    assert steps[0] < 0.4 * 500
+
+
+def test_a_draft_reads_a_long_prompt_in_slices_and_changes_texts() -> None:
+    desk = drafted(FakeModel(context=CONTEXT), FakeModel(rows=1, context=CONTEXT))
+    prompt = "the quick brown fox jumps over the lazy dog and goes on"
+    desk.submit(1, request(prompt, 40))
+    desk.step(24)
+    desk.submit(2, request("another text", 30))
+    desk.run()
+    assert desk.texts[1] == alone(prompt, 40)
+    assert desk.texts[2] == alone("another text", 30)
+    assert kinds(desk.model)["extend"] > 5
+
+
+def alone(prompt: str, count: int) -> str:
+    desk = Desk(FakeModel(context=CONTEXT))
+    desk.submit(1, request(prompt, count))
+    desk.run()
+    return desk.texts[1]
+
+
+def test_nothing_is_guessed_beyond_the_drafts_context() -> None:
+    desk = drafted(FakeModel(context=CONTEXT), FakeModel(rows=1, context=30))
+    desk.submit(1, request("abcdefgh", 60))
+    desk.run()
+    assert desk.texts[1] == greedy_text_of(60)
+    assert 0 < kinds(desk.model)["extend"] < 10
+
+
+def test_a_rebuilt_model_brings_a_draft_that_knows_nothing() -> None:
+    desk = drafted(FakeModel(context=CONTEXT), FakeModel(rows=1, context=CONTEXT))
+    desk.submit(1, request("abcdefgh", 60))
+    desk.step(12)
+    fresh = FakeModel(context=CONTEXT)
+    fresh.draft = FakeModel(rows=1, context=CONTEXT)
+    desk.scheduler.rebuilt(fresh)
+    desk.run()
+    assert desk.texts[1] == greedy_text_of(60)
+    assert kinds(fresh)["extend"] > 2
+
+
+def test_what_a_draft_must_gain_is_what_guessing_and_checking_cost() -> None:
+    cost = GuessCost()
+    assert cost.wants_single
+    assert cost.worth_of_draft == UNMEASURED
+    cost.single(0.010)
+    cost.drafted(0.045)
+    assert cost.worth_of_draft == pytest.approx(3.5)
+    assert not cost.wants_single
+    for _ in range(RENEWED):
+        cost.drafted(0.045)
+    assert cost.wants_single
+
+
+def test_a_short_greedy_text_is_the_models_own() -> None:
+    desk = drafted(FakeModel(), FakeModel(rows=1))
+    desk.submit(1, request("Hello", 9))
+    desk.run()
+    assert desk.texts[1] == greedy_text("Hello", 9)
