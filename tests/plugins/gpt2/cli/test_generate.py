@@ -18,6 +18,7 @@ from plugins.gpt2.checkpoint.checkpoint import open_checkpoint
 from plugins.gpt2.cli.generate import main
 from plugins.gpt2.language_model import Logits
 from plugins.gpt2.model import gpt2
+from tools.random_checkpoint import RECIPES, write_checkpoint
 
 Captured = pytest.CaptureFixture[str]
 
@@ -210,3 +211,16 @@ def test_the_model_file_is_a_program_of_its_own(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path, timeout=60)
     written = json.loads(done.stdout)
     assert (written["new_tokens"], written["finish_reason"]) == (3, "length")
+
+
+def test_a_draft_changes_no_text_and_one_of_another_vocabulary_is_refused(capsys: Captured, tmp_path: Path) -> None:
+    for name in ("three-heads", "five-heads", "seven-heads"):
+        write_checkpoint(tmp_path / name, RECIPES[name].config, RECIPES[name].seed)
+    asked = ["--model_size", "./five-heads", "--count", "12", "--seed", "4", "--prompt", "abc"]
+    texts = []
+    for more in ([], ["--draft", "./three-heads"]):
+        assert main([*asked, *more]) == 0
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[1]
+    assert main([*asked, "--draft", "./seven-heads"]) == 1
+    assert "seven-heads cannot guess for ./five-heads" in capsys.readouterr().err
