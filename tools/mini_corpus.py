@@ -70,6 +70,14 @@ def write_vocabulary(folder: Path, vocab: dict[str, int], merges: Sequence[tuple
     (folder / MERGES_NAME).write_text("\n".join(lines), encoding="utf-8")
 
 
+def read_vocabulary(folder: Path) -> tuple[dict[str, int], list[tuple[str, str]]]:
+    """Return what :func:`write_vocabulary` wrote; a draft must speak of the same tokens as its model."""
+    vocab: dict[str, int] = json.loads((folder / VOCAB_NAME).read_text(encoding="utf-8"))
+    lines = (folder / MERGES_NAME).read_text(encoding="utf-8").splitlines()
+    pairs = (line.partition(" ") for line in lines if line and not line.startswith("#version"))
+    return vocab, [(left, right) for left, _, right in pairs]
+
+
 def tokenise(texts: Sequence[str], tokenizer: BPETokenizer) -> Corpus:
     """Cut the documents into tokens, with the tokeniser that will serve the model. At most 65,536 ids."""
     train: list[int] = []

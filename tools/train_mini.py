@@ -10,6 +10,11 @@ where a subfolder comes from and are not trained on. townhall-mini's had three p
 ``us-gov-plain-english`` (a site's articles a file) and ``classic-books`` (a book a file); see
 plugins/gpt2/mini/README.md.
 
+A draft that guesses for it (``TOWNHALL_GPT2_DRAFT``) is a tenth of its size and has its vocabulary:
+
+    … -m tools.train_mini --corpus corpus --out mini-draft --minutes 10 --layers 2 --heads 2 --width 96 \\
+        --vocabulary-of plugins/gpt2/mini
+
 The recipe: AdamW with warm-up, a plateau and a linear decay by time (training ends when ``--minutes`` are over), bf16
 autocast, gradients clipped at 1. Every 40th document is held out; the last line tells nats a token and bits a byte on
 those. ``--compile`` is worth it for runs of many minutes; it needs a C++ compiler.
@@ -35,7 +40,15 @@ from plugins.gpt2.checkpoint.config_file import CONFIG_NAME, to_json
 from plugins.gpt2.checkpoint.files import WEIGHTS_NAME
 from plugins.gpt2.checkpoint.tokenizer.bpe import BPETokenizer
 from plugins.gpt2.model.constants import CONTRACT, PROJECTION, GPT2Config, tensors
-from tools.mini_corpus import Corpus, Tokens, read_documents, tokenise, train_vocabulary, write_vocabulary
+from tools.mini_corpus import (
+    Corpus,
+    Tokens,
+    read_documents,
+    read_vocabulary,
+    tokenise,
+    train_vocabulary,
+    write_vocabulary,
+)
 from tools.random_checkpoint import safetensors_bytes
 
 Weights = dict[str, Any]
@@ -174,6 +187,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--width", type=int, default=320)
     parser.add_argument("--context", type=int, default=512)
     parser.add_argument("--vocabulary", type=int, default=8192, help="entries, 512 to 65536 (default: %(default)s)")
+    parser.add_argument("--vocabulary-of", type=Path, help="take the vocabulary of a checkpoint's folder: for a draft")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--compile", action="store_true", help="torch.compile the model; needs a C++ compiler")
@@ -200,7 +214,8 @@ def main() -> int:
     torch.manual_seed(arguments.seed)
     texts = read_documents(arguments.corpus, limit=arguments.documents)
     print(f"{len(texts)} documents, {sum(map(len, texts)) / 1e6:.1f}M characters", flush=True)
-    vocabulary = train_vocabulary(texts, arguments.vocabulary)
+    like = arguments.vocabulary_of
+    vocabulary = read_vocabulary(like) if like else train_vocabulary(texts, arguments.vocabulary)
     tokenizer = BPETokenizer(*vocabulary)
     corpus = tokenise(texts, tokenizer)
     if min(len(corpus.train), len(corpus.held_out)) <= arguments.context:

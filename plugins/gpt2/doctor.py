@@ -154,10 +154,10 @@ def _draft(settings: GPT2Settings, model: Checkpoint) -> Sequence[Check]:
 
 def _memory(settings: GPT2Settings, plan: DevicePlan, config: GPT2Config) -> Check:
     """Does the model fit into what is free, and into what the host gives to models?"""
+    from plugins.gpt2.checkpoint.draft import known_shape
     from plugins.gpt2.model.memory_plan import with_draft
-    from plugins.gpt2.service.model_catalog import shape_of
 
-    draft = None if settings.draft is None else shape_of(settings.draft, allow_pickle=settings.allow_pickle)
+    draft = known_shape(settings.draft, allow_pickle=settings.allow_pickle)
     name, need = settings.model, with_draft(config, plan.weights, settings.rows, draft)
     smaller = "Choose a smaller TOWNHALL_GPT2_MODEL, smaller TOWNHALL_GPT2_WEIGHTS"
     budget, free = settings.memory_budget, memory.available_bytes()

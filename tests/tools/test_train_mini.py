@@ -10,7 +10,7 @@ import pytest
 
 from plugins.gpt2.checkpoint.tokenizer.bpe import BPETokenizer
 from plugins.gpt2.checkpoint.tokenizer.tokenizer_files import load_tokenizer
-from tools.mini_corpus import HELD_OUT, read_documents, tokenise, write_vocabulary
+from tools.mini_corpus import HELD_OUT, read_documents, read_vocabulary, tokenise, write_vocabulary
 from tools.random_checkpoint import small_vocabulary
 from tools.train_mini import learning_rate
 
@@ -43,6 +43,7 @@ def test_held_out_documents_are_not_trained_on() -> None:
 def test_a_written_vocabulary_is_read_back(tmp_path: Path) -> None:
     write_vocabulary(tmp_path, *small_vocabulary(300))
     text = "abba naïve"
+    assert read_vocabulary(tmp_path) == small_vocabulary(300)
     assert load_tokenizer(tmp_path).encode(text) == BPETokenizer(*small_vocabulary(300)).encode(text)
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from plugins.gpt2.checkpoint.config_file import CONFIG_NAME, read_config
 from plugins.gpt2.checkpoint.errors import CheckpointError
+from plugins.gpt2.checkpoint.model_names import HUB_CONFIGS
 
 if TYPE_CHECKING:
     from plugins.gpt2.checkpoint.checkpoint import Checkpoint
+    from plugins.gpt2.model.constants import GPT2Config
 
 CURE = "Name another one as TOWNHALL_GPT2_DRAFT (--draft), or none"
 
@@ -20,6 +23,19 @@ def check_draft(draft: Checkpoint, model: Checkpoint) -> None:
     """Raise :class:`WrongDraft` where ``draft`` cannot guess for ``model``."""
     if (why := _difference(draft, model)) is not None:
         raise WrongDraft(f"{draft.name} cannot guess for {model.name}: {why}. {CURE}.")
+
+
+def known_shape(name: str | None, *, allow_pickle: bool) -> GPT2Config | None:
+    """Return the shape of the host's draft where it can be told without asking the hub; None without a draft."""
+    from plugins.gpt2.checkpoint.checkpoint import on_disk
+
+    if name is None or name in HUB_CONFIGS:
+        return HUB_CONFIGS.get(name or "")
+    try:
+        folder = on_disk(name, allow_pickle=allow_pickle)
+        return None if folder is None else read_config(folder / CONFIG_NAME)
+    except CheckpointError:
+        return None  # opening it will say what is wrong
 
 
 def _difference(draft: Checkpoint, model: Checkpoint) -> str | None:

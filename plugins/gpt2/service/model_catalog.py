@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from plugins.gpt2.checkpoint.draft import known_shape
 from plugins.gpt2.messages import Message, message
 from plugins.gpt2.model.constants import EMBEDDED_MODEL, OFFICIAL_CONFIGS, OTHER_TOKENS, GPT2Config
 from plugins.gpt2.model.memory_plan import with_draft
@@ -22,7 +23,7 @@ class ModelCatalog:
 
     def __init__(self, settings: GPT2Settings, *, total_memory: Callable[[], int | None] = memory.total_bytes) -> None:
         self._settings = settings
-        self._draft = None if settings.draft is None else shape_of(settings.draft, allow_pickle=settings.allow_pickle)
+        self._draft = known_shape(settings.draft, allow_pickle=settings.allow_pickle)
         plan = settings.known_plan()
         total = total_memory() if plan is not None and plan.is_cpu else None  # what a GPU has, loading will find out
         names = settings.allowed_models or (EMBEDDED_MODEL, *self._official_that_fit(total))
@@ -78,14 +79,6 @@ class ModelCatalog:
 def over_budget(name: str, need: int, budget: int) -> Message:
     """Return why the host's memory budget keeps a model out."""
     return message("unavailable.over_budget", model=name[:100], need=format_bytes(need), budget=format_bytes(budget))
-
-
-def shape_of(name: str, *, allow_pickle: bool) -> GPT2Config | None:
-    """Return a model's shape where it is known without asking the hub."""
-    from plugins.gpt2.checkpoint.model_names import HUB_CONFIGS
-
-    folder = None if name in HUB_CONFIGS else _folder_of(name, allow_pickle=allow_pickle)
-    return HUB_CONFIGS.get(name) if folder is None else _config_in(folder)
 
 
 def _folder_of(name: str, *, allow_pickle: bool) -> Path | None:

@@ -7,6 +7,7 @@ import pytest
 from plugins.gpt2.doctor import checks
 from plugins.gpt2.model.target import compiler, device_plan
 from plugins.gpt2.settings import GPT2Settings
+from tools.random_checkpoint import RECIPES, write_checkpoint
 from townhall_bot.machine import memory
 from townhall_bot.plugins import Check
 
@@ -158,3 +159,16 @@ def test_too_little_memory_is_told_with_the_numbers(monkeypatch: pytest.MonkeyPa
     assert not failing.ok
     assert "10 MB are free" in failing.detail
     assert "TOWNHALL_GPT2_WEIGHTS" in failing.cure
+
+
+def test_a_draft_is_named_and_one_of_another_vocabulary_with_its_cure(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "small", RECIPES["three-heads"].config, 3)
+    write_checkpoint(tmp_path / "large", RECIPES["five-heads"].config, 5)
+    here = lines(model=str(tmp_path / "large"), draft=str(tmp_path / "small"))
+    assert here["gpt2 draft"].detail == f"{tmp_path}/small guesses for {tmp_path}/large"
+    wrong = lines(draft=str(tmp_path / "small"))["gpt2 draft"]
+    assert not wrong.ok
+    assert "small cannot guess for townhall-mini: its vocabulary has 257 tokens" in wrong.detail
+    assert "TOWNHALL_GPT2_DRAFT" in wrong.cure
+    assert "gpt2 draft" not in lines()
+    assert "no model is called 'gtp2'" in lines(draft="gtp2")["gpt2 draft"].detail

@@ -20,6 +20,7 @@ from plugins.gpt2.engine import sequence
 from plugins.gpt2.language_model import Logits
 from plugins.gpt2.model import gpt2
 from plugins.gpt2.model.target import compiler
+from tools.random_checkpoint import RECIPES, write_checkpoint
 
 Captured = pytest.CaptureFixture[str]
 
@@ -293,3 +294,16 @@ def test_a_cache_that_cannot_be_written_is_told_once_for_each_kind_and_the_text_
     assert shown.out.startswith("My fellow citizens")
     told = [line for line in shown.err.replace("\r", "\n").splitlines() if line.startswith("townhall gpt2: ")]
     assert [" ".join(line.split()[2:5]) for line in told] == ["converted weights cannot", "captured steps cannot"]
+
+
+def test_a_draft_changes_no_text_and_one_of_another_vocabulary_is_refused(capsys: Captured, tmp_path: Path) -> None:
+    for name in ("three-heads", "five-heads", "seven-heads"):
+        write_checkpoint(tmp_path / name, RECIPES[name].config, RECIPES[name].seed)
+    asked = ["--model_size", "./five-heads", "--count", "12", "--seed", "4", "--prompt", "abc"]
+    texts = []
+    for more in ([], ["--draft", "./three-heads"]):
+        assert main([*asked, *more]) == 0
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[1]
+    assert main([*asked, "--draft", "./seven-heads"]) == 1
+    assert "seven-heads cannot guess for ./five-heads" in capsys.readouterr().err

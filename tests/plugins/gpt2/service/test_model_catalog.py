@@ -88,3 +88,12 @@ def test_four_bits_are_listed_with_what_they_save_and_cost() -> None:
     assert four.saved_bytes is not None
     assert four.memory_bytes + four.saved_bytes == eight.memory_bytes
     assert (four.other_tokens, eight.other_tokens, eight.saved_bytes) == (7, None, None)
+
+
+def test_a_draft_is_counted_for_those_whom_it_could_guess_for() -> None:
+    plain, drafted = catalog(10**11), catalog(10**11, draft="distilgpt2")
+    needs = {entry.name: entry.memory_bytes for entry in plain.entries()}
+    for entry in drafted.entries():
+        assert entry.memory_bytes is not None
+        more = entry.memory_bytes - (needs[entry.name] or 0)
+        assert (more > 80_000_000) == (entry.name != "townhall-mini")
