@@ -1,15 +1,18 @@
 """What reading an opening once, and guessing ahead, are worth: ``python -m bench.reuse``. The last line is JSON.
 
-Both leave every text as it is; this measures their time. The model is townhall-mini: random weights neither share
+With ``--draft FOLDER`` a draft model guesses, too (``tools.train_mini`` tells how one is trained).
+
+All leave every text as it is; this measures their time. The model is townhall-mini: random weights neither share
 openings nor repeat themselves as trained ones do.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from statistics import median
 from typing import Any
 
@@ -66,12 +69,20 @@ def guesses(model: GPT2) -> Iterator[tuple[str, dict[str, float]]]:
         yield kind, {"without_tok_s": median(rates[1]), "with_tok_s": median(rates[slots])}
 
 
-def main() -> int:
+def main(given: Sequence[str] | None = None) -> int:
     """Measure and print."""
+    parser = argparse.ArgumentParser("python -m bench.reuse", description=__doc__)
+    parser.add_argument("--draft", help="a folder with a draft of townhall-mini's vocabulary (default: none)")
+    options = parser.parse_args(given)
     there = machine.describe()
     with open_checkpoint(EMBEDDED_MODEL) as checkpoint:
         model = load(checkpoint)
-    opening, kinds = openings(model), dict(guesses(model))
+        opening, kinds = openings(model), dict(guesses(model))
+        model.close()
+        if options.draft:
+            with open_checkpoint(options.draft) as draft:
+                model = load(checkpoint, draft=draft)
+            kinds |= {f"{kind}, with a draft": rate for kind, rate in guesses(model)}
     print(f"first token behind a long opening: {opening['first_ms']:.1f} ms, known: {opening['again_ms']:.1f} ms")
     for kind, rate in kinds.items():
         print(f"{kind}: {rate['without_tok_s']:.0f} tok/s, with guesses {rate['with_tok_s']:.0f}")

@@ -1,5 +1,9 @@
 """From logits to the next token, in NumPy on the host, with one random generator per request.
 
+A token is drawn by a race: each has an exponentially distributed time over its weight, and the first to arrive is
+taken. That is the same distribution as one random number between the sums of the weights gives, but two models that
+run a race with the same times mostly have the same winner (:mod:`~plugins.gpt2.engine.draft_model`).
+
 On the host because a captured step of the model bakes Python floats in and never sees a new seed; per request because
 the same seed must give the same text whoever else is in the batch.
 """
@@ -52,14 +56,17 @@ class Sampler:
         check_sampling(params)
         self.seed = secrets.randbits(32) if params.seed is None else params.seed
         self._params = params
-        self._random = np.random.default_rng(self.seed)
+        self._random, self._of_twin = np.random.default_rng(self.seed), np.random.default_rng(0)
         self._seen = set(prompt)
 
     def twin(self) -> Sampler:
-        """Return a sampler that would go on just as this one, with the same random numbers."""
+        """Return a sampler that would go on just as this one, with the same random numbers; it is used up by the next.
+
+        Copying a generator takes longer than a small model's step, setting its state does not.
+        """
         twin = copy.copy(self)
-        twin._random = copy.deepcopy(self._random)
-        twin._seen = set(self._seen)
+        twin._random, twin._seen = self._of_twin, set(self._seen)
+        twin._random.bit_generator.state = self._random.bit_generator.state
         return twin
 
     def sample(self, logits: Logits) -> int:
@@ -99,10 +106,24 @@ class Sampler:
         if params.min_p > 0.0:
             kept = np.flatnonzero(weights >= params.min_p)  # the best token weighs exp(0) = 1
             ids, weights = kept if ids is None else ids[kept], weights[kept]
-        cumulative = np.cumsum(weights, dtype=np.float64)
-        index = int(np.searchsorted(cumulative, self._random.random() * cumulative[-1], side="right"))
-        index = min(index, weights.size - 1)
-        return index if ids is None else int(ids[index])
+        if ids is None:
+            ids = np.arange(weights.size)
+        with np.errstate(divide="ignore"):  # what weighs nothing never arrives
+            return int(ids[(_exponentials(self._random.integers(2**64, dtype=np.uint64), ids) / weights).argmin()])
+
+
+def _exponentials(key: np.uint64, ids: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+    """Return an exponentially distributed number for each id, the same ones for the same ``key`` whatever the others.
+
+    They are SplitMix64's: the numbers of the stream that begins at ``key``, at the places of the ids.
+    """
+    mixed = ids.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + key
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed ^= mixed >> np.uint64(31)
+    uniform = ((mixed >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+    exponentials: npt.NDArray[np.float64] = -np.log(uniform)
+    return exponentials
 
 
 BINS = 512

@@ -163,3 +163,16 @@ def test_a_draw_from_gpt2s_vocabulary_takes_a_fraction_of_a_step() -> None:
     for copy in copies:
         sampler.sample(copy)
     assert (time.thread_time() - begun) / len(copies) < 0.010  # about 0.7 ms; the room is for a slow, busy machine
+
+
+def test_a_twin_draws_what_its_sampler_will_and_disturbs_nothing() -> None:
+    rng = np.random.default_rng(5)
+    steps = [rng.normal(size=50).astype(np.float32) for _ in range(6)]
+    sampler, alone = (Sampler(SamplingParams(seed=9), [1, 2]) for _ in range(2))
+    for at in range(3):
+        twin = sampler.twin()
+        ahead = [twin.sample(logits.copy()) for logits in steps[at : at + 3]]
+        drawn = sampler.sample(steps[at].copy())
+        assert drawn == ahead[0] == alone.sample(steps[at].copy())
+    rest = [sampler.sample(logits.copy()) for logits in steps[3:]]
+    assert rest[:2] == ahead[1:]
