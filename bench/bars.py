@@ -60,52 +60,65 @@ def bars_table(bars: Sequence[Bar]) -> str:
 
 def bars_of(results: Sequence[Result]) -> list[Bar]:
     """Return every bar, the last result of each kind and model being the one that counts."""
-    small, medium = _Compared(results, "gpt2"), _Compared(results, "gpt2-medium")
-    ours16 = _least(small.get("townhall-fp16", "decode_ms", "1"), small.get("townhall-bf16", "decode_ms", "1"))
-    best8 = _least(small.get("llama-cpp-q8_0", "decode_ms", "8"), small.get("ctranslate2-int8", "decode_ms", "8"))
+    small, medium, large = (_Compared(results, model) for model in ("gpt2", "gpt2-medium", "gpt2-large"))
     start = small.get("townhall-int8", "first_token_ms")
     kept, peak = (medium.get("townhall-int8", name) for name in ("weight_bytes", "peak_bytes"))
     far, near = (small.get("townhall-int8", "context_ms", key) for key in ("1000", "16"))
-    lag, quality = _last(results, "event_loop_lag"), _last(results, "quality")
+    lag, busy = _last(results, "event_loop_lag"), _last(results, "busy").get("step_ms", {})
+    plain = _quality(results, "townhall-mini")
+    ct2 = "ctranslate2-int8"
     return [
-        Bar("gpt2, 1 stream, 8-bit, × llama.cpp Q8_0", "×", 1.3, 1.8, small.times("townhall-int8", "llama-cpp-q8_0")),
         Bar(
-            "gpt2, 1 stream, 16-bit, × llama.cpp F16",
-            "×",
-            1.3,
-            1.6,
-            _ratio(small.get("llama-cpp-f16", "decode_ms", "1"), ours16),
+            "gpt2, prefill of 256, 8-bit, × llama.cpp Q8_0",
+            *("×", 2.0, 2.4),
+            small.times("townhall-int8", *Q8_0, name="prefill_ms", key="256"),
+        ),
+        *(
+            Bar(
+                f"gpt2, prefill of {tokens}, 8-bit, × CTranslate2 int8",
+                *("×", 1.0, 1.3),
+                small.times("townhall-int8", ct2, name="prefill_ms", key=tokens),
+            )
+            for tokens in ("256", "768")
         ),
         Bar(
             "gpt2, 8 streams, 8-bit, × the better of llama.cpp Q8_0 and CTranslate2 int8",
+            *("×", 2.5, 3.0),
+            small.times("townhall-int8", *Q8_0, ct2, key="8") if small.has(Q8_0[0], ct2) else None,
+        ),
+        Bar("gpt2, 1 stream, 8-bit, × llama.cpp Q8_0", "×", 1.44, 1.6, small.times("townhall-int8", *Q8_0)),
+        Bar("gpt2, 1 stream, 16-bit, × llama.cpp F16", "×", 1.3, 1.6, small.times("townhall-fp16", "llama-cpp-f16")),
+        Bar("gpt2-medium, 1 stream, 8-bit, × llama.cpp Q8_0", "×", 1.3, 1.6, medium.times("townhall-int8", *Q8_0)),
+        Bar("gpt2-large, 1 stream, 4-bit, × llama.cpp Q4_0", "×", 1.2, 1.5, large.times("townhall-int4", *Q4_0)),
+        Bar("gpt2-large, 1 stream, 4-bit, × our 8-bit", "×", 1.6, 1.8, large.times("townhall-int4", "townhall-int8")),
+        Bar("8-bit against fp32, mean KL", " nats", 0.0003, 0.0002, _of(plain, "mean_kl"), at_most=True, digits=5),
+        Bar(
+            "the same of a twin with outliers (bench.outliers)",
+            *(" nats", 0.0008, 0.0006, _of(_quality(results, "twin"), "mean_kl")),
+            at_most=True,
+            digits=5,
+        ),
+        Bar("8-bit against fp32, same top token", " %", 98.7, 99, _of(plain, "same_top_percent"), digits=2),
+        Bar(
+            "greedy text that repeats itself, guessing",
             "×",
-            1.0,
             1.5,
-            _ratio(best8, small.get("townhall-int8", "decode_ms", "8")) if small.has_both_int8 else None,
+            2.0,
+            _guessing(results, "greedy, no repetition penalty"),
         ),
-        Bar(
-            "gpt2-medium, 1 stream, 8-bit, × llama.cpp Q8_0",
-            "×",
-            1.3,
-            1.6,
-            medium.times("townhall-int8", "llama-cpp-q8_0"),
-        ),
-        Bar(
-            "gpt2, prefill of 256 tokens, 8-bit, × llama.cpp Q8_0",
-            "×",
-            0.5,
-            1.0,
-            small.times("townhall-int8", "llama-cpp-q8_0", "prefill_ms", "256"),
-        ),
+        Bar("as members ask (temperature 0.8), guessing", "×", 1.0, 1.1, _guessing(results, MEMBERS)),
+        Bar("as members ask, with a draft model", "×", 1.3, 1.6, _guessing(results, f"{MEMBERS}, with a draft")),
+        Bar("gpt2, 8-bit, step at context 1,000 over 16", "×", 1.25, 1.15, _ratio(far, near), at_most=True),
         Bar(
             "gpt2, 8-bit, second start to first token",
-            " s",
-            2.0,
-            0.8,
-            None if start is None else start / 1000,
+            *(" s", 0.75, 0.5, None if start is None else start / 1000),
             at_most=True,
         ),
-        Bar("gpt2, 8-bit, step at context 1,000 over 16", "×", 1.6, 1.25, _ratio(far, near), at_most=True),
+        Bar(
+            "gpt2, 8-bit, a step beside busy cores, × llama.cpp Q8_0's",
+            *("×", 1.0, 1.5),
+            _ratio(*(busy.get(peer, {}).get("busy_1") for peer in (Q8_0[0], "townhall-int8"))),
+        ),
         Bar(
             "gpt2-medium, 8-bit, peak memory: weights × 1.3 + 300 MB, aim × 1.1 + 200 MB",
             " MB",
@@ -116,9 +129,13 @@ def bars_of(results: Sequence[Result]) -> list[Bar]:
             digits=0,
         ),
         Bar("event-loop lag while 8 streams generate, p99", " ms", 20, 5, _of(lag, "p99_ms"), at_most=True, digits=1),
-        Bar("8-bit against fp32, mean KL", " nats", 0.01, 0.002, _of(quality, "mean_kl"), at_most=True, digits=4),
-        Bar("8-bit against fp32, same top token", " %", 97, 99, _of(quality, "same_top_percent"), digits=1),
     ]
+
+
+Q8_0 = ("llama-cpp-q8_0", "llama-cpp-q8_0-repacked")
+"""llama.cpp without and with its repacking of weights: the better counts, where both were measured."""
+Q4_0 = ("llama-cpp-q4_0", "llama-cpp-q4_0-repacked")
+MEMBERS = "as members ask (temperature 0.8)"
 
 
 class _Compared:
@@ -128,19 +145,28 @@ class _Compared:
         mine = [result for result in results if result["kind"] == "compare" and result["model"] == model]
         self._peers: dict[str, Any] = mine[-1]["medians"] if mine else {}
 
-    @property
-    def has_both_int8(self) -> bool:
-        """Whether both peers of the 8-stream bar were measured: the better of one would be a lower bar."""
-        return {"llama-cpp-q8_0", "ctranslate2-int8"} <= self._peers.keys()
+    def has(self, *peers: str) -> bool:
+        """Whether all were measured: the better of some would be a lower bar than the better of all."""
+        return set(peers) <= self._peers.keys()
 
     def get(self, peer: str, name: str, key: str | None = None) -> float | None:
         found = self._peers.get(peer, {}).get(name)
         found = found.get(key) if key is not None and found is not None else found
         return None if found is None else float(found)
 
-    def times(self, ours: str, theirs: str, name: str = "decode_ms", key: str = "1") -> float | None:
-        """Return how many times faster ``ours`` is."""
-        return _ratio(self.get(theirs, name, key), self.get(ours, name, key))
+    def times(self, ours: str, *theirs: str, name: str = "decode_ms", key: str = "1") -> float | None:
+        """Return how many times faster ``ours`` is than the fastest of theirs that was measured."""
+        return _ratio(_least(*(self.get(peer, name, key) for peer in theirs)), self.get(ours, name, key))
+
+
+def _quality(results: Sequence[Result], model: str) -> Result:
+    mine = (it for it in reversed(results) if it["kind"] == "quality" and it["model"] == model)
+    return next((it for it in mine if it["weights"] == "int8"), {})
+
+
+def _guessing(results: Sequence[Result], kind: str) -> float | None:
+    rates = _last(results, "reuse").get("guesses", {}).get(kind, {})
+    return _ratio(rates.get("with_tok_s"), rates.get("without_tok_s"))
 
 
 def _ratio(above: float | None, below: float | None) -> float | None:

@@ -150,7 +150,7 @@ def main(given: Sequence[str] | None = None) -> int:
     print(f"nats a token: {means['nats_a_token']:.4f}, reference {means['reference_nats_a_token']:.4f}")
     result = {
         "kind": "quality",
-        "model": options.model,
+        "model": Path(options.model).name,
         "machine": machine.describe(),
         "weights": options.weights,
         "against": options.against,

@@ -55,11 +55,11 @@ def read_tensors(path: Path) -> Iterator[tuple[str, Array]]:
 
 
 def write_gguf(folder: Path, out: Path, kind: str) -> None:
-    """Write ``out`` with matrices of ``kind``, f16 or q8_0. Raises KeyError for any other, or an unknown tensor."""
+    """Write ``out`` with matrices of ``kind``, f16, q8_0 or q4_0. KeyError: any other, or an unknown tensor."""
     gguf: Any = importlib.import_module("gguf")
     quantize = importlib.import_module("gguf.quants").quantize
-    chosen = {"f16": gguf.GGMLQuantizationType.F16, "q8_0": gguf.GGMLQuantizationType.Q8_0}[kind]
-    file_type = {"f16": gguf.LlamaFileType.MOSTLY_F16, "q8_0": gguf.LlamaFileType.MOSTLY_Q8_0}[kind]
+    kind = {"f16": "F16", "q8_0": "Q8_0", "q4_0": "Q4_0"}[kind]
+    chosen, file_type = gguf.GGMLQuantizationType[kind], gguf.LlamaFileType[f"MOSTLY_{kind}"]
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     partial = out.with_name(out.name + ".part")
     writer = gguf.GGUFWriter(partial, "gpt2", use_temp_file=True)

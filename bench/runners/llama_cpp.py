@@ -37,7 +37,7 @@ class LlamaCpp(Stepwise):
         C.llama_log_set(_silent, self._none)
         C.llama_backend_init()
         parameters = C.llama_model_default_params()
-        parameters.use_extra_bufts = False
+        parameters.use_extra_bufts = job.weights.endswith(" repacked")
         parameters.n_gpu_layers = 0
         self._model = C.llama_model_load_from_file(job.path.encode(), parameters)
         if not self._model:

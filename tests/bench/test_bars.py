@@ -48,14 +48,21 @@ def test_eight_streams_are_held_against_the_better_peer_and_never_against_one_al
     assert bar_of([one], "gpt2, 8 streams").value is None
 
 
-def test_the_better_of_our_16_bit_weights_counts() -> None:
-    result = compared(
-        "gpt2",
-        townhall__fp16={"decode_ms": {"1": 8.0}},
-        townhall__bf16={"decode_ms": {"1": 5.0}},
-        **{"llama-cpp-f16": {"decode_ms": {"1": 10.0}}},
-    )
-    assert bar_of([result], "gpt2, 1 stream, 16-bit").value == 2.0
+def test_the_better_of_llama_cpps_two_ways_counts() -> None:
+    peers = {"llama-cpp-q4_0": {"decode_ms": {"1": 12.0}}, "llama-cpp-q4_0-repacked": {"decode_ms": {"1": 9.0}}}
+    ours = {"townhall-int4": {"decode_ms": {"1": 6.0}}, "townhall-int8": {"decode_ms": {"1": 10.5}}}
+    result = compared("gpt2-large", **peers, **ours)
+    assert bar_of([result], "gpt2-large, 1 stream, 4-bit, × llama").value == 1.5
+    assert bar_of([result], "gpt2-large, 1 stream, 4-bit, × our").value == 1.75
+
+
+def test_a_twin_with_outliers_has_a_bar_of_its_own() -> None:
+    results: list[Result] = [
+        {"kind": "quality", "model": "townhall-mini", "weights": "int8", "mean_kl": 0.0002},
+        {"kind": "quality", "model": "townhall-mini", "weights": "int4", "mean_kl": 0.008},
+        {"kind": "quality", "model": "twin", "weights": "int8", "mean_kl": 0.0007},
+    ]
+    assert [bar.value for bar in bars_of(results) if "KL" in bar.work or "twin" in bar.work] == [0.0002, 0.0007]
 
 
 def test_the_memory_bar_grows_with_the_weights() -> None:

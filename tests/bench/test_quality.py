@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 
 from bench.event_loop_lag import percentile
+from bench.formats.gguf_file import read_tensors
+from bench.outliers import write_twin
 from bench.quality import PASSAGE, Sums, held_out_text, log_softmax, windows
+from tests.plugins.gpt2.model.numpy_gpt2 import logits_of
+from tools.random_checkpoint import RECIPES, write_checkpoint
 
 
 def test_equal_logits_cost_nothing() -> None:
@@ -54,3 +58,14 @@ def test_percentiles_of_one_to_a_hundred(share: float, expected: float) -> None:
 def test_of_nothing_there_is_no_percentile() -> None:
     with pytest.raises(ValueError, match="no values"):
         percentile([], 0.5)
+
+
+def test_a_twin_with_outliers_is_the_same_function(tmp_path: Path) -> None:
+    config = RECIPES["three-heads"].config
+    folder = write_checkpoint(tmp_path / "plain", config, 3)
+    write_twin(folder, tmp_path / "twin")
+    plain, twin = (dict(read_tensors(place / "model.safetensors")) for place in (folder, tmp_path / "twin"))
+    grown = [name for name in plain if np.abs(twin[name]).max() > 20 * np.abs(plain[name]).max()]
+    assert {name.split(".")[-2] for name in grown} == {"ln_1", "ln_2"}
+    tokens = [5, 200, 17, 3]
+    np.testing.assert_allclose(logits_of(twin, config, tokens), logits_of(plain, config, tokens), rtol=1e-3, atol=1e-3)
