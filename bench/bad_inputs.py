@@ -37,7 +37,7 @@ from townhall_bot.i18n.core_texts import TEXTS
 from townhall_bot.lifecycle import running
 from townhall_bot.loopback import LoopbackDiscord, Person, Turn, point_discord_at
 from townhall_bot.loopback.world.enums import CommandType, InteractionType, OptionType
-from townhall_bot.outcomes import Outcomes
+from townhall_bot.plugins.outcomes import Outcomes
 from townhall_bot.settings import Settings, SettingsError, load_settings
 from townhall_bot.store import Store, database_in
 

@@ -7,7 +7,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from townhall_bot import memory
+from townhall_bot.machine import memory
 
 TELLING_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "asimddp", "i8mm")
 """Features of a processor on which the speed of matrix products hangs."""

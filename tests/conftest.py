@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,8 @@ compiler.use()  # tinygrad reads it once, at its import; test modules are import
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Four at least: half of the time goes by in waiting for sockets and processes, not for a core."""
-    return max(4, os.cpu_count() or 1)
+    """Three at least: a third of the time goes by in waiting for sockets and processes, not for a core."""
+    return max(3, os.cpu_count() or 1)
 
 
 SLOW = (
@@ -31,12 +32,28 @@ SLOW = (
 """Tests of whole programs, real models, a browser or a fuzzer: nine in ten seconds are theirs."""
 
 
+LONG = ("bench", "end_to_end", "test_packaging.py", "plugins/gpt2/model", "townhall_bot/plugins")
+"""Where tests are that take seconds, each."""
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the slow ones, so that ``-m "not slow"`` is a selection for the time between two keystrokes."""
-    here = Path(__file__).parent
+    """Mark the slow ones, so that ``-m "not slow"`` is a selection for the time between two keystrokes.
+
+    In a run of all, each worker begins with its share of the long ones: last of all, one would keep the others waiting.
+    """
+    workers, here = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")), Path(__file__).parent
+    long: list[pytest.Item] = []
+    short: list[pytest.Item] = []
     for item in items:
-        if item.path.is_relative_to(here) and item.path.relative_to(here).as_posix().startswith(SLOW):
+        place = item.path.relative_to(here).as_posix() if item.path.is_relative_to(here) else ""
+        if place.startswith(SLOW):
             item.add_marker("slow")
+        (long if place.startswith(LONG) else short).append(item)
+    size, rest = len(items) // workers, iter(short)  # xdist gives each worker so many to begin with, in this order
+    shares = (long[worker::workers] for worker in range(workers))
+    items[:] = [item for share in shares for item in (*share, *islice(rest, max(0, size - len(share))))]
+    items += rest
 
 
 @pytest.fixture(autouse=True)

@@ -14,13 +14,17 @@ import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from plugins.gpt2.model.target import compiler
 from townhall_bot.cli import new_plugin
 
 CHECKOUT = Path(__file__).parents[1]
+KERNELS = compiler.cache_folder() / f"{compiler.KERNELS}tests-{version('ziglang')}.db"
+"""What zig compiled in earlier runs, too."""
 # What pip does with a folder that it installs (PEP 517), for several folders by one process.
 BUILD = """
 import os, sys
@@ -62,6 +66,7 @@ class Installation:
         ours = ("TOWNHALL_", "XDG_", "HF_", "CC", "CACHEDB", "PARALLEL", "JIT_", "PYTHON", "PYTEST_")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         places = {"HOME": str(home), "XDG_CACHE_HOME": str(self.folder / "cache"), "PATH": str(self.bin)}
+        places["CACHEDB"] = str(KERNELS)
         # port 0: another Townhall of this machine may have the health page's usual one
         environment = kept | places | {"TOWNHALL_HEALTH_PORT": "0"} | settings
         program = [str(self.bin / command[0]), *command[1:]]

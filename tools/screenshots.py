@@ -19,8 +19,8 @@ from playwright.async_api import Browser, Page, async_playwright
 from townhall_bot.cli.local import connected
 from townhall_bot.loopback import LoopbackDiscord, TownhallWorld, Turn, point_discord_at
 from townhall_bot.loopback.web.server import PageServer
-from townhall_bot.outcomes import Outcomes
 from townhall_bot.plugins.discovery import prepare
+from townhall_bot.plugins.outcomes import Outcomes
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"]

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import discord
 
-from townhall_bot.discordpy import components, gateway, interactions, retries
+from townhall_bot.discordpy import components, gateway, interactions, proxy, retries, tracebacks
 from townhall_bot.i18n.core_texts import TEXTS
+from townhall_bot.ops import proxies
 from townhall_bot.ops.metrics import Metrics
 from townhall_bot.ops.session_limit import SessionPace
 from townhall_bot.plugins import Plugin
@@ -29,6 +31,7 @@ from townhall_bot.store import Store, StoreError
 log = logging.getLogger("townhall.bot")
 
 gateway.expect_no_voice()
+tracebacks.shorten()
 
 WATCH_SECONDS = 60.0
 """How often the bot asks its plugins how they are, and forgets records that are too old."""
@@ -64,6 +67,7 @@ class Townhall(discord.Client):
             max_messages=None,
             allowed_mentions=discord.AllowedMentions.none(),
             guild_ready_timeout=guild_ready_timeout,
+            max_ratelimit_timeout=retries.LONGEST_LIMIT_S,
         )
         retries.retry_requests(self)
         interactions.hear_once(self)
@@ -84,6 +88,11 @@ class Townhall(discord.Client):
         self._sessions = SessionPace(settings.data_dir / "sessions.json")
         self._watching: tuple[asyncio.Task[None], ...] = ()
         self._stopping: asyncio.Task[None] | None = None
+
+    async def login(self, token: str) -> None:
+        """Log in, through the proxy where there is one; raises SettingsError where that cannot be used."""
+        proxy.use(self, proxies.proxy_for, _tell_of_proxy)
+        await super().login(token)
 
     async def setup_hook(self) -> None:
         """Bring up the plugins and register their commands; called by :meth:`login`, before the gateway."""
@@ -125,7 +134,8 @@ class Townhall(discord.Client):
     def command_settled(self, interaction: discord.Interaction[Townhall], error: Exception | None) -> None:
         """Count a command that came to an end (done, refused or failed), and tell who listens."""
         command = interaction.command
-        outcome = "done" if error is None else "failed" if told(error) is None else "refused"
+        failed = isinstance(error, StoreError) or (error is not None and told(error) is None)
+        outcome = "done" if error is None else "failed" if failed else "refused"
         self.metrics.settled(command.qualified_name if command else "unknown", interaction.id, outcome)
         self.dispatch("townhall_settled", interaction, error)
 
@@ -172,6 +182,7 @@ class Townhall(discord.Client):
     async def _keep_watch(self) -> None:
         while True:
             try:
+                await self.store.try_again()
                 for loaded in list(self.plugins.values()):
                     if loaded.running:
                         await self.plugins.look_after(loaded)
@@ -186,9 +197,16 @@ class Townhall(discord.Client):
             task.cancel()
         if self._watching:
             await asyncio.wait(self._watching)
-        await self.plugins.stop()
-        await super().close()
-        await self.store.close()
+        for let_go in (self.plugins.stop, super().close, self.store.close):
+            try:
+                await let_go()
+            except Exception:  # of a machine without memory or threads, say: the others are let go of all the same
+                log.exception("stopping went wrong; it goes on")
+
+
+def _tell_of_proxy(error: aiohttp.ClientError, gateway_address: str) -> None:
+    if (found := proxies.problem(error, gateway_address)) is not None:
+        log.warning("the gateway cannot be reached: %s", found)
 
 
 async def _explain_gone(interaction: discord.Interaction[Any]) -> None:

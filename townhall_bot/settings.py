@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import platformdirs
-from dotenv import dotenv_values
 from pydantic import Field, SecretBytes, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as UnreadableValue
+
+from townhall_bot.machine.env_file import encoding_of, values_in
+from townhall_bot.redaction import shown_value
 
 PREFIX = "TOWNHALL_"
 ENV_FILE = ".env"
@@ -149,13 +151,13 @@ def load_settings(model: type[Model], env_file: str | Path | None = ENV_FILE) ->
     Raises :class:`SettingsError` that names every wrong setting at once.
     """
     try:
-        return model(_env_file=env_file)
+        return model(_env_file=env_file, _env_file_encoding=encoding_of(env_file) if env_file else None)
     except ValidationError as error:
         lines = [_explain(model, problem, env_file) for problem in error.errors(include_url=False)]
     except UnreadableValue as error:
         lines = [str(error)]
     except UnicodeDecodeError as error:
-        lines = [f"{env_file} is not UTF-8 text: {error}"]
+        lines = [f"{env_file} is not UTF-8 text: {error}. Save it as UTF-8."]
     except OSError as error:
         lines = [f"{env_file} cannot be read: {error.strerror}. Make it readable, or remove it."]
     raise SettingsError("\n".join(lines))
@@ -196,7 +198,7 @@ def export_other_variables(env_file: str | Path = ENV_FILE) -> None:
 
 def _read_env_file(env_file: str | Path) -> Mapping[str, str | None]:
     try:
-        return dotenv_values(env_file)
+        return values_in(env_file)
     except (UnicodeDecodeError, OSError) as error:
         raise SettingsError(f"{env_file} cannot be read: {error}. It must be UTF-8 text, readable for you.") from error
 
@@ -240,7 +242,7 @@ def _explain(model: type[BaseSettings], problem: Any, env_file: str | Path | Non
     given = given_settings(env_file).get(name)
     if given is None:  # the default does not suit this machine
         return f"{name} is needed: {reason}. {info.description or ''}".rstrip()
-    shown = "what was given (not shown, it is a secret)" if is_secret(info) else repr(given)
+    shown = "what was given (not shown, it is a secret)" if is_secret(info) else shown_value(given)
     here = any(variable.upper() == name and value for variable, value in os.environ.items())
     default = f" Default: {default_text(info)}." if default_text(info) else ""
     words = f"{name}: {shown} (from {'the environment' if here else env_file}) is not allowed: {reason}."

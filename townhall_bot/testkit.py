@@ -29,8 +29,8 @@ from townhall_bot.bot import Townhall
 from townhall_bot.lifecycle import running
 from townhall_bot.loopback import Guild, LoopbackDiscord, Person, TownhallWorld, Turn, point_discord_at
 from townhall_bot.loopback.wire.openapi import DESCRIPTION_VARIABLE
-from townhall_bot.outcomes import Outcomes
 from townhall_bot.plugins import Plugin
+from townhall_bot.plugins.outcomes import Outcomes
 from townhall_bot.settings import PREFIX, Settings, load_settings
 from townhall_bot.store import Store, database_in
 
@@ -103,9 +103,9 @@ def undescribed(server: LoopbackDiscord) -> list[str]:
 
 
 @asynccontextmanager
-async def local_discord() -> AsyncGenerator[LoopbackDiscord]:
+async def local_discord(rate_scale: float = RATE_SCALE) -> AsyncGenerator[LoopbackDiscord]:
     """Yield what :func:`discord_server` gives."""
-    async with LoopbackDiscord(rate_scale=RATE_SCALE) as server:
+    async with LoopbackDiscord(rate_scale=rate_scale) as server:
         with point_discord_at(server):
             yield server
         faults = undescribed(server)

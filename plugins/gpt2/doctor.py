@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from plugins.gpt2.formatting import parameters
 from plugins.gpt2.model.target.device_plan import DevicePlan, open_device
 from plugins.gpt2.settings import GPT2Settings
-from townhall_bot import memory
-from townhall_bot.formatting import format_bytes
+from townhall_bot.i18n.formatting import format_bytes
+from townhall_bot.machine import memory
 from townhall_bot.plugins import Check
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ def checks(settings: GPT2Settings) -> Sequence[Check]:
         _compiler(plan),
         *_device(settings),
         *_products(settings, plan),
+        _cache(),
         *_allowed_models(settings),
         *_model(settings, plan),
     )
@@ -77,6 +80,22 @@ def _products(settings: GPT2Settings, plan: DevicePlan) -> Sequence[Check]:
         return (Check("gpt2 products", False, str(error), cure),)
     detail = "fp32: no integers of this processor's are used" if found is None else f"{found.name}, in integers"
     return (Check("gpt2 products", True, f"{plan.weights} weights are multiplied by {detail}"),)
+
+
+def _cache() -> Check:
+    """Is there a folder for what is made once?"""
+    from plugins.gpt2.model.target.compiler import NoCacheFolder, cache_folder
+
+    try:
+        folder = cache_folder()
+        with tempfile.TemporaryFile(dir=next(path for path in (folder, *folder.parents) if os.path.exists(path))):  # noqa: PTH110 - Path.exists raises behind a folder that may not be entered
+            return Check("gpt2 cache", True, str(folder))
+    except NoCacheFolder as error:
+        what, _, cure = str(error).partition(". ")
+        return Check("gpt2 cache", False, what, cure)
+    except OSError as error:
+        what = f"{folder} cannot be written ({error.strerror}): kernels and weights are made anew at every start"
+        return Check("gpt2 cache", False, what, "Let this user write there, or name another with XDG_CACHE_HOME.")
 
 
 def _allowed_models(settings: GPT2Settings) -> Sequence[Check]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from townhall_bot.formatting import Amount
+from townhall_bot.i18n.formatting import Amount
 
 _PATH = re.compile(r"(?<![\w.:/~-])~?(?:/[^\s/:;,'\"()]+)+/?")
 

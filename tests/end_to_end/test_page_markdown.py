@@ -63,7 +63,7 @@ async def shown(tab: Tab, texts: list[str]) -> list[str]:
     """Return the markup that the page makes of each text, with short names for the commonest part."""
     found: list[str] = await tab.page.evaluate(
         """async (texts) => {
-            const { markdown } = await import('/static/markdown.js');
+            const { markdown } = await import('/static/message/markdown.js');
             return texts.map((text) => {
                 const box = document.createElement('section');
                 box.append(markdown(text));

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from plugins.gpt2.settings import GPT2Settings
 from plugins.ping.plugin import PingSettings
-from townhall_bot.cli.env_file import set_secret
+from townhall_bot.machine.env_file import set_secret
 from townhall_bot.settings import (
     Settings,
     SettingsError,

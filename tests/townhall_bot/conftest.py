@@ -14,7 +14,7 @@ import pytest
 from discord import app_commands
 
 from tests.townhall_bot.installed import Installed
-from townhall_bot import backoff
+from townhall_bot.discordpy import backoff
 from townhall_bot.loopback import LoopbackDiscord, point_discord_at
 from townhall_bot.plugins import Plugin
 
@@ -25,7 +25,8 @@ PluginDoing = Callable[..., type[Plugin]]
 @pytest.fixture(autouse=True)
 def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
-        if name.startswith("TOWNHALL_") and name != "TOWNHALL_DISCORD_OPENAPI":
+        mine = name.startswith("TOWNHALL_") and name != "TOWNHALL_DISCORD_OPENAPI"
+        if mine or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("TOWNHALL_HEALTH_PORT", "0")  # two runs of the tests at once must not want the same port
 

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import discord
@@ -75,6 +75,15 @@ async def test_a_running_answer_finishes_before_the_bot_stops(
     assert stage.bot.is_closed()
 
 
+@pytest.fixture
+def as_at_a_terminal() -> Iterator[None]:
+    """The tests themselves may run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("as_at_a_terminal")
 async def test_a_terminal_that_closes_is_a_stop_like_any_other(
     discord_server: LoopbackDiscord, ada: Person, tmp_path: Path, plugin_doing: PluginDoing
 ) -> None:

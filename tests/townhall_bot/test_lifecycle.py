@@ -13,8 +13,8 @@ from plugins.ping.plugin import PingPlugin
 from townhall_bot.bot import Townhall
 from townhall_bot.lifecycle import running
 from townhall_bot.loopback import LoopbackDiscord, Person
-from townhall_bot.outcomes import Outcomes
 from townhall_bot.plugins import Plugin
+from townhall_bot.plugins.outcomes import Outcomes
 from townhall_bot.settings import Settings
 from townhall_bot.store import Store
 

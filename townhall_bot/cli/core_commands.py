@@ -15,6 +15,7 @@ from townhall_bot.cli import serve_commands as serve
 from townhall_bot.cli.run import run, run_options
 from townhall_bot.cli.terminal import FAILED, OK, note
 from townhall_bot.plugins import CliCommand
+from townhall_bot.redaction import without_secrets
 
 
 def _doctor_options(parser: argparse.ArgumentParser) -> None:
@@ -38,9 +39,10 @@ def _doctor(arguments: argparse.Namespace) -> int:
         passed = []
         async for check in doctor.examine(rehearse, online=online):
             passed.append(check.ok)
-            print(f"{'ok  ' if check.ok else 'FAIL'}  {check.name}: {check.detail}", flush=not check.cure)
-            if check.cure:
-                print(f"      {'cure' if not check.ok else 'hint'}: {check.cure}", flush=True)
+            detail, cure = without_secrets(check.detail), without_secrets(check.cure)
+            print(f"{'ok  ' if check.ok else 'FAIL'}  {check.name}: {detail}", flush=not cure)
+            if cure:
+                print(f"      {'cure' if not check.ok else 'hint'}: {cure}", flush=True)
         return passed
 
     passed = asyncio.run(tell())

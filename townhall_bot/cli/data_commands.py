@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from townhall_bot.cli.terminal import FAILED, OK, note
-from townhall_bot.formatting import format_bytes
+from townhall_bot.i18n.formatting import format_bytes
 
 
 def backup_options(parser: argparse.ArgumentParser) -> None:

@@ -27,9 +27,9 @@ from townhall_bot.loopback import (
 )
 from townhall_bot.loopback.world.clock import Snowflakes
 from townhall_bot.loopback.world.state_file import StateFile, StateFileError
-from townhall_bot.outcomes import Outcomes
 from townhall_bot.plugins import reload as reloading
 from townhall_bot.plugins.host import LoadedPlugin
+from townhall_bot.plugins.outcomes import Outcomes
 from townhall_bot.settings import Settings
 from townhall_bot.store import Store, database_in
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from townhall_bot.cli.terminal import FAILED, OK, note
 from townhall_bot.loopback import LoopbackDiscord
 from townhall_bot.loopback.web.server import PageServer
+from townhall_bot.ops.health import why_not
 
 THIS_MACHINE = "127.0.0.1"
 
@@ -36,9 +37,9 @@ async def serve_page(
     stopped = _on_signals()
     try:
         await page.__aenter__()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         note(
-            f"the page cannot listen on {options.host} port {options.port}: {error.strerror or error}. "
+            f"the page cannot listen on {options.host} port {options.port}: {why_not(error)}. "
             "Choose another with --port, or leave --port out for any free one."
         )
         return FAILED

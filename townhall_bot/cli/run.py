@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
 from pathlib import Path
 
@@ -60,14 +61,18 @@ def run(arguments: argparse.Namespace) -> int:
     from townhall_bot.lifecycle import RELOAD, serve_until_stopped
     from townhall_bot.store import Store, database_in, lock
 
-    async def serve(token: str) -> None:
+    async def serve(token: str, data_folder: contextlib.ExitStack) -> None:
         bot = Townhall(settings, Store.open(database_in(settings.data_dir)), plugins, always_sync=arguments.sync)
-        await serve_until_stopped(bot, token)
+        try:
+            await serve_until_stopped(bot, token)
+        finally:
+            data_folder.close()  # now, and not where a thread that hangs keeps this process from ending
 
     signal.signal(RELOAD, signal.SIG_IGN)  # by default it would end a bot that has only just started
     try:
-        with lock.held(settings.data_dir, settings.lock_wait_s):
-            asyncio.run(serve(settings.token.get_secret_value()))
+        with contextlib.ExitStack() as data_folder:
+            data_folder.enter_context(lock.held(settings.data_dir, settings.lock_wait_s))
+            asyncio.run(serve(settings.token.get_secret_value(), data_folder))
     except lock.Held as error:
         note(str(error))
         return FAILED
@@ -87,10 +92,14 @@ def why_ended(error: Exception) -> tuple[str, int] | None:
     import aiohttp
     import discord
 
+    from townhall_bot.discordpy.answers import PutOff, is_unreachable
     from townhall_bot.discordpy.bodies import one_line
+    from townhall_bot.ops import proxies
 
+    if (found := proxies.problem(error)) is not None:
+        return f"Discord cannot be reached: {found}", FAILED
     match error:
-        case discord.LoginFailure():
+        case discord.LoginFailure() | discord.HTTPException(status=401):
             return f"Discord does not accept TOWNHALL_TOKEN. {NEW_TOKEN}", USAGE
         case discord.PrivilegedIntentsRequired():
             return FINAL_CLOSES[4014], USAGE
@@ -98,14 +107,17 @@ def why_ended(error: Exception) -> tuple[str, int] | None:
             return FINAL_CLOSES[code], USAGE
         case discord.ConnectionClosed(code=code):
             return f"Discord closed the connection with code {code} and wants no other try. Start again later.", FAILED
+        case PutOff(retry_after=pause):
+            return f"Discord wants a pause of {pause:.0f} s before it lets this bot in again. Start it later.", FAILED
         case discord.HTTPException(status=429):
             return (
                 "Discord has shut out this machine's address for a while: too many requests came from it (status 429). "
                 "Wait an hour before the next start; each try prolongs it.",
                 FAILED,
             )
-        case discord.DiscordServerError() | discord.GatewayNotFound() | aiohttp.ClientConnectionError():
-            return f"Discord cannot be reached: {one_line(error)}. Check the network and try again.", FAILED
+        case _ if is_unreachable(error) or isinstance(error, discord.GatewayNotFound | aiohttp.ClientConnectionError):
+            reason = one_line(error) or type(error).__name__
+            return f"Discord cannot be reached: {reason}. Check the network and try again.", FAILED
         case discord.HTTPException(status=403):
             return (
                 f"Discord, or what stands before it, refuses this machine: {one_line(error)}. If the token is right "

@@ -9,8 +9,8 @@ import os
 import sys
 from pathlib import Path
 
-from townhall_bot.cli.env_file import set_secret
 from townhall_bot.cli.terminal import FAILED, INTERRUPTED, OK, tell
+from townhall_bot.machine.env_file import set_secret
 from townhall_bot.ops.discord_account import PORTAL, Account, TokenRefused, Unreachable, look_up
 from townhall_bot.settings import ENV_FILE
 
@@ -47,7 +47,7 @@ def _ask_and_keep(path: Path) -> int:
             tell("Discord does not accept this token. Copy it again, or reset it there.")
             continue
         except Unreachable as error:
-            tell(f"Discord cannot be reached: {error}. Nothing was written; try again later.")
+            tell(f"Discord cannot be reached: {error} Nothing was written.")
             return FAILED
         return keep(path, token, account)
     tell("No token was accepted; nothing was written.")

@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import sys
 
+from townhall_bot.redaction import without_secrets
+
 OK, FAILED, USAGE = 0, 1, 2
 INTERRUPTED = 130
 """What a shell reports for a program that Ctrl-C ended."""
 
 
 def note(text: str, command: str = "") -> None:
-    """Tell the host what went wrong, or what to know, by the command's name: ``townhall models: …``."""
-    tell(f"{f'townhall {command}'.rstrip()}: {text}")
+    """Tell the host what went wrong, or what to know, by the command's name: ``townhall models: …``.
+
+    Passwords and tokens in it are masked: an error may repeat a setting.
+    """
+    tell(f"{f'townhall {command}'.rstrip()}: {without_secrets(text)}")
 
 
 def tell(text: str) -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 
+from townhall_bot.cli import output
 from townhall_bot.cli.core_commands import CORE_COMMANDS
-from townhall_bot.cli.terminal import FAILED, INTERRUPTED, OK, USAGE, note
+from townhall_bot.cli.terminal import FAILED, INTERRUPTED, OK, USAGE, note, tell
 from townhall_bot.ops import logs
 from townhall_bot.plugins import CliCommand, discovery
+from townhall_bot.redaction import without_secrets
 from townhall_bot.settings import Settings, SettingsError, export_other_variables, load_settings
 from townhall_bot.store import StoreError
 
@@ -32,13 +33,7 @@ Settings are read from the environment and from .env; config.example.env documen
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status: 0, 1 for a failure, 2 for wrong usage or settings."""
-    try:
-        status = _obey(argv)
-        print(end="", flush=True)  # noqa: T201 - who went away is noticed here, not when the interpreter ends
-    except BrokenPipeError:  # as in `townhall doctor | head -2`: nobody reads on
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is flushed when the interpreter ends
-        return FAILED
-    return status
+    return output.bearing(lambda: _obey(argv))
 
 
 def _obey(argv: Sequence[str] | None) -> int:
@@ -118,11 +113,11 @@ def _failing_alone(plugin: str, command: CliCommand, *, debug: bool) -> CliComma
     def run(arguments: argparse.Namespace) -> int:
         try:
             return command.run(arguments)
-        except (SettingsError, StoreError, BrokenPipeError):  # which main knows
+        except (SettingsError, StoreError, BrokenPipeError, output.OutputLost):  # which main knows
             raise
         except Exception as error:
             if debug:
-                traceback.print_exc()
+                tell(without_secrets(traceback.format_exc()))
             reason = " ".join(f"{type(error).__name__}: {error}".rstrip(": ").split())
             more = "" if debug else " TOWNHALL_LOG_LEVEL=DEBUG shows where."
             note(f"plugin {plugin} failed at `townhall {command.name}`: {reason}.{more}")

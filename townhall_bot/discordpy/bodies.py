@@ -11,6 +11,8 @@ from typing import Any
 import aiohttp
 import discord
 
+from townhall_bot.redaction import redacted
+
 MOST_CHARACTERS = 160
 _TAGS = re.compile(r"<(script|style|title)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 
@@ -20,8 +22,8 @@ class NotDiscord(aiohttp.ClientConnectionError):
 
 
 def one_line(text: object) -> str:
-    """Return the words of a text, a web page's too, as one line of at most :data:`MOST_CHARACTERS`."""
-    words = " ".join(_TAGS.sub(" ", str(text)).split())
+    """Return the words of a text, a web page's too, as one line of at most :data:`MOST_CHARACTERS`, without secrets."""
+    words = " ".join(_TAGS.sub(" ", redacted(text)).split())
     return words if len(words) <= MOST_CHARACTERS else words[: MOST_CHARACTERS - 1] + "…"
 
 

@@ -124,3 +124,8 @@ def _explaining(call: Callable[[Any], Any], explain: Explain, failed: object) ->
             return failed
 
     return explaining
+
+
+def template_of(item: type[discord.ui.DynamicItem[Any]]) -> str:
+    """Return the pattern of the ids that a class answers for: a client has one class for each."""
+    return item.__discord_ui_compiled_template__.pattern

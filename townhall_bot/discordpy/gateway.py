@@ -10,6 +10,8 @@ from typing import NamedTuple
 import discord
 from discord.gateway import KeepAliveHandler
 
+from townhall_bot.discordpy.answers import FAILURES
+
 log = logging.getLogger("townhall.bot")
 
 
@@ -39,7 +41,7 @@ async def session_limit(client: discord.Client) -> SessionLimit | None:
     try:
         _, _, limit = await client.http.get_bot_gateway()
         return SessionLimit(int(limit["remaining"]), int(limit["total"]), limit["reset_after"] / 1000)
-    except (discord.DiscordException, OSError, TimeoutError, KeyError, TypeError, ValueError) as error:
+    except (discord.DiscordException, *FAILURES, KeyError, TypeError, ValueError) as error:
         log.debug("the session limit is not known: %s", error)
         return None
 

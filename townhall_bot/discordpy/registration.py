@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,11 +17,10 @@ Payload = list[dict[str, Any]]
 AppCommand = app_commands.Command[Any, ..., Any] | app_commands.Group | app_commands.ContextMenu
 
 
-async def payload_of(commands: Iterable[AppCommand], tree: app_commands.CommandTree[Any]) -> Payload:
-    """Return what Discord is to be told of commands, in every language that the tree's translator knows."""
-    translator = tree.translator
-    if translator is None:
-        return [command.to_dict(tree) for command in commands]
+async def payload_of(
+    commands: Iterable[AppCommand], tree: app_commands.CommandTree[Any], translator: app_commands.Translator
+) -> Payload:
+    """Return what Discord is to be told of commands, in every language that ``translator`` knows."""
     return [await command.get_translated_payload(tree, translator) for command in commands]
 
 
@@ -35,6 +35,11 @@ async def register(client: discord.Client, payload: Payload, guild: int | None) 
             application, guild, [_of_a_guild(command) for command in payload]
         )
     return answer
+
+
+def faulty(error: discord.HTTPException) -> set[int]:
+    """Return which commands of a list Discord finds fault with; empty where its refusal names none."""
+    return {int(number) for number in re.findall(r"^In (\d+)\b", error.text, re.MULTILINE)}
 
 
 def _of_a_guild(command: dict[str, Any]) -> dict[str, Any]:

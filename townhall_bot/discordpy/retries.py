@@ -17,16 +17,19 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextvars import ContextVar
+from functools import partial
 from itertools import chain
 from typing import Any, cast
 
 import aiohttp
 import discord
-from discord.http import Route
+from discord.http import HTTPClient, Ratelimit, Route
 from discord.webhook.async_ import AsyncWebhookAdapter, async_context
 
-from townhall_bot.backoff import Backoff
-from townhall_bot.discordpy import bodies
+from townhall_bot.discordpy import answers, bodies
+from townhall_bot.discordpy.answers import TOO_MANY_REQUESTS, Code, PutOff
+from townhall_bot.discordpy.backoff import Backoff
+from townhall_bot.redaction import redacted
 
 log = logging.getLogger("townhall.bot")
 
@@ -38,15 +41,15 @@ LASTING = Backoff(first=0.5, longest=10.0, attempts=9)
 NO_RETRY = Backoff(first=0.0, longest=0.0, attempts=1)
 """For what a newer state replaces in a second."""
 
-ALREADY_ANSWERED = 40060
-UNKNOWN_MESSAGE = 10008
-TOO_MANY_REQUESTS = 429
+LONGEST_LIMIT_S = 30.0
+"""A rate limit that lasts longer is not sat out: who waits is told."""
 REMEMBERED = 1000
 MESSAGES, DIRECT = "/channels/{channel_id}/messages", "/users/@me/channels"
 REPEATED_BY_DISCORD_PY = (500, 502, 504, 524)
 
 _chosen: ContextVar[Backoff | None] = ContextVar("retries", default=None)
-_FAILURES = (aiohttp.ClientError, OSError, TimeoutError, discord.DiscordServerError)
+_CUT = (aiohttp.ClientError, OSError, TimeoutError)
+_FAILURES = (*_CUT, discord.DiscordServerError)
 
 
 @contextlib.contextmanager
@@ -77,12 +80,25 @@ def retry_requests(client: discord.Client) -> None:
                 if _gone(route, error):
                     return None
                 raise
+            except discord.RateLimited as error:
+                raise PutOff(error.retry_after) from error
 
         repeatable = route.method != "POST" or route.path in (MESSAGES, DIRECT)
         chosen = (_chosen.get() or USUAL) if repeatable else NO_RETRY
         return await _repeat(attempt, chosen.pauses(), files, lambda error: _may_pass(error) and not _repeated(error))
 
     http.request = request  # type: ignore[method-assign] # discord.py makes its own HTTPClient and takes no other
+    http.get_ratelimit = partial(_limit_that_is_used_up, http, http.get_ratelimit)  # type: ignore[method-assign] # same
+
+
+def _limit_that_is_used_up(http: HTTPClient, of: Callable[[str], Ratelimit], key: str) -> Ratelimit:
+    """Return the rate limit of a bucket, which refuses what would have to wait for long, and nothing else.
+
+    discord.py refuses any request to a bucket whose period ends late, however many may still be made in it.
+    """
+    limit = of(key)
+    limit._max_ratelimit_timeout = http.max_ratelimit_timeout if limit.remaining <= 0 else None
+    return limit
 
 
 class RetryingAdapter(AsyncWebhookAdapter):
@@ -119,7 +135,7 @@ class RetryingAdapter(AsyncWebhookAdapter):
                 raise
             except discord.HTTPException as error:
                 bodies.cut(error)
-                if unclear and first_answer and error.code == ALREADY_ANSWERED:
+                if unclear and first_answer and error.code == Code.ALREADY_ANSWERED:
                     return await self._answered(route, session)
                 if _gone(route, error):
                     return None
@@ -150,7 +166,7 @@ class RetryingAdapter(AsyncWebhookAdapter):
 
 
 class _AtOnce:
-    """A session that raises a server's error at once, where discord.py would sleep a second or more before the next."""
+    """A session that raises at once where discord.py would sleep: a server's errors, and limits that last."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
@@ -160,7 +176,20 @@ class _AtOnce:
         async with self._session.request(method, url, **options) as response:
             if response.status >= 500:
                 raise discord.DiscordServerError(response, await response.text())
+            if response.status == TOO_MANY_REQUESTS:
+                await _check_limit(response)
             yield response
+
+
+async def _check_limit(response: aiohttp.ClientResponse) -> None:
+    """Raise what discord.py would not: it sits out any limit, and takes a web page that came by a proxy for one."""
+    try:
+        told = await response.json(content_type=None)
+        pause, code = float(told["retry_after"]), int(told.get("code") or 0)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise discord.HTTPException(response, await response.text()) from None
+    if pause > LONGEST_LIMIT_S:
+        raise PutOff(pause, code)
 
 
 async def _repeat(
@@ -178,8 +207,10 @@ async def _repeat(
                 bodies.cut(error)
             pause = next(pauses, None) if again(error) else None
             if pause is None:
+                if isinstance(error, _CUT):
+                    answers.note_unreachable(error)
                 raise
-            log.debug("a request failed, again in %.2f s: %s", pause, error)
+            log.debug("a request failed, again in %.2f s: %s", pause, redacted(error))
         for file in files or ():
             file.reset()
         await asyncio.sleep(pause)
@@ -190,7 +221,7 @@ def _may_pass(error: Exception) -> bool:
 
     A rate limit is waited out by discord.py, as long as Discord says, five times: enough but for what must not be lost.
     """
-    limited = isinstance(error, discord.HTTPException) and error.status == TOO_MANY_REQUESTS
+    limited = answers.is_limit(error) and not isinstance(error, PutOff)
     return isinstance(error, _FAILURES) or (limited and _chosen.get() is LASTING)
 
 
@@ -203,4 +234,4 @@ def _gone(route: Route, error: discord.HTTPException) -> bool:
 
     Even aiohttp makes a DELETE again by itself where the connection broke.
     """
-    return route.method == "DELETE" and error.code == UNKNOWN_MESSAGE
+    return route.method == "DELETE" and error.code == Code.UNKNOWN_MESSAGE

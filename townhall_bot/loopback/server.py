@@ -142,6 +142,11 @@ class LoopbackDiscord:
         return self._townhall
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
+        fault = self.faults.asked_for("GET", "/attachments/{channel_id}/{attachment_id}/{filename}")
+        if fault is not None:
+            if fault.cut and request.transport is not None:
+                request.transport.close()
+            return web.Response(status=fault.status or 502)
         key = request.match_info["attachment_id"]
         file = self.find_file(int(request.match_info["channel_id"]), int(key)) if key.isdecimal() else None
         if file is None:

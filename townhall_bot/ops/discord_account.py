@@ -14,6 +14,7 @@ import aiohttp
 import discord
 
 from townhall_bot.discordpy import endpoints
+from townhall_bot.ops import proxies
 
 TIMEOUT_S = 15.0
 PORTAL = "https://discord.com/developers/applications"
@@ -37,7 +38,7 @@ class TokenRefused(Exception):
 
 
 class Unreachable(Exception):
-    """Discord did not answer. The message says how."""
+    """Discord did not answer. The message says how and what helps, in sentences that follow a colon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,8 @@ async def look_up(token: str, *, guild: int | None = None, clock: Callable[[], f
             path = f"/applications/{application['id']}{place}/commands"
             commands, _ = await _get(session, path, none=(403, 404))  # of a server that the bot is not in
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise Unreachable(str(error) or type(error).__name__) from error
+        reason = f"{str(error).rstrip('.') or type(error).__name__}. Check the network, a proxy or a firewall."
+        raise Unreachable(proxies.problem(error) or reason) from error
     flags = int(application.get("flags") or 0)
     return Account(
         str(user["username"]),
@@ -99,7 +101,8 @@ async def look_up(token: str, *, guild: int | None = None, clock: Callable[[], f
 
 async def _get(session: aiohttp.ClientSession, path: str, *, none: tuple[int, ...] = ()) -> tuple[Any, float | None]:
     """Return the answer and when Discord sent it, by its own clock; an empty list for a status that means none."""
-    async with session.get(endpoints.api_url() + path) as response:
+    address = endpoints.api_url() + path
+    async with session.get(address, proxy=proxies.proxy_for(address)) as response:
         if response.status == 401:
             raise TokenRefused
         if response.status in none:

@@ -19,9 +19,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from townhall_bot.files import readable_by_others
-from townhall_bot.formatting import format_bytes
-from townhall_bot.memory import available_bytes
+from townhall_bot.i18n.formatting import format_bytes
+from townhall_bot.machine.files import readable_by_others
+from townhall_bot.machine.memory import available_bytes
 from townhall_bot.ops import health
 from townhall_bot.ops.discord_account import PORTAL
 from townhall_bot.ops.doctor_discord import discord_answers
@@ -220,8 +220,8 @@ def health_page(settings: Settings) -> Check:
         with socket.socket(family, kind_, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the page itself does
             probe.bind(address)
-    except OSError as error:
-        return Check("health page", False, f"{where}: {error.strerror}", health.CURE)
+    except (OSError, UnicodeError) as error:
+        return Check("health page", False, f"{where}: {health.why_not(error)}", health.CURE)
     return Check("health page", True, f"{where} is free")
 
 

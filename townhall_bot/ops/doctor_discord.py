@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from townhall_bot.ops.discord_account import PORTAL, Account, TokenRefused, Unreachable, look_up
 from townhall_bot.plugins import Check
 from townhall_bot.plugins.host import LoadedPlugin
-from townhall_bot.settings import Settings
+from townhall_bot.settings import Settings, SettingsError
 
 MAX_CLOCK_SKEW_S = 3.0
 """Discord's answer tells its time in whole seconds, so less cannot be told apart from the network."""
@@ -26,7 +26,9 @@ async def discord_answers(
         cure = f"Reset the token at {PORTAL}, then run `townhall setup`."
         return [Check("discord", False, "does not accept TOWNHALL_TOKEN", cure)]
     except Unreachable as error:
-        return [Check("discord", False, f"cannot be reached: {error}", "Check the network, a proxy or a firewall.")]
+        return [Check("discord", False, "cannot be reached", str(error))]
+    except SettingsError as error:
+        return [Check("discord", False, "cannot be asked", str(error))]
     return [endpoint(account), intents(account), registration(account, plugins), clocks(account)]
 
 

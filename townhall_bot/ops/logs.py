@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from townhall_bot.ops import request_ids
+from townhall_bot.ops.repetition import Repetition
+from townhall_bot.redaction import without_secrets
 
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 LogFormat = Literal["text", "json"]
@@ -21,6 +23,7 @@ def set_up(level: str, plugins: str | None = None, style: LogFormat = "text") ->
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter(FORMAT, "%Y-%m-%d %H:%M:%S"))
+    handler.addFilter(Repetition())
     logging.root.handlers[:] = [handler]
     logging.root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
     logging.getLogger("townhall").setLevel(level)
@@ -28,7 +31,11 @@ def set_up(level: str, plugins: str | None = None, style: LogFormat = "text") ->
 
 
 class TextFormatter(logging.Formatter):
-    """A line for a person, with the request it belongs to."""
+    """A line for a person, with the request it belongs to. No token or password is in it, whoever logged it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, and the traceback where there is one."""
+        return without_secrets(super().format(record))
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         """Return the line without a traceback."""
@@ -53,4 +60,4 @@ class JsonFormatter(logging.Formatter):
             line["request"] = request
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        return json.dumps({key: without_secrets(text) for key, text in line.items()}, ensure_ascii=False)

@@ -16,7 +16,7 @@ from pathlib import Path
 import discord
 
 from townhall_bot.discordpy.gateway import session_limit
-from townhall_bot.files import write_atomically
+from townhall_bot.machine.files import write_atomically
 
 log = logging.getLogger("townhall.bot")
 
@@ -67,7 +67,10 @@ class SessionPace:
         now = self._clock()
         await self._sleep(max(0.0, self._next - now))
         self._next = max(now, self._next) + IDENTIFY_SECONDS
-        await asyncio.to_thread(self.record)
+        try:
+            await asyncio.to_thread(self.record)
+        except RuntimeError:  # no thread is to be had; people wait for the bot
+            self.record()
 
     async def _wait_for_discord(self, client: discord.Client) -> None:
         limit = await session_limit(client)

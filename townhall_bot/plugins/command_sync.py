@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import logging
 from collections.abc import Sequence
 from typing import Any
 
-import aiohttp
 import discord
 from discord import app_commands
 
 from townhall_bot.discordpy import registration
+from townhall_bot.discordpy.answers import FAILURES, Code, PutOff, code_of
 from townhall_bot.discordpy.registration import Payload
+from townhall_bot.i18n.translation import CommandTranslator
 from townhall_bot.plugins.host import LoadedPlugin, PluginError
-from townhall_bot.store import Store
+from townhall_bot.store import Store, StoreError
 from townhall_bot.store.guild_settings import Json
 
 log = logging.getLogger("townhall.commands")
 
 KEY = "commands/"
 EVERYWHERE = "everywhere"
+LONGEST_PAUSE_S = 120.0
+"""Who tries out commands meets limits of a minute; the next start may be far off."""
+LATER = frozenset({Code.COMMANDS_OF_A_DAY})
+"""What Discord refuses today with the status of a mistake. Nobody's commands are to blame."""
+Payloads = list[tuple[LoadedPlugin, Payload]]
+"""Each plugin with its commands as Discord is told of them."""
 
 
 class CommandSync:
@@ -48,19 +56,23 @@ class CommandSync:
         try:
             remembered = await self._remembered(prefix)
             await self._clear_other_places(remembered, prefix)
-            payload = await self._payload(plugins)
+            payloads = await self._payloads(plugins)
+            payload = _joined(payloads)
             if not self._always and await self._unchanged(remembered.get(prefix + self._place), payload):
                 log.info("commands unchanged")
                 return
-            payload, registered = await self._register(plugins, payload)
+            payload, registered = await self._register(payloads)
             note = {"sent": _digest(payload), "registered": _versions(registered)}
             await self._store.set_value(prefix + self._place, note)
             log.info("%d command(s) registered: %s", len(payload), self._place)
         except discord.Forbidden as error:
             cure = "Invite the bot with the scope applications.commands, and check TOWNHALL_GUILD."
             log.error("Discord does not let this bot register commands (%s): %s. %s", self._place, error, cure)
-        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-            log.error("the commands could not be registered (%s): %s", self._place, error)
+        except FAILURES as error:
+            later = " Those that Discord has stay; the next start tries again." if code_of(error) in LATER else ""
+            log.error("the commands could not be registered (%s): %s.%s", self._place, str(error).rstrip("."), later)
+        except StoreError as error:
+            log.error("which commands are registered could not be looked up or noted (%s): %s", self._place, error)
 
     async def _unchanged(self, note: Json, payload: Payload) -> bool:
         """Tell whether the same was sent before, and Discord still has what it made of that."""
@@ -87,46 +99,85 @@ class CommandSync:
                 await self._store.set_value(key, None)
                 log.info("commands removed: %s", place)
 
-    async def _register(self, plugins: Sequence[LoadedPlugin], payload: Payload) -> tuple[Payload, Payload]:
-        """Send everything at once; where Discord refuses that, find out whose commands it refuses.
+    async def _register(self, payloads: Payloads) -> tuple[Payload, Payload]:
+        """Send everything at once; leave out the plugins whose commands Discord refuses. Returns what it took, and its
+        answer.
 
-        Returns what it took, and its answer.
+        What is refused changes nothing at Discord. So nobody's commands are gone for a moment, to come back under other
+        ids and without what a server's admins have set for them, because another's are looked for.
         """
-        try:
-            return payload, await self._put(self._place, payload)
-        except discord.HTTPException as error:
-            if error.status != 400:
-                raise
-        accepted: Payload = []
-        for loaded in plugins:
-            mine = await self._payload([loaded])
+        while True:
             try:
-                await self._put(self._place, accepted + mine)
-                accepted += mine
+                return _joined(payloads), await self._put(self._place, _joined(payloads))
             except discord.HTTPException as error:
-                if error.status != 400:
+                if error.status != 400 or error.code in LATER:
                     raise
-                loaded.fail("registration", PluginError(f"Discord refuses its commands: {error}"))
+                owners = [loaded for loaded, mine in payloads for _ in mine]
+                blamed = {owners[number].name for number in registration.faulty(error) if number < len(owners)}
+                if not blamed:
+                    return await self._without_one(payloads, error)
+                _refused([loaded for loaded, _ in payloads if loaded.name in blamed], error)
+                payloads = [(loaded, mine) for loaded, mine in payloads if loaded.name not in blamed]
+
+    async def _without_one(self, payloads: Payloads, refusal: discord.HTTPException) -> tuple[Payload, Payload]:
+        """Find out whose commands are refused where Discord does not say: the last one's, if it takes the others'."""
+        for loaded, mine in reversed(payloads):
+            others = [each for each in payloads if each[0] is not loaded]
+            if mine and (registered := await self._taken(_joined(others))) is not None:
+                _refused([loaded], refusal)
+                return _joined(others), registered
+        accepted: Payload = []
+        for loaded, mine in payloads:  # more than one is to blame: each joins those that are not
+            if mine and await self._taken(accepted + mine) is None:
+                _refused([loaded], refusal)
+            else:
+                accepted += mine
         # The last attempt may have been a refused one, and there may be no plugin left to send for.
         return accepted, await self._put(self._place, accepted)
 
-    async def _payload(self, plugins: Sequence[LoadedPlugin]) -> Payload:
-        """Return what Discord is told of the commands of the plugins that run."""
-        payload: Payload = []
+    async def _taken(self, payload: Payload) -> Payload | None:
+        """Return Discord's answer where it takes these commands; None where it refuses them."""
+        try:
+            return await self._put(self._place, payload)
+        except discord.HTTPException as error:
+            if error.status != 400 or error.code in LATER:
+                raise
+            return None
+
+    async def _payloads(self, plugins: Sequence[LoadedPlugin]) -> Payloads:
+        """Return what Discord is told of each plugin that runs, in the languages of its own texts."""
+        payloads: Payloads = []
         for loaded in plugins:
-            if not loaded.running:
+            if not loaded.running or loaded.cls is None:
                 continue
             try:
-                payload += await registration.payload_of(loaded.commands, self._tree)
+                translator = CommandTranslator([loaded.cls.texts])
+                payloads.append((loaded, await registration.payload_of(loaded.commands, self._tree, translator)))
             except Exception as error:
                 loaded.fail("registration", error)
-        return payload
+        return payloads
 
     async def _put(self, place: str, payload: Payload) -> Payload:
-        return await registration.register(self._tree.client, payload, _guild(place))
+        try:
+            return await registration.register(self._tree.client, payload, _guild(place))
+        except PutOff as error:
+            if error.retry_after > LONGEST_PAUSE_S:
+                raise
+            log.warning("Discord takes the commands in %.0f s; the start waits for that", error.retry_after)
+            await asyncio.sleep(error.retry_after)
+            return await registration.register(self._tree.client, payload, _guild(place))
 
     async def _listed(self) -> Payload:
         return await registration.registered(self._tree.client, _guild(self._place))
+
+
+def _joined(payloads: Payloads) -> Payload:
+    return [command for _, mine in payloads for command in mine]
+
+
+def _refused(plugins: Sequence[LoadedPlugin], error: discord.HTTPException) -> None:
+    for loaded in plugins:
+        loaded.fail("registration", PluginError(f"Discord refuses its commands: {error}"))
 
 
 def _guild(place: str) -> int | None:

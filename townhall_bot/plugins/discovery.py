@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from townhall_bot.plugins import ENTRY_POINT_GROUP, Plugin
 from townhall_bot.plugins.host import LoadedPlugin, PluginError
+from townhall_bot.redaction import shown_value
 from townhall_bot.settings import (
     ENV_FILE,
     PREFIX,
@@ -141,4 +142,6 @@ def _check_names(settings: Settings, installed: list[str]) -> None:
             near = difflib.get_close_matches(name, installed, n=1)
             hint = f"Did you mean {near[0]}? " if near else ""
             known = ", ".join(installed) or "none"
-            raise SettingsError(f"{PREFIX}PLUGINS names {name!r}, which is not installed. {hint}Installed: {known}.")
+            raise SettingsError(
+                f"{PREFIX}PLUGINS names {shown_value(name)}, which is not installed. {hint}Installed: {known}."
+            )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from townhall_bot.i18n import TextsError
 from townhall_bot.plugins import Health, Plugin, PluginContext, PluginSettings
 from townhall_bot.plugins.background import Background
+from townhall_bot.plugins.bounded import bounded
 from townhall_bot.settings import PREFIX, SettingsError
 
 if TYPE_CHECKING:
@@ -81,24 +81,28 @@ def construct(loaded: LoadedPlugin, client: discord.Client, store: Store, data_d
         return
     try:
         loaded.dynamic_items = tuple(loaded.plugin.dynamic_items())
+        _check_items(loaded)
     except (Exception, SystemExit) as error:
         loaded.fail("dynamic_items()", error)
 
 
 def refuse_clashes(plugins: Iterable[LoadedPlugin]) -> None:
-    """Refuse a plugin whose command has the name of one that an earlier plugin brought; the message names both."""
+    """Refuse a plugin whose command or lasting component an earlier plugin brought already; the message names both."""
+    from townhall_bot.discordpy.components import template_of  # here, so that `townhall --help` does without discord.py
+
     owners: dict[tuple[str, str], str] = {}
     for loaded in plugins:
         if loaded.failure is not None:
             continue
         mine = {(kind(command), command.name): loaded.name for command in loaded.commands}
+        mine |= {("component", template_of(item)): loaded.name for item in loaded.dynamic_items}
         clash = next((key for key in mine if key in owners), None)
         if clash is None:
             owners.update(mine)
             continue
-        other = owners[clash]
+        other, what = owners[clash], "component" if clash[0] == "component" else "command"
         cure = f"Leave one of them out with {PREFIX}PLUGINS=-{loaded.name} or {PREFIX}PLUGINS=-{other}."
-        loaded.fail("commands()", PluginError(f"{shown(*clash)} is already a command of the plugin {other}. {cure}"))
+        loaded.fail("commands()", PluginError(f"{shown(*clash)} is already a {what} of the plugin {other}. {cure}"))
 
 
 async def start(loaded: LoadedPlugin) -> None:
@@ -127,14 +131,13 @@ async def health(loaded: LoadedPlugin) -> Health:
     """Ask a plugin how it is. One that fails to say is not well, and goes on running."""
     if loaded.failure is not None or loaded.plugin is None:
         return Health(False, loaded.failure or "not started")
-    try:
-        async with asyncio.timeout(HEALTH_TIMEOUT) as limit:  # (wait_for of Python 3.11 may swallow a cancellation)
-            told: object = await loaded.plugin.health()
-    except Exception as error:
-        if limit.expired():  # a TimeoutError may be the plugin's own
-            return Health(False, f"health() took more than {HEALTH_TIMEOUT:.0f} s")
-        log.exception("plugin %s failed at health()", loaded.name)
-        return Health(False, f"health() failed: {type(error).__name__}: {error}")
+    end = await bounded(loaded.plugin.health, HEALTH_TIMEOUT)
+    if end.late:
+        return Health(False, f"health() took more than {HEALTH_TIMEOUT:.0f} s")
+    if end.error is not None:
+        log.error("plugin %s failed at health()", loaded.name, exc_info=end.error)
+        return Health(False, f"health() failed: {type(end.error).__name__}: {end.error}")
+    told: object = end.value
     if not isinstance(told, Health):
         return Health(False, f"health() must return a Health, not {told!r}")
     return Health(False, loaded.background.failure) if told.ok and loaded.background.failure else told
@@ -144,14 +147,12 @@ async def drain(loaded: LoadedPlugin, seconds: float) -> None:
     """Let a plugin come to rest within ``seconds``. What it does not finish, its ``stop()`` ends; never raises."""
     if not loaded.running or loaded.plugin is None:
         return
-    try:
-        async with asyncio.timeout(seconds) as limit:
-            await loaded.plugin.drain(seconds)
-    except Exception:
-        if limit.expired():
-            log.warning("plugin %s was still busy after %.0f s; what runs is ended now", loaded.name, seconds)
-        else:
-            log.exception("plugin %s failed at drain()", loaded.name)
+    plugin = loaded.plugin
+    end = await bounded(lambda: plugin.drain(seconds), seconds)
+    if end.late:
+        log.warning("plugin %s was still busy after %.0f s; what runs is ended now", loaded.name, seconds)
+    elif end.error is not None:
+        log.error("plugin %s failed at drain()", loaded.name, exc_info=end.error)
 
 
 async def delete_member_data(loaded: LoadedPlugin, user_id: int) -> int | None:
@@ -171,17 +172,19 @@ def kind(command: AppCommand) -> str:
 
 def shown(kind: str, name: str) -> str:
     """Return what people call a command of that :func:`kind`."""
+    if kind == "component":
+        return f"what has the id {name}"
     return f"/{name}" if kind == "chat" else f"the menu entry “{name}”"
 
 
 async def _guarded(
     loaded: LoadedPlugin, stage: str, call: Callable[[], Awaitable[Any]], seconds: float, too_long: str
 ) -> None:
-    try:
-        async with asyncio.timeout(seconds) as limit:
-            await call()
-    except (Exception, SystemExit) as error:  # who exits ends itself, not the bot
-        loaded.fail(stage, PluginError(too_long) if limit.expired() else error)
+    end = await bounded(call, seconds)
+    if end.late:
+        loaded.fail(stage, PluginError(too_long))
+    elif end.error is not None:
+        loaded.fail(stage, end.error)
 
 
 def _check_commands(loaded: LoadedPlugin) -> None:
@@ -190,3 +193,11 @@ def _check_commands(loaded: LoadedPlugin) -> None:
     for command in loaded.commands:
         if not isinstance(command, app_commands.Command | app_commands.Group | app_commands.ContextMenu):
             raise PluginError(f"commands() must return application commands, not {command!r}")
+
+
+def _check_items(loaded: LoadedPlugin) -> None:
+    import discord  # here, so that `townhall --help` does without
+
+    for item in loaded.dynamic_items:
+        if not (isinstance(item, type) and issubclass(item, discord.ui.DynamicItem)):
+            raise PluginError(f"dynamic_items() must return subclasses of discord.ui.DynamicItem, not {item!r}")

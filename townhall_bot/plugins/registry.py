@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 
 import discord
 
-from townhall_bot.i18n.core_texts import TEXTS
-from townhall_bot.i18n.translation import CommandTranslator
 from townhall_bot.plugins import host
 from townhall_bot.plugins.command_sync import CommandSync
 from townhall_bot.plugins.discovery import read_settings
 from townhall_bot.plugins.host import LoadedPlugin
 from townhall_bot.plugins.reload import Reimport
 from townhall_bot.settings import SettingsError, load_settings
+from townhall_bot.store import StoreError
 
 if TYPE_CHECKING:
     from townhall_bot.bot import Townhall
+    from townhall_bot.plugins import AppCommand
 
 log = logging.getLogger("townhall.plugins")
 
@@ -64,7 +64,6 @@ class PluginRegistry(Mapping[str, LoadedPlugin]):
     async def bring_up(self) -> None:
         """Start the plugins side by side and register their commands. Call it after the login."""
         self.construct()
-        await self._translate()
         await asyncio.gather(*(host.start(loaded) for loaded in self.values()))
         await self._sync.run(list(self.values()))
         for loaded in self.values():
@@ -93,7 +92,6 @@ class PluginRegistry(Mapping[str, LoadedPlugin]):
             reimport.forget()
             gc.collect()  # what the old one held is free before the new one takes as much
             self._plugins[name] = new
-            await self._translate()
             await host.start(new)
             await self._sync.run(list(self.values()))
             await self._serve(new)
@@ -134,11 +132,6 @@ class PluginRegistry(Mapping[str, LoadedPlugin]):
     def _construct(self, loaded: LoadedPlugin) -> None:
         host.construct(loaded, self._bot, self._bot.store, self._bot.settings.data_dir)
 
-    async def _translate(self) -> None:
-        """Let Discord be told the names of commands in every language of the core's and the plugins' texts."""
-        texts = [loaded.cls.texts for loaded in self.values() if loaded.cls is not None]
-        await self._bot.tree.set_translator(CommandTranslator([TEXTS, *texts]))
-
     async def _serve(self, loaded: LoadedPlugin) -> None:
         """Serve a started plugin's commands and show its metrics, and note how its start went."""
         if loaded.running:
@@ -147,17 +140,23 @@ class PluginRegistry(Mapping[str, LoadedPlugin]):
             self._bot.metrics.add_plugin(loaded)
         else:
             await host.stop(loaded)
-        await self._bot.store.set_value(FAILURE_KEY + loaded.name, loaded.failure)
-        await self._bot.store.set_value(UNWELL_KEY + loaded.name, None)
+        try:
+            await self._bot.store.set_value(FAILURE_KEY + loaded.name, loaded.failure)
+            await self._bot.store.set_value(UNWELL_KEY + loaded.name, None)
+        except StoreError as error:  # the note is for `townhall doctor`; people are served without it
+            log.warning("how plugin %s started could not be noted: %s", loaded.name, error)
 
     def _offer(self, loaded: LoadedPlugin) -> None:
         """Take a plugin's commands into the tree, and its buttons; a failure is noted on it."""
+        taken: list[AppCommand] = []
         try:
             for command in loaded.commands:
                 self._bot.tree.add_command(command)
+                taken.append(command)
             self._bot.add_dynamic_items(*loaded.dynamic_items)
         except Exception as error:
             loaded.fail("registration", error)
+            loaded.commands, loaded.dynamic_items = tuple(taken), ()  # no more than its own is withdrawn
             self._withdraw(loaded)
 
     def _withdraw(self, loaded: LoadedPlugin) -> None:

@@ -3,43 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import aiohttp
 import discord
 
-from townhall_bot.discordpy import retries
-from townhall_bot.discordpy.bodies import one_line
-from townhall_bot.i18n import Words
+from townhall_bot.discordpy import answers, retries
+from townhall_bot.discordpy.answers import FAILURES
 from townhall_bot.i18n.core_texts import TEXTS
-from townhall_bot.replies.paging import MESSAGE_LIMIT, length, split, tail
+from townhall_bot.replies.final_pages import as_file, final_pages, small
+from townhall_bot.replies.paging import MESSAGE_LIMIT, length, tail
+from townhall_bot.replies.refusal import why
 from townhall_bot.replies.sanitize import sanitize
 
 log = logging.getLogger("townhall.replies")
 
-MAX_PAGES = 3
-"""A text of more pages than this becomes a file: a wall of messages pushes everyone else's talk away."""
-MAX_NOTE = 600
-"""Characters of small print: several sentences in any language, and far from what a message holds."""
-_BECAUSE = {
-    200000: "automod",
-    200001: "automod",
-    240000: "links",
-    50001: "rights",
-    50013: "rights",
-}
-"""Why Discord refuses a message for good, by its code, as the texts name it."""
 NO_TEXT = frozenset(TEXTS.of(locale)("reply.no_text") for locale in TEXTS.locales)
 """What stands in place of an empty text, in every language."""
-_DELETED = frozenset({10008, 10003})
-"""Discord's codes for a message, and a channel or a thread, that is not there any more."""
-_TOKEN_GONE = frozenset({10015, 50027})
-"""Discord's codes for an interaction token that has expired (after 15 minutes)."""
-_UNREACHABLE = (discord.HTTPException, aiohttp.ClientError, OSError)
 
 
 class LiveReply:
@@ -95,7 +77,7 @@ class LiveReply:
         """
         if self._finished:
             return
-        below = _small(note)
+        below = small(note)
         shown = tail(sanitize(text), MESSAGE_LIMIT - length(below))
         self._text = "" if placeholder else shown
         self._latest = self._non_empty(shown + below)
@@ -116,23 +98,12 @@ class LiveReply:
         await self.stop()
         if self.gone:
             return True
-        first, *rest = _pages(sanitize(text), _small(note))
-        file = None
-        if len(rest) >= MAX_PAGES and not self._interaction.app_permissions.attach_files:
-            below = _small(self._words("reply.no_file")) + _small(note)
-            whole, rest = [first, *rest], []
-            first, *rest = whole[: MAX_PAGES - 1]
-            rest.append(split(whole[MAX_PAGES - 1], MESSAGE_LIMIT - length(below) - 2)[0] + " …" + below)
-        elif len(rest) >= MAX_PAGES:
-            below = _small(self._words("reply.in_file")) + _small(note)
-            first, rest, file = (
-                split(sanitize(text), MESSAGE_LIMIT - length(below) - 2)[0] + " …" + below,
-                [],
-                plain or text,
-            )
+        may_attach = self._interaction.app_permissions.attach_files
+        (first, *rest), file = final_pages(text, note, plain, self._words, may_attach=may_attach)
         failure = await self._deliver(self._final_edit, self._non_empty(first), None if rest else view, file)
         if failure is not None:
             return await self._lost(failure, 0, view)
+        self._message_id = None  # it is whole: pages that follow are messages of their own, by whatever way they come
         for number, page in enumerate(rest, 1):
             if self.gone:
                 break
@@ -143,25 +114,25 @@ class LiveReply:
 
     async def _lost(self, failure: Exception, arrived: int, view: discord.ui.View | None) -> bool:
         """Leave the buttons on what arrived, tell the asker what did not, and why; returns False."""
+        refused = answers.is_refused(failure)
         log.log(
-            logging.WARNING if _is_refused(failure) else logging.ERROR,
+            logging.WARNING if refused else logging.ERROR,
             "request %s: its answer did not arrive, after %d page(s): %s",
             *(self._interaction.id, arrived, failure),
         )
-        if not _is_refused(failure):
-            return False
         if arrived:
             await self._put_below(view)
-        else:
-            why = _small(_reason(failure, self._words))
+        elif refused:
+            said = small(why(failure, self._words))
             kept = self._text_on_screen
-            for content in ([tail(kept, MESSAGE_LIMIT - length(why)) + why] if kept else []) + [why.strip()]:
+            for content in ([tail(kept, MESSAGE_LIMIT - length(said)) + said] if kept else []) + [said.strip()]:
                 if await self._deliver(self._final_edit, content, view, None) is None:
                     break
+        if answers.is_ban(failure):  # whatever is asked now prolongs it
+            return False
         try:
-            said = _reason(failure, TEXTS.for_user(self._interaction))
-            await self._interaction.followup.send(said, ephemeral=True)
-        except _UNREACHABLE as error:
+            await self._interaction.followup.send(why(failure, TEXTS.for_user(self._interaction)), ephemeral=True)
+        except FAILURES as error:
             log.warning("request %s: its asker could not be told: %s", self._interaction.id, error)
         return False
 
@@ -172,12 +143,12 @@ class LiveReply:
                 await self._newest.edit(view=view)
             else:
                 await self._interaction.edit_original_response(view=view)
-        except _UNREACHABLE as error:
+        except FAILURES as error:
             log.warning("request %s: its answer has no buttons: %s", self._interaction.id, error)
 
     async def _notice_deletion(self, error: Exception) -> bool:
         """Tell whether this error means that somebody deleted the answer; who waits for that is told once."""
-        if not (isinstance(error, discord.HTTPException) and error.code in _DELETED):
+        if not answers.is_deleted(error):
             return False
         if not self.gone:
             self.gone = True
@@ -207,16 +178,18 @@ class LiveReply:
                 self._changed.clear()
                 if self._latest == self._on_screen:
                     continue
+                pause = 0.0
                 latest, text = self._latest, self._text  # what comes while the edit is on its way needs another one
                 try:
                     with retries.retrying(retries.NO_RETRY):  # a newer text is better than the same one again
                         await self._edit(latest, *(() if self._on_screen else (self._view,)))
                     self._on_screen, self._text_on_screen = latest, text
-                except _UNREACHABLE as error:
+                except FAILURES as error:
                     log.debug("request %s: an edit failed: %s", self._interaction.id, error)
-                    if await self._notice_deletion(error) or _is_gone(error) or _is_refused(error):
+                    if await self._notice_deletion(error) or _is_no_use(error):
                         return  # only the final state can still be shown, perhaps by another way
-                self._next_edit = self._clock() + self._interval
+                    pause = getattr(error, "retry_after", 0.0)
+                self._next_edit = self._clock() + max(self._interval, pause)
 
     async def _edit(self, content: str, *view: discord.ui.View | None, file: str | None = None) -> None:
         """Answer the interaction, or edit its answer; without ``view`` the buttons stay as they are."""
@@ -225,11 +198,11 @@ class LiveReply:
             if not options.get("view"):
                 options = {}
             if file is not None:
-                options["file"] = _as_file(file)
+                options["file"] = as_file(file)
             await self._interaction.response.send_message(content, **options)
             return
         if file is not None:
-            options["attachments"] = [_as_file(file)]
+            options["attachments"] = [as_file(file)]
         message = await self._interaction.edit_original_response(content=content, **options)
         self._message_id, self._ephemeral = message.id, message.flags.ephemeral
 
@@ -239,7 +212,7 @@ class LiveReply:
     async def _follow_up(self, content: str, view: discord.ui.View | None, file: str | None) -> None:
         options: dict[str, Any] = {"view": view} if view else {}
         if file is not None:
-            options["file"] = _as_file(file)
+            options["file"] = as_file(file)
         self._newest = await self._interaction.followup.send(content, ephemeral=self._ephemeral, wait=True, **options)
 
     async def _deliver(
@@ -256,10 +229,10 @@ class LiveReply:
         try:
             with retries.retrying(retries.LASTING):
                 await send(content, view, file)
-        except _UNREACHABLE as error:
+        except FAILURES as error:
             if await self._notice_deletion(error):
                 return None
-            if _is_gone(error) and send != self._to_channel:
+            if answers.is_expired(error) and send != self._to_channel:
                 return error if self._ephemeral else await self._deliver(self._to_channel, content, view, file)
             return error
         return None
@@ -269,15 +242,15 @@ class LiveReply:
         channel = self._interaction.channel
         if not isinstance(channel, discord.abc.Messageable):
             raise OSError("the channel is not known")
-        files = [] if file is None else [_as_file(file)]
+        files = [] if file is None else [as_file(file)]
         if self._message_id is not None:
-            message_id, self._message_id = self._message_id, None  # pages that follow are messages of their own
+            message_id, self._message_id = self._message_id, None
             try:
                 unfinished = channel.get_partial_message(message_id)  # type: ignore[union-attr] # all but Context have it
                 await unfinished.edit(content=content, view=view, attachments=files)
-            except discord.HTTPException as error:
+            except FAILURES as error:
                 log.debug("request %s: its old answer cannot be edited: %s", self._interaction.id, error)
-                files = [] if file is None else [_as_file(file)]
+                files = [] if file is None else [as_file(file)]
             else:
                 return
         if view is None:
@@ -286,34 +259,5 @@ class LiveReply:
             self._newest = await channel.send(content, files=files, view=view)
 
 
-def _is_gone(error: Exception) -> bool:
-    return isinstance(error, discord.HTTPException) and (error.code in _TOKEN_GONE or error.status == 401)
-
-
-def _is_refused(error: Exception) -> bool:
-    """Tell whether Discord will not have it, however often it is tried."""
-    return isinstance(error, discord.HTTPException) and error.status < 500 and error.status != 429
-
-
-def _reason(error: Exception, words: Words) -> str:
-    """Return why Discord refused a message, for a person."""
-    code = error.code if isinstance(error, discord.HTTPException) else 0
-    return words(f"reply.refused.{_BECAUSE.get(code, 'other')}", reason=one_line(getattr(error, "text", error)))
-
-
-def _small(note: str) -> str:
-    """Return ``note`` as Discord's small print, to stand below a text; what is too long for that is cut."""
-    return "".join(f"\n-# {line}" for line in note[:MAX_NOTE].splitlines() if line.strip())
-
-
-def _pages(text: str, below: str) -> list[str]:
-    """Return the pages of ``text`` with the small print below the last; always at least one."""
-    pages = split(text) or [""]
-    if length(pages[-1]) + length(below) > MESSAGE_LIMIT:
-        pages[-1:] = split(pages[-1], MESSAGE_LIMIT - length(below))
-    pages[-1] += below
-    return pages
-
-
-def _as_file(text: str) -> discord.File:
-    return discord.File(io.BytesIO(text.encode()), "text.txt")
+def _is_no_use(error: Exception) -> bool:
+    return answers.is_refused(error) or answers.is_ban(error)

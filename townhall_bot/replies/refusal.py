@@ -6,21 +6,19 @@ import logging
 import weakref
 from typing import Any
 
-import aiohttp
 import discord
 from discord import app_commands
 
+from townhall_bot.discordpy import answers
+from townhall_bot.discordpy.answers import FAILURES, Code
+from townhall_bot.discordpy.bodies import one_line
 from townhall_bot.i18n import Words
 from townhall_bot.i18n.core_texts import TEXTS
 from townhall_bot.replies.paging import split
+from townhall_bot.store import StoreError
 
 log = logging.getLogger("townhall.replies")
 
-TOO_LATE = 10062
-"""Discord's code for a first answer after 3 seconds: it has told the asker that the application did not respond."""
-
-ALREADY_ANSWERED = 40060
-"""Discord's code for a second first answer. discord.py keeps one process from giving two."""
 _WARNED: weakref.WeakSet[discord.Client] = weakref.WeakSet()
 
 EXPLAINED = "townhall-explained"
@@ -49,22 +47,46 @@ async def explain(interaction: discord.Interaction[Any], error: BaseException) -
     interaction.extras[EXPLAINED] = cause
     if isinstance(cause, Refusal) and cause.shown:
         return
-    if isinstance(cause, discord.NotFound) and cause.code == TOO_LATE:
-        log.warning("request %s could not be answered in time; its asker was told so by Discord", interaction.id)
-        return
-    if isinstance(cause, discord.HTTPException) and cause.code == ALREADY_ANSWERED:
-        _warn_of_another(interaction)
+    match answers.code_of(cause):
+        case Code.UNKNOWN_INTERACTION:
+            log.warning("request %s could not be answered in time; its asker was told so by Discord", interaction.id)
+            return
+        case Code.ALREADY_ANSWERED:
+            _warn_of_another(interaction)
+            return
+    if answers.is_expired(cause):
+        log.warning("request %s: Discord takes no more answers to it, after 15 minutes: %s", interaction.id, cause)
         return
     words = TEXTS.for_user(interaction)
     message = told(cause, words)
+    if message is None and answers.reason(cause) != "other":
+        level = logging.INFO if answers.is_deleted(cause) else logging.WARNING
+        log.log(
+            level,
+            "request %s: Discord did not take its answer: %s",
+            interaction.id,
+            one_line(cause) or type(cause).__name__,
+        )
+        message = why(cause, words)
     if message is None:
         command = interaction.command.qualified_name if interaction.command else "a component"
         log.error("request %s failed in %s", interaction.id, command, exc_info=cause)
         message = words("refusal.surprise", request=interaction.id)
+    elif isinstance(cause, StoreError):  # paths are for the host alone
+        log.error("request %s could not be carried out: %s", interaction.id, cause)
+    if answers.is_ban(cause):  # whatever is asked now prolongs it
+        return
     try:
         await _tell(interaction, message)
-    except (discord.HTTPException, aiohttp.ClientError, OSError) as failure:
-        log.warning("request %s: its asker could not be told what went wrong: %s", interaction.id, failure)
+    except FAILURES as failure:
+        level = logging.INFO if answers.is_deleted(failure) else logging.WARNING
+        log.log(level, "request %s: its asker could not be told what went wrong: %s", interaction.id, failure)
+
+
+def why(error: BaseException, words: Words) -> str:
+    """Return why Discord did not take a message, for a person."""
+    said = one_line(getattr(error, "text", error))
+    return words(f"reply.refused.{answers.reason(error)}", reason=said)
 
 
 def _warn_of_another(interaction: discord.Interaction[Any]) -> None:
@@ -99,6 +121,8 @@ def told(cause: BaseException, words: Words | None = None) -> str | None:
             return words("refusal.unusable", value=cause.value)
         case app_commands.CheckFailure():
             return words("refusal.not_here")
+        case StoreError():
+            return words(f"refusal.store.{cause.kind}")
     return None
 
 
@@ -114,7 +138,14 @@ async def _tell(interaction: discord.Interaction[Any], message: str) -> None:
     message = split(message)[0]
     if not interaction.response.is_done():
         await interaction.response.send_message(message, ephemeral=True)
-    elif interaction.response.type is discord.InteractionResponseType.deferred_channel_message:
-        await interaction.edit_original_response(content=message, view=None)
-    else:
-        await interaction.followup.send(message, ephemeral=True)
+        return
+    if interaction.response.type is discord.InteractionResponseType.deferred_channel_message:
+        try:
+            await interaction.edit_original_response(content=message, view=None)
+        except FAILURES as error:
+            if answers.is_expired(error) or answers.is_ban(error):
+                raise
+            log.debug("request %s: its answer cannot be edited: %s", interaction.id, error)
+        else:
+            return
+    await interaction.followup.send(message, ephemeral=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from townhall_bot.files import part_of, sync
+from townhall_bot.machine.files import part_of, sync
 from townhall_bot.store.schema import APPLICATION_ID, StoreError, told_of
 
 

@@ -48,7 +48,7 @@ class Entries:
         """
         row = (time.time() if at is None else at, self._plugin, kind, guild_id, user_id, json.dumps(dict(values)))
         insert = "INSERT INTO entry (at, plugin, kind, guild_id, user_id, entry) VALUES (?, ?, ?, ?, ?, ?)"
-        return await self._run(lambda db: int(db.execute(insert, row).lastrowid or 0))
+        return await self._run.write(lambda db: int(db.execute(insert, row).lastrowid or 0))
 
     async def of(self, kind: str, *, guild_id: int | None = None, user_id: int | None = None) -> list[Entry]:
         """Return what is kept, oldest first: of one server, of one member, or of all where they are None."""
@@ -58,7 +58,7 @@ class Entries:
                 where += f" AND {column} = ?"
                 chosen.append(wanted)
         query = f"SELECT id, at, guild_id, user_id, entry FROM entry WHERE {where} ORDER BY at, id"
-        rows = await self._run(lambda db: db.execute(query, chosen).fetchall())
+        rows = await self._run.read(lambda db: db.execute(query, chosen).fetchall())
         return [
             Entry(number, datetime.fromtimestamp(at, UTC), guild, user, json.loads(entry))
             for number, at, guild, user, entry in rows
@@ -67,14 +67,14 @@ class Entries:
     async def remove(self, number: int) -> bool:
         """Remove one entry; return whether it was there."""
         delete = "DELETE FROM entry WHERE plugin = ? AND id = ?"
-        return await self._run(lambda db: db.execute(delete, (self._plugin, number)).rowcount) > 0
+        return await self._run.write(lambda db: db.execute(delete, (self._plugin, number)).rowcount) > 0
 
     async def remove_before(self, kind: str, at: float) -> int:
         """Remove the entries of a kind that are older than ``at`` (Unix time); return how many there were."""
         delete = "DELETE FROM entry WHERE plugin = ? AND kind = ? AND at < ?"
-        return await self._run(lambda db: db.execute(delete, (self._plugin, kind, at)).rowcount)
+        return await self._run.write(lambda db: db.execute(delete, (self._plugin, kind, at)).rowcount)
 
     async def delete_member(self, user_id: int) -> int:
         """Remove a member's entries of every kind; return how many there were."""
         delete = "DELETE FROM entry WHERE plugin = ? AND user_id = ?"
-        return await self._run(lambda db: db.execute(delete, (self._plugin, user_id)).rowcount)
+        return await self._run.write(lambda db: db.execute(delete, (self._plugin, user_id)).rowcount)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -35,12 +36,12 @@ class GuildSettings:
 
     async def get(self, guild_id: int, key: str, default: Json = None) -> Json:
         """Return a setting, or ``default`` where the server never set it."""
-        return await self._run(lambda db: _read(db, self._plugin, guild_id, key, default))
+        return await self._run.read(lambda db: _read(db, self._plugin, guild_id, key, default))
 
     async def all(self, guild_id: int) -> dict[str, Json]:
         """Return everything this server has set."""
         query = "SELECT key, value FROM guild_setting WHERE plugin = ? AND guild_id = ? ORDER BY key"
-        rows = await self._run(lambda db: db.execute(query, (self._plugin, guild_id)).fetchall())
+        rows = await self._run.read(lambda db: db.execute(query, (self._plugin, guild_id)).fetchall())
         return {key: json.loads(value) for key, value in rows}
 
     async def change(self, guild_id: int, key: str, value: Json, *, actor_id: int) -> Json:
@@ -48,14 +49,19 @@ class GuildSettings:
 
         Setting what is already there is no change and leaves no line in the audit trail.
         """
+        return (await self.change_all(guild_id, {key: value}, actor_id=actor_id))[key]
 
-        def write(db: sqlite3.Connection) -> Json:
-            old = _read(db, self._plugin, guild_id, key, None)
-            if old != value:
-                self._write(db, guild_id, key, old, value, actor_id)
-            return old
+    async def change_all(self, guild_id: int, changes: Mapping[str, Json], *, actor_id: int) -> dict[str, Json]:
+        """Make several changes, all of them or none; return the old value of each."""
 
-        return await self._run(write)
+        def write(db: sqlite3.Connection) -> dict[str, Json]:
+            before = {key: _read(db, self._plugin, guild_id, key, None) for key in changes}
+            for key, value in changes.items():
+                if before[key] != value:
+                    self._write(db, guild_id, key, before[key], value, actor_id)
+            return before
+
+        return await self._run.write(write)
 
     async def reset(self, guild_id: int, *, actor_id: int) -> dict[str, Json]:
         """Set everything of this server back to its default; return what was set. Each goes on the audit trail."""
@@ -67,14 +73,14 @@ class GuildSettings:
                 self._write(db, guild_id, key, value, None, actor_id)
             return old
 
-        return await self._run(write)
+        return await self._run.write(write)
 
     async def audit(self, guild_id: int, limit: int = 20) -> list[AuditEntry]:
         """Return this server's latest changes, newest first."""
         query = (
             "SELECT at, actor_id, key, old, new FROM audit WHERE plugin = ? AND guild_id = ? ORDER BY id DESC LIMIT ?"
         )
-        rows = await self._run(lambda db: db.execute(query, (self._plugin, guild_id, limit)).fetchall())
+        rows = await self._run.read(lambda db: db.execute(query, (self._plugin, guild_id, limit)).fetchall())
         return [
             AuditEntry(datetime.fromtimestamp(at, UTC), actor_id, key, _from_json(old), _from_json(new))
             for at, actor_id, key, old, new in rows

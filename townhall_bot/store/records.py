@@ -67,7 +67,7 @@ class Records:
         )
         insert = """INSERT INTO record (at, plugin, kind, guild_id, user_id, label, numbers)
             VALUES (?, ?, ?, ?, ?, ?, ?)"""
-        await self._run(lambda db: db.execute(insert, row))
+        await self._run.write(lambda db: db.execute(insert, row))
 
     async def since(self, kind: str, seconds: float, *, guild_id: int | None = None) -> list[Record]:
         """Return what happened in the last ``seconds``, oldest first; ``guild_id`` None: in every server."""
@@ -76,7 +76,7 @@ class Records:
         if guild_id is not None:
             where, values = f"{where} AND guild_id = ?", (*values, guild_id)
         query = f"SELECT at, guild_id, user_id, label, numbers FROM record WHERE {where} ORDER BY at, id"
-        rows = await self._run(lambda db: db.execute(query, values).fetchall())
+        rows = await self._run.read(lambda db: db.execute(query, values).fetchall())
         return [
             Record(datetime.fromtimestamp(at, UTC), guild, user, label, json.loads(numbers))
             for at, guild, user, label, numbers in rows
@@ -85,10 +85,10 @@ class Records:
     async def of_member(self, user_id: int) -> int:
         """Return how many records there are of a member, of every kind."""
         query = "SELECT count(*) FROM record WHERE plugin = ? AND user_id = ?"
-        row = await self._run(lambda db: db.execute(query, (self._plugin, user_id)).fetchone())
+        row = await self._run.read(lambda db: db.execute(query, (self._plugin, user_id)).fetchone())
         return int(row[0])
 
     async def delete_member(self, user_id: int) -> int:
         """Delete a member's records of every kind; return how many there were."""
         delete = "DELETE FROM record WHERE plugin = ? AND user_id = ?"
-        return await self._run(lambda db: db.execute(delete, (self._plugin, user_id)).rowcount)
+        return await self._run.write(lambda db: db.execute(delete, (self._plugin, user_id)).rowcount)

@@ -14,7 +14,7 @@ from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
-from townhall_bot.files import sync, write_atomically
+from townhall_bot.machine.files import sync, write_atomically
 from townhall_bot.store import lock
 from townhall_bot.store.backup import is_townhalls, whole_copy
 from townhall_bot.store.read_only import inspect, open_read_only

@@ -10,11 +10,15 @@ T = TypeVar("T")
 
 
 class Run(Protocol):
-    """Does work as one transaction, on the thread that the database belongs to, and returns what the work returns.
+    """Does work as one transaction, off the event loop, and returns what the work returns.
 
     Raises :class:`~townhall_bot.store.schema.StoreError` where SQLite fails; then nothing was changed.
     """
 
-    async def __call__(self, work: Callable[[sqlite3.Connection], T], /) -> T:
-        """Do it."""
+    async def read(self, work: Callable[[sqlite3.Connection], T], /) -> T:
+        """Do what only reads: it waits for no writer, of this program or another."""
+        ...
+
+    async def write(self, work: Callable[[sqlite3.Connection], T], /) -> T:
+        """Do what may change something, when those before it are done."""
         ...

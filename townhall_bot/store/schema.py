@@ -8,6 +8,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from townhall_bot.store.access import barrier
 
@@ -45,11 +46,23 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 """Each step takes the schema one version up. Never change a step that was released: add one."""
 
 
-class StoreError(Exception):
-    """The database cannot be used: ``problem`` says why, ``cure`` what to do. The message is both."""
+Kind = Literal["held", "full", "gone", "unusable"]
+KINDS: dict[int, Kind] = {
+    sqlite3.SQLITE_BUSY: "held",
+    sqlite3.SQLITE_LOCKED: "held",
+    sqlite3.SQLITE_FULL: "full",
+}
 
-    def __init__(self, problem: str, cure: str) -> None:
+
+class StoreError(Exception):
+    """The database cannot be used: ``problem`` says why, ``cure`` what to do. The message is both, for the host.
+
+    ``kind`` is the problem in a word, by which people in Discord are told.
+    """
+
+    def __init__(self, problem: str, cure: str, *, kind: Kind = "unusable") -> None:
         super().__init__(f"{problem}. {cure}")
+        self.kind = kind
         self.problem = problem
         self.cure = cure
 
@@ -83,6 +96,20 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """Open a file that :func:`connect` has open, on the calling thread, for reading beside it."""
+    with told_of(path):
+        connection = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
+    try:
+        with told_of(path):
+            connection.execute("PRAGMA query_only = ON")
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # the file is opened by the first read
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 def check_owner(path: Path, connection: sqlite3.Connection) -> None:
     """Raise :class:`StoreError` where the file is another program's, or of a newer Townhall."""
     owner = connection.execute("PRAGMA application_id").fetchone()[0]
@@ -98,6 +125,9 @@ def check_owner(path: Path, connection: sqlite3.Connection) -> None:
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
+    if connection.execute("PRAGMA user_version").fetchone()[0] == len(MIGRATIONS):
+        _check_writable(connection)
+        return
     with transaction(connection):
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         for step in MIGRATIONS[version:]:
@@ -107,16 +137,33 @@ def _migrate(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
 
+def _check_writable(connection: sqlite3.Connection) -> None:
+    """Raise what SQLite says where the file cannot be written; that another program writes now is no such thing."""
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")  # as it is; a read-only file fails here only
+        connection.rollback()
+    except sqlite3.OperationalError as error:
+        if _kind(error) != "held":
+            raise
+
+
 @contextlib.contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Make what is done within one transaction: all of it, or where something is raised, none."""
-    connection.execute("BEGIN IMMEDIATE")
+def transaction(connection: sqlite3.Connection, *, writes: bool = True) -> Iterator[None]:
+    """Make what is done within one transaction: all of it, or where something is raised, none.
+
+    What only reads sees one moment of the database, and needs no lock that a writer holds.
+    """
+    connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
     try:
         yield
+        connection.commit()
     except BaseException:
-        connection.rollback()
+        # A commit that failed has left the transaction open, and none could be begun after it.
+        with contextlib.suppress(sqlite3.Error):
+            connection.rollback()
         raise
-    connection.commit()
 
 
 @contextlib.contextmanager
@@ -130,10 +177,7 @@ def told_of(path: Path, *, writes: bool = True) -> Iterator[None]:
     except sqlite3.OperationalError as error:
         if in_the_way := barrier(path, writes=writes):
             raise StoreError(*in_the_way) from error
-        raise StoreError(
-            f"{path} cannot be used: {error}",
-            "Check that the folder is writable, the disk has room, and no other program holds the file.",
-        ) from error
+        raise StoreError(*_operational(path, error), kind=_kind(error)) from error
     except sqlite3.DatabaseError as error:
         raise StoreError(
             f"{path} is damaged or not a database: {error}",
@@ -142,7 +186,25 @@ def told_of(path: Path, *, writes: bool = True) -> Iterator[None]:
     except OSError as error:
         if isinstance(error, PermissionError) and (in_the_way := barrier(path, writes=writes)):
             raise StoreError(*in_the_way) from error
-        raise StoreError(f"{path.parent} cannot be used: {error.strerror}", cure_of(error)) from error
+        kind: Kind = "full" if error.errno == errno.ENOSPC else "unusable"
+        raise StoreError(f"{path.parent} cannot be used: {error.strerror}", cure_of(error), kind=kind) from error
+
+
+def _kind(error: sqlite3.OperationalError) -> Kind:
+    return KINDS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, "unusable")  # what Python itself raises has no code
+
+
+def _operational(path: Path, error: sqlite3.OperationalError) -> tuple[str, str]:
+    """Return the problem and the cure for what SQLite says of an operation."""
+    match _kind(error):
+        case "held":
+            return f"another program holds {path}", "Find it with `fuser` or `lsof`, and let it finish or end it."
+        case "full":
+            return f"there is no room for {path}", "Free space on that disk; nothing need be started again."
+    return (
+        f"{path} cannot be used: {error}",
+        "Check that the folder is writable, the disk has room, and no other program holds the file.",
+    )
 
 
 def cure_of(error: OSError) -> str:

@@ -12,8 +12,9 @@ from plugins.gpt2.guild_rules import MAX_PLACES, GuildRulesStore
 from plugins.gpt2.messages import TEXTS
 from plugins.gpt2.protocol import BOUNDS
 from plugins.gpt2.settings import GPT2Settings
-from townhall_bot.formatting import Amount
+from townhall_bot.discordpy.answers import FAILURES
 from townhall_bot.i18n import Words
+from townhall_bot.i18n.formatting import Amount
 from townhall_bot.replies import Refusal
 from townhall_bot.replies.paging import split
 from townhall_bot.store import AuditEntry
@@ -43,11 +44,8 @@ class ConfigChanges:
         words = TEXTS.for_user(interaction)
         await self._check(guild_id, changes, words)
         audit_channel = (await self._rules.of(guild_id)).audit_channel
-        made: list[Change] = []
-        for key, value in changes.items():
-            old = await self._rules.kept.change(guild_id, key, value, actor_id=interaction.user.id)
-            if old != value:
-                made.append((key, old, value))
+        before = await self._rules.kept.change_all(guild_id, changes, actor_id=interaction.user.id)
+        made = [(key, before[key], value) for key, value in changes.items() if before[key] != value]
         return await self._told(interaction, made, audit_channel) or [words("config.change.same")]
 
     async def reset(self, interaction: discord.Interaction[Any]) -> list[str]:
@@ -132,7 +130,7 @@ class ConfigChanges:
         try:
             for page in split(words("config.change.posted", actor=interaction.user.mention, line=listed)):
                 await channel.send(page)
-        except discord.HTTPException:
+        except FAILURES:
             return False
         return True
 

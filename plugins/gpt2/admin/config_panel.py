@@ -15,6 +15,7 @@ from plugins.gpt2.formatting import without_folders
 from plugins.gpt2.guild_rules import MAX_PLACES, PLACE_TYPES, POSTING_TYPES, GuildRules, GuildRulesStore
 from plugins.gpt2.messages import TEXTS
 from plugins.gpt2.protocol import ModelEntry, TextGenerator
+from townhall_bot.discordpy.answers import FAILURES
 from townhall_bot.i18n import Words
 from townhall_bot.replies import Refusal
 
@@ -151,14 +152,14 @@ class Panel(discord.ui.View):
     async def on_timeout(self) -> None:
         """Leave what is set, take away what would no longer answer."""
         closed = TEXTS.for_user(self.opener)("config.show.closed")
-        with contextlib.suppress(discord.HTTPException):  # dismissed meanwhile
+        with contextlib.suppress(*FAILURES):  # dismissed meanwhile
             await self.opener.edit_original_response(content=closed, view=None)
 
     async def show(self, interaction: discord.Interaction[Any], lines: list[str]) -> None:
-        """Say what changed, and show what is set now."""
+        """Say what changed, and show what is set now. ``interaction`` has been deferred: a change may have to wait."""
         embed, view = await self.panels.build(interaction, interaction)  # whose token is the newest
         self.stop()
-        await interaction.response.edit_message(content="\n".join(lines)[:2000], embed=embed, view=view)
+        await interaction.edit_original_response(content="\n".join(lines)[:2000], embed=embed, view=view)
 
     def _add(
         self,
@@ -172,13 +173,14 @@ class Panel(discord.ui.View):
             if refresh:
                 embed, view = await self.panels.build(interaction, self.opener)
                 self.stop()
-                with contextlib.suppress(discord.HTTPException):  # after 15 minutes it cannot be; the change is made
+                with contextlib.suppress(*FAILURES):  # after 15 minutes it cannot be; the change is made
                     await self.opener.edit_original_response(embed=embed, view=view)
 
         item.callback = callback  # type: ignore[method-assign]  # as discord.py's own decorators do
         self.add_item(item)
 
     async def _set(self, interaction: discord.Interaction[Any], changes: dict[str, Any]) -> None:
+        await interaction.response.defer()
         await self.show(interaction, await self.panels.changes.make(interaction, changes))
 
     async def _numbers(self, interaction: discord.Interaction[Any]) -> None:
@@ -189,6 +191,7 @@ class Panel(discord.ui.View):
         await interaction.response.send_message(embed=embed, ephemeral=True)
 
     async def _reset(self, interaction: discord.Interaction[Any]) -> None:
+        await interaction.response.defer()
         await self.show(interaction, await self.panels.changes.reset(interaction))
 
 
@@ -222,6 +225,7 @@ class NumbersForm(discord.ui.Modal):
             except ValueError:
                 name = words(f"config.name.{key}")
                 raise Refusal(words("config.change.number", name=name, given=field.value)) from None
+        await interaction.response.defer()
         await self._panel.show(interaction, await self._panel.panels.changes.make(interaction, changes))
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from plugins.gpt2.formatting import parameters, without_folders
 from plugins.gpt2.protocol import ModelEntry
-from townhall_bot.formatting import format_bytes
 from townhall_bot.i18n import Words
+from townhall_bot.i18n.formatting import format_bytes
 
 MAX_CHOICES = 25
 """How many choices Discord shows."""

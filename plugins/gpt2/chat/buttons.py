@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
 from typing import Any, ClassVar, Self
@@ -16,6 +17,7 @@ from plugins.gpt2.chat.message_format import SMALL_PRINT, Shown
 from plugins.gpt2.chat.responder import Buttons, Responder
 from plugins.gpt2.messages import TEXTS, Message, message
 from plugins.gpt2.protocol import MAX_PROMPT_CHARS
+from townhall_bot.discordpy.answers import FAILURES, is_refused, reason
 from townhall_bot.replies import Refusal
 
 LOOKS = {
@@ -25,6 +27,8 @@ LOOKS = {
     "edit": (discord.ButtonStyle.secondary, "✏️"),
     "delete": (discord.ButtonStyle.secondary, "🗑️"),
 }
+READ_S = 2.0
+"""What is read comes before the first answer, for which Discord waits 3 seconds."""
 PAGES = 5
 """How many messages after the first are looked at for the pages of one text."""
 
@@ -108,7 +112,7 @@ class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMP
             for page in await pages(interaction, self.number):
                 with contextlib.suppress(discord.NotFound):
                     await page.delete()
-        except discord.HTTPException:
+        except FAILURES:
             left = True
         await interaction.delete_original_response()  # (without the bot's own right to see the channel)
         if left:
@@ -127,9 +131,10 @@ class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMP
         message = interaction.message
         if self.number not in (0, message.id):
             try:
-                message = await message.channel.fetch_message(self.number)
-            except discord.HTTPException as error:
-                raise Refusal(TEXTS.for_user(interaction)("refused.not_read")) from error
+                async with asyncio.timeout(READ_S):
+                    message = await message.channel.fetch_message(self.number)
+            except FAILURES as error:
+                raise _unread(interaction, error) from error
         shown = self.responder.prompt_cache.read(message)
         if not shown.whole:
             raise Refusal(TEXTS.for_user(interaction)("refused.no_prompt"))
@@ -139,14 +144,23 @@ class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMP
         """Return prompt and text of an answer as one text, over all its messages or from its file."""
         assert interaction.message is not None  # a component has its message
         try:
-            begin, *rest = [*await pages(interaction, self.number), interaction.message]
-        except discord.HTTPException as error:
-            raise Refusal(TEXTS.for_user(interaction)("refused.not_read")) from error
-        if (file := await attached_text(begin)) is not None:
+            async with asyncio.timeout(READ_S):
+                begin, *rest = [*await pages(interaction, self.number), interaction.message]
+                file = await attached_text(begin)
+        except FAILURES as error:
+            raise _unread(interaction, error) from error
+        if file is not None:
             return Shown("", file)
         shown = self.responder.prompt_cache.read(begin)
         texts = [shown.whole, *(message_format.parse(page.content).whole for page in rest)]
         return Shown("", " ".join(texts), shown.cut)
+
+
+def _unread(interaction: discord.Interaction[Any], error: Exception) -> Refusal:
+    """Return what to say where Discord does not give out the beginning of a text."""
+    words = TEXTS.for_user(interaction)
+    for_good = is_refused(error) and reason(error) != "barred"
+    return Refusal(words("refused.not_read" if for_good else "refused.not_read_now"))
 
 
 def bound(responder: Responder) -> type[AnswerButton]:
@@ -190,7 +204,7 @@ def _view(buttons: list[AnswerButton]) -> discord.ui.View:
 async def pages(interaction: discord.Interaction[Any], first: int) -> list[discord.Message]:
     """Return the messages before the buttons' own that belong to the same text.
 
-    Raises ``discord.HTTPException`` where they cannot be read. A first one that was deleted has left none.
+    Raises one of ``FAILURES`` where they cannot be read. A first one that was deleted has left none.
     """
     message = interaction.message
     assert message is not None  # a component has its message

@@ -29,6 +29,7 @@ from plugins.gpt2.protocol import (
     TextGenerator,
 )
 from plugins.gpt2.settings import GPT2Settings
+from townhall_bot.discordpy.answers import FAILURES
 from townhall_bot.replies import LiveReply, Refusal
 from townhall_bot.replies.paging import MESSAGE_LIMIT, length
 from townhall_bot.replies.sanitize import sanitize
@@ -50,6 +51,14 @@ class Buttons:
 
     growing: Views
     finished: Views
+
+
+@dataclass(slots=True)
+class _End:
+    """How a request ended, as far as it came: measured, where it was not broken off, and its text."""
+
+    finished: Finished | None = None
+    text: str | None = None
 
 
 class Responder:
@@ -76,9 +85,10 @@ class Responder:
         self._keep = keep
         self._under_way: dict[int, asyncio.Task[Any]] = {}
         self._ended: deque[int] = deque(maxlen=REMEMBERED)
+        self._lost: deque[int] = deque(maxlen=REMEMBERED)
 
     def knows(self, request_id: int) -> bool:
-        """Tell whether this run of the bot has or had that request."""
+        """Tell whether this run of the bot has or had that request, and its last words arrived if it ended."""
         return request_id in self._under_way or request_id in self._ended
 
     async def answer(
@@ -110,11 +120,18 @@ class Responder:
             request_id=interaction.id,
             limits=rules.limits,
         )
+        end = _End()
         with self._counted(interaction.id):
-            async with self._admitted(interaction, request) as events:
-                await interaction.response.defer(thinking=True)
-                self.prompt_cache.keep(interaction.id, interaction.user.id, request.prompt)
-                await self._show(interaction, request, events, options, defaults, notice)
+            try:
+                async with self._admitted(interaction, request) as events:
+                    await interaction.response.defer(thinking=True)
+                    self.prompt_cache.keep(interaction.id, interaction.user.id, request.prompt)
+                    await self._show(interaction, request, events, options, defaults, notice, end)
+            finally:  # once the text and the place are given: a database that has to be waited for costs nobody either
+                if end.finished is not None:
+                    await self._on_finished(request, end.finished)
+                if end.text is not None:
+                    await self._keep(request, end.text)
 
     async def completed(self, interaction: discord.Interaction[Any], chosen: GenerationOptions) -> GenerationOptions:
         """Return options with the server's and the host's defaults where nothing was chosen."""
@@ -135,7 +152,8 @@ class Responder:
             yield
         finally:
             del self._under_way[request_id]
-            self._ended.append(request_id)
+            if request_id not in self._lost:
+                self._ended.append(request_id)
 
     @contextlib.asynccontextmanager
     async def _admitted(
@@ -157,8 +175,9 @@ class Responder:
         options: GenerationOptions,
         defaults: GenerationOptions,
         notice: Message | None,
+        end: _End,
     ) -> None:
-        """Show the text as it grows, and always how it ended."""
+        """Show the text as it grows, and always how it ended; note that in ``end``."""
         words = TEXTS.for_channel(interaction)
         growing = self.buttons.growing(interaction, interaction.id, options) if self.buttons else None
         notices = [] if notice is None else [notice]
@@ -181,18 +200,18 @@ class Responder:
                             text += piece
                             reply.show(message_format.render(request.prompt, text), note=words("answer.writing"))
                         case Finished(reason, measured):
-                            await self._on_finished(request, event)
                             if reason != "cancelled" and not message_format.is_visible(text):
                                 notices.append(message("notice.invisible"))
                             timing = measured if options.timing else None
                             drawn = GenerationOptions({"seed": measured.seed})
                             used = (options | drawn).described(words, defaults)
                             note = message_format.ending(words, reason, notices, timing, used)
+                            end.finished, end.text = event, text
                             await self._end(interaction, reply, request, text, note, options)
             except GenerationError as error:
                 if not (text and isinstance(error, EngineFailed | DeadlineExceeded)):
                     raise Refusal(error.message.by(TEXTS.for_user(interaction))) from error
-                said = error.message.by(words)
+                said, end.text = error.message.by(words), text
                 await self._end(interaction, reply, request, text, said, options)
                 raise Refusal(said, shown=True) from error
 
@@ -206,12 +225,12 @@ class Responder:
         options: GenerationOptions,
     ) -> None:
         await reply.stop()
-        await self._keep(request, text)
         shown = message_format.render(request.prompt, text)
         first = 0  # the buttons' own message
         if length(sanitize(shown)) + length(note) > ONE_MESSAGE:  # the prompt is in the first of several
-            with contextlib.suppress(discord.HTTPException):
+            with contextlib.suppress(*FAILURES):
                 first = (await interaction.original_response()).id
         view = self.buttons.finished(interaction, first, options) if self.buttons else None
         if not await reply.finish(shown, note=note, plain=request.prompt + text, view=view):
+            self._lost.append(interaction.id)
             raise Refusal(TEXTS.for_user(interaction)("answer.lost"), shown=True)

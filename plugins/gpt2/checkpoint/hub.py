@@ -13,8 +13,8 @@ from pathlib import Path
 
 from plugins.gpt2.checkpoint.download import Download, OnProgress
 from plugins.gpt2.checkpoint.errors import DownloadFailed
-from plugins.gpt2.checkpoint.hub_cache import cached_snapshot
-from plugins.gpt2.checkpoint.hub_errors import in_words
+from plugins.gpt2.checkpoint.hub_cache import cached_snapshot, hub_folder
+from plugins.gpt2.checkpoint.hub_errors import hub_constants, in_words
 
 
 def download(
@@ -30,8 +30,7 @@ def download(
     ``refresh`` asks the hub for a newer version. Raises :class:`UnknownModel`, :class:`DownloadFailed`, and
     :class:`CheckpointError` where the repository holds no GPT-2 that can be used: found out before the weights come.
     """
-    from huggingface_hub import constants
-
+    constants = hub_constants()
     folder = cached_snapshot(repo, allow_pickle=allow_pickle)
     if folder is not None and not refresh:
         return folder
@@ -42,6 +41,11 @@ def download(
         raise DownloadFailed(
             f"{repo} is not complete on this disk (looked in {constants.HF_HUB_CACHE}), and {why}. "
             f"{cure}: townhall models download {repo}"
+        )
+    if hub_folder() is None:
+        raise DownloadFailed(
+            "this user has no home folder, so there is no place for models. Set HF_HOME to a folder that this user can "
+            "write to, in full, beginning with '/'."
         )
     logging.getLogger("huggingface_hub").handlers.clear()  # it brings one of its own: every line would be there twice
     logging.getLogger("huggingface_hub.utils._http").setLevel("ERROR")  # it tells each of six tries in two lines

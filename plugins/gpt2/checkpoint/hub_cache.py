@@ -13,10 +13,15 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from plugins.gpt2.checkpoint.errors import CheckpointError, Truncated
 from plugins.gpt2.checkpoint.files import CONFIG_NAME, SMALL_FILES, lacking_files, weight_files
+from plugins.gpt2.checkpoint.hub_errors import endpoint, hub_constants
 from plugins.gpt2.checkpoint.safetensors_file import open_safetensors
+
+if TYPE_CHECKING:
+    from huggingface_hub import HFCacheInfo
 
 CHUNK = 1 << 22
 """Bytes that are hashed at a time."""
@@ -24,12 +29,18 @@ CHUNK = 1 << 22
 log = logging.getLogger("townhall.gpt2.hub")
 
 
+def hub_folder() -> Path | None:
+    """Return the cache's folder, there or not; None where this user has no home for it and ``HF_HOME`` names none."""
+    folder = Path(hub_constants().HF_HUB_CACHE)
+    return None if folder.parts[:1] == ("~",) else folder
+
+
 def repo_folder(repo: str) -> Path:
     """Return where ``repo`` is kept in the cache, there or not."""
-    from huggingface_hub import constants
-    from huggingface_hub.file_download import repo_folder_name
-
-    return Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repo, repo_type="model")
+    constants = hub_constants()
+    # What names it in the library needs an address of the hub that can be read, which what is on disk does not.
+    name: str = constants.REPO_ID_SEPARATOR.join(("models", *repo.split("/")))
+    return Path(constants.HF_HUB_CACHE) / name
 
 
 def cached_config(repo: str) -> Path | None:
@@ -47,6 +58,8 @@ def _versions(repo: str) -> Iterator[Path]:
 
     The others serve where that one is not whole, or where ``refs`` is gone, as in copies of a cache.
     """
+    if hub_folder() is None:
+        return
     home = repo_folder(repo)
     try:
         latest = (home / "refs/main").read_text().strip()
@@ -128,12 +141,7 @@ def content_hashes(path: Path, known: str) -> tuple[str, ...]:
 
 def remove(repo: str) -> int:
     """Delete every version of ``repo`` from the cache; return the bytes freed, 0 where there was nothing."""
-    from huggingface_hub import constants, scan_cache_dir
-    from huggingface_hub.errors import CacheNotFound
-
-    try:
-        cache = scan_cache_dir(constants.HF_HUB_CACHE)
-    except CacheNotFound:
+    if (cache := _scanned()) is None:
         return 0
     theirs = frozenset(found for found in cache.repos if found.repo_type == "model" and found.repo_id == repo)
     revisions = [revision.commit_hash for found in theirs for revision in found.revisions]
@@ -147,11 +155,18 @@ def remove(repo: str) -> int:
 
 def cached_repos() -> dict[str, int]:
     """Return the models in the cache, GPT-2 or not, with their bytes on disk."""
-    from huggingface_hub import constants, scan_cache_dir
-    from huggingface_hub.errors import CacheNotFound
-
-    try:
-        cache = scan_cache_dir(constants.HF_HUB_CACHE)
-    except CacheNotFound:
+    if (cache := _scanned()) is None:
         return {}
     return {found.repo_id: found.size_on_disk for found in cache.repos if found.repo_type == "model"}
+
+
+def _scanned() -> HFCacheInfo | None:
+    endpoint()
+    from huggingface_hub import scan_cache_dir
+    from huggingface_hub.errors import CacheNotFound
+
+    folder = hub_folder()
+    try:
+        return scan_cache_dir(folder) if folder is not None else None
+    except CacheNotFound:
+        return None

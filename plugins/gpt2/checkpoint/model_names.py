@@ -9,6 +9,7 @@ from pathlib import Path
 
 from plugins.gpt2.checkpoint.errors import UnknownModel
 from plugins.gpt2.model.constants import EMBEDDED_MODEL, OFFICIAL_CONFIGS, OFFICIAL_MODELS, GPT2Config
+from townhall_bot.redaction import redacted
 
 MINI_FOLDER = Path(__file__).resolve().parent.parent / "mini"
 """Where the embedded checkpoint lies inside the package."""
@@ -56,7 +57,8 @@ def locate(model: str) -> ModelPlace:
         return ModelPlace(_SHORT_NAMES[model], repo=model)
     if "\0" in model or not model.strip():
         raise UnknownModel(f"{model!r} is not the name of a model. {_what_is_known()}")
-    shown = model if len(model) <= LONGEST_SHOWN else f"{model[:LONGEST_SHOWN]}…"
+    shown = redacted(model)
+    shown = shown if len(shown) <= LONGEST_SHOWN else f"{shown[:LONGEST_SHOWN]}…"
     why = "there is no such folder"
     try:
         folder = Path(model).expanduser()

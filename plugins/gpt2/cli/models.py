@@ -17,7 +17,7 @@ from plugins.gpt2.checkpoint.verify import verify
 from plugins.gpt2.model.constants import EMBEDDED_MODEL, OTHER_TOKENS, GPT2Config, Weights
 from plugins.gpt2.model.memory_plan import memory_plan
 from townhall_bot.cli.terminal import FAILED, INTERRUPTED, note, tell
-from townhall_bot.formatting import format_bytes
+from townhall_bot.i18n.formatting import format_bytes
 
 ROWS = 8
 """Texts at a time that the memory need is given for: the engine's default."""

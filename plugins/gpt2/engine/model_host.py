@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Hashable, Set
+from math import ceil
 
+from plugins.gpt2.engine.failures import Failures
 from plugins.gpt2.engine.notices import Failed, Loaded, Loading, Notice, NotLoaded, RequestEvent
 from plugins.gpt2.engine.scheduler import Scheduler, Step
 from plugins.gpt2.formatting import detail
@@ -16,9 +18,6 @@ log = logging.getLogger("townhall.gpt2.engine")
 
 Build = Callable[[], Generator[LoadProgress, None, LanguageModel]]
 """Starts loading a model, in the engine thread; each ``next`` is a small piece of the work."""
-
-FAILURES_IN_A_ROW = 3
-"""After so many failing steps without a finished request in between, a model is taken out of service."""
 
 
 class ModelHost:
@@ -33,7 +32,9 @@ class ModelHost:
         self._loading: Generator[LoadProgress, None, LanguageModel] | None = self._start()
         self._model: LanguageModel | None = None
         self._scheduler: Scheduler | None = None
-        self._failures = 0
+        self._failures = Failures(clock)
+        self._askers: dict[int, Hashable] = {}
+        """Who asked, by the request's key; one that nobody is known to have asked is somebody's of their own."""
 
     @property
     def busy(self) -> bool:
@@ -44,6 +45,10 @@ class ModelHost:
         """Take a request; one that comes before the model is loaded is refused."""
         if self._scheduler is None:
             return [Failed(key, ModelUnavailable(message("failed.not_here", model=self.name)))]
+        asker: Hashable = ("request", key) if request.user_id is None else request.user_id
+        if wait_s := self._failures.refused_for(asker):
+            return [Failed(key, ModelUnavailable(message("failed.yours", model=self.name, count=ceil(wait_s / 60))))]
+        self._askers[key] = asker
         self._scheduler.submit(key, request, submitted)
         return []
 
@@ -62,15 +67,19 @@ class ModelHost:
         joined = self._scheduler.admit_and_retire()
         step = Step(joined) if joined else self._scheduler.step()
         notices: list[Notice] = []
+        failing = set[Hashable]()
         for key, outcome in step.outcomes:
             if isinstance(outcome, GenerationError):
                 notices.append(Failed(key, outcome))
+                failing.add(self._askers.pop(key))
             else:
                 notices.append(RequestEvent(key, outcome))
-                if isinstance(outcome, Finished) and outcome.reason != "cancelled":
-                    self._failures = 0
+                if isinstance(outcome, Finished):
+                    asker = self._askers.pop(key)
+                    if outcome.reason != "cancelled":
+                        self._failures.finished(asker)
         if step.error is not None:
-            notices += self._failed(step.error)
+            notices += self._failed(step.error, failing)
         return notices
 
     def close(self, error: GenerationError) -> list[Notice]:
@@ -100,12 +109,12 @@ class ModelHost:
             self._scheduler.rebuilt(model)
         return [Loaded(self.name, model.info, model.rows)]
 
-    def _failed(self, error: Exception) -> list[Notice]:
-        self._failures += 1
-        log.error("a step of %s failed (%d in a row)", self.name, self._failures, exc_info=error)
-        if self._failures >= FAILURES_IN_A_ROW:
+    def _failed(self, error: Exception, askers: Set[Hashable]) -> list[Notice]:
+        at_fault = self._failures.failed(askers)
+        log.error("a step of %s failed (%d in a row)", self.name, self._failures.in_a_row, exc_info=error)
+        if at_fault:
             what = f"{type(error).__name__}: {detail(error)}"
-            return self._out_of_service(message("failed.in_a_row", times=self._failures, error=what))
+            return self._out_of_service(message("failed.in_a_row", times=self._failures.in_a_row, error=what))
         self._free()
         self._loading = self._start()
         return []

@@ -5,9 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import sqlite3
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -25,12 +22,12 @@ from tinygrad.renderer import Estimates
 from tinygrad.runtime import ops_cpu
 from tinygrad.uop.ops import AxisType, KernelInfo, Ops, ProgramInfo
 
+from plugins.gpt2.model.cache.kernel_cache import KernelCache
+from plugins.gpt2.model.target import compiler
 from plugins.gpt2.model.target.device_names import is_cpu
 
 Captured = TypeVar("Captured", bound=Callable[..., Any])
 
-
-log = logging.getLogger("townhall.gpt2.model")
 
 TINYGRAD_VERSION = version("tinygrad")
 
@@ -39,36 +36,23 @@ DTYPES: dict[str, DType] = {"fp32": dtypes.float32, "fp16": dtypes.float16}
 
 
 def share_kernel_cache() -> None:
-    """Have tinygrad's kernel cache opened by us: for every thread, and at most once.
-
-    tinygrad keeps one SQLite connection for the process and sqlite3 ties it to the thread that opened it, so that a
-    later engine thread could not go on where an earlier one ended. A cache that cannot be opened (a read-only home, a
-    full disk) is done without: kernels are compiled at every start then.
-    """
+    """Have tinygrad's kernel cache opened by us: for every thread, at most once, and without any error of its own."""
     helpers.db_connection = _shared_connection
 
 
-def _shared_connection() -> sqlite3.Connection:
+def _shared_connection() -> KernelCache:
     """Stand in for ``helpers.db_connection``."""
-    if _opened:
-        return _opened[0]
-    try:
-        Path(helpers.CACHEDB).parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(helpers.CACHEDB, timeout=60, isolation_level="IMMEDIATE", check_same_thread=False)
-        with contextlib.suppress(sqlite3.OperationalError):  # another process has set it, or is about to
-            connection.execute("PRAGMA journal_mode=WAL").fetchone()
-        connection.execute("PRAGMA synchronous=NORMAL")
-        connection.execute("CREATE TABLE IF NOT EXISTS writable (yes)")
-        connection.commit()
-    except (OSError, sqlite3.Error) as error:
-        log.warning("no kernel cache in %s (%s): kernels are compiled at every start", helpers.CACHEDB, error)
-        helpers.CACHELEVEL.value = 0
-        connection = sqlite3.connect(":memory:", check_same_thread=False)
-    _opened.append(connection)
-    return connection
+    if not _opened:
+        path = Path(helpers.CACHEDB)
+        _opened.append(KernelCache(path, ours=path.name.startswith(compiler.KERNELS), gone=_do_without))
+    return _opened[0]
 
 
-_opened: list[sqlite3.Connection] = []
+def _do_without() -> None:
+    helpers.CACHELEVEL.value = 0
+
+
+_opened: list[KernelCache] = []
 share_kernel_cache()
 
 

@@ -54,7 +54,8 @@ class GPT2:
         """``guessed_for`` tells that a ``draft`` will follow."""
         self.draft: GPT2 | None = None
         self.info, self.tokenizer, self.rows, self.products = built.info, tokenizer, rows, built.products
-        self._slices = prefill_slices(self.info.parameters, built.threads, built.rate or FP32_RATE)
+        rate, context = built.rate or FP32_RATE, self.info.context_length
+        self._slices = prefill_slices(self.info.parameters, built.threads, rate, context)
         self.prefill_slice = self._slices[-1]
         self._network: Transformer | None = built.network
         self._packed: PackedWeights | None = built.packed  # on a CPU the network's tensors lie in these arrays
@@ -157,13 +158,16 @@ class GPT2:
         return step
 
 
-def prefill_slices(parameters: int, threads: int, rate: float = FP32_RATE) -> tuple[int, ...]:
+def prefill_slices(
+    parameters: int, threads: int, rate: float = FP32_RATE, context: int = LONG_SLICES[0]
+) -> tuple[int, ...]:
     """Return the sizes of prefill steps, the largest last: what a model of so many parameters may take at a time.
 
-    ``rate`` is how many weights a core multiplies in a second.
+    ``rate`` is how many weights a core multiplies in a second. No step is larger than what holds a whole ``context``.
     """
     most = rate * threads * SLICE_S / parameters
     longest = next((slots for slots in LONG_SLICES if slots <= most), SHORT_SLICES[0])
+    longest = min((longest, *(slots for slots in LONG_SLICES if slots >= context)))
     return (*(short for short in SHORT_SLICES if short < longest), longest)
 
 
@@ -232,5 +236,6 @@ def load(
 
 if __name__ == "__main__":
     from plugins.gpt2.cli.generate import main
+    from townhall_bot.cli.output import bearing
 
-    sys.exit(main())
+    sys.exit(bearing(main))

@@ -11,8 +11,8 @@ from plugins.gpt2.model.constants import EMBEDDED_MODEL, OFFICIAL_CONFIGS, OTHER
 from plugins.gpt2.model.memory_plan import with_draft
 from plugins.gpt2.protocol import ModelEntry, ModelUnavailable
 from plugins.gpt2.settings import GPT2Settings
-from townhall_bot import memory
-from townhall_bot.formatting import format_bytes
+from townhall_bot.i18n.formatting import format_bytes
+from townhall_bot.machine import memory
 
 SHARE_OF_MEMORY = 0.8
 """How much of the machine's memory one model may take to be offered; the system and the bot live in the rest."""

@@ -13,7 +13,7 @@ from plugins.gpt2.messages import Message, message
 from plugins.gpt2.protocol import ModelUnavailable, OnProgress
 from plugins.gpt2.service.daemon_thread import in_daemon_thread
 from plugins.gpt2.service.model_source import ModelSource, Opened
-from townhall_bot.formatting import format_bytes
+from townhall_bot.i18n.formatting import format_bytes
 
 log = logging.getLogger("townhall.gpt2.models")
 

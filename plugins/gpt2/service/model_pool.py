@@ -21,8 +21,8 @@ from plugins.gpt2.service.loaded_models import LoadedModel, LoadedModels
 from plugins.gpt2.service.model_catalog import over_budget
 from plugins.gpt2.service.model_load import ModelLoad
 from plugins.gpt2.service.model_source import ModelSource
-from townhall_bot import memory
-from townhall_bot.formatting import format_bytes
+from townhall_bot.i18n.formatting import format_bytes
+from townhall_bot.machine import memory
 
 log = logging.getLogger("townhall.gpt2.models")
 

@@ -13,7 +13,7 @@ from plugins.gpt2.messages import Message, message
 from plugins.gpt2.model.target.device_plan import DevicePlan
 from plugins.gpt2.protocol import ModelUnavailable
 from plugins.gpt2.settings import GPT2Settings
-from townhall_bot.formatting import format_bytes
+from townhall_bot.i18n.formatting import format_bytes
 
 if TYPE_CHECKING:
     from plugins.gpt2.checkpoint.checkpoint import Checkpoint

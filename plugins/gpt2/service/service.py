@@ -39,7 +39,7 @@ from plugins.gpt2.service.model_source import CheckpointSource, ModelSource
 from plugins.gpt2.service.request_queue import RequestQueue
 from plugins.gpt2.service.request_state import RequestState
 from plugins.gpt2.settings import GPT2Settings
-from townhall_bot import memory
+from townhall_bot.machine import memory
 
 log = logging.getLogger("townhall.gpt2.service")
 
@@ -92,6 +92,7 @@ class GPT2Service(TextGenerator):
         self._keys = itertools.count(1)
         self._open: dict[int, RequestState] = {}
         self._all_left = asyncio.Event()
+        self._engine_stopped = asyncio.Event()
         self._draining = False
         self._ended: Message | None = None
         self._idling: asyncio.Task[None] | None = None
@@ -168,7 +169,12 @@ class GPT2Service(TextGenerator):
             self._idling.cancel()
         await self._pool.close()
         self._engine.stop()
-        if not await asyncio.to_thread(self._engine.join, STOP_SECONDS):
+        if not self._engine.alive:
+            return
+        try:
+            async with asyncio.timeout(STOP_SECONDS):  # not joined: that takes a thread, and there may be none
+                await self._engine_stopped.wait()
+        except TimeoutError:
             log.error("the engine thread did not end within %.0f s and is left behind", STOP_SECONDS)
 
     def _admit(self, request: GenerationRequest) -> RequestState:
@@ -212,6 +218,7 @@ class GPT2Service(TextGenerator):
                     if (ended := self._queue.hear(notice)) is not None:
                         self._release(ended)
                 case EngineStopped(reason):
+                    self._engine_stopped.set()
                     self._end(message("failed.engine_stopped", reason=reason))
                 case _:
                     self._pool.hear(notice)

@@ -17,8 +17,8 @@ from plugins.gpt2.messages import TEXTS
 from plugins.gpt2.protocol import TextGenerator
 from plugins.gpt2.stats.chart import draw
 from plugins.gpt2.stats.summary import DAY_S, KIND, Day, sum_up
-from townhall_bot.formatting import Amount
 from townhall_bot.i18n import Words
+from townhall_bot.i18n.formatting import Amount
 from townhall_bot.store import Records
 
 PICTURE = "gpt2-stats.png"

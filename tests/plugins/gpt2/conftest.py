@@ -72,6 +72,7 @@ async def discord_on_a_clock(clock: ManualClock) -> AsyncIterator[LoopbackDiscor
 @pytest.fixture
 def small_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallHub]:
     """A hub with one model, ``REPO`` of shape ``CONFIG`` and seed 1, instead of the real one."""
+    end = huggingface_hub.close_session  # loaded now: a test may leave an address with which it cannot be
     with SmallHub({REPO: write_checkpoint(tmp_path / "small", CONFIG, seed=1)}) as server:
         template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, server.url)
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
@@ -81,7 +82,7 @@ def small_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Small
         monkeypatch.setattr(constants, "HF_HUB_DISABLE_IMPLICIT_TOKEN", True)
         monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 16384)
         yield server
-        huggingface_hub.close_session()
+        end()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from plugins.gpt2.doctor import checks
 from plugins.gpt2.model.target import compiler, device_plan
 from plugins.gpt2.settings import GPT2Settings
 from tools.random_checkpoint import RECIPES, write_checkpoint
-from townhall_bot import memory
+from townhall_bot.machine import memory
 from townhall_bot.plugins import Check
 
 CLANG = compiler.Compiler("/usr/bin/clang", "clang", "clang version 17")
@@ -99,6 +99,20 @@ def test_a_device_that_is_not_here_is_named_with_its_cure() -> None:
     assert "'CUDA:99'" in failing.detail
     assert "TOWNHALL_GPT2_DEVICE" in failing.cure
     assert lines(device="CPU")["gpt2 device"].ok
+
+
+def test_a_cache_that_cannot_be_kept_is_named_with_its_cure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(compiler, "cache_folder", lambda: tmp_path / "file/cache")
+    failing = lines()["gpt2 cache"]
+    assert "made anew at every start" in failing.detail
+    assert "XDG_CACHE_HOME" in failing.cure
+
+    def nowhere() -> Path:
+        raise compiler.NoCacheFolder("this user has no home folder. Set HOME.")
+
+    monkeypatch.setattr(compiler, "cache_folder", nowhere)
+    assert (lines()["gpt2 cache"].detail, lines()["gpt2 cache"].cure) == ("this user has no home folder", "Set HOME.")
 
 
 def test_allowed_models_that_nobody_knows_are_named() -> None:

@@ -160,7 +160,7 @@ async def test_an_admin_chooses_models_that_do_not_work(
 
 
 async def test_an_admin_sees_a_model_come_and_go_out_of_service(
-    start_townhall: StartTownhall, admin: Person, ada: Person, in_german: None
+    start_townhall: StartTownhall, admin: Person, ada: Person, ben: Person, in_german: None
 ) -> None:
     gate, broken = Gate(), False
 
@@ -177,9 +177,15 @@ async def test_an_admin_sees_a_model_come_and_go_out_of_service(
     broken = True
     for _ in range(3):
         said = await refused(townhall, ada, "/gpt2 prompt:Hallo")
-    assert said.startswith("Das Modell ist an dieser Anfrage gescheitert (RuntimeError).")
+        assert said.startswith("Das Modell ist an dieser Anfrage gescheitert (RuntimeError).")
     assert await refused(townhall, ada, "/gpt2 prompt:Hallo") == (
-        "other ist außer Betrieb: Es ist 3-mal hintereinander gescheitert, zuletzt mit RuntimeError: device lost. "
+        "other ist an deinen letzten Anfragen nacheinander gescheitert. In 10 min kannst du es wieder fragen, am "
+        "besten mit einem anderen Prompt; ein Admin kann mit /gpt2-config ein anderes Modell wählen."
+    )
+    for person in (ben, admin):
+        await refused(townhall, person, "/gpt2 prompt:Hallo")
+    assert await refused(townhall, ada, "/gpt2 prompt:Hallo") == (
+        "other ist außer Betrieb: Es ist 5-mal hintereinander gescheitert, zuletzt mit RuntimeError: device lost. "
         "Ein Admin kann es mit /gpt2-config noch einmal wählen, oder ein anderes Modell."
     )
 

@@ -18,7 +18,7 @@ from townhall_bot.bot import Townhall
 from townhall_bot.cli import main
 from townhall_bot.lifecycle import serve_until_stopped
 from townhall_bot.loopback import LoopbackDiscord, Person
-from townhall_bot.outcomes import Outcomes
+from townhall_bot.plugins.outcomes import Outcomes
 from townhall_bot.settings import Settings
 from townhall_bot.store import Store, lock
 

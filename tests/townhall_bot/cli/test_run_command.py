@@ -1,13 +1,16 @@
 """``townhall run`` from a shell: until it is told to stop, and what it says where it cannot serve."""
 
+import asyncio
 import json
 import logging
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
 
+from plugins.ping.plugin import PingPlugin
 from townhall_bot.bot import Townhall
 from townhall_bot.cli import main
 from townhall_bot.discordpy import retries
@@ -77,6 +80,27 @@ def test_run_serves_until_it_is_told_to_stop(
     assert "plugins running: privacy, ping" in shown
     assert "stopping" in shown
     assert sorted(command.name for command in server_beside.commands) == ["ping", "privacy"]
+
+
+@pytest.mark.usefixtures("no_other_servers")
+def test_a_thread_that_hangs_does_not_keep_the_data_folder(
+    server_beside: LoopbackDiscord, monkeypatch: pytest.MonkeyPatch, elsewhere: Path
+) -> None:
+    free: list[bool] = []
+
+    def hang() -> None:
+        until = time.monotonic() + 5
+        while lock.holder(elsewhere / "data") is not None and time.monotonic() < until:
+            pass
+        free.append(time.monotonic() < until)
+
+    async def stop(plugin: PingPlugin) -> None:
+        asyncio.get_running_loop().run_in_executor(None, hang)
+
+    monkeypatch.setattr(PingPlugin, "stop", stop)
+    monkeypatch.setenv("TOWNHALL_TOKEN", server_beside.token)
+    assert run_until_connected() == 0
+    assert free == [True]
 
 
 def test_run_can_be_stopped_while_it_starts(

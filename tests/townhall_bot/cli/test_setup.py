@@ -13,10 +13,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from townhall_bot.cli import main, setup
-from townhall_bot.cli.env_file import set_secret
-from townhall_bot.files import readable_by_others
 from townhall_bot.loopback import LoopbackDiscord
 from townhall_bot.loopback.world import permissions
+from townhall_bot.machine.env_file import set_secret
+from townhall_bot.machine.files import readable_by_others
 from townhall_bot.ops import discord_account
 
 AT = """

@@ -22,7 +22,7 @@ import pytest
 import yarl
 
 from tests.townhall_bot.discordpy.private_names import is_discords, private_names_in
-from townhall_bot.discordpy import components, endpoints, gateway, interactions, registration, retries
+from townhall_bot.discordpy import components, endpoints, gateway, interactions, proxy, registration, retries
 
 ROOM = Path(endpoints.__file__).parent
 CHECKOUT = ROOM.parents[1]
@@ -167,7 +167,15 @@ PARTS = [
         (components,),
         reads("_view_store.dispatch_view(", "_view_store.dispatch_modal("),
     ),
-    Part("client.http", (retries, registration, gateway), is_a(object)),
+    Part("client.http", (retries, registration, gateway, proxy), is_a(object)),
+    Part("client.http.proxy", (proxy,), is_a(type(None))),
+    Part(
+        f"{HTTP}.ws_connect",
+        (proxy,),
+        all_of(awaits("self", "url", compress=0), reads("self.proxy", "__session.ws_connect(url")),
+    ),
+    Part("discord.gateway.DiscordWebSocket.from_client", (proxy,), reads("client.http.ws_connect(")),
+    Part("discord.InteractionResponse.defer", (proxy,), reads("proxy=http.proxy")),
     Part(
         "client.http.get_bot_gateway", (gateway,), all_of(awaits(), reads("data['url'], data['session_start_limit']"))
     ),
@@ -183,6 +191,15 @@ PARTS = [
     Part("discord.http.HTTPClient.start_private_message", (retries,), reads("/users/@me/channels")),
     Part("discord.File.reset", (retries,), takes("self")),
     Part(ADAPTER, (retries,), takes()),
+    Part("discord.http.HTTPClient", (retries,), takes("loop")),
+    Part(f"{HTTP}.get_ratelimit", (retries,), takes("self", "key")),
+    Part("discord.http.Ratelimit", (retries,), takes(30.0)),
+    Part("discord.http.Ratelimit._max_ratelimit_timeout", (retries,), inspect.ismemberdescriptor),
+    Part(
+        "discord.http.Ratelimit.acquire",
+        (retries,),
+        all_of(awaits("self"), reads("self._max_ratelimit_timeout is not None"), reads("self.remaining <= 0")),
+    ),
     Part(
         f"{ADAPTER}.request",
         (retries,),

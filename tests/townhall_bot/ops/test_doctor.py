@@ -181,6 +181,8 @@ def test_a_health_page_whose_port_is_taken_is_a_failing_line(data_dir: Path) -> 
     assert doctor.health_page(taken).ok
     elsewhere = Settings(data_dir=data_dir, health_host="192.0.2.1", health_port=1)  # an address that no machine has
     assert doctor.health_page(elsewhere).detail == "192.0.2.1 port 1: Cannot assign requested address"
+    no_name = Settings(data_dir=data_dir, health_host="x" * 70, health_port=1)
+    assert doctor.health_page(no_name).detail.endswith("port 1: that is no host's name")
 
 
 async def test_a_folder_that_cannot_be_written_is_a_failing_line(

@@ -157,6 +157,8 @@ async def test_a_port_that_is_taken_costs_the_page_and_not_the_bot(
     second = HealthPage(running.bot, "127.0.0.1", port)
     await second.start()
     assert f"no health page: 127.0.0.1 port {port}: Address already in use. Set TOWNHALL_HEALTH_" in caplog.text
+    await HealthPage(running.bot, "x" * 70, port).start()
+    assert "that is no host's name" in caplog.text
     assert await running.settled(await ada.type("/ping")) is None
     await second.stop()
     await first.stop()

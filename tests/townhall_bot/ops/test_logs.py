@@ -7,8 +7,9 @@ from collections.abc import Callable
 import discord
 import pytest
 
-from townhall_bot.loopback import Person
+from townhall_bot.loopback import ManualClock, Person
 from townhall_bot.ops import logs, request_ids
+from townhall_bot.ops.repetition import Repetition
 from townhall_bot.plugins import Plugin
 from townhall_bot.testkit import StartTownhall
 
@@ -33,6 +34,35 @@ def test_json_lines_carry_time_level_logger_message_and_request(capsys: Output) 
     assert first["at"].endswith("+00:00")
     assert "request" not in second
     assert "ValueError: bad" in second["exception"]
+
+
+def test_what_is_said_again_and_again_is_cut_short_and_counted(capsys: Output) -> None:
+    logs.set_up("INFO")
+    clock = ManualClock(0.0)
+    logging.root.handlers[0].filters[:] = [Repetition(clock)]
+    library = logging.getLogger("asyncio")
+
+    def say() -> None:
+        for number in range(1000):
+            library.error("socket.accept() out of system resource\nsocket: %s", number)
+            logging.getLogger("townhall.bot").info("number %d", number)
+
+    say()
+    first = capsys.readouterr().err
+    clock.advance(61)
+    say()
+    second = capsys.readouterr().err
+    assert (first.count("out of system"), first.count("number ")) == (30, 1000)
+    assert second.count("out of system") == 30
+    assert "(and 970 more times since the last such line)" in second
+
+
+def test_different_lines_are_not_taken_for_one(capsys: Output) -> None:
+    logs.set_up("INFO")
+    log = logging.getLogger("townhall.bot")
+    for number in range(100):
+        log.warning(f"plugin {number} is not well")
+    assert capsys.readouterr().err.count("is not well") == 100
 
 
 async def test_what_a_command_logs_names_its_request_and_so_do_its_tasks_and_buttons(

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tinygrad import helpers
+from tinygrad.runtime import ops_cpu
 
 import plugins
 from plugins.gpt2.plugin import GPT2Plugin
@@ -156,6 +158,14 @@ async def test_a_watched_plugin_reloads_when_its_files_change(
         await asyncio.wait([watching])
 
 
+@pytest.fixture
+def tinygrad_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put back what a model's import sets in tinygrad: after a reload it is another import's, not other tests'."""
+    for module, name in ((helpers, "db_connection"), (ops_cpu, "do_to_program")):
+        monkeypatch.setattr(module, name, getattr(module, name))
+
+
+@pytest.mark.usefixtures("tinygrad_as_it_is")
 async def test_gpt2_comes_back_with_one_engine_and_writes_on(start_townhall: StartTownhall, ada: Person) -> None:
     def engines() -> int:
         return sum(thread.name == "gpt2-engine" for thread in threading.enumerate())

@@ -10,7 +10,7 @@ import discord
 import pytest
 
 from tests.townhall_bot.replies.growing import ANSWER, Perform, PluginDoing, an_edit, the_answer
-from townhall_bot import backoff
+from townhall_bot.discordpy import backoff
 from townhall_bot.loopback import LoopbackDiscord, Person, TownhallWorld
 from townhall_bot.replies import LiveReply, Refusal, sanitize
 from townhall_bot.replies.paging import MESSAGE_LIMIT, split

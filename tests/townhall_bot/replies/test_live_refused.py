@@ -1,6 +1,7 @@
 """An answer that Discord will not have, or that somebody deleted: what stands is usable, and who asked knows why."""
 
 import asyncio
+from typing import Any
 
 import discord
 import pytest
@@ -53,7 +54,7 @@ async def test_a_final_text_that_is_refused_for_good_leaves_what_stood_with_butt
 
     turn = await perform(act)
     shown = the_answer(discord_server)
-    assert shown.content.startswith("My fellow\n-# Discord did not take this text: ")
+    assert shown.content.startswith("My fellow\n-# Discord did not take this: ")
     assert "writing" not in shown.content
     assert why in shown.content
     assert labels(shown) == ["Again"]
@@ -74,7 +75,7 @@ async def test_where_nothing_stood_yet_the_reason_takes_its_place(
 
     await perform(act)
     shown = the_answer(discord_server)
-    assert shown.content.startswith("-# Discord did not take this text")
+    assert shown.content.startswith("-# Discord did not take this")
     assert labels(shown) == ["Again"]
 
 
@@ -108,15 +109,18 @@ async def test_a_second_page_that_is_refused_leaves_the_buttons_on_the_first(
     assert len(told(turn)) == 1
 
 
+@pytest.mark.parametrize(
+    "answer", [{"status": 400, "code": AUTOMOD}, {"status": 429, "retry_after": 3600}, {"status": 429, "body": "1015"}]
+)
 async def test_a_growing_text_that_is_refused_is_not_sent_again_and_again(
-    perform: Perform, discord_server: LoopbackDiscord
+    perform: Perform, discord_server: LoopbackDiscord, answer: dict[str, Any]
 ) -> None:
-    """Each refused edit is an alert in the server's AutoMod channel."""
+    """Each refused edit is an alert in the server's AutoMod channel, or makes a ban of this machine longer."""
 
     async def act(interaction: discord.Interaction) -> None:
         await interaction.response.defer(thinking=True)
         reply = LiveReply(interaction, interval=0)
-        blocked = discord_server.faults.answer("PATCH", ANSWER, 400, times=99, code=AUTOMOD)
+        blocked = discord_server.faults.answer("PATCH", ANSWER, times=99, **answer)
         reply.show("forbidden")
         await blocked.arrived.wait()
         for number in range(10):
@@ -130,7 +134,7 @@ async def test_a_growing_text_that_is_refused_is_not_sent_again_and_again(
 
 
 def refused(server: LoopbackDiscord) -> int:
-    return sum(record.method == "PATCH" and record.status == 400 for record in server.requests)
+    return sum(record.method == "PATCH" and record.status >= 400 for record in server.requests)
 
 
 async def test_who_deletes_a_growing_answer_has_ended_it(perform: Perform, discord_server: LoopbackDiscord) -> None:

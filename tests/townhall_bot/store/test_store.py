@@ -119,7 +119,7 @@ async def test_changes_at_once_do_not_mix(store: Store) -> None:
 async def test_sql_runs_on_one_thread_that_is_not_the_event_loops(store: Store) -> None:
     threads = set()
     for _ in range(3):
-        threads.add(await store._run(lambda _: threading.current_thread().name))
+        threads.add(await store._db.read(lambda _: threading.current_thread().name))
     assert len(threads) == 1
     assert threads != {threading.current_thread().name}
 

@@ -45,7 +45,7 @@ async def test_who_gives_up_while_a_change_waits_its_turn_leaves_no_doubt(store:
         busy.set()
         may_go_on.wait(10)
 
-    before = asyncio.create_task(store._run(hold))
+    before = asyncio.create_task(store._db.write(hold))
     assert await asyncio.to_thread(busy.wait, 10)
     change = asyncio.create_task(store.set_value("key", "new"))
     await asyncio.sleep(0)  # it is asked for
@@ -54,6 +54,7 @@ async def test_who_gives_up_while_a_change_waits_its_turn_leaves_no_doubt(store:
         await change
     may_go_on.set()
     await before
+    await store.set_value("after", 1)  # has its turn after the change
     assert await store.get_value("key") == "new"
 
 
@@ -83,8 +84,8 @@ async def test_two_programs_that_change_the_same_at_once_wait_for_each_other(sto
 
 async def test_what_is_confirmed_is_on_the_disk_and_refers_to_what_is_there(store: Store) -> None:
     full, on = 2, 1
-    assert await store._run(lambda db: db.execute("PRAGMA synchronous").fetchone()) == (full,)
-    assert await store._run(lambda db: db.execute("PRAGMA foreign_keys").fetchone()) == (on,)
+    assert await store._db.write(lambda db: db.execute("PRAGMA synchronous").fetchone()) == (full,)
+    assert await store._db.write(lambda db: db.execute("PRAGMA foreign_keys").fetchone()) == (on,)
 
 
 async def test_an_update_that_fails_half_way_leaves_the_database_as_it_was(
@@ -99,7 +100,9 @@ async def test_an_update_that_fails_half_way_leaves_the_database_as_it_was(
             Store.open(path)
     store = Store.open(path)
     assert await store.get_value("key") == "kept"
-    tables = await store._run(lambda db: db.execute("SELECT name FROM sqlite_master WHERE name = 'first'").fetchall())
+    tables = await store._db.write(
+        lambda db: db.execute("SELECT name FROM sqlite_master WHERE name = 'first'").fetchall()
+    )
     assert tables == []
     await store.close()
 

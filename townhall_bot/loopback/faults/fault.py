@@ -13,7 +13,7 @@ class Fault:
     ``status`` None with ``cut`` False only holds them, for ``delay`` seconds or until :meth:`release`. ``after`` lets
     the request take effect first, so that only its answer is lost.
     ``body`` is a web page in place of what Discord would say, as a proxy before it answers;
-    ``code`` is one of Discord's error codes.
+    ``code`` is one of Discord's error codes. ``by_proxy`` adds the header that proxies leave.
     """
 
     method: str
@@ -27,6 +27,7 @@ class Fault:
     delay: float = 0.0
     body: str | None = None
     code: int = 0
+    by_proxy: bool = False
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     released: asyncio.Event | None = None
 

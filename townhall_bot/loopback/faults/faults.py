@@ -63,12 +63,14 @@ class Faults:
     def answer(
         self, method: str, path: str, status: int, *, times: int = 1, retry_after: float = 0.0,
         is_global: bool = False, after: bool = False, body: str | None = None, code: int = 0,
+        by_proxy: bool = False,
     ) -> Fault:  # fmt: skip
         """Answer the next ``times`` requests with an error status; 429 takes ``retry_after`` seconds.
 
         ``body`` is a web page in place of Discord's answer, ``code`` the error code in one of Discord's own.
         """
-        return self._add(Fault(method, path, times, status, retry_after, is_global, after=after, body=body, code=code))
+        limit = (status, retry_after, is_global)
+        return self._add(Fault(method, path, times, *limit, after=after, body=body, code=code, by_proxy=by_proxy))
 
     def cut(self, method: str, path: str, *, times: int = 1, after: bool = False) -> Fault:
         """Close the connection of the next ``times`` requests without an answer."""
@@ -112,17 +114,23 @@ class Faults:
 
     def next_for(self, method: str, route: str) -> Fault | None:
         """Return what happens to this request, counting it."""
+        if (fault := self.asked_for(method, route)) is not None:
+            return fault
+        self._requests[method, route] += 1
+        drawn = self.profile.befalls(method, route, self._requests[method, route], self.seed)
+        if drawn is not None:
+            self.happened[drawn.kind] += 1
+        return drawn
+
+    def asked_for(self, method: str, route: str) -> Fault | None:
+        """Return what a test wants to happen to this request, whatever the weather, counting it."""
         for fault in self._waiting:
             if fault.method in (method, "*") and fnmatchcase(route, fault.path):
                 fault.times -= 1
                 if fault.times == 0:
                     self._waiting.remove(fault)
                 return fault
-        self._requests[method, route] += 1
-        drawn = self.profile.befalls(method, route, self._requests[method, route], self.seed)
-        if drawn is not None:
-            self.happened[drawn.kind] += 1
-        return drawn
+        return None
 
     def _add(self, fault: Fault) -> Fault:
         self._waiting.append(fault)

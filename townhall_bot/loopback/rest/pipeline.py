@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import re
 import time
@@ -20,7 +19,7 @@ from townhall_bot.loopback.faults.faults import Faults
 from townhall_bot.loopback.rest.routing import Call, Route, Upload, major_parameters
 from townhall_bot.loopback.wire.openapi import RequestChecker
 from townhall_bot.loopback.wire.rate_limits import RateLimiter, Verdict
-from townhall_bot.loopback.world import errors
+from townhall_bot.loopback.world import errors, json_text
 from townhall_bot.loopback.world.errors import DiscordError
 from townhall_bot.loopback.world.world import World
 
@@ -102,12 +101,14 @@ class Pipeline:
                 request.transport.close()
             return web.Response(status=502)
         if fault.body is not None:
-            return web.Response(status=fault.status or 200, text=fault.body, content_type="text/html")
-        if fault.code:
+            headers = {"Via": "1.1 proxy"} if fault.by_proxy else {}
+            return web.Response(status=fault.status or 200, text=fault.body, content_type="text/html", headers=headers)
+        if fault.code and fault.status != 429:
             return _json({"message": f"Refused with code {fault.code}", "code": fault.code}, fault.status or 400, {})
         if fault.status == 429:
             name = f"{route.method} {route.path}"
-            return _too_many(self._limiter.exhausted(route.rate, name, fault.retry_after, is_global=fault.is_global))
+            verdict = self._limiter.exhausted(route.rate, name, fault.retry_after, is_global=fault.is_global)
+            return _too_many(verdict, fault.code)
         return web.Response(status=fault.status or 502, text="upstream connect error")
 
     async def _answer(self, route: Route, request: web.Request, record: RecordedRequest) -> web.Response:
@@ -173,24 +174,26 @@ async def _read(request: web.Request) -> Body:
 
 def _parse(text: str) -> Any:
     try:
-        return json.loads(text)
-    except json.JSONDecodeError:
+        return json_text.read(text)
+    except ValueError:
         raise errors.invalid_json() from None
 
 
-def _too_many(verdict: Verdict) -> web.Response:
+def _too_many(verdict: Verdict, code: int = 0) -> web.Response:
     body = {
         "message": "You are being rate limited.",
         "retry_after": verdict.retry_after,
         "global": verdict.is_global,
     }
+    if code:
+        body |= {"message": f"Refused with code {code}", "code": code}
     return _json(body, 429, verdict.headers)
 
 
 def _json(body: Any, status: int, headers: dict[str, str]) -> web.Response:
     # discord.py parses bodies only where the content type has no charset; without Via a 429 means a ban to it.
     return web.Response(
-        body=json.dumps(body, ensure_ascii=False).encode(),
+        body=json_text.write(body).encode(),
         status=status,
         headers={"Via": "1.1 loopback", **headers},
         content_type="application/json",

@@ -43,7 +43,7 @@ class PageServer:
         app = web.Application(middlewares=[self.access.middleware()])
         app.on_response_prepare.append(add_headers)
         app.router.add_get("/", self._index)
-        app.router.add_get("/static/{name}", self._static)
+        app.router.add_get("/static/{name:.+}", self._static)
         app.router.add_get("/attachments/{channel_id:\\d+}/{attachment_id:\\d+}/{filename}", self._upload)
         app.router.add_get("/tab", self._tab)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
@@ -119,7 +119,7 @@ class PageServer:
 def _page_file(name: str) -> web.Response:
     path = FOLDER / name
     kind = KINDS.get(path.suffix)
-    # The router lets no slash into a name; what is no file of the page's folder is not there.
-    if kind is None or path.parent != FOLDER or not path.is_file():
+    # A path with ``..`` in it is none of those that are found there, wherever it may lead.
+    if kind is None or path not in FOLDER.rglob(f"*{path.suffix}"):
         raise web.HTTPNotFound(text="The page has no such file.\n")
     return web.Response(body=path.read_bytes(), content_type=kind, charset="utf-8")

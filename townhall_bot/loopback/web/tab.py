@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -16,6 +15,7 @@ from townhall_bot.loopback.people.people import Person
 from townhall_bot.loopback.people.turn import Turn
 from townhall_bot.loopback.server import LoopbackDiscord
 from townhall_bot.loopback.web import traffic, views
+from townhall_bot.loopback.world import json_text
 from townhall_bot.loopback.world.enums import ResponseType
 from townhall_bot.loopback.world.errors import DiscordError
 from townhall_bot.loopback.world.events import Change
@@ -37,7 +37,7 @@ class Tab:
         self._discord = discord
         self._socket = socket
         self.person = person
-        self._queue: asyncio.Queue[Callable[[], Payload]] = asyncio.Queue()
+        self._outbox: asyncio.Queue[Callable[[], Payload]] = asyncio.Queue()
         self._waiting: set[int] = set()
         self._turns: dict[int, tuple[str, Turn]] = {}
         self._actions: dict[str, Callable[[Payload], Awaitable[None]]] = {
@@ -56,7 +56,7 @@ class Tab:
     async def run(self) -> None:
         """Tell the tab what there is, then what changes, until it closes."""
         self._send_server()
-        end = self._discord.world.subscribe(self._on_change)
+        end = self._discord.world.subscribe(self._changed)
         writer = asyncio.create_task(self._write(), name="townhall-tab")
         try:
             async for frame in self._socket:
@@ -73,14 +73,16 @@ class Tab:
 
     async def _write(self) -> None:
         while True:
-            view = await self._queue.get()
+            view = await self._outbox.get()
             try:
-                await self._socket.send_str(json.dumps(view(), ensure_ascii=False))
+                await self._socket.send_str(json_text.write(view()))
             except ConnectionError:
                 return
+            except Exception:  # one thing that cannot be shown must not keep all that follows from the tab
+                log.exception("something could not be shown in %s's tab", self.person.name)
 
     def _send(self, kind: str, **fields: Any) -> None:
-        self._queue.put_nowait(lambda: {"type": kind, **fields})
+        self._outbox.put_nowait(lambda: {"type": kind, **fields})
 
     def _send_server(self) -> None:
         def view() -> Payload:
@@ -91,7 +93,7 @@ class Tab:
                 "server": views.server(self.person, connected=self._discord.gateway.connected),
             }
 
-        self._queue.put_nowait(view)
+        self._outbox.put_nowait(view)
 
     def _send_message(self, message: Message) -> None:
         # While one is on its way out, the state it will show when it goes is the latest: no need for a second.
@@ -103,11 +105,11 @@ class Tab:
             self._waiting.discard(message.id)
             return {"type": "message", "message": views.message(message, self.person)}
 
-        self._queue.put_nowait(view)
+        self._outbox.put_nowait(view)
 
     # What changes
 
-    def _on_change(self, change: Change) -> None:
+    def _changed(self, change: Change) -> None:
         if change.kind in FURNITURE:
             self._send_server()
         if change.message is not None and views.sees(self.person, change.message):
@@ -140,14 +142,14 @@ class Tab:
     async def _act(self, text: str) -> None:
         nonce = ""
         try:
-            action = json.loads(text)
+            action = json_text.read(text)
             nonce = str(action.get("nonce", ""))
             await self._actions[action["type"]](action)
         except CommandRefused as refusal:
             self._send("refused", nonce=nonce, text=str(refusal))
         except DiscordError as error:
             self._send("refused", nonce=nonce, text=_told(error))
-        except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        except Exception as error:  # whatever a page sends, its tab works on
             log.warning("a tab sent what this server does not understand: %s", type(error).__name__)
             self._send("refused", nonce=nonce, text="The page and its server do not understand each other; reload it.")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import secrets
 import time
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import discord
 from aiohttp import WSMsgType, web
 
+from townhall_bot.loopback.world import json_text
 from townhall_bot.loopback.world.enums import Opcode
 from townhall_bot.loopback.world.events import Change
 from townhall_bot.loopback.world.guild import Guild
@@ -86,7 +86,7 @@ class Session:
     def _send(self, name: str, data: Payload) -> None:
         # Numbered as it goes out: one that was overtaken and then lost with its connection is sent again to a resume.
         self.seq += 1
-        text = json.dumps({"op": Opcode.DISPATCH, "t": name, "s": self.seq, "d": data}, ensure_ascii=False)
+        text = json_text.write({"op": Opcode.DISPATCH, "t": name, "s": self.seq, "d": data})
         self.sent.append((self.seq, text))
         self._note(text)
         if self.queue is not None:
@@ -108,7 +108,7 @@ class Connection:
 
     def send(self, payload: Payload) -> None:
         """Put a payload into the outgoing queue."""
-        self.queue.put_nowait(json.dumps(payload, ensure_ascii=False))
+        self.queue.put_nowait(json_text.write(payload))
 
     def cut(self) -> None:
         """Break the connection without a word, as a network does."""
@@ -158,7 +158,10 @@ class Connection:
             op, data = self._parse(message.data)
             if op == Opcode.HEARTBEAT:
                 last_beat = time.monotonic()
-            self._handle(op, data)
+            try:
+                self._handle(op, data)
+            except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError):
+                raise Closing(4002, "Error while decoding payload.") from None
 
     def _parse(self, text: Any) -> tuple[int, Any]:
         now = time.monotonic()
@@ -166,7 +169,7 @@ class Connection:
             raise Closing(4008, "You are being rate limited.")
         self._sends.append(now)
         try:
-            payload = json.loads(text)
+            payload = json_text.read(text)
             return int(payload["op"]), payload.get("d")
         except (ValueError, TypeError, KeyError):
             raise Closing(4002, "Error while decoding payload.") from None

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import logging
 from pathlib import Path
 from typing import Any
 
-from townhall_bot.files import write_atomically
+from townhall_bot.loopback.world import json_text
 from townhall_bot.loopback.world.enums import ChannelType, InteractionType, MessageType
 from townhall_bot.loopback.world.events import Change
 from townhall_bot.loopback.world.guild import Guild
@@ -29,6 +28,7 @@ from townhall_bot.loopback.world.state import (
     User,
 )
 from townhall_bot.loopback.world.world import World
+from townhall_bot.machine.files import write_atomically
 
 log = logging.getLogger("townhall.loopback")
 
@@ -67,8 +67,8 @@ class StateFile:
         except UnicodeDecodeError:
             raise self._damaged("it is not text") from None
         try:
-            saved = json.loads(text)
-        except json.JSONDecodeError as error:
+            saved = json_text.read(text)
+        except ValueError as error:
             raise self._damaged(f"it is not JSON: {error}") from None
         if not isinstance(saved, dict) or saved.get("format") != FORMAT:
             raise StateFileError(
@@ -103,7 +103,7 @@ class StateFile:
         self._changed.clear()
         try:
             with write_atomically(self.path) as file:
-                file.write(json.dumps(_snapshot(self._world), ensure_ascii=False, indent=1).encode())
+                file.write(json_text.write(_snapshot(self._world), indent=1).encode())
         except OSError as error:
             log.error("the state could not be written to %s: %s. Make room, or check the folder.", self.path, error)
 

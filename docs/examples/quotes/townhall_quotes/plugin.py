@@ -84,9 +84,10 @@ class QuotesPlugin(Plugin):
         async def config(interaction: discord.Interaction, channel: discord.TextChannel | None = None) -> None:
             words, settings = TEXTS.for_user(interaction), self.context.guild_settings
             chosen = None if channel is None else channel.id
+            await interaction.response.defer(ephemeral=True, thinking=True)  # a change may have to wait
             await settings.change(int(interaction.guild_id or 0), "channel", chosen, actor_id=interaction.user.id)
             told = words("said.everywhere") if channel is None else words("said.only", channel=channel.mention)
-            await interaction.response.send_message(told, ephemeral=True)
+            await interaction.edit_original_response(content=told)
 
         return [app_commands.ContextMenu(name=TEXTS.english("command.menu"), callback=save), write, show, config]
 
@@ -99,13 +100,14 @@ class QuotesPlugin(Plugin):
         words, server, most = TEXTS.for_user(interaction), interaction.guild_id or 0, self.context.settings.most
         if not text.strip() or len(text) > LONGEST:
             raise Refusal(words("refused.length", most=LONGEST))
+        await interaction.response.defer(ephemeral=True, thinking=True)  # a change may have to wait
         async with self.saving:  # two who save at once must not both take the last place
             if len(await self.context.entries.of("quote", guild_id=server)) >= most:
                 raise Refusal(words("refused.full", most=most))
             await self.context.entries.add("quote", {"text": text}, guild_id=server, user_id=author)
         if self.saved is not None:
             self.saved.inc()
-        await interaction.response.send_message(words("said.saved"), ephemeral=True)
+        await interaction.edit_original_response(content=words("said.saved"))
 
     async def show(self, interaction: discord.Interaction) -> None:
         """Show the channel some quote."""

@@ -24,14 +24,14 @@ import numpy as np
 import numpy.typing as npt
 
 from plugins.gpt2.model import device
-from plugins.gpt2.model.cache.cache_dir import TEMPORARY, evict, touch
+from plugins.gpt2.model.cache.cache_dir import TEMPORARY, evict, seal, touch, unseal, warn_once
 from plugins.gpt2.model.cache.page_memory import zeros
 from plugins.gpt2.model.cpu.graph import CPUGraph
 from plugins.gpt2.model.cpu.graph_runner import replay_of
 from plugins.gpt2.model.cpu.team import HEADER, LAUNCH_WORDS, Team
 from plugins.gpt2.model.steps import Floats, Ints, JitStep, Step
 from plugins.gpt2.model.transformer import Transformer
-from townhall_bot.files import write_atomically
+from townhall_bot.machine.files import write_atomically
 
 log = logging.getLogger("townhall.gpt2.model")
 
@@ -223,11 +223,15 @@ def cache_key(*facts: object) -> str:
 def load_recording(path: Path) -> Recording | None:
     """Return what is kept under ``path``, or None where there is nothing whole."""
     try:
-        recording = Recording.from_bytes(path.read_bytes())
-    except FileNotFoundError:
+        whole = unseal(path.read_bytes())
+        if whole is None:
+            raise ValueError("it is damaged")
+        recording = Recording.from_bytes(whole)
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        log.warning("the captured step %s cannot be read (%s); it is captured anew", path, error)
+        what = "captured steps in %s cannot be read (%s: %s); they are captured anew"
+        warn_once(log, path.parent, what, path.parent, path.name, error)
         return None
     touch(path)
     return recording
@@ -239,6 +243,7 @@ def keep_recording(path: Path, recording: Recording) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         evict(path.parent)
         with write_atomically(path, prefix=TEMPORARY, durable=False) as file:  # one that a power cut halves is not read
-            file.write(recording.to_bytes())
+            file.write(seal(recording.to_bytes()))
     except OSError as error:
-        log.warning("the captured step cannot be kept as %s (%s)", path, error)
+        what = "captured steps cannot be kept in %s (%s); they are captured at every start"
+        warn_once(log, path.parent, what, path.parent, error)

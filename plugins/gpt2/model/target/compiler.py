@@ -20,6 +20,8 @@ from pathlib import Path
 
 import platformdirs
 
+KERNELS = "kernels-"
+"""What the names of our kernel caches begin with."""
 ZIG_CLANG = Path(__file__).with_name("zig-clang")
 
 # What the kernels need: vectors, half precision, no libc, and clang 14's elementwise functions.
@@ -35,6 +37,10 @@ void probe(float* restrict out, __fp16* restrict half, unsigned short* restrict 
 
 class NoCompiler(RuntimeError):
     """No compiler works. The message lists what was tried, what each said, and the cure."""
+
+
+class NoCacheFolder(RuntimeError):
+    """This user has no folder for what can be made again. The message has the cure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +154,20 @@ def only_cpu() -> bool:
 
 
 def cache_folder() -> Path:
-    """Return the folder for what can be made again, in the system's place for caches (``XDG_CACHE_HOME`` on Linux)."""
-    return Path(platformdirs.user_cache_dir("townhall"))
+    """Return the folder for what can be made again, in the system's place for caches (``XDG_CACHE_HOME`` on Linux).
+
+    Raises :class:`NoCacheFolder`. A folder for all users would not do: machine code lies there.
+    """
+    try:
+        folder = platformdirs.user_cache_path("townhall")
+    except RuntimeError:
+        folder = Path()
+    if folder.is_absolute():  # some versions of platformdirs return ~ where there is no home
+        return folder
+    raise NoCacheFolder(
+        "this user has no home folder, so there is no place for compiled kernels and converted weights. "
+        "Set XDG_CACHE_HOME (or HOME) to a folder that only this user can write to, in full, beginning with '/'."
+    )
 
 
 def use() -> None:
@@ -167,4 +185,5 @@ def use() -> None:
         os.environ["DEV"] = "CPU"  # else tinygrad imports half a second of drivers to find that out
     # tinygrad's own cache calls every processor "native": its kernels, copied to another one, would be illegal there.
     kernels = hashlib.sha256(f"{processor()} {version}".encode()).hexdigest()[:12]
-    os.environ["CACHEDB"] = os.environ.get("CACHEDB") or str(cache_folder() / f"kernels-{kernels}.db")
+    if not os.environ.get("CACHEDB"):
+        os.environ["CACHEDB"] = str(cache_folder() / f"{KERNELS}{kernels}.db")

@@ -7,8 +7,9 @@ import asyncio
 import pytest
 
 from tests.plugins.gpt2.fake_model import greedy_text
-from tests.plugins.gpt2.fake_plugin import answered, begin, half_written
+from tests.plugins.gpt2.fake_plugin import FINISHED, answered, begin, half_written
 from tests.plugins.gpt2.fake_source import FakeSource
+from townhall_bot.discordpy import backoff
 from townhall_bot.loopback import LoopbackDiscord, Person
 from townhall_bot.replies import Refusal
 from townhall_bot.store import Records
@@ -40,6 +41,25 @@ async def test_a_text_that_discord_does_not_take_counts_as_no_success(
     discord_server.faults.answer("PATCH", EDIT, 403, times=100)
     turn = await ada.type("/gpt2 prompt:Hello count:20")
     assert isinstance(await townhall.settled(turn), Refusal)
+
+
+async def test_stop_below_a_text_whose_end_was_lost_mends_it(
+    start_townhall: StartTownhall, discord_server: LoopbackDiscord, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was answered with nothing at all."""
+    monkeypatch.setattr(backoff, "uniform", lambda low, high: low)
+    townhall, turn, gate = await half_written(start_townhall, ada)
+    await turn.until(lambda turn: greedy_text("Hello", 6) in turn.text)
+    discord_server.faults.answer("PATCH", EDIT, 503, times=100)
+    gate.open()
+    assert isinstance(await townhall.settled(turn), Refusal)
+    discord_server.faults.clear()
+    [growing, said] = turn.messages
+    assert said.ephemeral
+    assert "its own servers fail" in said.content
+    assert await townhall.settled(await ada.press(growing, "Stop")) is None
+    assert "Writing" not in growing.content
+    assert [button["label"] for button in growing.buttons] == FINISHED
 
 
 async def test_a_text_that_cannot_be_counted_arrives_all_the_same(

@@ -98,7 +98,7 @@ async def test_a_text_that_cannot_be_kept_still_reaches_the_member(
     start_townhall: StartTownhall, ada: Person, caplog: pytest.LogCaptureFixture
 ) -> None:
     townhall = await begin(start_townhall, KEEP_TEXTS_DAYS="1")
-    await townhall.bot.store._run(lambda db: db.execute("DROP TABLE entry"))
+    await townhall.bot.store._db.write(lambda db: db.execute("DROP TABLE entry"))
     turn = await answered(townhall, ada, "/gpt2 prompt:Hello count:5 timing:True")
     assert turn.text.startswith("**Hello**")
     assert "a text could not be kept" in caplog.text
@@ -108,7 +108,7 @@ async def test_a_text_that_cannot_be_kept_still_reaches_the_member(
 async def test_where_nothing_is_kept_nothing_is_written_even_for_a_moment(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "townhall.db")
     kept = Transcripts(store.entries("gpt2"), 0)
-    before = await store._run(lambda db: db.total_changes)
+    before = await store._db.write(lambda db: db.total_changes)
     await kept.keep(request("Hush", user=2), "…")
-    assert await store._run(lambda db: db.total_changes) == before
+    assert await store._db.write(lambda db: db.total_changes) == before
     await store.close()

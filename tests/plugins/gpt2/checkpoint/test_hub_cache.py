@@ -168,3 +168,14 @@ def test_a_cache_that_may_not_be_looked_into_is_none(
     with caplog.at_level(logging.WARNING):
         assert on_disk(REPO) is None
     assert "cannot be looked at" in caplog.text
+
+
+def test_without_a_home_folder_nothing_is_kept_and_a_download_says_where_it_may_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", "~/.cache/huggingface/hub")
+    assert hub_cache.cached_repos() == {}
+    assert hub_cache.cached_snapshot(REPO) is None
+    assert hub_cache.remove(REPO) == 0
+    with pytest.raises(DownloadFailed, match=r"no home folder.*Set HF_HOME"):
+        hub.download(REPO)

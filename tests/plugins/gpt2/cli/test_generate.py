@@ -16,8 +16,10 @@ import pytest
 
 from plugins.gpt2.checkpoint.checkpoint import open_checkpoint
 from plugins.gpt2.cli.generate import main
+from plugins.gpt2.engine import sequence
 from plugins.gpt2.language_model import Logits
 from plugins.gpt2.model import gpt2
+from plugins.gpt2.model.target import compiler
 from tools.random_checkpoint import RECIPES, write_checkpoint
 
 Captured = pytest.CaptureFixture[str]
@@ -205,12 +207,93 @@ def test_ctrl_c_stops_at_once_and_shows_what_there_is(capsys: Captured, monkeypa
     assert len(shown) > len("My fellow citizens") + 5
 
 
+def test_ctrl_c_before_the_first_step_is_not_lost(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = []
+
+    def pressed_while_the_prompt_is_read(*given: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        return sequence.begin(*given)
+
+    def decode(model: gpt2.GPT2, *given: Any) -> Logits:
+        steps.append(given)
+        return real(model, *given)
+
+    real = gpt2.GPT2.decode
+    monkeypatch.setattr("plugins.gpt2.engine.scheduler.begin", pressed_while_the_prompt_is_read)
+    monkeypatch.setattr(gpt2.GPT2, "decode", decode)
+    assert main(["--prompt", "My fellow citizens", "--count", "400", "--temperature", "0"]) == 130
+    assert steps == []
+    assert capsys.readouterr().out.startswith("My fellow citizens")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # that it cannot be raised is the point
+@pytest.mark.parametrize("stage", ["loading", "warming up"])
+def test_ctrl_c_that_hits_a_finaliser_is_not_lost(
+    capsys: Captured, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    class Dropped:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    load, calls = gpt2.load, []
+
+    def loading(*given: Any, on_progress: Any, **named: Any) -> gpt2.GPT2:
+        def progress(told: Any) -> None:
+            if told.stage == stage:
+                calls.append(told)
+                if len(calls) == 1:
+                    Dropped()
+            on_progress(told)
+
+        return load(*given, on_progress=progress, **named)
+
+    monkeypatch.setattr(gpt2, "load", loading)
+    assert main(["--count", "3", "--temperature", "0"]) == 130
+    assert len(calls) == 1
+    assert "stopped while loading; nothing was written" in capsys.readouterr().err
+
+
 def test_the_model_file_is_a_program_of_its_own(tmp_path: Path) -> None:
     options = ["--prompt", "The king", "--count", "3", "--temperature", "0", "--json"]
     command = [sys.executable, "-m", gpt2.__name__, *options]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path, timeout=60)
     written = json.loads(done.stdout)
     assert (written["new_tokens"], written["finish_reason"]) == (3, "length")
+    narrow = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    with Path("/dev/full").open("wb") as full:
+        command = [sys.executable, "-m", gpt2.__name__, "--help"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=narrow)
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
+
+
+def test_converted_weights_that_changed_on_the_disk_are_made_anew_and_the_text_is_the_same(
+    capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiler, "cache_folder", lambda: tmp_path / "cache")
+    asked = ("--prompt", "My fellow citizens", "--count", "5", "--temperature", "0")
+    assert main(asked) == 0
+    text = capsys.readouterr().out
+    (weights,) = (tmp_path / "cache/weights").iterdir()
+    good = weights.read_bytes()
+    middle = len(good) // 2
+    weights.write_bytes(good[:middle] + b"\xff" * 100 + good[middle + 100 :])
+    assert main(asked) == 0
+    shown = capsys.readouterr()
+    assert shown.out == text
+    assert shown.err.count("townhall gpt2: ") == shown.err.count("(it changed on the disk); it is made anew") == 1
+    assert weights.read_bytes() == good
+
+
+def test_a_cache_that_cannot_be_written_is_told_once_for_each_kind_and_the_text_comes(
+    capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiler, "cache_folder", lambda: tmp_path / "cache")
+    (tmp_path / "cache").write_text("a file where a folder should be")
+    assert main(["--prompt", "My fellow citizens", "--count", "5", "--temperature", "0"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.startswith("My fellow citizens")
+    told = [line for line in shown.err.replace("\r", "\n").splitlines() if line.startswith("townhall gpt2: ")]
+    assert [" ".join(line.split()[2:5]) for line in told] == ["converted weights cannot", "captured steps cannot"]
 
 
 def test_a_draft_changes_no_text_and_one_of_another_vocabulary_is_refused(capsys: Captured, tmp_path: Path) -> None:

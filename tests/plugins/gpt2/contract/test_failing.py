@@ -55,3 +55,15 @@ async def test_a_model_that_fails_three_times_is_out_of_service_until_somebody_c
     await stage.generator.ensure_model("fake")
     assert stage.generator.status().failure is None
     assert (await Asker(stage.generator, request("x", count=2)).done()).text == greedy_text("x", 2)
+
+
+async def test_a_member_whose_requests_fail_again_and_again_takes_the_model_from_nobody_else(begin: Begin) -> None:
+    stage = await begin(rows=1)
+    stage.fail_steps(times=3)
+    for _ in range(3):
+        assert isinstance((await Asker(stage.generator, request("x", user=1)).done()).error, EngineFailed)
+    refused = await Asker(stage.generator, request("x", user=1)).done()
+    assert isinstance(refused.error, ModelUnavailable)
+    assert refused.refusal == "failed.yours"
+    assert stage.generator.status().failure is None
+    assert (await Asker(stage.generator, request("x", count=2, user=2)).done()).text == greedy_text("x", 2)

@@ -30,11 +30,17 @@ Opener = Callable[..., GPT2]
 
 
 @pytest.fixture
-def opened(tmp_path: Path) -> Iterator[Opener]:
-    """Load a recipe's random checkpoint, or the embedded one; closed after the test."""
+def opened(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Opener]:
+    """Load a recipe's random checkpoint, or the embedded one; closed after the test.
+
+    Each step is captured when it is first taken, except where the test is about ``warm_up``.
+    """
+    if "warm_up" not in request.keywords:
+        request.getfixturevalue("steps_when_needed")
     with ExitStack() as closing:
 
-        def make(name: str, *, weights: Weights = "fp32", rows: int = 2, **more: Any) -> GPT2:
+        def make(name: str, *, weights: Weights = "fp32", rows: int | None = None, **more: Any) -> GPT2:
+            rows = rows or (1 if name == EMBEDDED_MODEL else 2)  # 1 as in `townhall gpt2`, whose kernels are compiled
             source = name if name == EMBEDDED_MODEL else str(tmp_path / name)
             if name != EMBEDDED_MODEL:
                 write_checkpoint(tmp_path / name, RECIPES[name].config, RECIPES[name].seed)
@@ -147,13 +153,13 @@ def test_logits_do_not_depend_on_the_company(opened: Opener, weights: Weights, p
         np.testing.assert_array_equal(together[row], model.decode([row], [tokens[20 + row]], [9])[0])
 
 
-@pytest.mark.parametrize(("weights", "products"), NARROW)
+@pytest.mark.parametrize(("weights", "products"), [("int8", USABLE[0]), ("int8", "fp32"), ("int4", USABLE[0])])
 def test_logits_do_not_depend_on_how_the_prompt_was_cut(opened: Opener, weights: Weights, products: Products) -> None:
-    model = opened("seven-heads", rows=4, weights=weights, products=products)
-    tokens = reference("seven-heads")["tokens"].tolist()
+    model = opened("five-heads", rows=8, weights=weights, products=products)  # as above: so its kernels are compiled
+    tokens = reference("five-heads")["tokens"].tolist()
     whole = model.prefill(0, tokens, 0)
-    model.prefill(1, tokens[:7], 0)
-    np.testing.assert_array_equal(model.prefill(1, tokens[7:], 7), whole)
+    model.prefill(1, tokens[:9], 0)
+    np.testing.assert_array_equal(model.prefill(1, tokens[9:], 9), whole)
     model.prefill(2, tokens[:-3], 0)
     np.testing.assert_array_equal(model.extend(2, tokens[-3:], len(tokens) - 3)[-1], whole)
     np.testing.assert_array_equal(token_by_token(model, tokens, row=3)[-1], whole)
@@ -162,7 +168,8 @@ def test_logits_do_not_depend_on_how_the_prompt_was_cut(opened: Opener, weights:
 def test_every_instruction_gives_nearly_the_same_logits(opened: Opener) -> None:
     """The sums are the same; bias, activation and layer norm are fp32, which processors may round apart."""
     tokens = reference("five-heads")["tokens"].tolist()[:12]
-    one, *others = (opened("five-heads", weights="int8", products=name).prefill(0, tokens, 0) for name in USABLE[:-1])
+    models = (opened("five-heads", rows=8, weights="int8", products=name) for name in USABLE[:-1])
+    one, *others = (model.prefill(0, tokens, 0) for model in models)
     for other in others:
         np.testing.assert_allclose(other, one, atol=np.abs(one).max() * 1e-3)
 
@@ -195,6 +202,15 @@ def test_a_large_model_reads_prompts_in_smaller_slices() -> None:
 
     assert sizes(FP32_RATE) == [64, 32, 8, 4]
     assert sizes(120e9) == [128, 64, 16, 8]
+
+
+def test_no_slice_is_larger_than_what_holds_a_whole_context() -> None:
+    assert [prefill_slices(10_000, 2, context=length) for length in (3, 37, 65, 1024)] == [
+        (4,),
+        (4, 16, 64),
+        (4, 16, 64, 128),
+        (4, 16, 64, 128),
+    ]
 
 
 def test_a_prompt_is_read_in_the_steps_that_cost_least() -> None:
@@ -238,6 +254,7 @@ def log_softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     return result
 
 
+@pytest.mark.warm_up
 def test_loading_names_each_stage_and_counts_to_the_end(opened: Opener) -> None:
     seen: list[LoadProgress] = []
     model = opened(EMBEDDED_MODEL, on_progress=seen.append)
@@ -249,6 +266,7 @@ def test_loading_names_each_stage_and_counts_to_the_end(opened: Opener) -> None:
     assert seen[-1].done == seen[-1].total
 
 
+@pytest.mark.warm_up
 def test_loading_measures_a_step_for_those_who_will_wait(opened: Opener) -> None:
     assert 0 < (opened("five-heads").info.step_s or 0) < 10
 
@@ -257,7 +275,7 @@ def test_the_memory_plan_covers_what_is_kept(opened: Opener) -> None:
     for weights in ("fp32", "int8", "int4"):
         model = opened(EMBEDDED_MODEL, weights=weights)
         with open_checkpoint(EMBEDDED_MODEL) as checkpoint:
-            plan = memory_plan(checkpoint.config, weights, rows=2)
+            plan = memory_plan(checkpoint.config, weights, rows=1)
         assert model.info.weight_bytes < plan < 4 * model.info.weight_bytes
 
 

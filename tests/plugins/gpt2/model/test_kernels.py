@@ -131,8 +131,7 @@ def test_attention_reads_only_its_own_row_and_past(launcher: Launcher, rng: np.r
         np.testing.assert_allclose(ours[slot], expected, rtol=1e-4, atol=1e-5, err_msg=f"slot {slot}")
 
 
-@pytest.mark.parametrize("slots", [4, 8, 19])
-@pytest.mark.parametrize("size", [64, 16, 12])
+@pytest.mark.parametrize(("slots", "size"), [(4, 12), (8, 16), (8, 64), (19, 12), (19, 64)])
 def test_neighbours_attend_together_as_each_does_alone(rng: np.random.Generator, slots: int, size: int) -> None:
     heads, length, first = 2, 100, 61
     qkv = rng.standard_normal((slots, 3 * heads * size), np.float32)

@@ -19,6 +19,7 @@ CONFIG = GPT2Config(3, 3, 48, 37, 257, 192, end_of_text=256)
 TOKENS = [72, 101, 108, 108, 111, 32, 119, 111, 114, 108, 100]
 
 
+@pytest.mark.usefixtures("steps_when_needed")
 @pytest.mark.parametrize(
     "change",
     [

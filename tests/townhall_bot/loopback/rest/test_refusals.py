@@ -255,8 +255,9 @@ async def test_bodies_that_are_no_json_or_no_object_are_refused(server: Loopback
     url = f"{server.api_url}/channels/{place.id}/messages"
     headers = {"Authorization": f"Bot {server.token}", "Content-Type": "application/json"}
     async with aiohttp.ClientSession(headers=headers) as session:
-        async with session.post(url, data="{") as answer:
-            assert (await answer.json())["code"] == 50109
+        for broken in ("{", r'{"content": "\ud800"}', "[" * 100_000):
+            async with session.post(url, data=broken) as answer:
+                assert (await answer.json())["code"] == 50109
         async with session.post(url, data="[]") as answer:
             assert (await answer.json())["code"] == 50035
         async with session.post(url, data='{"embeds": "none", "content": 5}') as answer:

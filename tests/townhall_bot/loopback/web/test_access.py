@@ -132,14 +132,18 @@ async def test_other_sites_embed_nothing_but_may_link_to_the_page(
 
 
 @pytest.mark.parametrize(
-    "name", ["..%2Fpage_server.py", "%2e%2e%2fserver.py", "nothing.js", "index.html%00.js", ".hidden"]
+    "name",
+    [
+        *("..%2Fserver.py", "%2e%2e%2fserver.py", "style/..%2f..%2fserver.py"),
+        *("nothing.js", "index.html%00.js", ".hidden", "style", "/etc/passwd", "%2fetc%2fpasswd"),
+    ],
 )
 async def test_only_the_pages_own_files_are_served(name: str, page: PageServer, visitor: aiohttp.ClientSession) -> None:
     assert await status(visitor, at(page, f"/static/{name}"), holding_key(page)) in (400, 404)
 
 
 async def test_every_answer_carries_the_security_headers(page: PageServer, visitor: aiohttp.ClientSession) -> None:
-    for path in ("/", "/static/theme.css", "/static/none.js"):
+    for path in ("/", "/static/style/theme.css", "/static/none.js"):
         async with visitor.get(at(page, path), headers=holding_key(page)) as answer:
             assert answer.headers["X-Content-Type-Options"] == "nosniff"
             assert answer.headers["Referrer-Policy"] == "no-referrer"

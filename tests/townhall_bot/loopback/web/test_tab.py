@@ -218,3 +218,24 @@ async def test_leaving_the_server_shuts_the_tab(server: LoopbackDiscord, world: 
             socket = await session.ws_connect(f"{base}/tab", headers=headers)
             await socket.receive()
         assert (await socket.receive()).type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        r'"type": "say", "text": "\ud800", "nonce": "n"',
+        r'"type": "say", "text": "x", "nonce": "\ud800"',
+        r'"type": "say", "text": "x", "nonce": "n", "files": [{"name": "\udfff.txt", "data": ""}]',
+        r'"type": "use", "path": ["echo"], "values": {"text": "\ud800"}, "nonce": "n"',
+        '"type": "say", "text": "x", "nonce": "n", "channel": 1e400',
+        '"type": "use", "path": ["grow"], "values": {"words": NaN}, "nonce": "n"',
+    ],
+)
+async def test_what_cannot_be_sent_on_is_refused_and_page_and_bot_work_on(
+    open_wire: OpenWire, bot: ExampleBot, fields: str
+) -> None:
+    wire = await open_wire("?as=ada")
+    await wire.send_raw(f'{{"channel": "{wire.general}", {fields}}}')
+    assert "reload" in (await wire.next("refused"))["text"]
+    await wire.send("use", channel=wire.general, path=["echo"], values={"text": "still here"})
+    assert (await wire.next("message"))["message"]["content"] == "still here"

@@ -183,6 +183,10 @@ async def test_broken_clients_are_closed_with_discord_s_codes(server: LoopbackDi
     assert await closing_code(server, {"op": 99}) == 4001
     assert await closing_code(server, "no json") == 4002
     assert await closing_code(server, {"op": 2, "d": None}) == 4002
+    assert await closing_code(server, r'{"op": 1, "d": "\ud800"}') == 4002
+    assert await closing_code(server, '{"op": 1e400}') == 4002
+    assert await closing_code(server, "[" * 100_000) == 4002
+    assert await closing_code(server, identify(server, shard="abc")) == 4002
     assert await closing_code(server, {"op": 3, "d": {}}) == 4003
     assert await closing_code(server, identify(server, token="wrong")) == 4004
     assert await closing_code(server, resume) == 4004

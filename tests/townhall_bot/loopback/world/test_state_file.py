@@ -171,7 +171,7 @@ async def test_a_failed_write_leaves_the_old_file_and_no_rubbish(
         def full(_: int) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr("townhall_bot.files.os.fsync", full)
+        monkeypatch.setattr("townhall_bot.machine.files.os.fsync", full)
         file.save()
     assert "No space left on device" in caplog.text
     assert json.loads((tmp_path / "state.json").read_text())["messages"] == []

@@ -1,10 +1,10 @@
 // Starts the page.
 
-import "./composer.js";
+import "./compose/composer.js";
 import { connect } from "./connection.js";
 import "./inspector.js";
-import "./message_list.js";
-import "./modal.js";
+import "./message/message_list.js";
+import "./message/modal.js";
 import { applyTheme } from "./shell.js";
 
 applyTheme();

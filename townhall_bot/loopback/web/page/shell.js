@@ -1,8 +1,8 @@
 // What stands around the messages: channels, members, who one is, the bar above, day and night.
 
 import { avatar, el, fill, icon, iconButton } from "./dom.js";
-import { start } from "./composer.js";
-import { openMemberMenu, openPeopleMenu } from "./message_menu.js";
+import { start } from "./compose/composer.js";
+import { openMemberMenu, openPeopleMenu } from "./message/message_menu.js";
 import { on, openChannel, state, tell } from "./state.js";
 
 const THEMES = { system: "auto", light: "sun", dark: "moon" };

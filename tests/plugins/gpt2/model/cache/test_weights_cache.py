@@ -19,6 +19,7 @@ from plugins.gpt2.model.layout import NATIVE
 from plugins.gpt2.model.packing import pack
 from tools.random_checkpoint import RECIPES, write_checkpoint
 
+Log = pytest.LogCaptureFixture
 Convert = Callable[..., tuple[PackedWeights, int]]
 
 
@@ -89,7 +90,7 @@ def test_a_file_that_is_not_exactly_right_is_made_anew(convert: Convert, tmp_pat
     path = kept(tmp_path)[0]
     good = path.read_bytes()
     if damage == "version":
-        path.write_bytes(good.replace(b'"townhall":"2"', b'"townhall":"0"'))
+        path.write_bytes(good.replace(b'"townhall":"3"', b'"townhall":"0"'))
     else:
         path.write_bytes(good[:-1] if damage == "cut" else b"")
     again, made = convert()
@@ -98,6 +99,44 @@ def test_a_file_that_is_not_exactly_right_is_made_anew(convert: Convert, tmp_pat
     for name, array in whole.arrays.items():
         if damage == "version":  # the old map would be of a file that was overwritten in place
             np.testing.assert_array_equal(again.arrays[name].shape, array.shape)
+
+
+@pytest.mark.parametrize("place", [0.5, 0.99, 1.0])
+def test_a_flipped_bit_is_seen_before_it_becomes_a_text(
+    convert: Convert, tmp_path: Path, caplog: Log, place: float
+) -> None:
+    convert()
+    path = kept(tmp_path)[0]
+    good = path.read_bytes()
+    flipped = bytearray(good)
+    flipped[int(place * (len(good) - 1))] ^= 16
+    path.write_bytes(flipped)
+    _, made = convert()
+    assert made > 20
+    assert path.read_bytes() == good
+    assert f"{path} cannot be read (it changed on the disk); it is made anew" in caplog.text
+
+
+def refuse(*_: object, **__: object) -> None:
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+
+def test_a_cache_that_may_not_be_looked_into_is_done_without(
+    convert: Convert, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Log
+) -> None:
+    is_file = Path.is_file
+
+    def locked(path: Path) -> bool:
+        if not path.is_relative_to(tmp_path / "cache"):
+            return is_file(path)
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(Path, "is_file", locked)
+    monkeypatch.setattr(weights_cache, "write_atomically", refuse)
+    packed, made = convert()
+    assert made > 20
+    assert not packed.mapped
+    assert "they are converted at every start" in caplog.text
 
 
 def test_a_full_disk_leaves_no_half_file_and_the_model_still_loads(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
@@ -10,10 +11,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import platformdirs
 import pytest
 
 from plugins.gpt2.cli import generate
 from plugins.gpt2.model.target import compiler
+from plugins.gpt2.model.target.compiler import cache_folder  # itself: tests have a folder of their own
 from tests.installation import Installation
 from tools.random_checkpoint import RECIPES, write_checkpoint
 
@@ -25,6 +28,7 @@ GREEDY = ("--prompt", "My fellow citizens", "--count", "12", "--temperature", "0
 @pytest.fixture(autouse=True)
 def fresh_choice(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let each test choose anew, and put the environment back afterwards."""
+    importlib.import_module("tinygrad.helpers")  # has read its part of it from here on
     for name in ("CC", "ZIG", "CACHEDB", "PARALLEL", "JIT_BATCH_SIZE"):
         monkeypatch.setenv(name, "")  # empty counts as unset; what use() writes there is taken back
     choose = compiler.choose
@@ -179,3 +183,15 @@ def test_a_kernel_cache_that_the_host_names_is_kept(tmp_path: Path) -> None:
     os.environ["CACHEDB"] = str(tmp_path / "mine.db")
     compiler.use()
     assert os.environ["CACHEDB"] == str(tmp_path / "mine.db")
+
+
+@pytest.mark.parametrize("version", ["raises", "returns what it was given"])
+def test_a_user_without_a_home_is_told_where_a_cache_may_be(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere(name: str) -> Path:
+        if version == "raises":
+            raise RuntimeError("Could not determine home directory.")
+        return Path("~/.cache") / name
+
+    monkeypatch.setattr(platformdirs, "user_cache_path", nowhere)
+    with pytest.raises(compiler.NoCacheFolder, match=r"no home folder.*Set XDG_CACHE_HOME \(or HOME\)"):
+        cache_folder()

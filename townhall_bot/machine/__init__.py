@@ -1,0 +1,1 @@
+"""What this machine has and allows: memory, files that appear whole, ``.env``."""
