@@ -13,18 +13,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from plugins.gpt2.engine.draft_trust import DraftTrust
+from plugins.gpt2.engine.guess_cost import GuessCost
 from plugins.gpt2.engine.guess_pace import GuessPace
 from plugins.gpt2.engine.row_allocator import common_prefix
 from plugins.gpt2.engine.sampling import Sampler
 from plugins.gpt2.language_model import LanguageModel, Logits
 
-HOPED = 1.5
-"""Right guesses per attempt that a text starts with: a few bad ones at its beginning do not end guessing."""
+HOPED = 0.5
+"""Steps saved per attempt, less what it costs, that a text starts with: a few bad ones do not end guessing."""
+LEAST = 0.15
+"""A guess that is right less often than this is not guessed on from."""
 
 
 def draft_pace() -> GuessPace:
     """Return the pace of a text that a draft guesses for: slow to judge, as it is right now and then everywhere."""
-    return GuessPace(right=HOPED, memory=0.9, hope=0.5)
+    return GuessPace(right=HOPED, memory=0.9, hope=HOPED / 2)
 
 
 class DraftModel:
@@ -33,24 +37,36 @@ class DraftModel:
     def __init__(self, model: LanguageModel) -> None:
         self._model = model
         self._known: list[int] = []  # the tokens whose keys and values are in the row
+        self._trust = {greedy: DraftTrust() for greedy in (False, True)}
+        self._chances: list[float] = []
 
-    def propose(self, tokens: Sequence[int], sampler: Sampler, most: int) -> list[int]:
-        """Return a guess of up to ``most`` tokens that follow ``tokens``.
+    def propose(self, tokens: Sequence[int], sampler: Sampler, most: int, cost: GuessCost) -> list[int] | None:
+        """Return a guess of up to ``most`` tokens that follow ``tokens``: so many as promise most; perhaps none.
 
-        Nothing where the draft has more to read than one slice: it reads that, and is asked again a token later.
+        None where the draft does not guess: its context is full, or it has more to read than one slice. It reads that,
+        and is asked again a token later.
         """
         most = min(most, self._model.info.context_length - len(tokens))
-        if most < 1:
-            return []
-        logits = self._read(tokens)
-        if logits is None:
-            return []
-        twin, guess = sampler.twin(), [*tokens]
+        if most < 1 or (logits := self._read(tokens)) is None:
+            return None
+        twin, trust, whole = sampler.twin(), self._trust[sampler.greedy], [*tokens]
+        right, gained, best, kept = 1.0, 0.0, 0.0, 0
+        self._chances = []
         while True:
-            guess.append(twin.sample(logits))
-            if len(guess) == len(tokens) + most:
-                return guess[len(tokens) :]
-            logits = self._step(guess)
+            token, chance = twin.sample_with_chance(logits)
+            whole.append(token)
+            self._chances.append(chance)
+            right *= trust.of(chance)
+            gained += right
+            if (gain := gained - cost.of_draft(len(self._chances))) > best:
+                best, kept = gain, len(self._chances)
+            if right < LEAST or len(self._chances) == most:
+                return whole[len(tokens) : len(tokens) + kept]
+            logits = self._step(whole)
+
+    def learn(self, sampler: Sampler, right: int, guesses: int) -> None:
+        """Note how many of the last proposal's ``guesses`` were right."""
+        self._trust[sampler.greedy].learn(self._chances[:guesses], right)
 
     def _read(self, tokens: Sequence[int]) -> Logits | None:
         """Read what is new of a text; return what the draft says of the next token where all is read."""

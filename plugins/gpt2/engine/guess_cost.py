@@ -18,7 +18,7 @@ class GuessCost:
     def __init__(self) -> None:
         self._single_s: float | None = None
         self._checked_s: float | None = None
-        self._drafted_s: float | None = None
+        self._drafted_s: dict[int, float] = {}
         self._since_single = RENEWED
 
     def single(self, seconds: float) -> None:
@@ -30,9 +30,9 @@ class GuessCost:
         """Note a step that checked a guess of one text."""
         self._checked_s = _fastest(self._checked_s, seconds)
 
-    def drafted(self, seconds: float) -> None:
-        """Note a step that checked what a draft model guessed; its guessing counts."""
-        self._drafted_s = _fastest(self._drafted_s, seconds)
+    def drafted(self, guesses: int, seconds: float) -> None:
+        """Note a step that checked so many guesses of a draft model, perhaps none; its guessing counts."""
+        self._drafted_s[guesses] = _fastest(self._drafted_s.get(guesses), seconds)
         self._since_single += 1
 
     @property
@@ -40,12 +40,11 @@ class GuessCost:
         """Whether a draft should be left alone for a step, to learn what a step without it takes."""
         return self._since_single >= RENEWED
 
-    @property
-    def worth_of_draft(self) -> float:
-        """How many tokens of a draft's guess must be right on average for it to pay."""
-        if not self._single_s or not self._drafted_s:
-            return UNMEASURED
-        return max(self._drafted_s / self._single_s - 1, LEAST)
+    def of_draft(self, guesses: int) -> float:
+        """Return what a step with so many guesses of a draft costs more than one without, in such steps."""
+        if not self._single_s or guesses not in self._drafted_s:
+            return UNMEASURED * guesses / 3
+        return max(self._drafted_s[guesses] / self._single_s - 1, 0.0)
 
     @property
     def worth(self) -> float:

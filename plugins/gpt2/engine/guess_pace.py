@@ -25,11 +25,7 @@ class GuessPace:
     tried: int = 0
     """Attempts since the last pause."""
 
-    def gain(self, worth: float) -> float:
-        """Return how many times as fast the text goes on with such guesses, where ``worth`` right ones would pay."""
-        return (1 + self.right) / (1 + worth)
-
-    def record(self, right: int, length: int, worth: float) -> None:
+    def record(self, right: float, length: int, worth: float) -> None:
         """Note that an attempt on a text of ``length`` tokens guessed ``right`` of them; ``worth`` would pay."""
         self.right = self.memory * self.right + (1 - self.memory) * right
         self.tried += 1

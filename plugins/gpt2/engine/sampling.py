@@ -58,6 +58,7 @@ class Sampler:
         self._params = params
         self._random, self._of_twin = np.random.default_rng(self.seed), np.random.default_rng(0)
         self._seen = set(prompt)
+        self._chance = 1.0
 
     def twin(self) -> Sampler:
         """Return a sampler that would go on just as this one, with the same random numbers; it is used up by the next.
@@ -80,9 +81,24 @@ class Sampler:
         best = int(logits.argmax())  # (a NaN wins every argmax, so one look at the winner is enough)
         if not math.isfinite(logits[best]):
             raise FloatingPointError("the model's logits are not finite")
-        token = best if params.temperature < GREEDY_BELOW else self._draw(logits, float(logits[best]))
+        token = best if self.greedy else self._draw(logits, float(logits[best]))
         self._seen.add(token)
         return token
+
+    @property
+    def greedy(self) -> bool:
+        """Whether the likeliest token is taken and nothing drawn."""
+        return self._params.temperature < GREEDY_BELOW
+
+    def sample_with_chance(self, logits: Logits) -> tuple[int, float]:
+        """Return the next token as :meth:`sample` does, and the probability that ``logits`` give it.
+
+        It is that among the tokens that the filters leave, at the temperature asked for; of a greedy one among all.
+        """
+        token = self.sample(logits)
+        if not self.greedy:
+            return token, self._chance
+        return token, 1.0 / float(np.exp(logits - logits[token]).sum())
 
     def _penalise(self, logits: Logits) -> None:
         """Make every token seen so far less likely, whichever its sign (CTRL, arXiv 1909.05858, section 4.1)."""
@@ -108,8 +124,11 @@ class Sampler:
             ids, weights = kept if ids is None else ids[kept], weights[kept]
         if ids is None:
             ids = np.arange(weights.size)
+        times = _exponentials(self._random.integers(2**64, dtype=np.uint64), ids)
         with np.errstate(divide="ignore"):  # what weighs nothing never arrives
-            return int(ids[(_exponentials(self._random.integers(2**64, dtype=np.uint64), ids) / weights).argmin()])
+            first = int((times / weights).argmin())
+        self._chance = float(weights[first] / weights.sum())
+        return int(ids[first])
 
 
 def _exponentials(key: np.uint64, ids: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:

@@ -178,16 +178,17 @@ class Scheduler:
         begun = self._clock()
         draft = None if self._guess_cost.wants_single else self._draft
         guess = sequence.guess(self._model, draft, self._guess_cost)
-        if not guess:
-            return self._decode((sequence,))
         guessed = self._clock()
-        logits = self._model.extend(sequence.row, [sequence.tokens[-1], *guess], sequence.cached)
-        if sequence.drafted:
-            self._guess_cost.drafted(self._clock() - begun)
+        if guess:
+            logits = self._model.extend(sequence.row, [sequence.tokens[-1], *guess], sequence.cached)
+            sequence.cached += 1
+            sequence.draft = guess
         else:
+            [logits] = self._decode((sequence,))
+        if sequence.drafted:
+            self._guess_cost.drafted(len(guess), self._clock() - begun)
+        elif guess:
             self._guess_cost.checked(self._clock() - guessed)
-        sequence.cached += 1
-        sequence.draft = guess
         return [logits]
 
     def _accept(self, sequence: Sequence, logits: Logits, step: Step) -> None:
@@ -202,12 +203,13 @@ class Scheduler:
             right = index < len(draft) and sequence.tokens[-1] == draft[index]
             if not right or sequence.key not in self._sequences:
                 break
-        if draft:
-            cost = self._guess_cost
-            if sequence.drafted:
-                sequence.draft_pace.record(index, len(sequence.tokens), cost.worth_of_draft)
-            else:
-                sequence.lookup.pace.record(index, len(sequence.tokens), cost.worth)
+        if sequence.drafted:
+            if self._draft is not None:
+                self._draft.learn(sequence.sampler, index, len(draft))
+            sequence.draft_pace.record(index - self._guess_cost.of_draft(len(draft)), len(sequence.tokens), worth=0)
+            sequence.drafted = False
+        elif draft:
+            sequence.lookup.pace.record(index, len(sequence.tokens), self._guess_cost.worth)
 
     def _append_token(self, sequence: Sequence, logits: Logits, step: Step) -> None:
         """Choose one token, and give out the text that became certain."""

@@ -64,11 +64,11 @@ class Sequence:
         self.drafted = False
         if draft is None or len(self.tokens) < self.draft_pace.wait_until:
             return found
-        better = self.draft_pace.gain(cost.worth_of_draft) > pace.gain(cost.worth)
-        if found and not (pace.tried and better):
+        if found and not (pace.tried and self.draft_pace.right > pace.right - cost.worth):
             return found
-        self.drafted = True
-        return draft.propose(self.tokens, self.sampler, room - 1)
+        guess = draft.propose(self.tokens, self.sampler, room - 1, cost)
+        self.drafted = guess is not None
+        return guess or []
 
     def end_after(self, token: int, info: ModelInfo) -> FinishReason | None:
         """Why the text ends with ``token``, which was just added; None where it goes on."""

@@ -59,9 +59,6 @@ from plugins.gpt2.model.transformer_block import TransformerBlock
 if TYPE_CHECKING:
     from plugins.gpt2.checkpoint.checkpoint import Checkpoint
 
-UNPACKING = 0.8
-"""How fast weights of 4 bits are multiplied in batches, next to those of 8."""
-
 log = logging.getLogger("townhall.gpt2.model")
 
 
@@ -215,8 +212,7 @@ def build(
     rate: float | None = None
     if isinstance(launcher, CLauncher):
         if launcher.instructions is not None:
-            made_by = launcher.products
-            rate = launcher.instructions.rate * (UNPACKING if chosen == "int4" else 1)
+            made_by, rate = launcher.products, launcher.instructions.rate
         facts = (config, chosen, launcher.products, compiler.processor(), compiler.choose().version)
         make_step = StepFactory(network, packed.arrays, rows + 1, team_of(team_size), compiler.cache_folder(), *facts)
     else:

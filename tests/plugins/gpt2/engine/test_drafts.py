@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from plugins.gpt2.engine.guess_cost import RENEWED, UNMEASURED, GuessCost
+from plugins.gpt2.engine.draft_model import DraftModel
+from plugins.gpt2.engine.draft_trust import DraftTrust
+from plugins.gpt2.engine.guess_cost import RENEWED, GuessCost
+from plugins.gpt2.engine.sampling import Sampler
 from plugins.gpt2.language_model import Logits
 from plugins.gpt2.protocol import SamplingParams
 from tests.plugins.gpt2.engine.desk import Desk
-from tests.plugins.gpt2.fake_model import FakeModel, ScriptedModel, greedy_text, request, sampled
+from tests.plugins.gpt2.fake_model import GREEDY, FakeModel, ScriptedModel, greedy_text, request, sampled
 
 CONTEXT = 256
 
@@ -153,17 +156,50 @@ def test_a_rebuilt_model_brings_a_draft_that_knows_nothing() -> None:
     assert kinds(fresh)["extend"] > 2
 
 
-def test_what_a_draft_must_gain_is_what_guessing_and_checking_cost() -> None:
+def test_a_draft_costs_what_guessing_and_checking_take() -> None:
     cost = GuessCost()
     assert cost.wants_single
-    assert cost.worth_of_draft == UNMEASURED
+    assert 0 == cost.of_draft(0) < cost.of_draft(1) < cost.of_draft(3)
     cost.single(0.010)
-    cost.drafted(0.045)
-    assert cost.worth_of_draft == pytest.approx(3.5)
+    cost.drafted(3, 0.045)
+    cost.drafted(0, 0.012)
+    assert cost.of_draft(3) == pytest.approx(3.5)
+    assert cost.of_draft(0) == pytest.approx(0.2)
     assert not cost.wants_single
     for _ in range(RENEWED):
-        cost.drafted(0.045)
+        cost.drafted(3, 0.045)
     assert cost.wants_single
+
+
+def test_a_draft_is_believed_as_it_was_right_when_it_was_so_sure() -> None:
+    trust = DraftTrust()
+    assert trust.of(0.8) == trust.of(0.15)
+    for _ in range(60):
+        trust.learn([0.8, 0.8, 0.15, 0.4], 2)
+    assert trust.of(0.75) > 0.95
+    assert trust.of(0.12) < 0.1
+    assert trust.of(0.4) == DraftTrust().of(0.4), "what came behind a wrong guess was never checked"
+
+
+class Unsure(FakeModel):
+    """Unsure of every third token."""
+
+    def next_logits(self, tokens: Sequence[int]) -> Logits:
+        return super().next_logits(tokens) * (0.1 if len(tokens) % 3 == 0 else 1000)
+
+
+def test_a_guess_is_as_long_as_it_promises_to_pay() -> None:
+    draft, sampler, cost = DraftModel(Unsure(rows=1)), Sampler(GREEDY), GuessCost()
+    cost.single(1.0)
+    for guesses, seconds in enumerate((1.1, 1.3, 1.5, 1.7)):
+        cost.drafted(guesses, seconds)
+    tokens = list(b"abcdefg")
+    assert len(draft.propose(tokens, sampler, 3, cost) or []) == 3
+    for _ in range(50):
+        draft.learn(sampler, 2, 3)
+    assert len(draft.propose(tokens, sampler, 3, cost) or []) == 2
+    assert draft.propose(list(b"abcdef"), sampler, 3, cost) == []
+    assert draft.propose(list(b"the draft reads a slice of this first"), sampler, 3, cost) is None
 
 
 def test_a_short_greedy_text_is_the_models_own() -> None:
