@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -15,6 +16,8 @@ from plugins.gpt2.model.target import compiler
 
 pytest_plugins = ["townhall_bot.testkit", "tests.installation"]
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell has it for what it runs in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 compiler.use()  # tinygrad reads it once, at its import; test modules are imported in any order, and before any fixture
 
 

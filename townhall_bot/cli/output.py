@@ -72,6 +72,8 @@ def _prepared() -> Iterator[None]:
 def _give_up() -> None:
     """Let nothing more be written to standard output, so that the interpreter's end does not stumble over it."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(sys.stdout, _Text):
+        sys.stdout.told()
 
 
 class _Descriptor(io.FileIO):
@@ -125,6 +127,10 @@ class _Text(io.TextIOWrapper):
         else:
             super().write(text)
         return len(text)
+
+    def told(self) -> None:
+        """Raise no more of what was lost: Python 3.13 prints what the last flush of a stream raises."""
+        self._descriptor.lost = None
 
     def flush(self) -> None:
         super().flush()

@@ -36,6 +36,11 @@ class KernelCache:
         self._connection: sqlite3.Connection | None = None
         self._open()
 
+    def __del__(self) -> None:  # a plugin that was reloaded leaves one behind, and Python 3.13 complains of open ones
+        if (connection := getattr(self, "_connection", None)) is not None:
+            with contextlib.suppress(sqlite3.Error):
+                connection.close()
+
     def cursor(self) -> Cursor:
         """Return what statements are made with."""
         return Cursor(self)
