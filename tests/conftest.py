@@ -39,24 +39,28 @@ LONG = ("bench", "end_to_end", "test_packaging.py", "plugins/gpt2/model", "townh
 """Where tests are that take seconds, each."""
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Mark the slow ones, so that ``-m "not slow"`` is a selection for the time between two keystrokes.
 
-    In a run of all, each worker begins with its share of the long ones: last of all, one would keep the others waiting.
+    Each worker begins with its share of the long ones: last of all, one would keep the others waiting.
     """
-    workers, here = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")), Path(__file__).parent
-    long: list[pytest.Item] = []
-    short: list[pytest.Item] = []
     for item in items:
-        place = item.path.relative_to(here).as_posix() if item.path.is_relative_to(here) else ""
-        if place.startswith(SLOW):
+        if _place(item).startswith(SLOW):
             item.add_marker("slow")
-        (long if place.startswith(LONG) else short).append(item)
-    size, rest = len(items) // workers, iter(short)  # xdist gives each worker so many to begin with, in this order
+    yield  # here some are left out, and the order is drawn
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    long = [item for item in items if _place(item).startswith(LONG)]
+    rest = iter([item for item in items if not _place(item).startswith(LONG)])
+    size = len(items) // workers  # xdist gives each worker so many to begin with, in this order
     shares = (long[worker::workers] for worker in range(workers))
     items[:] = [item for share in shares for item in (*share, *islice(rest, max(0, size - len(share))))]
     items += rest
+
+
+def _place(item: pytest.Item) -> str:
+    here = Path(__file__).parent
+    return item.path.relative_to(here).as_posix() if item.path.is_relative_to(here) else ""
 
 
 @pytest.fixture(autouse=True)
