@@ -42,6 +42,8 @@ PEERS: dict[str, Peer] = {
     for peer in (
         *(Peer(f"{OURS}-{weights}", OURS, weights) for weights in ("int8", "int4", "fp16", "bf16", "fp32")),
         Peer("llama-cpp-q8_0", "llama_cpp", "q8_0", "gguf_file", "-q8_0.gguf"),
+        Peer("llama-cpp-q4_0", "llama_cpp", "q4_0", "gguf_file", "-q4_0.gguf"),
+        Peer("llama-cpp-q4_0-repacked", "llama_cpp", "q4_0-repacked", "gguf_file", "-q4_0.gguf"),
         Peer("llama-cpp-f16", "llama_cpp", "f16", "gguf_file", "-f16.gguf"),
         Peer("ctranslate2-int8", "ctranslate2", "int8", "ctranslate2_folder", "-ct2-int8"),
         Peer("transformers-fp32", "transformers", "fp32"),
