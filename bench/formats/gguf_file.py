@@ -1,7 +1,8 @@
 """Writes a checkpoint's folder as a GGUF file for llama.cpp: ``python -m bench.formats.gguf_file FOLDER OUT q8_0``.
 
-Matrices become F16 or Q8_0, the embedding among them; biases, LayerNorms and positions stay F32, as llama.cpp's own
-converter and ``llama-quantize`` do. Runs where ``gguf`` is installed; reads the weights through NumPy alone.
+Matrices become F16, Q8_0 or Q4_0, the embedding among them; beside Q4_0 that stays at Q8_0, as it is the head, too.
+Biases, LayerNorms and positions stay F32, as llama.cpp's own converter and ``llama-quantize`` do. Runs where ``gguf``
+is installed; reads the weights through NumPy alone.
 """
 
 from __future__ import annotations
@@ -55,11 +56,12 @@ def read_tensors(path: Path) -> Iterator[tuple[str, Array]]:
 
 
 def write_gguf(folder: Path, out: Path, kind: str) -> None:
-    """Write ``out`` with matrices of ``kind``, f16, q8_0 or q4_0. KeyError: any other, or an unknown tensor."""
+    """Write ``out`` with matrices of ``kind``: f16, q8_0, q4_0. Raises KeyError for any other, or an unknown tensor."""
     gguf: Any = importlib.import_module("gguf")
     quantize = importlib.import_module("gguf.quants").quantize
-    kind = {"f16": "F16", "q8_0": "Q8_0", "q4_0": "Q4_0"}[kind]
-    chosen, file_type = gguf.GGMLQuantizationType[kind], gguf.LlamaFileType[f"MOSTLY_{kind}"]
+    name_of = kind.removesuffix("-repacked").upper()
+    chosen, file_type = gguf.GGMLQuantizationType[name_of], gguf.LlamaFileType[f"MOSTLY_{name_of}"]
+    of_head = gguf.GGMLQuantizationType.Q8_0 if name_of == "Q4_0" else chosen
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     partial = out.with_name(out.name + ".part")
     writer = gguf.GGUFWriter(partial, "gpt2", use_temp_file=True)
@@ -78,7 +80,8 @@ def write_gguf(folder: Path, out: Path, kind: str) -> None:
         block_matrix = values.ndim == 2 and ".h." in f".{name}"
         values = np.ascontiguousarray(values.T if block_matrix else values, np.float32)  # Conv1D is (in, out)
         if values.ndim == 2 and "wpe" not in name:
-            writer.add_tensor(gguf_name(name), quantize(values, chosen), raw_dtype=chosen)
+            kept = chosen if block_matrix else of_head
+            writer.add_tensor(gguf_name(name), quantize(values, kept), raw_dtype=kept)
         else:
             writer.add_tensor(gguf_name(name), values)
     writer.write_header_to_file()

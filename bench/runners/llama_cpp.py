@@ -1,6 +1,7 @@
 """Measures llama.cpp through the C functions that llama-cpp-python binds: no Python work inside a step.
 
-``use_extra_bufts`` stays off: Q8_0 crashed in the repacking for AMX on the machine of the first measurements.
+``use_extra_bufts`` is off but for weights called ``…-repacked``: Q8_0 crashed in the repacking for AMX on the machine
+of the first measurements.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class LlamaCpp(Stepwise):
         C.llama_log_set(_silent, self._none)
         C.llama_backend_init()
         parameters = C.llama_model_default_params()
-        parameters.use_extra_bufts = job.weights.endswith(" repacked")
+        parameters.use_extra_bufts = job.weights.endswith("-repacked")
         parameters.n_gpu_layers = 0
         self._model = C.llama_model_load_from_file(job.path.encode(), parameters)
         if not self._model:
