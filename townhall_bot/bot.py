@@ -16,7 +16,7 @@ from townhall_bot.discordpy import components, gateway, interactions, proxy, ret
 from townhall_bot.i18n.core_texts import TEXTS
 from townhall_bot.ops import proxies
 from townhall_bot.ops.metrics import Metrics
-from townhall_bot.ops.session_limit import SessionPace
+from townhall_bot.ops.session_limit import SESSIONS, SessionPace
 from townhall_bot.plugins import Plugin
 from townhall_bot.plugins.command_sync import CommandSync
 from townhall_bot.plugins.command_tree import Tree
@@ -85,7 +85,7 @@ class Townhall(discord.Client):
         """Set together with ``townhall_ready``; can be awaited before the login, which events cannot."""
         self.plugins_up = False
         """Whether people may be served: before ``started``, which waits for every server."""
-        self._sessions = SessionPace(settings.data_dir / "sessions.json")
+        self._sessions = SessionPace(settings.data_dir / SESSIONS)
         self._watching: tuple[asyncio.Task[None], ...] = ()
         self._stopping: asyncio.Task[None] | None = None
 

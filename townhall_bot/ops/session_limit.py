@@ -27,6 +27,8 @@ FREE_STARTS = 10
 """Sessions in an hour that wait for nothing: somebody tries things, or a network flutters."""
 LONGEST_PAUSE_S = 240.0
 """At this pace a day has fewer than 400 starts."""
+SESSIONS = "sessions.json"
+"""Where a data folder keeps when sessions were begun."""
 LOW = 100
 """Fewer sessions left than this are worth a warning."""
 RESERVE = 5

@@ -3,7 +3,9 @@
 import json
 import os
 import signal
+import time
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +23,16 @@ def test_local_types_a_command_and_prints_the_answer_alone(capsys: Output) -> No
     assert shown.out.startswith("Pong.")
     assert len(shown.out.splitlines()) == 1
     assert "the bot is ready" in shown.err
+
+
+def test_local_may_be_started_as_often_as_one_likes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    monkeypatch.setenv("TOWNHALL_DATA_DIR", str(tmp_path))
+    (tmp_path / "local").mkdir()
+    (tmp_path / "local" / "sessions.json").write_text(json.dumps([time.time() - 60] * 12))
+    assert main(["local", "--say", "/ping"]) == 0
+    assert "many sessions were begun" not in capsys.readouterr().err
 
 
 def test_local_logs_in_the_format_that_the_settings_say(capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
