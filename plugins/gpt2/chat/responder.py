@@ -98,10 +98,13 @@ class Responder:
         chosen: GenerationOptions | None = None,
         *,
         notice: Message | None = None,
+        spoken: bool = False,
+        turns: tuple[str, ...] = (),
     ) -> None:
         """Answer with a continuation of ``prompt``; ``notice`` is small print of the caller's.
 
-        What is not ``chosen`` is the server's default, or the host's. Raises :class:`Refusal`.
+        What is not ``chosen`` is the server's default, or the host's. ``spoken`` and ``turns`` are those of a
+        :class:`GenerationRequest`. Raises :class:`Refusal`.
         """
         rules = await self.rules.of(interaction.guild_id)
         rules.check_place(interaction)
@@ -119,13 +122,15 @@ class Responder:
             guild_id=interaction.guild_id,
             request_id=interaction.id,
             limits=rules.limits,
+            turns=turns,
+            spoken=spoken,
         )
         end = _End()
         with self._counted(interaction.id):
             try:
                 async with self._admitted(interaction, request) as events:
                     await interaction.response.defer(thinking=True)
-                    self.prompt_cache.keep(interaction.id, interaction.user.id, request.prompt)
+                    self.prompt_cache.keep(interaction.id, interaction.user.id, request.prompt, turns)
                     await self._show(interaction, request, events, options, defaults, notice, end)
             finally:  # once the text and the place are given: a database that has to be waited for costs nobody either
                 if end.finished is not None:
@@ -194,11 +199,13 @@ class Responder:
                         case Queued(ahead, wait_s, loading):
                             reply.show(message_format.waiting(words, ahead, wait_s, loading), placeholder=True)
                         case Started(adjusted):
-                            notices += [] if adjusted is None else [adjusted]
-                            reply.show(message_format.render(request.prompt, text), note=words("answer.reading"))
+                            notices += (
+                                [] if adjusted is None or request.turns else [adjusted]
+                            )  # who wrote little cut nothing
+                            reply.show(_shown(request, text), note=words("answer.reading"))
                         case Text(piece):
                             text += piece
-                            reply.show(message_format.render(request.prompt, text), note=words("answer.writing"))
+                            reply.show(_shown(request, text), note=words("answer.writing"))
                         case Finished(reason, measured):
                             if reason != "cancelled" and not message_format.is_visible(text):
                                 notices.append(message("notice.invisible"))
@@ -225,7 +232,7 @@ class Responder:
         options: GenerationOptions,
     ) -> None:
         await reply.stop()
-        shown = message_format.render(request.prompt, text)
+        shown = _shown(request, text)
         first = 0  # the buttons' own message
         if length(sanitize(shown)) + length(note) > ONE_MESSAGE:  # the prompt is in the first of several
             with contextlib.suppress(*FAILURES):
@@ -234,3 +241,7 @@ class Responder:
         if not await reply.finish(shown, note=note, plain=request.prompt + text, view=view):
             self._lost.append(interaction.id)
             raise Refusal(TEXTS.for_user(interaction)("answer.lost"), shown=True)
+
+
+def _shown(request: GenerationRequest, text: str) -> str:
+    return message_format.render(request.prompt, text, goes_on=bool(request.turns))

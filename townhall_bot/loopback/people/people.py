@@ -141,6 +141,18 @@ class Person:
             raise CommandRefused(f"{self.name} lacks Send Messages in #{place.name}")
         return self._world.say(self.user, place, text, reply_to, [self._upload(*f) for f in files])
 
+    async def edit(self, message: Message, text: str) -> None:
+        """Change what an own message says."""
+        self._check_own(message)
+        self._world.reword(message, text)
+
+    async def delete(self, message: Message) -> None:
+        """Delete an own message, or anybody's where the person may."""
+        if not permissions.allows(permissions.in_channel(message.channel, self.id), "manage_messages"):
+            self._check_own(message)
+        self._check_sees(message)
+        self._world.delete(message)
+
     async def press(self, message: Message, button: str) -> Turn:
         """Press the button with that label or custom_id. Raises :class:`CommandRefused`."""
         self._check_sees(message)
@@ -183,6 +195,11 @@ class Person:
         visible = message.visible_to in (None, self.id) and permissions.in_channel(message.channel, self.id)
         if not visible:
             raise CommandRefused(f"{self.name} does not see that message")
+
+    def _check_own(self, message: Message) -> None:
+        self._check_sees(message)
+        if message.author is not self.user:
+            raise CommandRefused(f"that message is not {self.name}'s")
 
     def _upload(self, filename: str, data: bytes) -> Attachment:
         kind = mimetypes.guess_type(filename)[0] or "application/octet-stream"

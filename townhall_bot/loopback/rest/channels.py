@@ -32,8 +32,8 @@ def _need(call: Call, channel: Channel, *names: str) -> None:
 def _shown(call: Call, message: Message) -> Payload:
     world = call.world
     mine = message.author is world.bot or world.bot in message.pings or message.channel.guild is None
-    with_content = mine or world.application.privileged.message_content
-    return message_payloads.message(message, world.base_url, with_content=with_content)
+    reads = world.application.privileged.message_content
+    return message_payloads.message(message, world.base_url, with_content=mine or reads, reads_all=reads)
 
 
 async def get_channel(call: Call) -> Any:

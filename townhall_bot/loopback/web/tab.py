@@ -48,6 +48,8 @@ class Tab:
             "select": self._select,
             "submit": self._submit,
             "say": self._say,
+            "reword": self._reword,
+            "remove": self._remove,
             "direct": self._direct,
             "language": self._language,
             "inspect": self._inspect,
@@ -204,6 +206,13 @@ class Tab:
         files = [_file(each) for each in action.get("files", [])]
         await self.person.say(str(action["text"]), channel, reply_to=reply_to, files=files)
         self._send("answered", nonce=str(action.get("nonce", "")))
+
+    async def _reword(self, action: Payload) -> None:
+        await self.person.edit(self._message(action), str(action["text"]))
+        self._send("answered", nonce=str(action.get("nonce", "")))
+
+    async def _remove(self, action: Payload) -> None:
+        await self.person.delete(self._message(action))
 
     async def _direct(self, action: Payload) -> None:
         channel = self.person.direct_messages

@@ -111,7 +111,8 @@ def _of_message(change: Change, message: Message, world: World) -> list[Dispatch
     mine = message.author is world.bot or world.bot in message.pings or guild is None
 
     def payload_for(intents: discord.Intents) -> Payload:
-        body = message_payloads.message(message, world.base_url, with_content=mine or intents.message_content)
+        reads = intents.message_content
+        body = message_payloads.message(message, world.base_url, with_content=mine or reads, reads_all=reads)
         member = guild.members.get(message.author.id) if guild else None
         return {**body, **place, **({"member": payloads.member(member, with_user=False)} if member else {})}
 

@@ -7,6 +7,7 @@ tabs subscribe to the changes.
 from __future__ import annotations
 
 import asyncio
+import copy
 import itertools
 import secrets
 from collections.abc import Iterator
@@ -150,6 +151,16 @@ class World(Observable):
         mentions.resolve(message, None, self)
         validation.check_message(message)
         return self.post(message)
+
+    def reword(self, message: Message, text: str) -> None:
+        """Change a person's message."""
+        draft = copy.copy(message)
+        draft.content = text
+        mentions.resolve(draft, None, self)
+        validation.check_message(draft)
+        for name in ("content", "pings", "pings_roles", "pings_everyone"):
+            setattr(message, name, getattr(draft, name))
+        self.edited(message)
 
     def edited(self, message: Message) -> None:
         """Note that a message was changed."""
