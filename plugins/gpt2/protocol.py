@@ -75,7 +75,8 @@ class GenerationRequest:
     ``turns`` were said before the prompt in a conversation, the oldest first: a model that was trained on conversations
     answers them. ``spoken`` says that the prompt is said to the model, and the turns by members and the model in turns:
     where a model was not trained so, its answers follow their words directly. ``special_tokens`` says
-    that the host wrote the prompt, so that special tokens spelled out in it are read as such; what a member types never becomes one.
+    that the host wrote the prompt, so that special tokens spelled out in it are read as such; what a member types never
+    becomes one.
     """
 
     prompt: str

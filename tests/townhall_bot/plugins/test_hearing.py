@@ -31,13 +31,13 @@ class Dice(Plugin):
     """Takes one word."""
 
     name = "dice"
-    deleted: set[int]
+    deleted: asyncio.Queue[int]
 
     def commands(self):  # type: ignore[no-untyped-def]  # none
         return []
 
     async def start(self) -> None:
-        self.deleted = set()
+        self.deleted = asyncio.Queue()
 
     async def hear(self, heard: Heard) -> bool:
         match heard.words:
@@ -56,7 +56,8 @@ class Dice(Plugin):
         return True
 
     async def hear_deletion(self, message_ids: set[int]) -> None:
-        self.deleted |= message_ids
+        for message_id in message_ids:
+            self.deleted.put_nowait(message_id)
 
 
 @pytest.fixture
@@ -102,10 +103,7 @@ async def test_edits_and_deletions_are_followed(townhall: RunningTownhall, ada: 
     await ada.edit(said, f"<@{townhall.bot.application_id}> again")
     await ada.guild.world.until(lambda: "changed to again" in answers_to(said), 5)
     await ada.delete(said)
-    dice = townhall.plugin(Dice)
-    async with asyncio.timeout(5):
-        while said.id not in dice.deleted:
-            await asyncio.sleep(0)
+    assert await asyncio.wait_for(townhall.plugin(Dice).deleted.get(), 5) == said.id
 
 
 async def test_bots_are_not_answered_and_nobody_else_without_a_mention(townhall: RunningTownhall, ada: Person) -> None:
