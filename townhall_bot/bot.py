@@ -16,7 +16,7 @@ from townhall_bot.discordpy import components, gateway, interactions, proxy, ret
 from townhall_bot.i18n.core_texts import TEXTS
 from townhall_bot.ops import proxies
 from townhall_bot.ops.metrics import Metrics
-from townhall_bot.ops.session_limit import SESSIONS, SessionPace
+from townhall_bot.ops.session_limit import SessionPace
 from townhall_bot.plugins import Plugin
 from townhall_bot.plugins.command_sync import CommandSync
 from townhall_bot.plugins.command_tree import Tree
@@ -49,6 +49,7 @@ class Townhall(discord.Client):
 
     ``plugin_classes`` replaces the installed plugins. ``always_sync`` registers commands even where they are
     unchanged. ``guild_ready_timeout`` is how many seconds discord.py waits for another server before it is ready.
+    ``counts_sessions`` False is for a Discord that counts none a day: the next start need not wait for the last ones.
     :meth:`close` stops the plugins and closes ``store`` too.
     """
 
@@ -61,6 +62,7 @@ class Townhall(discord.Client):
         env_file: str | Path | None = ENV_FILE,
         always_sync: bool = False,
         guild_ready_timeout: float = 2.0,
+        counts_sessions: bool = True,
     ) -> None:
         self.metrics = Metrics()
         super().__init__(
@@ -89,7 +91,7 @@ class Townhall(discord.Client):
         """Set together with ``townhall_ready``; can be awaited before the login, which events cannot."""
         self.plugins_up = False
         """Whether people may be served: before ``started``, which waits for every server."""
-        self._sessions = SessionPace(settings.data_dir / SESSIONS)
+        self._sessions = SessionPace(settings.data_dir / "sessions.json" if counts_sessions else None)
         self._watching: tuple[asyncio.Task[None], ...] = ()
         self._stopping: asyncio.Task[None] | None = None
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import shlex
+import sys
 from pathlib import Path
 
 from townhall_bot.cli import data_commands as data
@@ -83,9 +85,9 @@ def _new_plugin(arguments: argparse.Namespace) -> int:
     print(
         f"A plugin is in {folder}. What it does is in townhall_{arguments.name.replace('-', '_')}/plugin.py.\n"
         f"  cd {folder}\n"
-        "  pip install -e '.[test]'\n"
-        "  pytest\n"
-        "  townhall local --reload     try it; it reloads when you save a file"
+        f"  {shlex.quote(sys.executable)} -m pip install -e '.[test]'\n"
+        f"  {shlex.quote(sys.executable)} -m pytest\n"
+        f"  {shlex.quote(sys.executable)} -m townhall_bot local --reload     try it; it reloads when you save a file"
     )
     return OK
 

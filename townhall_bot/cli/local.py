@@ -27,7 +27,6 @@ from townhall_bot.loopback import (
 )
 from townhall_bot.loopback.world.clock import Snowflakes
 from townhall_bot.loopback.world.state_file import StateFile, StateFileError
-from townhall_bot.ops.session_limit import SESSIONS
 from townhall_bot.plugins import reload as reloading
 from townhall_bot.plugins.host import LoadedPlugin
 from townhall_bot.plugins.outcomes import Outcomes
@@ -142,8 +141,7 @@ async def connected(settings: Settings, plugins: Sequence[LoadedPlugin], token: 
     # The local Discord knows no commands yet, whatever was registered with the last one: hence always_sync.
     # It sends its servers at once, so there is no need to wait long for more of them.
     store = Store.open(database_in(local.data_dir))
-    # It counts no sessions a day either: who tries things out starts as often as they like.
-    (local.data_dir / SESSIONS).unlink(missing_ok=True)
-    bot = Townhall(local, store, plugins, always_sync=True, guild_ready_timeout=0.1)
+    # It counts no sessions either: who tries things out starts as often as they like.
+    bot = Townhall(local, store, plugins, always_sync=True, guild_ready_timeout=0.1, counts_sessions=False)
     async with running(bot, token):
         yield bot

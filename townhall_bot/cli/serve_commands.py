@@ -58,7 +58,9 @@ def local_options(parser: argparse.ArgumentParser) -> None:
     parser.description = "Start a Discord on this machine and connect the bot to it: no account, no token."
     parser.epilog, parser.formatter_class = LOCAL_EXAMPLES, argparse.RawDescriptionHelpFormatter
     parser.add_argument("--say", metavar="COMMAND", help="type this command, show what the channel shows, and end")
-    parser.add_argument("--as", dest="as_", metavar="NAME", help="who types: admin, ada (default), ben or stranger")
+    parser.add_argument(
+        "--as", dest="as_", metavar="NAME", help="who types: ada (default), admin, ben, member, stranger"
+    )
     parser.add_argument("--port", type=int, default=0, help="the page's port (default: any free one)")
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine alone)"

@@ -11,7 +11,15 @@ from pathlib import Path
 
 from townhall_bot.cli.terminal import FAILED, INTERRUPTED, OK, tell
 from townhall_bot.machine.env_file import set_secret
-from townhall_bot.ops.discord_account import PORTAL, Account, TokenRefused, Unreachable, look_up
+from townhall_bot.ops.discord_account import (
+    COPY_AGAIN,
+    PORTAL,
+    Account,
+    TokenRefused,
+    Unreachable,
+    look_up,
+    looks_like_a_token,
+)
 from townhall_bot.settings import ENV_FILE
 
 TOKEN = "TOWNHALL_TOKEN"
@@ -31,6 +39,7 @@ def run() -> int:
 
 
 def _ask_and_keep(path: Path) -> int:
+    refused = False
     for _ in range(TRIES):
         try:
             token = ask()
@@ -39,6 +48,10 @@ def _ask_and_keep(path: Path) -> int:
             break
         if not token:
             tell("Nothing was typed. Paste the token, then press Enter.")
+            continue
+        refused = True
+        if not looks_like_a_token(token):
+            tell(f"That does not look like a bot's token. {COPY_AGAIN}")
             continue
         print("Asking Discord about it …", flush=True)
         try:
@@ -50,7 +63,10 @@ def _ask_and_keep(path: Path) -> int:
             tell(f"Discord cannot be reached: {error} Nothing was written.")
             return FAILED
         return keep(path, token, account)
-    tell("No token was accepted; nothing was written.")
+    if refused:
+        tell("No token was accepted; nothing was written.")
+    else:
+        tell("No token came; nothing was written. Type it in a terminal, or send it as a line: townhall setup < FILE")
     return FAILED
 
 

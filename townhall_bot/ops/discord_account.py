@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 import time
 from collections.abc import Callable
@@ -33,12 +35,29 @@ PRIVILEGED = {"presence": 0b11 << 12, "server members": 0b11 << 14, "message con
 """The application's flags that say a privileged intent is switched on, in full or for few servers."""
 
 
+COPY_AGAIN = f"Copy it again from {PORTAL} (your application → Bot → Reset Token). The client secret is something else."
+
+
+def looks_like_a_token(text: str) -> bool:
+    """Tell whether it has a token's three parts, of which the first is the bot's user id in base64 without padding."""
+    parts = text.split(".")
+    try:
+        user_id = base64.urlsafe_b64decode(parts[0] + "=" * (-len(parts[0]) % 4)).decode()
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        return False
+    return len(parts) == 3 and user_id.isdecimal()
+
+
 class TokenRefused(Exception):
     """Discord does not accept the token."""
 
 
 class Unreachable(Exception):
-    """Discord did not answer. The message says how and what helps, in sentences that follow a colon."""
+    """Discord did not answer: ``problem`` says how, ``cure`` what helps; as text, both, to follow a colon."""
+
+    def __init__(self, problem: str, cure: str = "") -> None:
+        super().__init__(f"{problem}. {cure}" if cure else problem)
+        self.problem, self.cure = problem, cure
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +105,10 @@ async def look_up(token: str, *, guild: int | None = None, clock: Callable[[], f
             path = f"/applications/{application['id']}{place}/commands"
             commands, _ = await _get(session, path, none=(403, 404))  # of a server that the bot is not in
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        reason = f"{str(error).rstrip('.') or type(error).__name__}. Check the network, a proxy or a firewall."
-        raise Unreachable(proxies.problem(error) or reason) from error
+        if (of_proxy := proxies.problem(error)) is not None:
+            raise Unreachable(of_proxy) from error
+        reason = str(error).rstrip(".") or type(error).__name__
+        raise Unreachable(reason, "Check the network, a proxy or a firewall.") from error
     flags = int(application.get("flags") or 0)
     return Account(
         str(user["username"]),

@@ -6,8 +6,6 @@ It changes nothing. Each check is given out when it is made: one that compiles o
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import os
 import platform
 import shutil
@@ -23,7 +21,7 @@ from townhall_bot.i18n.formatting import format_bytes
 from townhall_bot.machine.files import readable_by_others
 from townhall_bot.machine.memory import available_bytes
 from townhall_bot.ops import health
-from townhall_bot.ops.discord_account import PORTAL
+from townhall_bot.ops.discord_account import COPY_AGAIN, looks_like_a_token
 from townhall_bot.ops.doctor_discord import discord_answers
 from townhall_bot.plugins import Check, discovery
 from townhall_bot.plugins.host import LoadedPlugin, kind, shown
@@ -60,7 +58,7 @@ async def examine(
         settings = load_settings(Settings, env_file)
         plugins = discovery.find_plugins(settings)
     except SettingsError as error:  # everything below depends on these
-        yield Check("settings", False, str(error), CORRECT_IT)
+        yield Check("settings", False, str(error), f"{CORRECT_IT} Everything else waits for that.")
         return
     for loaded in plugins:
         discovery.read_settings(loaded, env_file)
@@ -105,6 +103,8 @@ def setting_names(plugins: Sequence[LoadedPlugin], env_file: str | Path | None) 
     if unknown:
         return Check("settings", False, " ".join(unknown), "Correct the name, or remove the line.")
     count = sum(name.startswith("TOWNHALL_") for name in given)
+    if wrong := [loaded.name for loaded in plugins if _has_wrong_settings(loaded)]:
+        return Check("settings", False, f"wrong ones of {', '.join(wrong)}, named below", CORRECT_IT)
     return Check("settings", True, f"{count} set, the others at their defaults")
 
 
@@ -145,17 +145,9 @@ def token(settings: Settings) -> Check:
     if settings.token is None:
         hint = "`townhall run` needs one: `townhall setup` takes it. `townhall local` needs none."
         return Check("token", True, "not set", hint)
-    parts = settings.token.get_secret_value().split(".")
-    try:
-        # The first part is the bot's user id in base64, without padding.
-        user_id = base64.urlsafe_b64decode(parts[0] + "=" * (-len(parts[0]) % 4)).decode()
-        ok = len(parts) == 3 and user_id.isdecimal()
-    except (binascii.Error, UnicodeDecodeError, ValueError):
-        ok = False
-    if ok:
+    if looks_like_a_token(settings.token.get_secret_value()):
         return Check("token", True, "set, and looks like one")
-    cure = f"Copy it again from {PORTAL} (your application → Bot → Reset Token). The client secret is something else."
-    return Check("token", False, "TOWNHALL_TOKEN does not look like a bot's token", cure)
+    return Check("token", False, "TOWNHALL_TOKEN does not look like a bot's token", COPY_AGAIN)
 
 
 def database(path: Path) -> tuple[Check, dict[str, Any]]:
@@ -175,8 +167,8 @@ def plugin(loaded: LoadedPlugin, last_failure: str | None, unwell: str | None) -
     name = f"plugin {loaded.name}"
     leave_out = f"TOWNHALL_PLUGINS=-{loaded.name} leaves it out"
     if loaded.failure is not None:
-        if loaded.settings is None and loaded.cls is not None:  # its settings are what failed
-            return Check(name, False, loaded.failure, CORRECT_IT)
+        if _has_wrong_settings(loaded):
+            return Check(name, False, loaded.failure, f"{CORRECT_IT} What the plugin looks at itself waits for that.")
         cure = f"Repair or update the plugin; {leave_out}. The log of `townhall run` has the traceback."
         return Check(name, False, loaded.failure, cure)
     if last_failure is not None:
@@ -187,6 +179,10 @@ def plugin(loaded: LoadedPlugin, last_failure: str | None, unwell: str | None) -
         return Check(name, False, f"the running bot found it not well: {unwell}", cure)
     commands = ", ".join(shown(kind(command), command.name) for command in loaded.commands)
     return Check(name, True, commands or "no commands")
+
+
+def _has_wrong_settings(loaded: LoadedPlugin) -> bool:
+    return loaded.failure is not None and loaded.settings is None and loaded.cls is not None
 
 
 async def own_checks(loaded: LoadedPlugin, data_dir: Path) -> Sequence[Check]:

@@ -26,7 +26,8 @@ async def discord_answers(
         cure = f"Reset the token at {PORTAL}, then run `townhall setup`."
         return [Check("discord", False, "does not accept TOWNHALL_TOKEN", cure)]
     except Unreachable as error:
-        return [Check("discord", False, "cannot be reached", str(error))]
+        offline = "`townhall doctor --offline` leaves Discord out."
+        return [Check("discord", False, f"cannot be reached: {error.problem}", f"{error.cure} {offline}".strip())]
     except SettingsError as error:
         return [Check("discord", False, "cannot be asked", str(error))]
     return [endpoint(account), intents(account), registration(account, plugins), clocks(account)]

@@ -27,8 +27,6 @@ FREE_STARTS = 10
 """Sessions in an hour that wait for nothing: somebody tries things, or a network flutters."""
 LONGEST_PAUSE_S = 240.0
 """At this pace a day has fewer than 400 starts."""
-SESSIONS = "sessions.json"
-"""Where a data folder keeps when sessions were begun."""
 LOW = 100
 """Fewer sessions left than this are worth a warning."""
 RESERVE = 5
@@ -38,12 +36,13 @@ RESERVE = 5
 class SessionPace:
     """When sessions were begun lately, over restarts, and what the next has to wait.
 
-    ``clock`` is in seconds since the epoch, ``sleep`` what waits.
+    ``path`` is where they are kept; None: starts are not counted. ``clock`` is in seconds since the epoch, ``sleep``
+    what waits.
     """
 
     def __init__(
         self,
-        path: Path,
+        path: Path | None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -92,6 +91,8 @@ class SessionPace:
 
     def record(self) -> None:
         """Note that one begins now. A disk that takes nothing costs the memory of it and no more."""
+        if self._path is None:
+            return
         try:
             with write_atomically(self._path) as file:
                 file.write(json.dumps([*self._recent(), self._clock()]).encode())
@@ -99,6 +100,8 @@ class SessionPace:
             log.warning("%s cannot be written (%s): starts are not counted over restarts", self._path, error)
 
     def _recent(self) -> list[float]:
+        if self._path is None:
+            return []
         try:
             begun = json.loads(self._path.read_text(encoding="utf-8"))
             now = self._clock()

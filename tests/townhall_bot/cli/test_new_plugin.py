@@ -46,7 +46,7 @@ def test_the_command_says_what_to_do_next(
     said = capsys.readouterr().out
     assert "townhall-dice" in said
     assert "pip install -e" in said
-    assert "townhall local --reload" in said
+    assert f"{sys.executable} -m townhall_bot local --reload" in said
     assert (tmp_path / "townhall-dice" / "townhall_dice" / "plugin.py").is_file()
 
 

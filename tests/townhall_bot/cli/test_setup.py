@@ -71,7 +71,7 @@ async def test_the_token_is_asked_for_checked_and_kept_without_being_shown(
     discord_server: LoopbackDiscord, tmp_path: Path
 ) -> None:
     (tmp_path / ".env").write_text("# mine\nTOWNHALL_LOG_LEVEL=WARNING\nTOWNHALL_TOKEN=old\nHF_HOME=/models\n")
-    status, shown = await set_up(discord_server, tmp_path, "a wrong one", discord_server.token)
+    status, shown = await set_up(discord_server, tmp_path, "MTIz.wrong.one", discord_server.token)
     assert status == 0
     assert "does not accept this token" in shown
     assert discord_server.token not in shown
@@ -97,12 +97,12 @@ def test_the_local_discord_gives_the_bot_what_the_invitation_asks_for() -> None:
     assert permissions.BOT == discord_account.LEAST_PERMISSIONS
 
 
-@pytest.mark.parametrize("typed", ["\x1b[A", "with space", "t\u00f6ken"])
-async def test_what_cannot_be_a_token_is_refused_like_a_wrong_one(
+@pytest.mark.parametrize("typed", ["\x1b[A", "with space", "t\u00f6ken", "0123456789abcdef0123456789abcdef"])
+async def test_what_cannot_be_a_token_is_refused_without_asking_discord(
     typed: str, discord_server: LoopbackDiscord, tmp_path: Path
 ) -> None:
     status, shown = await set_up(discord_server, tmp_path, typed, f"  {discord_server.token} ")
-    assert (status, shown.count("does not accept this token")) == (0, 1)
+    assert (status, shown.count("does not look like a bot's token"), shown.count("Asking Discord")) == (0, 1, 1)
     assert "Traceback" not in shown
 
 

@@ -165,9 +165,12 @@ async def test_a_plugins_wrong_setting_is_cured_by_correcting_it(
     plugins: object, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TOWNHALL_PING_PUBLIC", "perhaps")
-    check = (await examine())["plugin ping"]
+    checks = await examine()
+    check = checks["plugin ping"]
     assert "TOWNHALL_PING_PUBLIC: 'perhaps'" in check.detail
-    assert check.cure == "Correct it in the environment or in .env."
+    assert check.cure.startswith("Correct it in the environment or in .env.")
+    assert not checks["settings"].ok  # nobody reads that all is well with them, with a wrong one below
+    assert "ping" in checks["settings"].detail
 
 
 def test_a_health_page_whose_port_is_taken_is_a_failing_line(data_dir: Path) -> None:

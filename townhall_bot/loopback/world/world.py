@@ -7,6 +7,7 @@ tabs subscribe to the changes.
 from __future__ import annotations
 
 import asyncio
+import base64
 import copy
 import itertools
 import secrets
@@ -40,6 +41,12 @@ FIXED_TIME = 1_767_225_600.0
 """The first second of 2026: from it come the ids that are the same at every start."""
 
 
+def _token(bot_id: int) -> str:
+    """Return a bot's token of the shape that Discord's have: the bot's id in base64, and two parts of chance."""
+    first = base64.urlsafe_b64encode(str(bot_id).encode()).decode().rstrip("=")
+    return f"{first}.{secrets.token_urlsafe(4)}.{secrets.token_urlsafe(28)}"
+
+
 class World(Observable):
     """Servers, channels, people, messages and commands of one local Discord.
 
@@ -65,9 +72,7 @@ class World(Observable):
         bot = User(self.fixed_ids.next(), bot_name.lower(), bot_name, bot=True)
         self.users[bot.id] = bot
         # Discord gives an application and its bot user the same id.
-        self.application = Application(
-            bot.id, bot_name, bot, f"loopback.{secrets.token_hex(16)}", secrets.token_hex(32)
-        )
+        self.application = Application(bot.id, bot_name, bot, _token(bot.id), secrets.token_hex(32))
 
     @property
     def bot(self) -> User:
