@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from townhall_bot.loopback.people import composer, forms
 from townhall_bot.loopback.people.option_values import CommandRefused, Scope
 from townhall_bot.loopback.people.turn import Turn
-from townhall_bot.loopback.world import permissions
-from townhall_bot.loopback.world.enums import SELECTS, CommandType, InteractionType
+from townhall_bot.loopback.world import permissions, threads
+from townhall_bot.loopback.world.enums import SELECTS, ChannelType, CommandType, InteractionType
 from townhall_bot.loopback.world.state import Attachment, Channel, Interaction, Member, Message, Payload
 
 if TYPE_CHECKING:
@@ -85,6 +85,8 @@ class Person:
 
     def _send(self, draft: composer.Draft, place: Channel) -> Turn:
         composer.check_allowed(draft.command, self.user, place)
+        if place.guild is not None:
+            self._check_may_use(place)
         data = composer.data_of(draft, self._world, self.user, place)
         return self._start(InteractionType.COMMAND, place, data, command=draft.command)
 
@@ -137,8 +139,7 @@ class Person:
     ) -> Message:
         """Write an ordinary message. Raises :class:`CommandRefused` where that is not allowed."""
         place = self._place(channel)
-        if not permissions.allows(permissions.in_channel(place, self.id), "send_messages"):
-            raise CommandRefused(f"{self.name} lacks Send Messages in #{place.name}")
+        self._check_may_write(place)
         return self._world.say(self.user, place, text, reply_to, [self._upload(*f) for f in files])
 
     async def edit(self, message: Message, text: str) -> None:
@@ -195,6 +196,41 @@ class Person:
         visible = message.visible_to in (None, self.id) and permissions.in_channel(message.channel, self.id)
         if not visible:
             raise CommandRefused(f"{self.name} does not see that message")
+
+    async def start_thread(self, name: str, place: Channel | Message) -> Channel:
+        """Begin a thread below a message or in a channel; in a forum, a post. Raises :class:`CommandRefused`."""
+        starter = place if isinstance(place, Message) else None
+        channel = starter.channel if starter is not None else self._place(place)  # type: ignore[arg-type]  # no message
+        if not permissions.allows(permissions.in_channel(channel, self.id), "create_public_threads"):
+            raise CommandRefused(f"{self.name} lacks Create Public Threads in #{channel.name}")
+        if channel.guild is None or channel.thread is not None:
+            raise CommandRefused("threads begin in a server's channels only")
+        if starter is not None and starter.id in self._world.channels:
+            raise CommandRefused("that message has a thread already")
+        return threads.begin(self._world, channel, name, self.user, starter)
+
+    def _check_may_use(self, place: Channel) -> None:
+        locked = place.thread is not None and place.thread.locked
+        if locked and not permissions.allows(permissions.in_channel(place, self.id), "manage_threads"):
+            raise CommandRefused("this thread is locked")
+        if place.type is ChannelType.FORUM:
+            raise CommandRefused(f"#{place.name} is a forum: commands are for its posts")
+
+    def _check_may_write(self, place: Channel) -> None:
+        held = permissions.in_channel(place, self.id)
+        in_thread = place.thread is not None
+        if not permissions.allows(held, "send_messages_in_threads" if in_thread else "send_messages"):
+            raise CommandRefused(
+                f"{self.name} lacks Send Messages{' in Threads' if in_thread else ''} in #{place.name}"
+            )
+        if place.type is ChannelType.FORUM:
+            raise CommandRefused(f"#{place.name} is a forum: begin a post in it")
+        if place.thread is not None and place.thread.locked and not permissions.allows(held, "manage_threads"):
+            raise CommandRefused("this thread is locked")
+        mine = [m.created_at for m in place.history.values() if m.author is self.user and m.interaction is None]
+        waited = self._world.clock() - mine[-1] if mine else place.slow_mode
+        if waited < place.slow_mode and not permissions.allows(held, "manage_messages"):
+            raise CommandRefused(f"slow mode: wait {place.slow_mode - waited:.0f} s more")
 
     def _check_own(self, message: Message) -> None:
         self._check_sees(message)

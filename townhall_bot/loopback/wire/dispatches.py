@@ -50,7 +50,12 @@ def dispatches_of(change: Change, world: World) -> list[Dispatch]:
     if change.guild is not None and change.kind in ("guild_joined", "guild_left"):
         return [_of_guild(change, change.guild, world)]
     if change.channel is not None and (name := CHANNEL_EVENTS.get(change.kind)) is not None:
-        return [_fixed(name, change.channel.guild, "guilds", payloads.channel(change.channel))]
+        about: Payload = payloads.channel(change.channel)
+        if change.channel.thread is not None:
+            name = name.replace("CHANNEL", "THREAD")
+            if change.kind == "channel_created":
+                about["newly_created"] = True
+        return [_fixed(name, change.channel.guild, "guilds", about)]
     return []
 
 

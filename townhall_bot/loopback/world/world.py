@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 import discord
 
-from townhall_bot.loopback.world import mentions, validation
+from townhall_bot.loopback.world import mentions, threads, validation
 from townhall_bot.loopback.world.clock import Clock, Snowflakes
 from townhall_bot.loopback.world.enums import ChannelType, InteractionType, MessageType, ResponseType
 from townhall_bot.loopback.world.events import Change, Observable
@@ -138,6 +138,8 @@ class World(Observable):
 
     def post(self, message: Message) -> Message:
         """Put a message into its channel."""
+        if message.channel.thread is not None and message.channel.thread.archived:
+            threads.change(self, message.channel, archived=False)
         message.versions.append(message.content)
         history = message.channel.history
         history[message.id] = message
