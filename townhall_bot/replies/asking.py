@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import discord
 
+PLACE = "⏳"
 ALLOWED = discord.AllowedMentions.none()
 
 
@@ -92,8 +93,8 @@ class AskingMessage:
         return False
 
     async def original_response(self) -> discord.Message | discord.PartialMessage:
-        """Return the answer's first message. Raises LookupError where there is none yet."""
-        return self.answers[0]
+        """Return the answer's first message; where there is none yet, one that keeps its place."""
+        return self.answers[0] if self.answers else await self.edit_original_response(content=PLACE)
 
     async def edit_original_response(self, **fields: Any) -> discord.Message:
         """Show the answer: written the first time, edited from then on. What is on its way arrives, whoever cancels."""

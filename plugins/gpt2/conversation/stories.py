@@ -153,7 +153,7 @@ class Stories:
         begins: bool = False,
         whose: Message | None = None,
     ) -> None:
-        ask.page_mark = f"{MARK} "
+        ask.page_mark = MARK
         look = Look(
             lambda text: story_text.shown(words, text, begins=begins),
             Buttons(

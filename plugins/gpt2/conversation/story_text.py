@@ -36,16 +36,24 @@ class Story:
 
 
 def shown(words: str, text: str, *, begins: bool = False) -> str:
-    """Return the message of a step: a member's ``words`` in bold, where there are any, and the new text."""
-    mark = BEGINS if begins else MARK
-    return mark + message_format.render(words, text, whole=True) + (MARK if text[-1:].isspace() else "")
+    """Return the message of a step: a member's ``words`` in bold, where there are any, and the new text.
+
+    A text that goes on behind a space is shown without that; a second mark says that there was none, or more.
+    """
+    body = message_format.render(words, text, whole=True)
+    if not words and not begins:
+        body = body[1:] if text[:1] == " " and text[1:2].strip() else MARK + body
+    return (BEGINS if begins else MARK) + body + (MARK if text[-1:].isspace() else "")
 
 
 def _piece(content: str) -> str:
-    begins, bare = content.startswith(BEGINS), content.removeprefix(BEGINS).removeprefix(MARK)
-    step = message_format.parse(bare)
-    line = "\n" if step.prompt and not begins else ""
-    return line + step.whole.removesuffix(MARK)
+    """Return what a step adds to the story."""
+    if content.startswith(BEGINS):
+        return message_format.parse(content.removeprefix(BEGINS)).whole.removesuffix(MARK)
+    bare = content.removeprefix(MARK)
+    step = message_format.parse(bare.removeprefix(MARK))
+    before = "\n" if step.prompt else "" if bare.startswith(MARK) else " "
+    return before + step.whole.removesuffix(MARK)
 
 
 async def read(

@@ -6,11 +6,11 @@ import mimetypes
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from townhall_bot.loopback.people import composer, forms
+from townhall_bot.loopback.people import composer, forms, rights
 from townhall_bot.loopback.people.option_values import CommandRefused, Scope
 from townhall_bot.loopback.people.turn import Turn
 from townhall_bot.loopback.world import permissions, threads
-from townhall_bot.loopback.world.enums import SELECTS, ChannelType, CommandType, InteractionType
+from townhall_bot.loopback.world.enums import SELECTS, CommandType, InteractionType
 from townhall_bot.loopback.world.state import Attachment, Channel, Interaction, Member, Message, Payload
 
 if TYPE_CHECKING:
@@ -85,8 +85,7 @@ class Person:
 
     def _send(self, draft: composer.Draft, place: Channel) -> Turn:
         composer.check_allowed(draft.command, self.user, place)
-        if place.guild is not None:
-            self._check_may_use(place)
+        rights.check_may_use(self.user, place)
         data = composer.data_of(draft, self._world, self.user, place)
         return self._start(InteractionType.COMMAND, place, data, command=draft.command)
 
@@ -139,7 +138,7 @@ class Person:
     ) -> Message:
         """Write an ordinary message. Raises :class:`CommandRefused` where that is not allowed."""
         place = self._place(channel)
-        self._check_may_write(place)
+        rights.check_may_write(self.user, place, self._world.clock())
         return self._world.say(self.user, place, text, reply_to, [self._upload(*f) for f in files])
 
     async def edit(self, message: Message, text: str) -> None:
@@ -200,37 +199,9 @@ class Person:
     async def start_thread(self, name: str, place: Channel | Message) -> Channel:
         """Begin a thread below a message or in a channel; in a forum, a post. Raises :class:`CommandRefused`."""
         starter = place if isinstance(place, Message) else None
-        channel = starter.channel if starter is not None else self._place(place)  # type: ignore[arg-type]  # no message
-        if not permissions.allows(permissions.in_channel(channel, self.id), "create_public_threads"):
-            raise CommandRefused(f"{self.name} lacks Create Public Threads in #{channel.name}")
-        if channel.guild is None or channel.thread is not None:
-            raise CommandRefused("threads begin in a server's channels only")
-        if starter is not None and starter.id in self._world.channels:
-            raise CommandRefused("that message has a thread already")
+        channel = self._place(place.channel if isinstance(place, Message) else place)
+        rights.check_may_begin_thread(self.user, channel, starter)
         return threads.begin(self._world, channel, name, self.user, starter)
-
-    def _check_may_use(self, place: Channel) -> None:
-        locked = place.thread is not None and place.thread.locked
-        if locked and not permissions.allows(permissions.in_channel(place, self.id), "manage_threads"):
-            raise CommandRefused("this thread is locked")
-        if place.type is ChannelType.FORUM:
-            raise CommandRefused(f"#{place.name} is a forum: commands are for its posts")
-
-    def _check_may_write(self, place: Channel) -> None:
-        held = permissions.in_channel(place, self.id)
-        in_thread = place.thread is not None
-        if not permissions.allows(held, "send_messages_in_threads" if in_thread else "send_messages"):
-            raise CommandRefused(
-                f"{self.name} lacks Send Messages{' in Threads' if in_thread else ''} in #{place.name}"
-            )
-        if place.type is ChannelType.FORUM:
-            raise CommandRefused(f"#{place.name} is a forum: begin a post in it")
-        if place.thread is not None and place.thread.locked and not permissions.allows(held, "manage_threads"):
-            raise CommandRefused("this thread is locked")
-        mine = [m.created_at for m in place.history.values() if m.author is self.user and m.interaction is None]
-        waited = self._world.clock() - mine[-1] if mine else place.slow_mode
-        if waited < place.slow_mode and not permissions.allows(held, "manage_messages"):
-            raise CommandRefused(f"slow mode: wait {place.slow_mode - waited:.0f} s more")
 
     def _check_own(self, message: Message) -> None:
         self._check_sees(message)

@@ -142,6 +142,8 @@ def channel(of: Channel) -> Payload:
         "nsfw": of.nsfw,
         "parent_id": None,
         "rate_limit_per_user": of.slow_mode,
+        **({"bitrate": 64_000, "user_limit": 0, "rtc_region": None} if of.type is ChannelType.VOICE else {}),
+        **({"available_tags": []} if of.type is ChannelType.FORUM else {}),
         "permission_overwrites": [
             {"id": str(o.target_id), "type": int(o.is_member), "allow": str(o.allow), "deny": str(o.deny)}
             for o in of.overwrites.values()

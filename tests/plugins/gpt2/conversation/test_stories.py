@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import cast
+
 import discord
 import pytest
 
+from plugins.gpt2.conversation import story_text
+from plugins.gpt2.conversation.story_text import Story
 from plugins.gpt2.plugin import GPT2Plugin
 from tests.plugins.gpt2.conversation.said import mention, say
 from tests.plugins.gpt2.fake_model import greedy_text
@@ -40,7 +45,7 @@ async def test_it_opens_a_thread_and_whoever_is_there_goes_on(
     assert labels(first) == FIRST
     await press(townhall, ben, first, "Continue")
     second = thread.messages[-1]
-    assert second.content == MARK + greedy_text(text, 8)
+    assert second.content == MARK * 2 + greedy_text(text, 8)
     assert labels(second) == LATER
     assert labels(first) == []
 
@@ -55,7 +60,7 @@ async def test_a_line_of_ones_own_is_part_of_it(start_townhall: StartTownhall, a
     assert turn.messages == []
     text += greedy_text(text, 8)
     await press(townhall, ada, thread.messages[-1], "Continue")
-    assert thread.messages[-1].content == MARK + greedy_text(text, 8)
+    assert thread.messages[-1].content == MARK * 2 + greedy_text(text, 8)
 
 
 async def test_a_reply_is_a_line_where_the_bot_may_be_talked_to(
@@ -193,3 +198,23 @@ async def test_the_rules_of_the_channel_hold_in_its_threads(
     assert isinstance(await townhall.settled(turn), Refusal)
     assert "may not be used in this channel" in turn.text
     assert labels(thread.messages[0]) == FIRST
+
+
+@pytest.mark.parametrize("text", [" a", "a", "\na", "  a", " ", "\n\n", "a ", " a\n", " *a* _b_", "", " a\n-# b"])
+@pytest.mark.parametrize("words", ["", "A line."])
+def test_a_step_reads_as_it_was_written(text: str, words: str) -> None:
+    message = SimpleNamespace(content=story_text.shown(words, text).strip(" \n"))  # as Discord keeps it
+    [piece] = {Story([cast(discord.Message, message)], False).text}
+    assert piece == (f"\n{words}" if words else "") + text
+
+
+async def test_a_step_of_several_messages_is_read_whole(start_townhall: StartTownhall, ada: Person) -> None:
+    townhall = await begin(start_townhall, FakeSource(script="**** ", context=4000), MAX_COUNT="300")
+    prompt = "o_" * 500
+    thread = await told(townhall, ada, f"/gpt2-story prompt:{prompt} count:300")
+    for _ in range(3):
+        await press(townhall, ada, thread.messages[-1], "Continue")
+    turn = await ada.press(thread.messages[-1], "As a file")
+    await townhall.settled(turn)
+    assert len(thread.messages) == 5
+    assert turn.message.attachments[0].text == prompt + "**** " * 240

@@ -200,3 +200,19 @@ async def test_where_the_bot_may_not_write_the_asker_is_told_directly(
     await townhall.settled(said)
     [told] = ada.direct_messages.messages
     assert "Send Messages" in told.content
+
+
+async def test_a_long_answer_is_one_with_all_its_messages(start_townhall: StartTownhall, ada: Person) -> None:
+    source = FakeSource(script="**** ", context=6000)
+    townhall = await begin(start_townhall, source, MAX_COUNT="1024", DEFAULT_COUNT="1024")
+    said = await ada.say("Hi, " * 300, ada.direct_messages)
+    assert await townhall.settled(said) is None
+    pages = answers_to(said)
+    assert [labels(page) for page in pages] == [[], FINISHED]
+    turn = await ada.press(pages[-1], "Again")
+    assert await townhall.settled(turn) is None
+    assert "Hi, Hi, " in turn.text
+    await ada.edit(said, "Hi " * 300)
+    await ada.guild.world.until(lambda: pages[1].deleted and len(answers_to(said)) == 2, 5)
+    await ada.delete(said)
+    await ada.guild.world.until(lambda: not answers_to(said), 5)
