@@ -1,4 +1,4 @@
-"""``townhall gpt2``, ``models`` and ``texts``: the plugin on the command line. Imports what is heavy late."""
+"""``townhall gpt2``, ``models``, ``texts``, ``capacity``: the plugin on the command line. Imports late."""
 
 from __future__ import annotations
 
@@ -44,8 +44,21 @@ def _configure_texts(parser: argparse.ArgumentParser) -> None:
     configure(parser)
 
 
+def _run_capacity(arguments: argparse.Namespace) -> int:
+    from plugins.gpt2.cli.capacity import run
+
+    return run(arguments)
+
+
+def _configure_capacity(parser: argparse.ArgumentParser) -> None:
+    from plugins.gpt2.cli.capacity import configure
+
+    configure(parser)
+
+
 COMMANDS = (
     CliCommand("gpt2", "continue a text with a model, without Discord", _configure_gpt2, _run_gpt2),
     CliCommand("models", "list, download, verify or remove models", _configure_models, _run_models),
     CliCommand("texts", "print the prompts and texts that are kept, where that is on", _configure_texts, _run_texts),
+    CliCommand("capacity", "how many machines a number of servers asks for", _configure_capacity, _run_capacity),
 )
