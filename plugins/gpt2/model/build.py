@@ -156,7 +156,7 @@ def launcher_for(where: str, threads: int, weights: Weights = "fp32", products: 
     except (subprocess.CalledProcessError, OSError, RuntimeError) as error:
         log.warning("the compiler does not know this processor's integers (%s); products are made in fp32", error)
         instructions = None
-    return CLauncher(threads, compiler.vector_bits(), where, instructions)
+    return CLauncher(threads, compiler.vector_bits(), where, instructions, grouped=weights == "int4")
 
 
 def _compile(instructions: Instructions | None) -> None:

@@ -31,6 +31,7 @@ def attention(
     cache: Weights,
     vector_bits: int,
     instructions: Instructions | None,
+    grouped_rows: bool = False,
 ) -> str:
     """Return the source of ``made[b] = softmax(q[b] · keys / √D) · values`` for each slot b of one head.
 
@@ -41,7 +42,7 @@ def attention(
     outputs, quantise, finish = "float* restrict made", "", ""
     if instructions is not None:
         outputs = "signed char* restrict out, float* restrict made, int* restrict arrived"
-        quantise, finish = quantiser(instructions, width), finish_rows(slots, width, width, heads)
+        quantise, finish = quantiser(instructions, width, grouped=grouped_rows), finish_rows(slots, width, width, heads)
     grouped = f"""int neighbours = 1;
     while (b + neighbours < {slots} && neighbours < {together} && rows[b + neighbours] == rows[b]) neighbours++;
     if (neighbours == {together}) {{

@@ -27,11 +27,20 @@ class CLauncher:
     """A :class:`~plugins.gpt2.model.launcher.Launcher` for ``threads`` threads and vectors of ``vector_bits``.
 
     With ``instructions`` all matrices are int8 or int4, in the layout that those want, and are multiplied in integers:
-    what comes before a product ends in quantised rows, bytes (B, row), instead of fp32.
+    what comes before a product ends in quantised rows, bytes (B, row), instead of fp32. ``grouped``: they are int4.
     """
 
-    def __init__(self, threads: int, vector_bits: int, where: str, instructions: Instructions | None = None) -> None:
+    def __init__(
+        self,
+        threads: int,
+        vector_bits: int,
+        where: str,
+        instructions: Instructions | None = None,
+        *,
+        grouped: bool = False,
+    ) -> None:
         self.threads, self.vector_bits, self.where, self.instructions = threads, vector_bits, where, instructions
+        self.grouped = grouped
         self.layout = NATIVE if instructions is None else replace(NATIVE, depth=instructions.depth)
         self._counter = zeros((16,), np.dtype(np.int32))
         self._arrived = device.place(self._counter, where)
@@ -80,6 +89,7 @@ class CLauncher:
             epsilon=norm.epsilon,
             gathered=wanted is not None,
             instructions=self.instructions,
+            grouped=self.grouped,
         )
         picked = () if wanted is None else (wanted,)
         count = int(x.shape[0] if wanted is None else wanted.shape[0])
@@ -128,6 +138,7 @@ class CLauncher:
             activation=None if linear.activation == "none" else linear.activation,
             quantised=linear.feeds_product,
             grouped=linear.weights == "int4",
+            rows_grouped=self.grouped,
         )
         made, operands = self._floats(slots, width), (*linear.operands, *(() if residual is None else (residual,)))
         if not linear.feeds_product:
@@ -147,6 +158,7 @@ class CLauncher:
             cache=cache.weights,
             vector_bits=self.vector_bits,
             instructions=self.instructions,
+            grouped_rows=self.grouped,
         )
         width = cache.heads * cache.size
         made, read = self._floats(slots, width), (cache.keys, cache.values, qkv, inputs)
