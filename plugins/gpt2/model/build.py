@@ -115,7 +115,7 @@ class _Assembly:
             heads=config.n_head,
             size=config.head_size,
             positions=config.n_positions,
-            weights="fp32" if self.weights == "fp32" else "fp16",
+            weights="fp32" if self.weights == "fp32" else self.launcher.cached,
             layout=self.launcher.layout,
             where=self.where,
         )

@@ -42,21 +42,26 @@ def steps(k: int, *, grouped: bool = False) -> int:
 
 def row_bytes(k: int) -> int:
     """Return the bytes of a quantised row, whole cache lines."""
-    return SCALE_BYTES + 2 * _padded(k)
+    return SCALE_BYTES + 2 * padded(k)
 
 
-def _padded(k: int) -> int:
+def padded(k: int) -> int:
+    """Return the integers that a row of ``k`` has room for."""
     return -(-k // ROW_ALIGNMENT) * ROW_ALIGNMENT
 
 
-def quantiser(instructions: Instructions, k: int, *, grouped: bool = False) -> str:
+def quantiser(
+    instructions: Instructions, k: int, *, grouped: bool = False, name: str = "quantise", with_source: bool = True
+) -> str:
     """Return the C function ``quantise(signed char* to, const float* from)`` for rows of ``k``; wants ``PRELUDE``.
+
+    ``with_source`` puts the instructions in front, which a source must have once.
 
     Scale and integers are the same on every processor: nothing in it may be fused into one rounding.
     """
     whole, most = k // 16 * 16, steps(k, grouped=grouped)
-    return f"""{instructions.source}
-INLINE void quantise(signed char* to, const float* from) {{
+    return f"""{instructions.source if with_source else ""}
+INLINE void {name}(signed char* to, const float* from) {{
   #pragma clang fp contract(off)
   V peaks = (V)0.0f;
   for (int e = 0; e < {whole}; e += 16)
@@ -70,15 +75,15 @@ INLINE void quantise(signed char* to, const float* from) {{
   for (int e = 0; e < {whole}; e += 16) {{
     V scaled = *(const V*)(from + e) * rate;
     V shifted = scaled + 12582912.0f;  // 1.5 · 2²³: the sum's last bits are the nearest integer, of two the even one
-    keep_vector(row, e, (VI)shifted - 0x4b400000, {_padded(k)});
+    keep_vector(row, e, (VI)shifted - 0x4b400000, {padded(k)});
   }}
   for (int e = {whole}; e < {k}; e++) {{
     union {{ float f; int i; }} shifted;
     float scaled = from[e] * rate;
     shifted.f = scaled + 12582912.0f;
-    keep(row, e, shifted.i - 0x4b400000, {_padded(k)});
+    keep(row, e, shifted.i - 0x4b400000, {padded(k)});
   }}
-  for (int e = {k}; e < {_padded(k)}; e++) keep(row, e, 0, {_padded(k)});
+  for (int e = {k}; e < {padded(k)}; e++) keep(row, e, 0, {padded(k)});
 }}
 """
 
@@ -135,7 +140,7 @@ def _sum_of_groups(tile: Tile, depth: int, k: int, fetched: int) -> str:
                 for (int j = 0; j < {tile.vectors}; j++) column[j] = unpack(packed[j], n);
                 #pragma clang loop unroll(full)
                 for (int m = 0; m < {tile.slots}; m++) {{
-                  X factor = load_factor(rows + m * {row_bytes(k)} + {SCALE_BYTES}, i + n * {depth}, {_padded(k)});
+                  X factor = load_factor(rows + m * {row_bytes(k)} + {SCALE_BYTES}, i + n * {depth}, {padded(k)});
                   #pragma clang loop unroll(full)
                   for (int j = 0; j < {tile.vectors}; j++) sums[m][j] = dot(sums[m][j], column[j], factor);
                 }}
@@ -160,7 +165,7 @@ def _sum(tile: Tile, depth: int, k: int, fetched: int) -> str:
             for (int j = 0; j < {tile.vectors}; j++) column[j] = load_weights(p + j * {16 * depth});
             #pragma clang loop unroll(full)
             for (int m = 0; m < {tile.slots}; m++) {{
-              X factor = load_factor(rows + m * {row_bytes(k)} + {SCALE_BYTES}, i, {_padded(k)});
+              X factor = load_factor(rows + m * {row_bytes(k)} + {SCALE_BYTES}, i, {padded(k)});
               #pragma clang loop unroll(full)
               for (int j = 0; j < {tile.vectors}; j++) sums[m][j] = dot(sums[m][j], column[j], factor);
             }}

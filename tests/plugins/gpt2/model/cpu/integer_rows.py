@@ -42,3 +42,15 @@ def quantised_groups(packed: Array, layout: Layout) -> tuple[Array, Array, Array
     values, steps, scale = quantise_groups(packed)
     integers = values.astype(np.int32) * np.repeat(steps, int_products.GROUP, axis=1)
     return integers[:, : packed.shape[1]], scale, layout.nibbles(values), steps
+
+
+def floats_of(instructions: Instructions | None, rows: Array, k: int) -> Array:
+    """The floats that quantised rows stand for, (B, k)."""
+    assert instructions is not None
+    scale, half = rows[:, :4].copy().view(np.float32), (rows.shape[1] - 64) // 2
+    if instructions.depth == 4:
+        integers = rows[:, 64 : 64 + k].astype(np.int32) * 128 + rows[:, 64 + half : 64 + half + k]
+    else:
+        integers = rows[:, 64 : 64 + 2 * k].copy().view(np.int16)[:, :k].astype(np.int32)
+    result: Array = integers * scale
+    return result

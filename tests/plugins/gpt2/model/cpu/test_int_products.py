@@ -15,12 +15,10 @@ compiler.use()
 
 from tinygrad import Tensor  # noqa: E402 - tinygrad reads the environment that use() sets
 
-from plugins.gpt2.model import device  # noqa: E402 - as above
 from plugins.gpt2.model.constants import Weights  # noqa: E402 - as above
 from plugins.gpt2.model.cpu import int_products  # noqa: E402 - as above
 from plugins.gpt2.model.cpu.instructions import INSTRUCTIONS, choose  # noqa: E402 - as above
 from plugins.gpt2.model.cpu.launcher import CLauncher  # noqa: E402 - as above
-from plugins.gpt2.model.kv_cache import KVCache  # noqa: E402 - as above
 from plugins.gpt2.model.layer_norm import LayerNorm  # noqa: E402 - as above
 from plugins.gpt2.model.linear import Linear  # noqa: E402 - as above
 from plugins.gpt2.model.packing import quantise  # noqa: E402 - as above
@@ -137,22 +135,6 @@ def test_an_activated_product_ends_in_quantised_rows(
     plain = replace(expand, feeds_product=False)(given).numpy()
     for _ in range(3):  # whoever comes last leaves the counter as it was
         np.testing.assert_array_equal(bytes_of(expand(given)), rows_of(instructions, plain, grouped=grouped))
-
-
-def test_attention_ends_in_quantised_rows(launcher: CLauncher, rng: np.random.Generator) -> None:
-    assert launcher.instructions is not None
-    heads, size, inputs = 3, 16, np.array([[0, 0], [0, 1], [1, 1]], np.int32)
-    qkv = rng.standard_normal((2, 3 * heads * size), np.float32)
-
-    def attend(by: CLauncher) -> Array:
-        cache = KVCache(2, heads, size, 32, "fp16", by.layout, "CPU")
-        run = device.captured(lambda given, where, _: by.attention(cache, given, where).realize())
-        result: Array = run(on_cpu(qkv), on_cpu(inputs), by.attended(cache, 1)).numpy()
-        return result
-
-    plain, ours = attend(CLauncher(2, launcher.vector_bits, "CPU")), attend(launcher).copy()
-    ours[:, 4:64] = 0
-    np.testing.assert_array_equal(ours, rows_of(launcher.instructions, plain))
 
 
 def test_a_row_of_zeros_has_scale_zero(launcher: CLauncher) -> None:
