@@ -70,7 +70,8 @@ class Privacy(Plugin):
     def privacy(self, words: Words) -> str:
         """Answer for the core itself."""
         bot: Townhall = cast("Townhall", self.context.client)
-        return f"{words('privacy.core')} {words('privacy.records', count=bot.settings.keep_records_days)}"
+        hears = words("privacy.hears" if bot.settings.hear_messages else "privacy.hears_commands")
+        return f"{words('privacy.core')} {hears} {words('privacy.records', count=bot.settings.keep_records_days)}"
 
 
 def answer(interaction: discord.Interaction[Any]) -> str:

@@ -73,8 +73,10 @@ class GenerationRequest:
 
     ``request_id`` is the asker's name for it, to cancel it by. ``limits`` are a server's own; the host's hold as well.
     ``turns`` were said before the prompt in a conversation, the oldest first: a model that was trained on conversations
-    answers them. ``special_tokens`` says that the host wrote the prompt, so that special tokens spelled out in it are
-    read as such; what a member types never becomes one.
+    answers them. ``spoken`` says that the prompt is said to the model, and the turns by members and the model in turns:
+    where a model was not trained so, its answers follow their words directly. ``special_tokens`` says
+    that the host wrote the prompt, so that special tokens spelled out in it are read as such; what a member types never
+    becomes one.
     """
 
     prompt: str
@@ -86,6 +88,7 @@ class GenerationRequest:
     request_id: int | None = None
     limits: Limits | None = None
     turns: tuple[str, ...] = ()
+    spoken: bool = False
     special_tokens: bool = False
 
 

@@ -81,6 +81,9 @@ class ConfigPanels:
         embed.add_field(name=words("config.name.roles"), value=roles[:1024])
         audit = words("config.show.nowhere") if rules.audit_channel is None else f"<#{rules.audit_channel}>"
         embed.add_field(name=words("config.name.audit_channel"), value=audit)
+        embed.add_field(
+            name=words("config.name.mentions"), value=words(f"config.show.{'on' if rules.mentions else 'off'}")
+        )
         busy = words("config.show.busy", running=status.running, queued=status.queued)
         embed.add_field(name=words("config.show.now"), value=busy)
         choices = "\n".join(label(words, entry) for entry in entries)[:1024]

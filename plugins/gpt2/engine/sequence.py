@@ -111,8 +111,8 @@ def begin(
 
 def read_prompt(request: GenerationRequest, tokenizer: Tokenizer) -> list[int]:
     """Return the ids of the prompt, behind what was said before it in a conversation."""
-    if request.turns:
-        return tokenizer.encode_turns([*request.turns, request.prompt])
+    if request.turns or request.spoken:
+        return tokenizer.encode_turns([*request.turns, request.prompt], spoken=request.spoken)
     return tokenizer.encode(request.prompt, special=request.special_tokens)
 
 

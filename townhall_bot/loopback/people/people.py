@@ -6,10 +6,10 @@ import mimetypes
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from townhall_bot.loopback.people import composer, forms
+from townhall_bot.loopback.people import composer, forms, rights
 from townhall_bot.loopback.people.option_values import CommandRefused, Scope
 from townhall_bot.loopback.people.turn import Turn
-from townhall_bot.loopback.world import permissions
+from townhall_bot.loopback.world import permissions, threads
 from townhall_bot.loopback.world.enums import SELECTS, CommandType, InteractionType
 from townhall_bot.loopback.world.state import Attachment, Channel, Interaction, Member, Message, Payload
 
@@ -85,6 +85,7 @@ class Person:
 
     def _send(self, draft: composer.Draft, place: Channel) -> Turn:
         composer.check_allowed(draft.command, self.user, place)
+        rights.check_may_use(self.user, place)
         data = composer.data_of(draft, self._world, self.user, place)
         return self._start(InteractionType.COMMAND, place, data, command=draft.command)
 
@@ -137,9 +138,20 @@ class Person:
     ) -> Message:
         """Write an ordinary message. Raises :class:`CommandRefused` where that is not allowed."""
         place = self._place(channel)
-        if not permissions.allows(permissions.in_channel(place, self.id), "send_messages"):
-            raise CommandRefused(f"{self.name} lacks Send Messages in #{place.name}")
+        rights.check_may_write(self.user, place, self._world.clock())
         return self._world.say(self.user, place, text, reply_to, [self._upload(*f) for f in files])
+
+    async def edit(self, message: Message, text: str) -> None:
+        """Change what an own message says."""
+        self._check_own(message)
+        self._world.reword(message, text)
+
+    async def delete(self, message: Message) -> None:
+        """Delete an own message, or anybody's where the person may."""
+        if not permissions.allows(permissions.in_channel(message.channel, self.id), "manage_messages"):
+            self._check_own(message)
+        self._check_sees(message)
+        self._world.delete(message)
 
     async def press(self, message: Message, button: str) -> Turn:
         """Press the button with that label or custom_id. Raises :class:`CommandRefused`."""
@@ -183,6 +195,18 @@ class Person:
         visible = message.visible_to in (None, self.id) and permissions.in_channel(message.channel, self.id)
         if not visible:
             raise CommandRefused(f"{self.name} does not see that message")
+
+    async def start_thread(self, name: str, place: Channel | Message) -> Channel:
+        """Begin a thread below a message or in a channel; in a forum, a post. Raises :class:`CommandRefused`."""
+        starter = place if isinstance(place, Message) else None
+        channel = self._place(place.channel if isinstance(place, Message) else place)
+        rights.check_may_begin_thread(self.user, channel, starter)
+        return threads.begin(self._world, channel, name, self.user, starter)
+
+    def _check_own(self, message: Message) -> None:
+        self._check_sees(message)
+        if message.author is not self.user:
+            raise CommandRefused(f"that message is not {self.name}'s")
 
     def _upload(self, filename: str, data: bytes) -> Attachment:
         kind = mimetypes.guess_type(filename)[0] or "application/octet-stream"

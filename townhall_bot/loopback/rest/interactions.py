@@ -9,7 +9,7 @@ from townhall_bot.loopback.rest import compose
 from townhall_bot.loopback.rest.routing import Call, Route
 from townhall_bot.loopback.wire import message_payloads
 from townhall_bot.loopback.wire.rate_limits import Rate
-from townhall_bot.loopback.world import errors, permissions
+from townhall_bot.loopback.world import errors, permissions, threads
 from townhall_bot.loopback.world.components import check_modal
 from townhall_bot.loopback.world.enums import CommandType, InteractionType, MessageFlag, MessageType, ResponseType
 from townhall_bot.loopback.world.errors import FormErrors
@@ -186,6 +186,7 @@ async def edit(call: Call) -> Any:
     """Edit the original or a follow-up."""
     interaction, message = _message(call)
     _may_attach(call, interaction)
+    threads.check_may_edit(message.channel)
     compose.write(call, message, call.form, creating=False)
     call.world.edited(message)
     return message_payloads.message(message, call.world.base_url)

@@ -17,6 +17,14 @@ from townhall_bot.loopback.world.world import World
 
 LANGUAGES = {"en-US": "English", "de": "Deutsch"}
 """Discord's languages that a person can choose here; what bots say to them alone, and of commands, is then in it."""
+KINDS = {
+    ChannelType.VOICE: "voice",
+    ChannelType.NEWS: "news",
+    ChannelType.FORUM: "forum",
+    ChannelType.THREAD: "thread",
+    ChannelType.NEWS_THREAD: "thread",
+}
+"""The sign of a channel that is no plain one."""
 SHOWN_HISTORY = 200
 """Messages of a channel that a tab gets when it opens."""
 
@@ -40,6 +48,10 @@ def channel(of: Channel, person: Person) -> Payload:
         "name": of.name,
         "topic": of.topic,
         "direct": of.type is ChannelType.DM,
+        "kind": KINDS.get(of.type, "hash"),
+        "parent": None if of.thread is None else str(of.thread.parent.id),
+        "archived": of.thread is not None and of.thread.archived,
+        "locked": of.thread is not None and of.thread.locked,
         "messages": [message(each, person) for each in of.visible_to(person)[-SHOWN_HISTORY:]],
         "commands": commands(of, person),
     }

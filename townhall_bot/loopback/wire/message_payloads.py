@@ -43,8 +43,13 @@ def embed(shown: Payload, of: Message, base_url: str) -> Payload:
     return {**shown, **pictures}
 
 
-def message(of: Message, base_url: str, *, with_content: bool = True, with_reference: bool = True) -> Payload:
-    """Return a message object; ``with_content`` False is what a bot without the message content intent gets."""
+def message(
+    of: Message, base_url: str, *, with_content: bool = True, with_reference: bool = True, reads_all: bool = True
+) -> Payload:
+    """Return a message object; ``with_content`` False is what a bot without the message content intent gets.
+
+    ``reads_all`` False blanks the message replied to in the same way, where that is neither the bot's nor to it.
+    """
     guild_of = of.channel.guild
     return {
         "id": str(of.id),
@@ -66,7 +71,8 @@ def message(of: Message, base_url: str, *, with_content: bool = True, with_refer
         **({"nonce": of.nonce} if of.nonce is not None else {}),
         **({"reactions": [_reaction(*each) for each in of.reactions.items()]} if of.reactions else {}),
         **(_interaction_origin(of.interaction) if of.interaction else {}),
-        **(_reference(of.reference, base_url) if of.reference and with_reference else {}),
+        **({"message_reference": _place(of.reference)} if of.reference else {}),
+        **(_referenced(of.reference, base_url, reads_all) if of.reference and with_reference else {}),
         **({"position": 0} if guild_of else {}),
     }
 
@@ -110,13 +116,16 @@ def _interaction_origin(of: Interaction) -> Payload:
     return origin
 
 
-def _reference(of: Message, base_url: str) -> Payload:
+def _place(of: Message) -> Payload:
     place: Payload = {"type": 0, "channel_id": str(of.channel.id), "message_id": str(of.id)}
-    if of.channel.guild:
-        place["guild_id"] = str(of.channel.guild.id)
-    # One level deep, as Discord does: the message replied to shows no reference of its own.
-    inner = None if of.deleted else message(of, base_url, with_reference=False)
-    return {"message_reference": place, "referenced_message": inner}
+    return {**place, **({"guild_id": str(of.channel.guild.id)} if of.channel.guild else {})}
+
+
+def _referenced(of: Message, base_url: str, reads_all: bool) -> Payload:
+    # One level deep, as Discord does: the message replied to tells which one it replies to itself, and no more.
+    with_content = reads_all or of.author.bot or any(each.bot for each in of.pings) or of.channel.guild is None
+    inner = None if of.deleted else message(of, base_url, with_content=with_content, with_reference=False)
+    return {"referenced_message": inner}
 
 
 def _owners(of: Interaction) -> dict[str, str]:

@@ -39,6 +39,11 @@ class ChannelType(enum.IntEnum):
 
     TEXT = 0
     DM = 1
+    VOICE = 2
+    NEWS = 5
+    NEWS_THREAD = 10
+    THREAD = 11
+    FORUM = 15
 
 
 class MessageType(enum.IntEnum):

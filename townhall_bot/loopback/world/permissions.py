@@ -16,6 +16,8 @@ EVERYTHING = discord.Permissions.all().value
 MEMBER = discord.Permissions(
     view_channel=True,
     send_messages=True,
+    send_messages_in_threads=True,
+    create_public_threads=True,
     read_message_history=True,
     embed_links=True,
     attach_files=True,
@@ -31,6 +33,7 @@ BOT = discord.Permissions(
     view_channel=True,
     send_messages=True,
     send_messages_in_threads=True,
+    create_public_threads=True,
     attach_files=True,
     embed_links=True,
     read_message_history=True,
@@ -64,7 +67,7 @@ def in_channel(channel: Channel, user_id: int) -> int:
     bits = in_guild(guild, user_id)
     if bits == EVERYTHING or user_id not in guild.members:
         return bits
-    overwrites = channel.overwrites
+    overwrites = (channel.thread.parent if channel.thread is not None else channel).overwrites
     if (everyone := overwrites.get(guild.id)) is not None:
         bits = bits & ~everyone.deny | everyone.allow
     role_overwrites = [overwrites[i] for i in guild.members[user_id].role_ids if i in overwrites]

@@ -173,8 +173,22 @@ def walk_components(components: list[Payload]) -> Iterator[Payload]:
 
 
 @dataclass(slots=True, eq=False)
+class Thread:
+    """What a channel is besides that is a thread, or a forum's post."""
+
+    parent: Channel
+    owner: User
+    created_at: float
+    archived: bool = False
+    locked: bool = False
+
+
+@dataclass(slots=True, eq=False)
 class Channel:
-    """A text channel of a server, or a direct-message channel with ``recipient``."""
+    """A channel of a server, a thread among them, or a direct-message channel with ``recipient``.
+
+    ``slow_mode`` is how many seconds a member waits between two messages.
+    """
 
     id: int
     name: str
@@ -184,6 +198,8 @@ class Channel:
     topic: str | None = None
     nsfw: bool = False
     recipient: User | None = None
+    thread: Thread | None = None
+    slow_mode: int = 0
     overwrites: dict[int, Overwrite] = field(default_factory=dict)
     history: dict[int, Message] = field(default_factory=dict, repr=False)
 

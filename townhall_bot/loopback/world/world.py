@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import copy
 import itertools
 import secrets
 from collections.abc import Iterator
 
 import discord
 
-from townhall_bot.loopback.world import mentions, validation
+from townhall_bot.loopback.world import mentions, threads, validation
 from townhall_bot.loopback.world.clock import Clock, Snowflakes
 from townhall_bot.loopback.world.enums import ChannelType, InteractionType, MessageType, ResponseType
 from townhall_bot.loopback.world.events import Change, Observable
@@ -137,6 +138,8 @@ class World(Observable):
 
     def post(self, message: Message) -> Message:
         """Put a message into its channel."""
+        if message.channel.thread is not None and message.channel.thread.archived:
+            threads.change(self, message.channel, archived=False)
         message.versions.append(message.content)
         history = message.channel.history
         history[message.id] = message
@@ -155,6 +158,16 @@ class World(Observable):
         mentions.resolve(message, None, self)
         validation.check_message(message)
         return self.post(message)
+
+    def reword(self, message: Message, text: str) -> None:
+        """Change a person's message."""
+        draft = copy.copy(message)
+        draft.content = text
+        mentions.resolve(draft, None, self)
+        validation.check_message(draft)
+        for name in ("content", "pings", "pings_roles", "pings_everyone"):
+            setattr(message, name, getattr(draft, name))
+        self.edited(message)
 
     def edited(self, message: Message) -> None:
         """Note that a message was changed."""
