@@ -25,7 +25,7 @@ class GPT2Settings(PluginSettings):
         EMBEDDED_MODEL,
         min_length=1,
         description="The model of servers that chose none: townhall-mini, gpt2, gpt2-medium, gpt2-large, gpt2-xl, "
-        "a hub id or a folder.",
+        "distilgpt2, a hub id or a folder.",
     )
     allowed_models: Annotated[tuple[str, ...], NoDecode] = Field(
         (),

@@ -88,8 +88,8 @@ def _list() -> int:
     print(f"\nMemory is for {ROWS} texts at a time. Download one: townhall models download gpt2")
     eight, four = (f"{OTHER_TOKENS[weights]:.0f}" for weights in ("int8", "int4"))
     print(
-        f"TOWNHALL_GPT2_WEIGHTS chooses. Against fp32, as measured with townhall-mini, another token is the likeliest\n"
-        f"in {eight} of 100 places with int8, in {four} with int4."
+        f"TOWNHALL_GPT2_WEIGHTS chooses. Against fp32, as measured with townhall-mini, the likeliest next token\n"
+        f"differs in {eight} of 100 places (int8), {four} of 100 (int4)."
     )
     return 0
 
@@ -135,6 +135,9 @@ def _download(model: str, *, allow_pickle: bool) -> int:
     with DownloadBar(place.name) as bar:
         folder = hub.download(place.repo, allow_pickle=allow_pickle, refresh=True, on_progress=bar)
     print(f"{place.name} is on this disk: {folder}")
+    tell(
+        f"Try it: townhall gpt2 --model-size {place.name}\nThe bot takes it with TOWNHALL_GPT2_MODEL={place.name}, or by /gpt2-config in a server."
+    )
     return 0
 
 
