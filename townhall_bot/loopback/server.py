@@ -121,8 +121,8 @@ class LoopbackDiscord:
         """The last requests, oldest first."""
         return list(self._pipeline.requests) if self._pipeline else []
 
-    def add_guild(self, name: str, *, bot_permissions: discord.Permissions = permissions.BOT) -> Guild:
-        """Create a server that the bot has joined."""
+    def add_guild(self, name: str, *, bot_permissions: discord.Permissions | None = permissions.BOT) -> Guild:
+        """Create a server that the bot has joined; with None, one that it is not in."""
         return self.world.add_guild(name, bot_permissions=bot_permissions)
 
     def townhall(self) -> TownhallWorld:

@@ -15,6 +15,7 @@ from plugins.gpt2.chat import message_format
 from plugins.gpt2.chat.generation_options import GenerationOptions
 from plugins.gpt2.chat.look import Buttons, Look
 from plugins.gpt2.chat.prompt_cache import PromptCache
+from plugins.gpt2.chat.time_left import TimeLeft
 from plugins.gpt2.guild_rules import GuildRulesStore
 from plugins.gpt2.messages import TEXTS, Message, message
 from plugins.gpt2.protocol import (
@@ -32,6 +33,7 @@ from plugins.gpt2.protocol import (
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.discordpy.answers import FAILURES
 from townhall_bot.replies import LiveReply, Refusal
+from townhall_bot.replies.alone import is_alone
 from townhall_bot.replies.paging import MESSAGE_LIMIT, length
 from townhall_bot.replies.sanitize import sanitize
 
@@ -121,7 +123,7 @@ class Responder:
         with self._counted(interaction.id):
             try:
                 async with self._admitted(interaction, request) as events:
-                    await interaction.response.defer(thinking=True)
+                    await interaction.response.defer(thinking=True, ephemeral=is_alone(interaction))
                     if look is None:
                         self.prompt_cache.keep(interaction.id, interaction.user.id, request.prompt, turns)
                     how = look or self._look(request)
@@ -178,7 +180,8 @@ class Responder:
         look: Look,
     ) -> None:
         """Show the text as it grows, and always how it ended; note that in ``end``."""
-        words = TEXTS.for_channel(interaction)
+        alone = is_alone(interaction)
+        words = TEXTS.for_user(interaction) if alone else TEXTS.for_channel(interaction)
         growing = look.buttons.growing(interaction, interaction.id, options) if look.buttons else None
         notices = [] if notice is None else [notice]
         text = ""
@@ -186,7 +189,9 @@ class Responder:
         async def stop_writing() -> None:
             await self.service.cancel(interaction.id)
 
-        async with LiveReply(interaction, view=growing, on_gone=stop_writing) as reply:
+        time_left = TimeLeft(stop_writing, limited=alone)
+        live = LiveReply(interaction, view=growing, on_gone=stop_writing, ephemeral=alone)
+        async with time_left, live as reply:
             reply.show(message_format.WAITING + words("answer.begins"), placeholder=True)
             try:
                 async for event in events:
@@ -200,6 +205,9 @@ class Responder:
                             text += piece
                             reply.show(look.shown(text), note=words("answer.writing"))
                         case Finished(reason, measured):
+                            if time_left.over:
+                                reason = "length"
+                                notices.append(message("notice.out_of_time"))
                             if reason != "cancelled" and not message_format.is_visible(text):
                                 notices.append(message("notice.invisible"))
                             timing = measured if options.timing else None

@@ -9,7 +9,7 @@ from townhall_bot.loopback.people import composer
 from townhall_bot.loopback.people.option_values import CommandRefused
 from townhall_bot.loopback.people.people import Person
 from townhall_bot.loopback.wire import message_payloads
-from townhall_bot.loopback.world import permissions
+from townhall_bot.loopback.world import installs, permissions
 from townhall_bot.loopback.world.enums import SUB_COMMANDS, ChannelType, CommandType, MessageType, ResponseType
 from townhall_bot.loopback.world.guild import Guild
 from townhall_bot.loopback.world.state import Channel, Command, Interaction, Message, Payload
@@ -86,7 +86,8 @@ def used(of: Interaction) -> Payload:
 
 def commands(of: Channel, person: Person) -> list[Payload]:
     """Return what can be used in a channel: one entry for each sub-command, with the reason where it is refused."""
-    return [entry for command in person.guild.world.usable_in(of) for entry in _entries(command, of, person)]
+    offered = installs.usable(person.guild.world, of, person.user)
+    return [entry for command in offered for entry in _entries(command, of, person)]
 
 
 def server(person: Person, *, connected: bool) -> Payload:

@@ -94,7 +94,7 @@ def _of_member(change: Change) -> list[Dispatch]:
 
 def _of_message(change: Change, message: Message, world: World) -> list[Dispatch]:
     # Discord tells a bot of an ephemeral message only in the answer to its own request.
-    if message.ephemeral:
+    if message.ephemeral or message.channel.group:
         return []
     guild = message.channel.guild
     place = {"channel_id": str(message.channel.id), **({"guild_id": str(guild.id)} if guild else {})}

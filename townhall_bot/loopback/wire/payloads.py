@@ -131,6 +131,9 @@ def channel(of: Channel) -> Payload:
     }
     if of.type is ChannelType.DM:
         return {**base, "recipients": [user(of.recipient)] if of.recipient else []}
+    if of.group:
+        people = [user(each) for each in of.group]
+        return {**base, "name": None, "icon": None, "owner_id": str(of.group[0].id), "recipients": people}
     if of.thread is not None:
         return {**base, "name": of.name, **_thread(of, of.thread)}
     return {

@@ -47,6 +47,8 @@ class User:
     bot: bool = False
     locale: str = "en-US"
     """The language of their client, as Discord names it."""
+    has_installed: bool = False
+    """Whether they added the bot to their own account."""
 
 
 @dataclass(slots=True)
@@ -198,6 +200,8 @@ class Channel:
     topic: str | None = None
     nsfw: bool = False
     recipient: User | None = None
+    group: tuple[User, ...] = ()
+    """Whose group message it is; the bot is in none."""
     thread: Thread | None = None
     slow_mode: int = 0
     overwrites: dict[int, Overwrite] = field(default_factory=dict)
@@ -275,6 +279,8 @@ class Interaction:
     followups: list[Message] = field(default_factory=list)
     choices: list[Payload] | None = None
     modal: Payload | None = None
+    owners: dict[str, str] = field(default_factory=dict)
+    """The installations it goes by."""
 
     @property
     def guild(self) -> Guild | None:
