@@ -216,3 +216,29 @@ async def test_a_long_answer_is_one_with_all_its_messages(start_townhall: StartT
     await ada.guild.world.until(lambda: pages[1].deleted and len(answers_to(said)) == 2, 5)
     await ada.delete(said)
     await ada.guild.world.until(lambda: not answers_to(said), 5)
+
+
+async def test_admins_turn_it_on_and_off_in_the_panel_and_the_trail_has_it(
+    start_townhall: StartTownhall, admin: Person, ada: Person
+) -> None:
+    townhall = await begin(start_townhall, DEFAULT_COUNT="8")
+    panel = await answered(townhall, admin, "/gpt2-config")
+    assert "Answers to mentions and replies: off" in panel.text
+    await townhall.settled(await admin.press(panel.message, "Answer mentions"))
+    assert "Answers to mentions and replies: off → on" in panel.text
+    assert (await say(townhall, ada, "@bot Hello")).content == f"**Hello**{greedy_text('Hello', 8)}"
+    await townhall.settled(await admin.press(panel.message, "Answer commands only"))
+    assert "commands only" in (await say(townhall, ada, "@bot Hello")).content
+    trail = await answered(townhall, admin, "/gpt2-config audit:True")
+    assert trail.text.count("Answers to mentions and replies") == 2
+
+
+async def test_privacy_says_what_is_heard(start_townhall: StartTownhall, ada: Person) -> None:
+    townhall = await begin(start_townhall)
+    told = (await (await ada.type("/privacy")).until(lambda turn: turn.messages)).text
+    assert "without what they say, and it drops that unread" in told
+    assert "A direct message to it is a prompt" in told
+    await townhall.stop()
+    await begin(start_townhall, DIRECT_MESSAGES="false")
+    told = (await (await ada.type("/privacy")).until(lambda turn: turn.messages)).text
+    assert "a direct message is none here" in told
