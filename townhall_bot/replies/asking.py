@@ -19,7 +19,7 @@ ALLOWED = discord.AllowedMentions.none()
 class AskingMessage:
     """What plugins and replies use of an interaction, for a message. ``first`` is an answer that is to be overwritten.
 
-    The language is the server's: Discord does not tell that of a message's author.
+    The language is the server's, where there is one: Discord does not tell that of a message's author.
     """
 
     command = None

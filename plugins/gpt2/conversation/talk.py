@@ -54,6 +54,7 @@ class Talk:
         await kept.delete(first=1)
         first = kept.answers[0] if kept.answers else None
         ask = AskingMessage(heard.ask.client, heard.message, first)
+        ask.locale = heard.ask.locale
         await self._answer(Heard(heard.message, heard.words, heard.replied_to, ask))
         return True
 

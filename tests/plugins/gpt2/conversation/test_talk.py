@@ -242,3 +242,15 @@ async def test_privacy_says_what_is_heard(start_townhall: StartTownhall, ada: Pe
     await begin(start_townhall, DIRECT_MESSAGES="false")
     told = (await (await ada.type("/privacy")).until(lambda turn: turn.messages)).text
     assert "a direct message is none here" in told
+
+
+async def test_in_direct_messages_it_answers_in_the_language_of_the_last_press(
+    start_townhall: StartTownhall, ada: Person
+) -> None:
+    townhall = await begin(start_townhall, DEFAULT_COUNT="8")
+    ada.user.locale = "de"
+    answer = await say(townhall, ada, "Hello", ada.direct_messages)
+    assert labels(answer) == FINISHED
+    assert await townhall.settled(await ada.press(answer, "Again")) is None
+    german = await say(townhall, ada, "Hello", ada.direct_messages)
+    assert labels(german) == ["Noch einmal", "Fortsetzen", "Ändern …", "Löschen"]
