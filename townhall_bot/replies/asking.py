@@ -80,9 +80,11 @@ class AskingMessage:
     @property
     def may_write(self) -> bool:
         """Whether the bot may answer here at all."""
-        held = self.app_permissions
-        in_thread = isinstance(self.channel, discord.Thread)
-        return held.view_channel and (held.send_messages_in_threads if in_thread else held.send_messages)
+        held, channel = self.app_permissions, self.channel
+        if not isinstance(channel, discord.Thread):
+            return held.view_channel and held.send_messages
+        opened = not channel.locked or held.manage_threads
+        return held.view_channel and held.send_messages_in_threads and opened
 
     def is_guild_integration(self) -> bool:
         """Tell whether the bot is here as a member of the server."""

@@ -254,3 +254,12 @@ async def test_in_direct_messages_it_answers_in_the_language_of_the_last_press(
     assert await townhall.settled(await ada.press(answer, "Again")) is None
     german = await say(townhall, ada, "Hello", ada.direct_messages)
     assert labels(german) == ["Noch einmal", "Fortsetzen", "Ändern …", "Löschen"]
+
+
+async def test_a_reply_to_what_is_no_text_is_a_prompt_of_its_own(
+    start_townhall: StartTownhall, admin: Person, ada: Person
+) -> None:
+    townhall = await talking(start_townhall, admin)
+    hint = await say(townhall, ada, "@bot")
+    answer = await say(townhall, ada, "Hello", reply_to=hint)
+    assert answer.content == f"**Hello**{greedy_text('Hello', 8)}"
