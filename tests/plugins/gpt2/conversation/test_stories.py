@@ -205,7 +205,7 @@ async def test_the_rules_of_the_channel_hold_in_its_threads(
 @pytest.mark.parametrize("words", ["", "A line."])
 def test_a_step_reads_as_it_was_written(text: str, words: str) -> None:
     message = SimpleNamespace(content=story_text.shown(words, text).strip(" \n"))  # as Discord keeps it
-    [piece] = {Story([cast(discord.Message, message)], False).text}
+    [piece] = {Story([cast(discord.Message, message)]).text}
     assert piece == (f"\n{words}" if words else "") + text
 
 
