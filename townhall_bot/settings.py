@@ -67,6 +67,10 @@ class Settings(BaseSettings):
         default=True,
         description="Hear messages that mention the bot and direct messages, no others; false: commands only.",
     )
+    user_installs: bool = Field(
+        default=False,
+        description="People may add the bot to their account and use it anywhere; answers are for them alone there.",
+    )
     keep_records_days: int = Field(
         default=30,
         ge=1,

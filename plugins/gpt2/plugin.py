@@ -16,7 +16,10 @@ from plugins.gpt2.chat.message_format import LONG_PROMPT
 from plugins.gpt2.chat.prompt_cache import KEPT
 from plugins.gpt2.chat.responder import Responder
 from plugins.gpt2.chat.transcripts import Transcripts
+from plugins.gpt2.conversation import story_buttons
 from plugins.gpt2.conversation.followed import REMEMBERED
+from plugins.gpt2.conversation.stories import Stories
+from plugins.gpt2.conversation.story_command import story_command
 from plugins.gpt2.conversation.talk import Talk
 from plugins.gpt2.doctor import checks
 from plugins.gpt2.guild_rules import GuildRulesStore
@@ -40,7 +43,7 @@ LAST_WORDS_S = 4.0
 
 
 class GPT2Plugin(Plugin):
-    """Brings ``/gpt2``, "Continue with GPT-2", ``/gpt2-stats`` and ``/gpt2-config``."""
+    """Brings ``/gpt2``, ``/gpt2-story``, "Continue with GPT-2", ``/gpt2-stats`` and ``/gpt2-config``."""
 
     name = "gpt2"
     settings_model = GPT2Settings
@@ -57,7 +60,9 @@ class GPT2Plugin(Plugin):
         self._responder = Responder(self.service, settings, self.rules, self._note, self._kept.keep)
         self._button = buttons.bound(self._responder)
         self._responder.buttons = buttons.views(self._button)
-        self._talk = Talk(self._responder)
+        self._stories = Stories(self._responder)
+        self._story_button = story_buttons.bound(self._stories)
+        self._talk = Talk(self._responder, self._stories)
         self._config = ConfigCommand(self.service, catalog.entries, self.rules, settings)
         self._stats = StatsCommand(self.service, context.records, context.data_dir / "matplotlib")
         self._metrics = Metrics(self.service)
@@ -71,13 +76,14 @@ class GPT2Plugin(Plugin):
         return (
             generate_command(self._responder),
             continue_menu(self._responder),
+            story_command(self._stories),
             self._stats.build(),
             self._config.build(),
         )
 
     def dynamic_items(self) -> Sequence[type[discord.ui.DynamicItem[Any]]]:
         """Return the buttons below texts."""
-        return (self._button,)
+        return (self._button, self._story_button)
 
     async def hear(self, heard: Heard) -> bool:
         """Continue what is said to the bot, where that is allowed."""

@@ -70,6 +70,26 @@ async def test_a_member_writes_to_the_bot_directly(open_tab: OpenTab, townhall: 
     tab = await open_tab()
     await tab.page.locator("#members").get_by_role("button", name="Townhall").click()
     await tab.page.get_by_role("menuitem", name="Direct message").click()
+    await expect(tab.page.locator("#topbar h1")).to_have_text("Townhall")
     await tab.say("Hello")
     await expect(tab.last.locator("strong").first).to_have_text("Hello")
     await expect(tab.last.get_by_role("button", name="Continue")).to_be_visible()
+
+
+async def test_a_story_is_written_in_a_thread_of_its_own(open_tab: OpenTab, townhall: RunningTownhall) -> None:
+    from playwright.async_api import expect
+
+    tab = await open_tab()
+    await tab.command("/gpt2-story prompt:Once upon a time count:8")
+    thread = tab.page.locator("#channels .below")
+    await expect(thread).to_contain_text("Once upon a time")
+    await tab.last.locator(".mention").click()
+    await expect(tab.page.locator("#topbar h1")).to_have_text("Once upon a time")
+    await expect(tab.messages).to_have_count(1)
+    await tab.last.get_by_role("button", name="Continue").click()
+    await expect(tab.messages).to_have_count(2)
+    await expect(tab.messages.nth(0).get_by_role("button", name="Continue")).to_have_count(0)
+    await tab.last.get_by_role("button", name="Back one step").click()
+    await expect(tab.messages).to_have_count(1)
+    await tab.last.get_by_role("button", name="As a file").click()
+    await expect(tab.last).to_contain_text("Once upon a time.txt")

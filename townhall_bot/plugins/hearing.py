@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("townhall.bot")
 
+REMEMBERED = 1000
 COMMAND = "message"
 """What messages are called among the commands in the metrics."""
 
@@ -44,6 +46,8 @@ class Hearing:
 
     def __init__(self, bot: Townhall) -> None:
         self._bot = bot
+        self._languages: OrderedDict[int, discord.Locale] = OrderedDict()
+        """Of who used a command or a button in direct messages: a message does not tell its author's."""
 
     def begin(self) -> None:
         """Take the client's events from now on."""
@@ -58,8 +62,15 @@ class Hearing:
         async def deletions(payload: discord.RawBulkMessageDeleteEvent) -> None:
             await self.deletion(payload.message_ids)
 
+        async def interaction(used: discord.Interaction[Any]) -> None:
+            if used.guild_id is None:
+                self._languages[used.user.id] = used.locale
+                self._languages.move_to_end(used.user.id)
+                if len(self._languages) > REMEMBERED:
+                    self._languages.popitem(last=False)
+
         handlers = {"message": self.message, "raw_message_edit": edit, "raw_message_delete": deletion}
-        for name, handler in {**handlers, "raw_bulk_message_delete": deletions}.items():
+        for name, handler in {**handlers, "raw_bulk_message_delete": deletions, "interaction": interaction}.items():
             setattr(self._bot, f"on_{name}", handler)  # discord.py looks handlers up by name
 
     async def message(self, message: discord.Message) -> None:
@@ -109,6 +120,8 @@ class Hearing:
         reference: Any = None if message.reference is None else message.reference.resolved
         mine = isinstance(reference, discord.Message) and reference.author.id == me.id
         ask = AskingMessage(self._bot, message)
+        if message.guild is None:
+            ask.locale = self._languages.get(message.author.id, ask.locale)
         return Heard(message, messages.words_of(message, me.id), reference if mine else None, ask)
 
 

@@ -7,17 +7,19 @@ stands; nothing can be said to the asker alone.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import discord
 
+PLACE = "⏳"
 ALLOWED = discord.AllowedMentions.none()
 
 
 class AskingMessage:
     """What plugins and replies use of an interaction, for a message. ``first`` is an answer that is to be overwritten.
 
-    The language is the server's: Discord does not tell that of a message's author.
+    The language is the server's, where there is one: Discord does not tell that of a message's author.
     """
 
     command = None
@@ -28,31 +30,36 @@ class AskingMessage:
         client: discord.Client,
         message: discord.Message,
         first: discord.PartialMessage | None = None,
-        *,
-        channel: Any = None,
-        reply: bool = True,
     ) -> None:
         self.client = client
         self.id = message.id
-        self.asked = message
         self.message: discord.Message | None = None
         """As of a command: there is none whose component was used."""
         self.user = message.author
         self.guild = message.guild
         self.guild_id = None if message.guild is None else message.guild.id
-        self.channel: Any = channel or message.channel
-        self.channel_id = self.channel.id
+        self.channel: Any = message.channel
         self.application_id = client.application_id
         self.guild_locale = None if message.guild is None else message.guild.preferred_locale
         self.locale = self.guild_locale or discord.Locale.american_english
         self.extras = {}
+        self._begin(message.to_reference(fail_if_not_exists=False), first)
+
+    def _begin(self, reference: discord.MessageReference | None, first: discord.PartialMessage | None = None) -> None:
         self.response = Response(self)
         self.followup = Followup(self)
         self.answers: list[discord.Message | discord.PartialMessage] = [] if first is None else [first]
         """The messages of the answer, the first one first."""
         self._stale = first is not None
-        self._reply = reply
+        self._reference = reference
+        self.page_mark = ""
+        """What every message after the first begins with."""
         self._sending = asyncio.Lock()
+
+    @property
+    def channel_id(self) -> int:
+        """Where the answer stands."""
+        return int(self.channel.id)
 
     @property
     def as_interaction(self) -> discord.Interaction[Any]:
@@ -73,9 +80,11 @@ class AskingMessage:
     @property
     def may_write(self) -> bool:
         """Whether the bot may answer here at all."""
-        held = self.app_permissions
-        in_thread = isinstance(self.channel, discord.Thread)
-        return held.view_channel and (held.send_messages_in_threads if in_thread else held.send_messages)
+        held, channel = self.app_permissions, self.channel
+        if not isinstance(channel, discord.Thread):
+            return held.view_channel and held.send_messages
+        opened = not channel.locked or held.manage_threads
+        return held.view_channel and held.send_messages_in_threads and opened
 
     def is_guild_integration(self) -> bool:
         """Tell whether the bot is here as a member of the server."""
@@ -86,8 +95,8 @@ class AskingMessage:
         return False
 
     async def original_response(self) -> discord.Message | discord.PartialMessage:
-        """Return the answer's first message. Raises LookupError where there is none yet."""
-        return self.answers[0]
+        """Return the answer's first message; where there is none yet, one that keeps its place."""
+        return self.answers[0] if self.answers else await self.edit_original_response(content=PLACE)
 
     async def edit_original_response(self, **fields: Any) -> discord.Message:
         """Show the answer: written the first time, edited from then on. What is on its way arrives, whoever cancels."""
@@ -118,10 +127,41 @@ class AskingMessage:
     async def send(self, *, content: str | None = None, **fields: Any) -> discord.Message:
         """Write a message here, as a reply to the one that asks where that still stands."""
         fields = {key: value for key, value in fields.items() if value is not None}
-        if self._reply:
-            fields["reference"] = self.asked.to_reference(fail_if_not_exists=False)
+        if self._reference is not None:
+            fields["reference"] = self._reference
         sent: discord.Message = await self.channel.send(content, allowed_mentions=ALLOWED, **fields)
         return sent
+
+
+class AnswerElsewhere(AskingMessage):
+    """An interaction whose answer is no response to it but messages of the bot's own, in ``channel``.
+
+    Whoever makes it answers the interaction itself. ``opening`` is awaited when the answer is known to come, and
+    returns where it goes, where that is to be made first.
+    """
+
+    def __init__(
+        self,
+        interaction: discord.Interaction[Any],
+        channel: Any,
+        opening: Callable[[], Awaitable[Any]] | None = None,
+    ) -> None:
+        self.client = interaction.client
+        self.id = interaction.id
+        self.message = None
+        self.user = interaction.user
+        self.guild, self.guild_id = interaction.guild, interaction.guild_id
+        self.channel = channel
+        self.application_id = interaction.application_id
+        self.guild_locale, self.locale = interaction.guild_locale, interaction.locale
+        self.extras = {}
+        self._begin(None)
+        self._opening = opening
+
+    async def open(self) -> None:
+        """Make the place for the answer."""
+        if self._opening is not None:
+            self.channel, self._opening = await self._opening(), None
 
 
 class Response:
@@ -137,6 +177,8 @@ class Response:
 
     async def defer(self, *, ephemeral: bool = False, thinking: bool = False) -> None:
         """Note that an answer comes."""
+        if isinstance(self._ask, AnswerElsewhere):
+            await self._ask.open()
         self.type = discord.InteractionResponseType.deferred_channel_message
 
     async def send_message(
@@ -157,7 +199,8 @@ class Followup:
         self, content: str | None = None, *, ephemeral: bool = False, wait: bool = False, **fields: Any
     ) -> discord.Message:
         """Write one; what is meant for the asker alone is no part of the answer."""
-        sent = await self._ask.send(content=content, **fields)
+        mark = "" if ephemeral else self._ask.page_mark
+        sent = await self._ask.send(content=f"{mark}{content or ''}", **fields)
         if not ephemeral:
             self._ask.answers.append(sent)
         return sent

@@ -142,7 +142,9 @@ class Panel(discord.ui.View):
         self._add(
             audit, lambda answer: self._set(answer, {"audit_channel": next(iter(_ids(audit.values) or ()), None)})
         )
-        for action, do in (("numbers", self._numbers), ("audit", self._audit), ("reset", self._reset)):
+        talk = "silence" if rules.mentions else "talk"
+        actions = ("numbers", self._numbers), (talk, self._talk), ("audit", self._audit), ("reset", self._reset)
+        for action, do in actions:
             style = discord.ButtonStyle.danger if action == "reset" else discord.ButtonStyle.secondary
             self._add(discord.ui.Button(label=words(f"config.button.{action}"), style=style), do)
 
@@ -188,6 +190,9 @@ class Panel(discord.ui.View):
 
     async def _numbers(self, interaction: discord.Interaction[Any]) -> None:
         await interaction.response.send_modal(NumbersForm(self, TEXTS.for_user(interaction)))
+
+    async def _talk(self, interaction: discord.Interaction[Any]) -> None:
+        await self._set(interaction, {"mentions": None if self.rules.mentions else True})
 
     async def _audit(self, interaction: discord.Interaction[Any]) -> None:
         embed = await self.panels.changes.trail(interaction)

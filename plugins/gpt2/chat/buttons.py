@@ -13,9 +13,10 @@ from plugins.gpt2.chat import message_format
 from plugins.gpt2.chat.button_id import TEMPLATE, ButtonId, UnknownVersion, pack, unpack
 from plugins.gpt2.chat.edit_form import EditForm
 from plugins.gpt2.chat.generation_options import GenerationOptions
+from plugins.gpt2.chat.look import Buttons
 from plugins.gpt2.chat.message_format import SMALL_PRINT, Shown
 from plugins.gpt2.chat.prompt_cache import origin_of
-from plugins.gpt2.chat.responder import Buttons, Responder
+from plugins.gpt2.chat.responder import Responder
 from plugins.gpt2.messages import TEXTS, Message, message
 from plugins.gpt2.protocol import MAX_PROMPT_CHARS
 from townhall_bot.discordpy.answers import FAILURES, is_refused, reason

@@ -64,14 +64,17 @@ def is_long(prompt: str) -> bool:
     return len(prompt.strip()) > LONG_PROMPT
 
 
-def render(prompt: str, text: str, *, goes_on: bool = False) -> str:
-    """Return the prompt in bold (of a long one the end), and what follows it; marked where it ``goes_on`` from more."""
+def render(prompt: str, text: str, *, goes_on: bool = False, whole: bool = False) -> str:
+    """Return the prompt in bold (of a long one the end), and what follows it; marked where it ``goes_on`` from more.
+
+    ``whole`` shows all of a long prompt.
+    """
     if goes_on:
         return BEFORE + render(prompt, text).lstrip()
     bare = prompt.strip()
     if not bare:
         return verbatim(text)
-    if is_long(bare):
+    if is_long(bare) and not whole:
         end = bare[-SHOWN_OF_LONG_PROMPT:]
         broken = _BROKEN_WORD.match(end)  # not every language has spaces between its words
         bare = CUT + end[broken.end() if broken else 0 :]

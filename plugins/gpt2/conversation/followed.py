@@ -7,6 +7,7 @@ import contextlib
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import discord
 
@@ -26,6 +27,8 @@ class Followed:
     answers: list[discord.PartialMessage]
     ask: AskingMessage | None
     """While it is being answered."""
+    in_story: discord.Interaction[Any] | None = None
+    """What stands for it, where it was a line of a story."""
 
     async def stop(self) -> None:
         """End the answering, and know afterwards all of what it wrote."""
@@ -48,7 +51,7 @@ class FollowedMessages:
         self._by_id: OrderedDict[int, Followed] = OrderedDict()
 
     @contextlib.contextmanager
-    def answering(self, ask: AskingMessage, words: str) -> Iterator[None]:
+    def answering(self, ask: AskingMessage, words: str) -> Iterator[Followed]:
         """Follow a message while the block answers it, and afterwards."""
         partial = ask.channel.get_partial_message
         task = asyncio.current_task()
@@ -57,7 +60,7 @@ class FollowedMessages:
         if len(self._by_id) > REMEMBERED:
             self._by_id.popitem(last=False)
         try:
-            yield
+            yield kept
         finally:
             kept.ask = None
             kept.answers = [partial(each.id) for each in ask.answers]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from plugins.gpt2.chat.responder import Responder
 from plugins.gpt2.conversation.followed import FollowedMessages
 from plugins.gpt2.conversation.past import turns_of
+from plugins.gpt2.conversation.stories import Stories
 from plugins.gpt2.messages import TEXTS
 from townhall_bot.discordpy.answers import FAILURES, is_refused, reason
 from townhall_bot.plugins.hearing import Heard, tell_in_private
@@ -25,8 +26,9 @@ class Talk:
     ``clock`` is in seconds.
     """
 
-    def __init__(self, responder: Responder, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, responder: Responder, stories: Stories, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._responder = responder
+        self._stories = stories
         self._clock = clock
         self._followed = FollowedMessages()
         self._hinted: dict[int, float] = {}
@@ -52,6 +54,7 @@ class Talk:
         await kept.delete(first=1)
         first = kept.answers[0] if kept.answers else None
         ask = AskingMessage(heard.ask.client, heard.message, first)
+        ask.locale = heard.ask.locale
         await self._answer(Heard(heard.message, heard.words, heard.replied_to, ask))
         return True
 
@@ -62,6 +65,8 @@ class Talk:
                 self._responder.prompt_cache.forget_request(message_id)
                 await kept.stop()
                 await kept.delete()
+                if kept.in_story is not None:
+                    await self._stories.mend(kept.in_story)
 
     async def _why_not(self, heard: Heard) -> str | None:
         """Return the name of the text that says why a message is not answered; None where it is."""
@@ -92,8 +97,11 @@ class Talk:
         if not ask.may_write:
             await self._hint(heard, "talk.not_allowed")
             return
-        with self._followed.answering(ask, heard.words):
+        with self._followed.answering(ask, heard.words) as kept:
             try:
+                if await self._in_story(heard):
+                    kept.in_story = interaction
+                    return
                 turns = await self._turns(heard)
                 if not turns and not heard.words:  # a picture, or a reply to what is no text
                     await self._hint(heard, "talk.how")
@@ -102,6 +110,12 @@ class Talk:
             finally:
                 await ask.settle()
 
+    async def _in_story(self, heard: Heard) -> bool:
+        try:
+            return await self._stories.hear(heard)
+        except FAILURES as error:
+            raise _unread(heard, error) from error
+
     async def _turns(self, heard: Heard) -> tuple[str, ...]:
         me = heard.ask.client.user
         if heard.replied_to is None or me is None:
@@ -109,6 +123,10 @@ class Talk:
         try:
             return await turns_of(heard.replied_to, self._responder.prompt_cache, me.id)
         except FAILURES as error:
-            words = TEXTS.for_channel(heard.ask.as_interaction)
-            for_good = is_refused(error) and reason(error) != "barred"
-            raise Refusal(words("refused.not_read" if for_good else "refused.not_read_now")) from error
+            raise _unread(heard, error) from error
+
+
+def _unread(heard: Heard, error: Exception) -> Refusal:
+    words = TEXTS.for_channel(heard.ask.as_interaction)
+    for_good = is_refused(error) and reason(error) != "barred"
+    return Refusal(words("refused.not_read" if for_good else "refused.not_read_now"))

@@ -200,3 +200,66 @@ async def test_where_the_bot_may_not_write_the_asker_is_told_directly(
     await townhall.settled(said)
     [told] = ada.direct_messages.messages
     assert "Send Messages" in told.content
+
+
+async def test_a_long_answer_is_one_with_all_its_messages(start_townhall: StartTownhall, ada: Person) -> None:
+    source = FakeSource(script="**** ", context=6000)
+    townhall = await begin(start_townhall, source, MAX_COUNT="1024", DEFAULT_COUNT="1024")
+    said = await ada.say("Hi, " * 300, ada.direct_messages)
+    assert await townhall.settled(said) is None
+    pages = answers_to(said)
+    assert [labels(page) for page in pages] == [[], FINISHED]
+    turn = await ada.press(pages[-1], "Again")
+    assert await townhall.settled(turn) is None
+    assert "Hi, Hi, " in turn.text
+    await ada.edit(said, "Hi " * 300)
+    await ada.guild.world.until(lambda: pages[1].deleted and len(answers_to(said)) == 2, 5)
+    await ada.delete(said)
+    await ada.guild.world.until(lambda: not answers_to(said), 5)
+
+
+async def test_admins_turn_it_on_and_off_in_the_panel_and_the_trail_has_it(
+    start_townhall: StartTownhall, admin: Person, ada: Person
+) -> None:
+    townhall = await begin(start_townhall, DEFAULT_COUNT="8")
+    panel = await answered(townhall, admin, "/gpt2-config")
+    assert "Answers to mentions and replies: off" in panel.text
+    await townhall.settled(await admin.press(panel.message, "Answer mentions"))
+    assert "Answers to mentions and replies: off → on" in panel.text
+    assert (await say(townhall, ada, "@bot Hello")).content == f"**Hello**{greedy_text('Hello', 8)}"
+    await townhall.settled(await admin.press(panel.message, "Answer commands only"))
+    assert "commands only" in (await say(townhall, ada, "@bot Hello")).content
+    trail = await answered(townhall, admin, "/gpt2-config audit:True")
+    assert trail.text.count("Answers to mentions and replies") == 2
+
+
+async def test_privacy_says_what_is_heard(start_townhall: StartTownhall, ada: Person) -> None:
+    townhall = await begin(start_townhall)
+    told = (await (await ada.type("/privacy")).until(lambda turn: turn.messages)).text
+    assert "without what they say, and it drops that unread" in told
+    assert "A direct message to it is a prompt" in told
+    await townhall.stop()
+    await begin(start_townhall, DIRECT_MESSAGES="false")
+    told = (await (await ada.type("/privacy")).until(lambda turn: turn.messages)).text
+    assert "a direct message is none here" in told
+
+
+async def test_in_direct_messages_it_answers_in_the_language_of_the_last_press(
+    start_townhall: StartTownhall, ada: Person
+) -> None:
+    townhall = await begin(start_townhall, DEFAULT_COUNT="8")
+    ada.user.locale = "de"
+    answer = await say(townhall, ada, "Hello", ada.direct_messages)
+    assert labels(answer) == FINISHED
+    assert await townhall.settled(await ada.press(answer, "Again")) is None
+    german = await say(townhall, ada, "Hello", ada.direct_messages)
+    assert labels(german) == ["Noch einmal", "Fortsetzen", "Ändern …", "Löschen"]
+
+
+async def test_a_reply_to_what_is_no_text_is_a_prompt_of_its_own(
+    start_townhall: StartTownhall, admin: Person, ada: Person
+) -> None:
+    townhall = await talking(start_townhall, admin)
+    hint = await say(townhall, ada, "@bot")
+    answer = await say(townhall, ada, "Hello", reply_to=hint)
+    assert answer.content == f"**Hello**{greedy_text('Hello', 8)}"

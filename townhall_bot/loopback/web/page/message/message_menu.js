@@ -37,6 +37,11 @@ export function tellPending(name) {
   };
 }
 
+function beginThread(message) {
+  const name = message.content.split("\n")[0].slice(0, 40).trim() || "Thread";
+  send("thread", { channel: state.channel.id, message: message.id, name }, tellPending("Create thread"));
+}
+
 function ownEntries(message) {
   return [
     { label: "Edit message", icon: "edit", run: () => tell("reword", message) },
@@ -49,6 +54,7 @@ export function openMessageMenu(message, anchor, at) {
   const entries = [
     { label: "Reply", icon: "reply", run: () => tell("reply", message) },
     ...(message.author.id === state.you.id ? ownEntries(message) : []),
+    ...(state.channel.direct || state.channel.parent ? [] : [{ label: "Create thread", icon: "thread", run: () => beginThread(message) }]),
     { label: "Copy text", icon: "file", run: () => navigator.clipboard?.writeText(message.content) },
     { label: "Inspect traffic", icon: "inspect", run: () => tell("inspect", message) },
     ...appEntries(MESSAGE_MENU, { message: message.id }),
