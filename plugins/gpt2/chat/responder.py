@@ -14,6 +14,7 @@ import discord
 from plugins.gpt2.chat import message_format
 from plugins.gpt2.chat.generation_options import GenerationOptions
 from plugins.gpt2.chat.prompt_cache import PromptCache
+from plugins.gpt2.chat.recent_ends import RecentEnds
 from plugins.gpt2.guild_rules import GuildRulesStore
 from plugins.gpt2.messages import TEXTS, Message, message
 from plugins.gpt2.protocol import (
@@ -79,6 +80,7 @@ class Responder:
         self.settings = settings
         self.rules = rules
         self.prompt_cache = PromptCache()
+        self.recent_ends = RecentEnds()
         self.buttons: Buttons | None = None
         """Set once they exist; without them, answers have none."""
         self._on_finished = on_finished
@@ -231,6 +233,9 @@ class Responder:
             with contextlib.suppress(*FAILURES):
                 first = (await interaction.original_response()).id
         view = self.buttons.finished(interaction, first, options) if self.buttons else None
-        if not await reply.finish(shown, note=note, plain=request.prompt + text, view=view):
+        self.recent_ends.note(interaction.id)  # Discord may show the buttons before we hear that it does
+        arrived = await reply.finish(shown, note=note, plain=request.prompt + text, view=view)
+        self.recent_ends.note(interaction.id)
+        if not arrived:
             self._lost.append(interaction.id)
             raise Refusal(TEXTS.for_user(interaction)("answer.lost"), shown=True)
