@@ -84,8 +84,10 @@ def no_text_left_to_chance(request: pytest.FixtureRequest, monkeypatch: pytest.M
         pytest.fail(f"this test drew {len(drawn)} text(s) with a fresh seed: set temperature 0 or a seed")
 
 
-@pytest.fixture(autouse=True)
-def presses_are_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="session", autouse=True)
+def presses_are_meant() -> Iterator[None]:
     """Let tests press *Again* as soon as it is there, which takes people more than a moment."""
     assert RecentEnds.__init__.__kwdefaults__ is not None
-    monkeypatch.setitem(RecentEnds.__init__.__kwdefaults__, "moment_s", 0.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(RecentEnds.__init__.__kwdefaults__, "moment_s", 0.0)
+        yield

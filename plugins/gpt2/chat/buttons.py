@@ -79,7 +79,7 @@ class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMP
     def _check_meant(self, interaction: discord.Interaction[Any]) -> None:
         """Raise Refusal where the buttons have only just come, so that *Stop* may have been meant."""
         assert interaction.message is not None  # a component has its message
-        origin = _origin(interaction.message)
+        origin = origin_of(interaction.message)
         if origin is not None and self.responder.recent_ends.is_fresh(origin):
             words = TEXTS.for_user(interaction)
             raise Refusal(words("refused.too_soon", button=words(f"button.{self.action}")))
@@ -108,7 +108,8 @@ class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMP
         whole = await self._whole(interaction)
         if not whole.text.strip():
             raise Refusal(TEXTS.for_user(interaction)("refused.no_text"))
-        await self.responder.answer(interaction, whole.text[-MAX_PROMPT_CHARS:], options, notice=cut_before(whole))
+        notice, text = cut_before(whole), whole.text[-MAX_PROMPT_CHARS:]
+        await self.responder.answer(interaction, text, options, notice=notice, continued=True)
 
     async def _edit(self, interaction: discord.Interaction[Any]) -> None:
         options = await self.responder.completed(interaction, self._options(interaction))
