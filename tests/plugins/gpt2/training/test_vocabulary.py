@@ -15,7 +15,7 @@ def test_the_commonest_pairs_become_tokens() -> None:
     merges = learn([TEXT], 300)
     assert merges[:4] == [("h", "e"), ("t", "he"), ("a", "m"), ("l", "am")], 'as the library "tokenizers" has it'
     assert ("Ġlam", "p") in merges
-    assert len(merges) == 300 - 257
+    assert len(merges) <= 300 - 257
     assert all(min(pair) for pair in merges)
 
 
