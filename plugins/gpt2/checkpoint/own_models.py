@@ -71,6 +71,11 @@ def remove_own(name: str) -> int:
     return freed
 
 
+def own_partial(home: Path, name: str, what: str) -> Path:
+    """Return where a model is put together, or put aside, before it takes its place."""
+    return home / f".{name}.{what}"
+
+
 def _names() -> list[str]:
     home = models_folder()
     try:

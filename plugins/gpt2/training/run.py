@@ -22,6 +22,8 @@ MEASURING_SHARE = 0.1
 SAVING_SHARE = 0.05
 """The share of the time that keeping the state takes, at most."""
 SAVE_EVERY_S = 30.0
+WARM_UP = 2
+"""Measurements, and steps, until nothing is compiled any more: tinygrad captures what it runs for the second time."""
 PATIENCE = 6
 """After so many measurements in a row that were not better, the run ends."""
 BETTER = 1e-4
@@ -69,6 +71,8 @@ class Run:
         self._note = ""
         self._measure_s = self._save_s = 0.0
         self._next_measure = self._next_save = 0.0
+        self._began = 0.0
+        self._compiling = WARM_UP
 
     def resume(self) -> bool:
         """Go on from what is kept; tell whether there was anything. Raises CheckpointError where it is damaged."""
@@ -84,19 +88,22 @@ class Run:
 
     def train(self, *, stopped: Callable[[], bool], on_step: Callable[[Seen], None]) -> End:
         """Train until the end; what there is then is kept. Raises :class:`Diverged`."""
-        progress, began = self.progress, self._clock() - self.progress.elapsed_s
+        for _ in range(WARM_UP):
+            self._learner.loss(self._measured[0])
+        progress = self.progress
+        self._began = self._clock() - progress.elapsed_s
         if progress.before is None:
             self._measure()
         end: End = "time"
-        self._schedule(self._clock() - began)
+        self._schedule()
         while True:
-            progress.elapsed_s = self._clock() - began
+            progress.elapsed_s = self._elapsed()
             if stopped():
                 end = "stopped"
             elif progress.worse >= PATIENCE:
                 end = "no better"
             elif progress.elapsed_s < self._total_s:
-                self._step(began, on_step)
+                self._step(on_step)
                 continue
             break
         if self._since:
@@ -104,7 +111,10 @@ class Run:
         self._save()
         return end
 
-    def _step(self, began: float, on_step: Callable[[Seen], None]) -> None:
+    def _elapsed(self) -> float:
+        return self._clock() - self._began
+
+    def _step(self, on_step: Callable[[Seen], None]) -> None:
         progress, before = self.progress, self._clock()
         self._pace.progress = progress.elapsed_s / self._total_s
         loss = self._learner.step(self._batches.of_step(progress.step)).loss
@@ -116,13 +126,16 @@ class Run:
         progress.step += 1
         self._since.append(loss)
         now = self._clock()
-        progress.elapsed_s = now - began
+        if self._compiling:
+            self._compiling -= 1
+            self._began += now - before  # the host asked for minutes of learning
+        progress.elapsed_s = now - self._began
         if progress.elapsed_s >= self._next_measure:
             self._measure()
-            self._schedule(self._clock() - began)
+            self._schedule()
         if progress.elapsed_s >= self._next_save:
             self._save()
-            self._next_save = self._clock() - began + max(SAVE_EVERY_S, self._save_s / SAVING_SHARE)
+            self._next_save = self._elapsed() + max(SAVE_EVERY_S, self._save_s / SAVING_SHARE)
         speed = self._tokens_per_step / max(1e-9, now - before)
         held_out = progress.held_out[-1][2] if progress.held_out else None
         on_step(
@@ -139,8 +152,9 @@ class Run:
         )
         self._note = ""
 
-    def _schedule(self, elapsed_s: float) -> None:
+    def _schedule(self) -> None:
         """Say when to measure next: the longer it takes, the less often."""
+        elapsed_s = self._elapsed()
         self._next_measure = elapsed_s + max(self._total_s / MEASUREMENTS, self._measure_s / MEASURING_SHARE)
         self._next_save = self._next_save or elapsed_s + SAVE_EVERY_S
 

@@ -63,7 +63,13 @@ class RunFiles:
         self._write(STATE, state, asdict(progress))
 
     def load(self) -> tuple[Arrays, Progress] | None:
-        """Return the last state that was kept; None where none was. Raises CheckpointError where it is damaged."""
+        """Return the last state that was kept; None where none was. Raises CheckpointError where it is damaged.
+
+        What a kill left unfinished goes.
+        """
+        for name in (STATE, BEST):
+            for part in self.folder.glob(f".{name}.*"):
+                part.unlink(missing_ok=True)
         found = self._read(STATE)
         return None if found is None else (found[0], Progress(**found[1]))
 

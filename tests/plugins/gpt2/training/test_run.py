@@ -86,18 +86,29 @@ def test_killed_in_the_middle_of_writing_again_and_again_it_goes_on(tmp_path: Pa
     for moment in range(5):
         command = [sys.executable, "-m", "tests.plugins.gpt2.training.unigram", str(tmp_path)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[4]) as process:
-            assert process.stdout is not None
-            reached.append(int(process.stdout.readline().removeprefix("from ")))
-            size, deadline = len(list(tmp_path.glob(".*"))), time.monotonic() + 20
-            # it writes nearly always: wait for an unfinished file to be there, then a little longer each time
-            while time.monotonic() < deadline:
-                writing = [path for path in tmp_path.glob(f".{STATE}*") if path.stat().st_size > moment << 20]
-                if len(list(tmp_path.glob(".*"))) > size - 1 and writing and (tmp_path / STATE).exists():
-                    break
-            process.kill()
+            try:
+                assert process.stdout is not None
+                reached.append(int(process.stdout.readline().removeprefix("from ")))
+                before = (tmp_path / STATE).stat().st_mtime_ns if moment else 0
+                deadline = time.monotonic() + 20
+                while time.monotonic() < deadline and not is_writing(tmp_path, moment << 20, before):
+                    pass  # it writes nearly always; each time it is killed a little later in it
+            finally:
+                process.kill()
     assert reached == sorted(reached)
     assert reached[-1] > 0
+    assert len(list(tmp_path.glob(".*"))) > 0, "some kills left a half of a file"
     assert RunFiles(tmp_path).load() is not None
+    assert list(tmp_path.glob(".*")) == [], "which do not stay"
+
+
+def is_writing(folder: Path, at_least: int, before: int) -> bool:
+    """Tell whether a state was kept since and a file of so many bytes is being written now."""
+    try:
+        kept = (folder / STATE).stat().st_mtime_ns > before
+        return kept and any(path.stat().st_size > at_least for path in folder.glob(f".{STATE}*"))
+    except FileNotFoundError:
+        return False
 
 
 def test_stopping_keeps_what_there_is(tmp_path: Path) -> None:
