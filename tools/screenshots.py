@@ -51,6 +51,11 @@ async def conversation(page: Page) -> None:
     """Show what was said."""
 
 
+async def story(page: Page) -> None:
+    """Show the story's thread."""
+    await page.locator("#channels .below").first.click()
+
+
 async def act(world: TownhallWorld, outcomes: Outcomes) -> Turn:
     """Let people talk with the bot; the seeds make the same texts every time."""
     admin, ada, ben = (world.people[name] for name in ("admin", "ada", "ben"))
@@ -60,6 +65,12 @@ async def act(world: TownhallWorld, outcomes: Outcomes) -> Turn:
     await ben.say("It runs **on this laptop**, without any account. How fast is that?")
     second = await ben.type('/gpt2 prompt:"The old house by the river" count:50 temperature:0.7 seed:5 timing:True')
     await outcomes.of(second)
+    begun = await admin.type('/gpt2-story prompt:"The last lamplighter of our town" count:45')
+    await outcomes.of(begun)
+    thread = next(each for each in admin.guild.channels if each.id == begun.message.id)
+    await outcomes.of(await ben.press(thread.messages[-1], "Continue"))
+    await outcomes.of(await ada.type('/gpt2-story add:"One evening a letter lay on his ladder." count:45', thread))
+    await outcomes.of(await admin.press(thread.messages[-1], "Continue"))
     return second
 
 
@@ -89,6 +100,10 @@ async def main() -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["TOWNHALL_DATA_DIR"] = folder
+        os.environ |= {
+            "TOWNHALL_GPT2_TEMPERATURE": "0",
+            "TOWNHALL_GPT2_REPETITION_PENALTY": "1.3",
+        }  # of the story: the same each time
         settings, plugins = prepare(None)
         async with LoopbackDiscord() as discord, PageServer(discord) as server, async_playwright() as playwright:
             with point_discord_at(discord):
@@ -96,7 +111,7 @@ async def main() -> None:
                 browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
                 async with connected(settings, plugins, discord.token) as bot:
                     await act(world, Outcomes(bot))
-                    await shoot(browser, server.address, "page", conversation)
+                    await shoot(browser, server.address, "page", story)
                     await shoot(browser, server.address, "command", typing)
                     await shoot(browser, server.address, "inspector", inspector)
                     await shoot(browser, server.address, "phone", conversation, PHONE)

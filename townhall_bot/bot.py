@@ -21,6 +21,7 @@ from townhall_bot.plugins import Plugin
 from townhall_bot.plugins.command_sync import CommandSync
 from townhall_bot.plugins.command_tree import Tree
 from townhall_bot.plugins.discovery import find_plugins, gather
+from townhall_bot.plugins.hearing import COMMAND, Hearing
 from townhall_bot.plugins.host import LoadedPlugin
 from townhall_bot.plugins.registry import PluginRegistry
 from townhall_bot.privacy import Privacy
@@ -39,7 +40,8 @@ DAY = 86_400
 
 
 class Townhall(discord.Client):
-    """The bot. It hears of servers and interactions and nothing else, and nothing it sends mentions anyone.
+    """The bot. It hears of servers, interactions and, where the host lets it, of messages that are said to it; nothing
+    it sends mentions anyone.
 
     Dispatches two events of its own: ``townhall_ready`` once, when plugins run, commands are registered and the
     gateway is ready; ``townhall_settled(interaction, error)`` after each application command, press, choice and form,
@@ -65,7 +67,7 @@ class Townhall(discord.Client):
         self.metrics = Metrics()
         super().__init__(
             http_trace=self.metrics.trace(),
-            intents=discord.Intents(guilds=True),
+            intents=intents_of(settings),
             max_messages=None,
             allowed_mentions=discord.AllowedMentions.none(),
             guild_ready_timeout=guild_ready_timeout,
@@ -80,6 +82,8 @@ class Townhall(discord.Client):
         found = find_plugins(settings) if plugin_classes is None else gather(plugin_classes)
         sync = CommandSync(self.tree, store, settings.guild, always=always_sync)
         self.plugins = PluginRegistry(self, [*gather([Privacy]), *found], sync, env_file)
+        if settings.hear_messages:
+            Hearing(self).begin()
         self.draining = False
         """Whether the bot is about to stop: it takes no new commands."""
         self.metrics.watch(self)
@@ -146,6 +150,13 @@ class Townhall(discord.Client):
         if not self.is_closed():
             self.dispatch("townhall_settled", interaction, interaction.extras.get(EXPLAINED))
 
+    def message_settled(self, interaction: discord.Interaction[Any], error: Exception | None) -> None:
+        """Count a message that was dealt with, and tell who listens."""
+        outcome = "done" if error is None else "refused" if told(error) is not None else "failed"
+        self.metrics.settled(COMMAND, interaction.id, outcome)
+        if not self.is_closed():
+            self.dispatch("townhall_settled", interaction, error)
+
     async def on_connect(self) -> None:
         """Count a new session of the gateway."""
         self.metrics.gateway_events.labels("connected").inc()
@@ -204,6 +215,12 @@ class Townhall(discord.Client):
                 await let_go()
             except Exception:  # of a machine without memory or threads, say: the others are let go of all the same
                 log.exception("stopping went wrong; it goes on")
+
+
+def intents_of(settings: Settings) -> discord.Intents:
+    """Return what the bot asks Discord to tell it; nothing that is privileged."""
+    heard = settings.hear_messages
+    return discord.Intents(guilds=True, guild_messages=heard, dm_messages=heard)
 
 
 def _tell_of_proxy(error: aiohttp.ClientError, gateway_address: str) -> None:

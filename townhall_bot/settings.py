@@ -63,6 +63,14 @@ class Settings(BaseSettings):
         validate_default=True,
         description="The folder for the database and what plugins keep. Empty: the user's data folder.",
     )
+    hear_messages: bool = Field(
+        default=True,
+        description="Hear messages that mention the bot and direct messages, no others; false: commands only.",
+    )
+    user_installs: bool = Field(
+        default=False,
+        description="People may add the bot to their account and use it anywhere; answers are for them alone there.",
+    )
     keep_records_days: int = Field(
         default=30,
         ge=1,

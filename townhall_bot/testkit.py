@@ -27,7 +27,7 @@ from pydantic import SecretStr
 
 from townhall_bot.bot import Townhall
 from townhall_bot.lifecycle import running
-from townhall_bot.loopback import Guild, LoopbackDiscord, Person, TownhallWorld, Turn, point_discord_at
+from townhall_bot.loopback import Guild, LoopbackDiscord, Message, Person, TownhallWorld, Turn, point_discord_at
 from townhall_bot.loopback.wire.openapi import DESCRIPTION_VARIABLE
 from townhall_bot.plugins import Plugin
 from townhall_bot.plugins.outcomes import Outcomes
@@ -65,8 +65,8 @@ class RunningTownhall:
         self.bot = bot
         self._outcomes = Outcomes(bot)
 
-    async def settled(self, turn: Turn, seconds: float = 30) -> Exception | None:
-        """Wait until a turn's callback has returned or failed; return what it raised, or None.
+    async def settled(self, turn: Turn | Message, seconds: float = 30) -> Exception | None:
+        """Wait until a turn's callback, or what answers a message, has ended; return what it raised, or None.
 
         Raises TimeoutError, with what the asker saw, after ``seconds``.
         """

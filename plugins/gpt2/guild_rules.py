@@ -34,6 +34,8 @@ class GuildRules:
     channels: tuple[int, ...] = ()
     roles: tuple[int, ...] = ()
     audit_channel: int | None = None
+    mentions: bool = False
+    """Whether what is said to the bot is answered, not its commands alone."""
 
     def check_place(self, interaction: discord.Interaction[Any]) -> None:
         """Raise Refusal where this member may not use the plugin here; threads belong to their channel."""
@@ -88,4 +90,5 @@ class GuildRulesStore:
             channels=tuple(mine.get("channels", ())),
             roles=tuple(mine.get("roles", ())),
             audit_channel=mine.get("audit_channel"),
+            mentions=bool(mine.get("mentions", False)),
         )

@@ -63,8 +63,11 @@ class Tokenizer(Protocol):
         """
         ...
 
-    def encode_turns(self, turns: Sequence[str]) -> list[int]:
-        """Return the ids of a conversation so far, for the model to write the next turn."""
+    def encode_turns(self, turns: Sequence[str], *, spoken: bool = False) -> list[int]:
+        """Return the ids of a conversation so far, for the model to write the next turn.
+
+        ``spoken`` says that every second one, from the last but one backwards, is what a model wrote.
+        """
         ...
 
     def decode_bytes(self, tokens: Sequence[int]) -> bytes:

@@ -16,6 +16,11 @@ from plugins.gpt2.chat.message_format import LONG_PROMPT
 from plugins.gpt2.chat.prompt_cache import KEPT
 from plugins.gpt2.chat.responder import Responder
 from plugins.gpt2.chat.transcripts import Transcripts
+from plugins.gpt2.conversation import story_buttons
+from plugins.gpt2.conversation.followed import REMEMBERED
+from plugins.gpt2.conversation.stories import Stories
+from plugins.gpt2.conversation.story_command import story_command
+from plugins.gpt2.conversation.talk import Talk
 from plugins.gpt2.doctor import checks
 from plugins.gpt2.guild_rules import GuildRulesStore
 from plugins.gpt2.messages import TEXTS
@@ -28,6 +33,7 @@ from plugins.gpt2.stats.stats_command import StatsCommand
 from plugins.gpt2.stats.summary import KIND
 from townhall_bot.i18n import Words
 from townhall_bot.plugins import Check, CliCommand, Health, Plugin, PluginContext
+from townhall_bot.plugins.hearing import Heard
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -37,11 +43,12 @@ LAST_WORDS_S = 4.0
 
 
 class GPT2Plugin(Plugin):
-    """Brings ``/gpt2``, "Continue with GPT-2", ``/gpt2-stats`` and ``/gpt2-config``."""
+    """Brings ``/gpt2``, ``/gpt2-story``, "Continue with GPT-2", ``/gpt2-stats`` and ``/gpt2-config``."""
 
     name = "gpt2"
     settings_model = GPT2Settings
     texts = TEXTS
+    hears_anything = True
 
     def __init__(self, context: PluginContext) -> None:
         super().__init__(context)
@@ -53,6 +60,9 @@ class GPT2Plugin(Plugin):
         self._responder = Responder(self.service, settings, self.rules, self._note, self._kept.keep)
         self._button = buttons.bound(self._responder)
         self._responder.buttons = buttons.views(self._button)
+        self._stories = Stories(self._responder)
+        self._story_button = story_buttons.bound(self._stories)
+        self._talk = Talk(self._responder, self._stories)
         self._config = ConfigCommand(self.service, catalog.entries, self.rules, settings)
         self._stats = StatsCommand(self.service, context.records, context.data_dir / "matplotlib")
         self._metrics = Metrics(self.service)
@@ -66,13 +76,26 @@ class GPT2Plugin(Plugin):
         return (
             generate_command(self._responder),
             continue_menu(self._responder),
+            story_command(self._stories),
             self._stats.build(),
             self._config.build(),
         )
 
     def dynamic_items(self) -> Sequence[type[discord.ui.DynamicItem[Any]]]:
         """Return the buttons below texts."""
-        return (self._button,)
+        return (self._button, self._story_button)
+
+    async def hear(self, heard: Heard) -> bool:
+        """Continue what is said to the bot, where that is allowed."""
+        return await self._talk.hear(heard)
+
+    async def hear_edit(self, heard: Heard) -> bool:
+        """Write anew for other words."""
+        return await self._talk.edit(heard)
+
+    async def hear_deletion(self, message_ids: set[int]) -> None:
+        """Take back what answered a message that is deleted."""
+        await self._talk.deletion(message_ids)
 
     async def start(self) -> None:
         """Start the engine; the default model is loaded meanwhile, and requests wait for it."""
@@ -106,7 +129,11 @@ class GPT2Plugin(Plugin):
         """Say whether prompts and texts are kept, and what else is."""
         days = self.context.settings.keep_texts_days
         kept = words("privacy.database", count=days) if days else words("privacy.here")
-        return f"{kept} {words('privacy.buttons', kept=KEPT, long=LONG_PROMPT)} {words('privacy.statistics')}"
+        told = [kept, words("privacy.buttons", kept=KEPT, long=LONG_PROMPT)]
+        if self.context.client.intents.dm_messages:  # the host has the bot hear them
+            direct = self.context.settings.direct_messages
+            told.append(words("privacy.talk" if direct else "privacy.talk_mentions", kept=REMEMBERED))
+        return " ".join([*told, words("privacy.statistics")])
 
     async def delete_member_data(self, user_id: int) -> int:
         """End what the member has under way, and delete the texts and long prompts that were kept; return how many."""

@@ -101,6 +101,9 @@ class GPT2Settings(PluginSettings):
         description="Days for which prompts and texts are kept in the database with who asked for them, for hosts who "
         "must be able to moderate; /privacy says so then. 0: they are not kept.",
     )
+    direct_messages: bool = Field(
+        True, description="Whether a direct message to the bot is a prompt. Servers decide for themselves on mentions."
+    )
     allow_pickle: bool = Field(
         False, description="Whether pytorch_model.bin may be read. Such a file can run any program: trust its author."
     )

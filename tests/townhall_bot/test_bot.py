@@ -167,9 +167,11 @@ async def test_nothing_the_bot_sends_mentions_anyone(
         assert message.pings == []
 
 
-async def test_of_the_gateway_it_hears_servers_alone(start_townhall: StartTownhall) -> None:
-    intents = (await start_townhall()).bot.intents
-    assert [name for name, wanted in intents if wanted] == ["guilds"]
+@pytest.mark.parametrize("hears", [True, False])
+async def test_it_asks_for_nothing_that_is_privileged(start_townhall: StartTownhall, hears: bool) -> None:
+    intents = (await start_townhall(settings={"TOWNHALL_HEAR_MESSAGES": str(hears)})).bot.intents
+    asked_for = {name for name, wanted in intents if wanted}
+    assert asked_for == ({"guilds", "guild_messages", "dm_messages"} if hears else {"guilds"})
 
 
 class Echo(discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], template=r"echo:(?P<word>\w+)"):

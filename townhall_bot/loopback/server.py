@@ -13,7 +13,7 @@ from aiohttp import web
 
 from townhall_bot.loopback.faults.faults import Faults
 from townhall_bot.loopback.people.people import Person
-from townhall_bot.loopback.rest import applications, channels, guilds, interactions
+from townhall_bot.loopback.rest import applications, channels, guilds, interactions, threads
 from townhall_bot.loopback.rest.pipeline import Pipeline, RecordedRequest
 from townhall_bot.loopback.wire import openapi
 from townhall_bot.loopback.wire.gateway import Gateway
@@ -26,7 +26,7 @@ from townhall_bot.loopback.world.world import World
 
 log = logging.getLogger("townhall.loopback")
 
-ROUTES = [*applications.ROUTES, *interactions.ROUTES, *channels.ROUTES, *guilds.ROUTES]
+ROUTES = [*applications.ROUTES, *interactions.ROUTES, *channels.ROUTES, *threads.ROUTES, *guilds.ROUTES]
 LARGEST_BODY = 64 * 1024 * 1024
 STRANGER = permissions.MEMBER & ~discord.Permissions(use_application_commands=True)
 
@@ -121,8 +121,8 @@ class LoopbackDiscord:
         """The last requests, oldest first."""
         return list(self._pipeline.requests) if self._pipeline else []
 
-    def add_guild(self, name: str, *, bot_permissions: discord.Permissions = permissions.BOT) -> Guild:
-        """Create a server that the bot has joined."""
+    def add_guild(self, name: str, *, bot_permissions: discord.Permissions | None = permissions.BOT) -> Guild:
+        """Create a server that the bot has joined; with None, one that it is not in."""
         return self.world.add_guild(name, bot_permissions=bot_permissions)
 
     def townhall(self) -> TownhallWorld:

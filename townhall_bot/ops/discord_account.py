@@ -24,12 +24,14 @@ LEAST_PERMISSIONS = discord.Permissions(
     view_channel=True,
     send_messages=True,
     send_messages_in_threads=True,
+    create_public_threads=True,
     attach_files=True,
     embed_links=True,
     read_message_history=True,
 )
 """What is asked for. Answers to commands come without most of it; one that outlives the 15 minutes of its command goes
-to the channel, long ones and pictures are files, and the buttons below a text of several messages read the first ones.
+to the channel, long ones and pictures are files, the buttons below a text of several messages read the first ones, and
+a story is a thread.
 """
 PRIVILEGED = {"presence": 0b11 << 12, "server members": 0b11 << 14, "message content": 0b11 << 18}
 """The application's flags that say a privileged intent is switched on, in full or for few servers."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from discord import app_commands
     from prometheus_client import CollectorRegistry
 
+    from townhall_bot.plugins.hearing import Heard
     from townhall_bot.store import Entries, GuildSettings, Records
 
     AppCommand = app_commands.Command[Any, ..., Any] | app_commands.Group | app_commands.ContextMenu
@@ -105,6 +106,9 @@ class Plugin(abc.ABC):
     """What it says, in every language it speaks: ``Texts.beside(__file__)`` reads ``locale/*.toml`` next to the module.
     Names and descriptions of its commands are translated by it too."""
 
+    hears_anything: ClassVar[bool] = False
+    """Whether :meth:`hear` takes whatever is said; such a plugin is asked after all others."""
+
     def __init__(self, context: PluginContext) -> None:
         self.context = context
 
@@ -117,6 +121,20 @@ class Plugin(abc.ABC):
     def dynamic_items(self) -> Sequence[type[discord.ui.DynamicItem[Any]]]:
         """Return the buttons and selects that must work after a restart too; called once, after :meth:`commands`."""
         return ()
+
+    async def hear(self, heard: Heard) -> bool:
+        """Answer a message that mentions the bot, replies to it, or is written to it directly; False: not for me.
+
+        What people say besides is never heard. What this raises is told to who wrote, as with commands.
+        """
+        return False
+
+    async def hear_edit(self, heard: Heard) -> bool:
+        """Follow a change of what was said; False: it was not said to me."""
+        return False
+
+    async def hear_deletion(self, message_ids: set[int]) -> None:  # noqa: B027 - as below
+        """Follow the deletion of messages, anybody's and of any channel."""
 
     async def start(self) -> None:  # noqa: B027 - a plugin without anything to start is a good plugin
         """Get ready. The core waits for this before it takes commands; long work belongs in

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import discord
 
     from townhall_bot.bot import Townhall
-    from townhall_bot.loopback import Turn
+    from townhall_bot.loopback import Message, Turn
 
 
 class Outcomes:
@@ -19,9 +19,10 @@ class Outcomes:
         self._ends: dict[int, asyncio.Future[Exception | None]] = {}
         bot.on_townhall_settled = self._remember  # type: ignore[attr-defined] # discord.py looks handlers up by name
 
-    async def of(self, turn: Turn) -> Exception | None:
-        """Wait until a command has returned or failed; return what it raised, or None."""
-        return await self._end(turn.interaction_id)
+    async def of(self, turn: Turn | Message) -> Exception | None:
+        """Wait until a command, or what answers a message, has returned or failed; return what it raised, or None."""
+        key: int = turn.id if hasattr(turn, "id") else turn.interaction_id
+        return await self._end(key)
 
     async def _remember(self, interaction: discord.Interaction[Any], error: Exception | None) -> None:
         end = self._end(interaction.id)

@@ -21,7 +21,12 @@ from townhall_bot.store import AuditEntry
 
 NUMBERS = ("default_count", "max_count", "temperature", "member_limit", "server_limit")
 SHOWN_CHANGES = 20
-NONE = {"channels": "config.show.everywhere", "roles": "config.show.everyone", "audit_channel": "config.show.nowhere"}
+NONE = {
+    "channels": "config.show.everywhere",
+    "roles": "config.show.everyone",
+    "audit_channel": "config.show.nowhere",
+    "mentions": "config.show.off",
+}
 """What it means that nothing is set, where the host has no default of its own."""
 Change = tuple[str, Any, Any]
 """The setting, its old and its new value."""
@@ -157,6 +162,8 @@ def _value(words: Words, key: str, value: Any) -> object:
             return " ".join(f"<@&{each}>" for each in value)
         case "audit_channel":
             return f"<#{value}>"
+    if isinstance(value, bool):
+        return words("config.show.on" if value else "config.show.off")
     if isinstance(value, float):
         return Amount(value, f"{value:g}")
     return discord.utils.escape_markdown(without_folders(str(value)))

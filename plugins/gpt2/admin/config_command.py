@@ -22,7 +22,7 @@ from townhall_bot.replies import LiveReply, Refusal
 
 OPTIONS = (
     *("model", *NUMBERS, "allow_channel", "remove_channel", "allow_role", "remove_role"),
-    *("audit_channel", "audit", "reset"),
+    *("audit_channel", "mentions", "audit", "reset"),
 )
 
 
@@ -80,6 +80,7 @@ class ConfigCommand:
             allow_role: discord.Role | None = None,
             remove_role: discord.Role | None = None,
             audit_channel: Posting | None = None,
+            mentions: bool | None = None,
             audit: bool = False,
             reset: bool = False,
         ) -> None:
@@ -91,6 +92,8 @@ class ConfigCommand:
             changes |= await self._places(interaction, "roles", allow_role, remove_role)
             if audit_channel is not None:
                 changes["audit_channel"] = audit_channel.id
+            if mentions is not None:
+                changes["mentions"] = mentions
             if changes:
                 lines += await self._changes.make(interaction, changes)
             if model is not None:

@@ -81,6 +81,9 @@ class ConfigPanels:
         embed.add_field(name=words("config.name.roles"), value=roles[:1024])
         audit = words("config.show.nowhere") if rules.audit_channel is None else f"<#{rules.audit_channel}>"
         embed.add_field(name=words("config.name.audit_channel"), value=audit)
+        embed.add_field(
+            name=words("config.name.mentions"), value=words(f"config.show.{'on' if rules.mentions else 'off'}")
+        )
         busy = words("config.show.busy", running=status.running, queued=status.queued)
         embed.add_field(name=words("config.show.now"), value=busy)
         choices = "\n".join(label(words, entry) for entry in entries)[:1024]
@@ -139,7 +142,9 @@ class Panel(discord.ui.View):
         self._add(
             audit, lambda answer: self._set(answer, {"audit_channel": next(iter(_ids(audit.values) or ()), None)})
         )
-        for action, do in (("numbers", self._numbers), ("audit", self._audit), ("reset", self._reset)):
+        talk = "silence" if rules.mentions else "talk"
+        actions = ("numbers", self._numbers), (talk, self._talk), ("audit", self._audit), ("reset", self._reset)
+        for action, do in actions:
             style = discord.ButtonStyle.danger if action == "reset" else discord.ButtonStyle.secondary
             self._add(discord.ui.Button(label=words(f"config.button.{action}"), style=style), do)
 
@@ -185,6 +190,9 @@ class Panel(discord.ui.View):
 
     async def _numbers(self, interaction: discord.Interaction[Any]) -> None:
         await interaction.response.send_modal(NumbersForm(self, TEXTS.for_user(interaction)))
+
+    async def _talk(self, interaction: discord.Interaction[Any]) -> None:
+        await self._set(interaction, {"mentions": None if self.rules.mentions else True})
 
     async def _audit(self, interaction: discord.Interaction[Any]) -> None:
         embed = await self.panels.changes.trail(interaction)

@@ -13,8 +13,10 @@ from plugins.gpt2.chat import message_format
 from plugins.gpt2.chat.button_id import TEMPLATE, ButtonId, UnknownVersion, pack, unpack
 from plugins.gpt2.chat.edit_form import EditForm
 from plugins.gpt2.chat.generation_options import GenerationOptions
+from plugins.gpt2.chat.look import Buttons
 from plugins.gpt2.chat.message_format import SMALL_PRINT, Shown
-from plugins.gpt2.chat.responder import Buttons, Responder
+from plugins.gpt2.chat.prompt_cache import origin_of
+from plugins.gpt2.chat.responder import Responder
 from plugins.gpt2.messages import TEXTS, Message, message
 from plugins.gpt2.protocol import MAX_PROMPT_CHARS
 from townhall_bot.discordpy.answers import FAILURES, is_refused, reason
@@ -217,7 +219,7 @@ async def pages(interaction: discord.Interaction[Any], first: int) -> list[disco
     between = [
         each
         async for each in message.channel.history(after=begin, before=message, limit=PAGES, oldest_first=True)
-        if each.author == message.author and _origin(each) == _origin(begin) is not None
+        if each.author == message.author and origin_of(each) == origin_of(begin) is not None
     ]
     return [begin, *between]
 
@@ -233,7 +235,3 @@ async def attached_text(message: discord.Message) -> str | None:
 def cut_before(shown: Shown) -> Message | None:
     """Return what to say where only the end of a prompt is used."""
     return message("notice.cut_before") if shown.cut else None
-
-
-def _origin(message: discord.Message) -> int | None:
-    return message.interaction_metadata.id if message.interaction_metadata else None

@@ -17,6 +17,7 @@ from plugins.gpt2.chat.responder import Responder
 from plugins.gpt2.messages import TEXTS
 from plugins.gpt2.protocol import MAX_PROMPT_CHARS
 from plugins.gpt2.settings import GPT2Settings
+from townhall_bot.plugins.installs import goes_along
 from townhall_bot.replies import Refusal
 
 
@@ -31,7 +32,11 @@ def generate_command(responder: Responder) -> app_commands.Command[Any, ..., Any
     names = ("prompt", *(option.name for option in option_table.OPTIONS))
     described = app_commands.describe(**{name: TEXTS.english(f"gpt2.{name}") for name in names})
     description = TEXTS.english("gpt2.description")
-    return app_commands.Command(name="gpt2", description=description, callback=described(gpt2))
+    command: app_commands.Command[Any, ..., Any] = app_commands.Command(
+        name="gpt2", description=description, callback=described(gpt2)
+    )
+    goes_along(command)
+    return command
 
 
 def _signature(settings: GPT2Settings) -> inspect.Signature:
@@ -71,4 +76,6 @@ def continue_menu(responder: Responder) -> app_commands.ContextMenu:
             raise Refusal(TEXTS.for_user(interaction)("refused.no_text"))
         await responder.answer(interaction, whole.whole[-MAX_PROMPT_CHARS:], notice=cut_before(whole))
 
-    return app_commands.ContextMenu(name=TEXTS.english("gpt2.menu"), callback=continue_message)
+    menu = app_commands.ContextMenu(name=TEXTS.english("gpt2.menu"), callback=continue_message)
+    goes_along(menu)
+    return menu

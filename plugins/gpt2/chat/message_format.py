@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from plugins.gpt2.formatting import duration, rate, seconds
 from plugins.gpt2.messages import Message
@@ -30,6 +30,8 @@ _BROKEN_WORD = re.compile(r"\S{0,60}\s+")
 SMALL_PRINT = "-# "
 WAITING = "⏳ "
 CUT = "… "
+BEFORE = "↪ "
+"""Begins what goes on from an earlier text, which is not shown again."""
 LONG_PROMPT = 600
 SHOWN_OF_LONG_PROMPT = 400
 """Characters: who pasted pages knows them, and the channel wants to see the text."""
@@ -62,12 +64,17 @@ def is_long(prompt: str) -> bool:
     return len(prompt.strip()) > LONG_PROMPT
 
 
-def render(prompt: str, text: str) -> str:
-    """Return the prompt in bold (of a long one the end), and what follows it."""
+def render(prompt: str, text: str, *, goes_on: bool = False, whole: bool = False) -> str:
+    """Return the prompt in bold (of a long one the end), and what follows it; marked where it ``goes_on`` from more.
+
+    ``whole`` shows all of a long prompt.
+    """
+    if goes_on:
+        return BEFORE + render(prompt, text).lstrip()
     bare = prompt.strip()
     if not bare:
         return verbatim(text)
-    if is_long(bare):
+    if is_long(bare) and not whole:
         end = bare[-SHOWN_OF_LONG_PROMPT:]
         broken = _BROKEN_WORD.match(end)  # not every language has spaces between its words
         bare = CUT + end[broken.end() if broken else 0 :]
@@ -129,11 +136,15 @@ def measured(words: Words, timing: Timing, used: Iterable[str] = ()) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a message shows. ``cut`` says that of a long prompt only the end is there."""
+    """What a message shows. ``cut`` says that of a long prompt only the end is there.
+
+    ``goes_on`` says that an earlier text stands before the prompt, in another message.
+    """
 
     prompt: str
     text: str
     cut: bool = False
+    goes_on: bool = False
 
     @property
     def whole(self) -> str:
@@ -148,6 +159,9 @@ def parse(content: str) -> Shown:
         lines.pop()
     if not lines or lines[0].startswith(WAITING) or (len(lines) == 1 and lines[0] in NO_TEXT):
         return Shown("", "")
+    if lines[0].startswith(BEFORE):
+        rest_of_it = parse("\n".join([lines[0].removeprefix(BEFORE), *lines[1:]]))
+        return replace(rest_of_it, cut=True, goes_on=True)
     prompt: list[str] = []
     rest = lines
     for number, line in enumerate(lines):

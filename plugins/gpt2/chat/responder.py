@@ -13,7 +13,9 @@ import discord
 
 from plugins.gpt2.chat import message_format
 from plugins.gpt2.chat.generation_options import GenerationOptions
+from plugins.gpt2.chat.look import Buttons, Look
 from plugins.gpt2.chat.prompt_cache import PromptCache
+from plugins.gpt2.chat.time_left import TimeLeft
 from plugins.gpt2.guild_rules import GuildRulesStore
 from plugins.gpt2.messages import TEXTS, Message, message
 from plugins.gpt2.protocol import (
@@ -31,11 +33,10 @@ from plugins.gpt2.protocol import (
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.discordpy.answers import FAILURES
 from townhall_bot.replies import LiveReply, Refusal
+from townhall_bot.replies.alone import is_alone
 from townhall_bot.replies.paging import MESSAGE_LIMIT, length
 from townhall_bot.replies.sanitize import sanitize
 
-Views = Callable[[discord.Interaction[Any], int, GenerationOptions], discord.ui.View]
-"""Makes the buttons below a text, given its interaction, an id and the options."""
 OnFinished = Callable[[GenerationRequest, Finished], Awaitable[None]]
 Keep = Callable[[GenerationRequest, str], Awaitable[None]]
 """Takes the text that a request came to, whole or not."""
@@ -43,14 +44,6 @@ ONE_MESSAGE = MESSAGE_LIMIT - 100
 """A text up to this length is one message with its small print."""
 REMEMBERED = 256
 """Of how many ended requests the ids are kept, to tell a late Stop from one after a restart."""
-
-
-@dataclass(frozen=True, slots=True)
-class Buttons:
-    """The buttons while a text grows (the id is the request's), and below a finished one (the first message's)."""
-
-    growing: Views
-    finished: Views
 
 
 @dataclass(slots=True)
@@ -98,10 +91,14 @@ class Responder:
         chosen: GenerationOptions | None = None,
         *,
         notice: Message | None = None,
+        spoken: bool = False,
+        turns: tuple[str, ...] = (),
+        look: Look | None = None,
     ) -> None:
         """Answer with a continuation of ``prompt``; ``notice`` is small print of the caller's.
 
-        What is not ``chosen`` is the server's default, or the host's. Raises :class:`Refusal`.
+        What is not ``chosen`` is the server's default, or the host's. ``spoken`` and ``turns`` are those of a
+        :class:`GenerationRequest`; with a ``look``, the prompt is not the asker's own words. Raises :class:`Refusal`.
         """
         rules = await self.rules.of(interaction.guild_id)
         rules.check_place(interaction)
@@ -119,14 +116,18 @@ class Responder:
             guild_id=interaction.guild_id,
             request_id=interaction.id,
             limits=rules.limits,
+            turns=turns,
+            spoken=spoken,
         )
         end = _End()
         with self._counted(interaction.id):
             try:
                 async with self._admitted(interaction, request) as events:
-                    await interaction.response.defer(thinking=True)
-                    self.prompt_cache.keep(interaction.id, interaction.user.id, request.prompt)
-                    await self._show(interaction, request, events, options, defaults, notice, end)
+                    await interaction.response.defer(thinking=True, ephemeral=is_alone(interaction))
+                    if look is None:
+                        self.prompt_cache.keep(interaction.id, interaction.user.id, request.prompt, turns)
+                    how = look or self._look(request)
+                    await self._show(interaction, request, events, options, defaults, notice, end, how)
             finally:  # once the text and the place are given: a database that has to be waited for costs nobody either
                 if end.finished is not None:
                     await self._on_finished(request, end.finished)
@@ -176,17 +177,21 @@ class Responder:
         defaults: GenerationOptions,
         notice: Message | None,
         end: _End,
+        look: Look,
     ) -> None:
         """Show the text as it grows, and always how it ended; note that in ``end``."""
-        words = TEXTS.for_channel(interaction)
-        growing = self.buttons.growing(interaction, interaction.id, options) if self.buttons else None
+        alone = is_alone(interaction)
+        words = TEXTS.for_user(interaction) if alone else TEXTS.for_channel(interaction)
+        growing = look.buttons.growing(interaction, interaction.id, options) if look.buttons else None
         notices = [] if notice is None else [notice]
         text = ""
 
         async def stop_writing() -> None:
             await self.service.cancel(interaction.id)
 
-        async with LiveReply(interaction, view=growing, on_gone=stop_writing) as reply:
+        time_left = TimeLeft(stop_writing, limited=alone)
+        live = LiveReply(interaction, view=growing, on_gone=stop_writing, ephemeral=alone)
+        async with time_left, live as reply:
             reply.show(message_format.WAITING + words("answer.begins"), placeholder=True)
             try:
                 async for event in events:
@@ -194,25 +199,30 @@ class Responder:
                         case Queued(ahead, wait_s, loading):
                             reply.show(message_format.waiting(words, ahead, wait_s, loading), placeholder=True)
                         case Started(adjusted):
-                            notices += [] if adjusted is None else [adjusted]
-                            reply.show(message_format.render(request.prompt, text), note=words("answer.reading"))
+                            notices += [] if adjusted is None or not look.own_words else [adjusted]
+                            reply.show(look.shown(text), note=words("answer.reading"))
                         case Text(piece):
                             text += piece
-                            reply.show(message_format.render(request.prompt, text), note=words("answer.writing"))
+                            reply.show(look.shown(text), note=words("answer.writing"))
                         case Finished(reason, measured):
+                            if time_left.over:
+                                reason = "length"
+                                notices.append(message("notice.out_of_time"))
                             if reason != "cancelled" and not message_format.is_visible(text):
                                 notices.append(message("notice.invisible"))
                             timing = measured if options.timing else None
-                            drawn = GenerationOptions({"seed": measured.seed})
+                            drawn = GenerationOptions({} if measured.moved else {"seed": measured.seed})
+                            if measured.moved and "seed" in options.values:
+                                notices.append(message("notice.moved"))
                             used = (options | drawn).described(words, defaults)
                             note = message_format.ending(words, reason, notices, timing, used)
                             end.finished, end.text = event, text
-                            await self._end(interaction, reply, request, text, note, options)
+                            await self._end(interaction, reply, request, text, note, options, look)
             except GenerationError as error:
                 if not (text and isinstance(error, EngineFailed | DeadlineExceeded)):
                     raise Refusal(error.message.by(TEXTS.for_user(interaction))) from error
                 said, end.text = error.message.by(words), text
-                await self._end(interaction, reply, request, text, said, options)
+                await self._end(interaction, reply, request, text, said, options, look)
                 raise Refusal(said, shown=True) from error
 
     async def _end(
@@ -223,14 +233,21 @@ class Responder:
         text: str,
         note: str,
         options: GenerationOptions,
+        look: Look,
     ) -> None:
         await reply.stop()
-        shown = message_format.render(request.prompt, text)
+        shown = look.shown(text)
         first = 0  # the buttons' own message
         if length(sanitize(shown)) + length(note) > ONE_MESSAGE:  # the prompt is in the first of several
             with contextlib.suppress(*FAILURES):
                 first = (await interaction.original_response()).id
-        view = self.buttons.finished(interaction, first, options) if self.buttons else None
+        view = look.buttons.finished(interaction, first, options) if look.buttons else None
         if not await reply.finish(shown, note=note, plain=request.prompt + text, view=view):
             self._lost.append(interaction.id)
             raise Refusal(TEXTS.for_user(interaction)("answer.lost"), shown=True)
+
+    def _look(self, request: GenerationRequest) -> Look:
+        def shown(text: str) -> str:
+            return message_format.render(request.prompt, text, goes_on=bool(request.turns))
+
+        return Look(shown, self.buttons, own_words=not request.turns)

@@ -27,7 +27,7 @@ from plugins.gpt2.training.texts.token_file import Counts, open_tokens, read_cou
 from townhall_bot.i18n.formatting import format_bytes
 from townhall_bot.machine import memory
 
-KEPT_BYTES = 16
+KEPT_BYTES: dict[Method, int] = {"full": 16, "lora": 4}
 """Bytes a parameter beside what the trainer takes: the best weights, and a state while it is written."""
 
 
@@ -127,7 +127,8 @@ class Session:
 
     def open(self) -> Run:
         """Build what learns, with whatever an earlier run kept. Raises CheckpointError, RuntimeError and OSError."""
-        open_device(plan_for(self.settings.device, None).device)
+        device = plan_for(self.settings.device, None).device
+        open_device(device)
         from plugins.gpt2.training.trainer import Trainer
 
         plan, config = self.plan, self.begun.config
@@ -141,6 +142,8 @@ class Session:
                 context=plan.context,
                 schedule=pace,
                 seed=plan.seed,
+                threads=self.threads,
+                device=device,
             )
         batches = Batches(*open_tokens(self.folder, self.counts), plan.batch, plan.context, plan.seed)
         run = Run(
@@ -185,4 +188,4 @@ def _need(config: GPT2Config, method: Method, rows: int, context: int) -> Need:
     from plugins.gpt2.training.trainer import estimate
 
     found = estimate(config, method, rows, context)
-    return Need(found.memory_bytes + KEPT_BYTES * config.parameters, found.flops_per_token)
+    return Need(found.memory_bytes + KEPT_BYTES[method] * config.parameters, found.flops_per_token)

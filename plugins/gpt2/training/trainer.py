@@ -65,6 +65,8 @@ class Trainer:
         context: int,
         schedule: Schedule,
         seed: int,
+        threads: int | None = None,
+        device: str | None = None,
     ) -> None:
         """``weights`` have the checkpoint's canonical names."""
         self._config, self._schedule, self._shape = config, schedule, (batch, context + 1)

@@ -15,6 +15,7 @@ import numpy as np
 
 from plugins.gpt2.language_model import LanguageModel, LoadProgress, Logits, ModelInfo, Tokenizer
 from plugins.gpt2.protocol import GenerationRequest, SamplingParams
+from plugins.gpt2.turns import flow
 
 END_OF_TEXT = 256
 LETTERS = slice(ord("a"), ord("z") + 1)
@@ -32,7 +33,9 @@ class ByteTokenizer:
             return self.encode_turns(text.split("<end>"))[:-1]
         return [*self.begins, *text.encode()]
 
-    def encode_turns(self, turns: Sequence[str]) -> list[int]:
+    def encode_turns(self, turns: Sequence[str], *, spoken: bool = False) -> list[int]:
+        if spoken:
+            return self.encode(flow(turns))
         return [*self.begins, *(token for turn in turns for token in (*turn.encode(), END_OF_TEXT))]
 
     def decode_bytes(self, tokens: Sequence[int]) -> bytes:

@@ -88,8 +88,9 @@ async def test_the_invitation_asks_for_the_least(discord_server: LoopbackDiscord
     asked = parse_qs(urlsplit(link).query)
     assert asked["client_id"] == [str(discord_server.world.application.id)]
     assert asked["scope"] == ["bot applications.commands"]
-    # View Channels, Send Messages, Embed Links, Attach Files, Read Message History, Send Messages in Threads; no more.
-    assert int(asked["permissions"][0]) == 1 << 10 | 1 << 11 | 1 << 14 | 1 << 15 | 1 << 16 | 1 << 38
+    # View Channels, Send Messages, Embed Links, Attach Files, Read Message History, Create Public Threads,
+    # Send Messages in Threads; no more.
+    assert int(asked["permissions"][0]) == 1 << 10 | 1 << 11 | 1 << 14 | 1 << 15 | 1 << 16 | 1 << 35 | 1 << 38
 
 
 def test_the_local_discord_gives_the_bot_what_the_invitation_asks_for() -> None:

@@ -22,7 +22,7 @@ import pytest
 import yarl
 
 from tests.townhall_bot.discordpy.private_names import is_discords, private_names_in
-from townhall_bot.discordpy import components, endpoints, gateway, interactions, proxy, registration, retries
+from townhall_bot.discordpy import components, endpoints, gateway, interactions, messages, proxy, registration, retries
 
 ROOM = Path(endpoints.__file__).parent
 CHECKOUT = ROOM.parents[1]
@@ -112,6 +112,11 @@ def a_parser_of_interactions(parsers: dict[str, Any]) -> None:
     takes({})(parsers[interactions.EVENT])
 
 
+def parsers_of_messages(parsers: dict[str, Any]) -> None:
+    for event in ("MESSAGE_CREATE", "MESSAGE_UPDATE"):
+        takes({})(parsers[event])
+
+
 def what_a_first_answer_became(cls: Any) -> None:
     """discord.py reads from this what :func:`retries._answered` puts together."""
     told = {"interaction": {"id": "1", "response_message_id": "2", "response_message_loading": True}}
@@ -136,8 +141,9 @@ PARTS = [
     Part("discord.gateway.KeepAliveHandler.stop", (gateway,), takes(...)),
     Part("discord.VoiceClient.warn_nacl", (gateway,), is_a(bool)),
     Part("discord.VoiceClient.warn_dave", (gateway,), is_a(bool)),
-    Part("client._connection", (interactions, components), is_a(object)),
+    Part("client._connection", (interactions, messages, components), is_a(object)),
     Part("client._connection.parsers", (interactions,), a_parser_of_interactions),
+    Part("client._connection.parsers", (messages,), parsers_of_messages),
     Part("discord.gateway.DiscordWebSocket.received_message", (interactions,), reads("_discord_parsers[event]")),
     Part("discord.ui.view.BaseView", (components,), is_a_subclass_of(object)),
     Part("discord.ui.view.BaseView.on_error", (components,), awaits("self", "interaction", "error", "item")),

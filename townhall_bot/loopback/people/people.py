@@ -6,10 +6,10 @@ import mimetypes
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from townhall_bot.loopback.people import composer, forms
+from townhall_bot.loopback.people import composer, forms, rights
 from townhall_bot.loopback.people.option_values import CommandRefused, Scope
 from townhall_bot.loopback.people.turn import Turn
-from townhall_bot.loopback.world import permissions
+from townhall_bot.loopback.world import installs, permissions, threads
 from townhall_bot.loopback.world.enums import SELECTS, CommandType, InteractionType
 from townhall_bot.loopback.world.state import Attachment, Channel, Interaction, Member, Message, Payload
 
@@ -46,6 +46,10 @@ class Person:
         """The channel between this person and the bot."""
         return self._world.direct_channel(self.user)
 
+    def install(self) -> None:
+        """Add the bot to one's own account."""
+        self.user.has_installed = True
+
     def _place(self, channel: Channel | None) -> Channel:
         visible = [each for each in self.guild.channels if permissions.in_channel(each, self.id)]
         chosen = channel or (visible[0] if visible else None)
@@ -66,7 +70,7 @@ class Person:
         """
         place = self._place(channel)
         uploads = {option: self._upload(*file) for option, file in (files or {}).items()}
-        return self._send(composer.read(text, self._world.usable_in(place), uploads), place)
+        return self._send(composer.read(text, installs.usable(self._world, place, self.user), uploads), place)
 
     async def fill_in(
         self,
@@ -81,24 +85,25 @@ class Person:
         """
         place = self._place(channel)
         uploads = {option: self._upload(*file) for option, file in (files or {}).items()}
-        return self._send(composer.pick(path, values, self._world.usable_in(place), uploads), place)
+        return self._send(composer.pick(path, values, installs.usable(self._world, place, self.user), uploads), place)
 
     def _send(self, draft: composer.Draft, place: Channel) -> Turn:
         composer.check_allowed(draft.command, self.user, place)
+        rights.check_may_use(self.user, place)
         data = composer.data_of(draft, self._world, self.user, place)
         return self._start(InteractionType.COMMAND, place, data, command=draft.command)
 
     async def complete(self, text: str, channel: Channel | None = None, timeout: float = 3) -> list[Payload]:  # noqa: ASYNC109 - a test wants its own limit and message
         """Type a command up to some option's beginning and return the choices the bot offers."""
         place = self._place(channel)
-        turn = self._ask(composer.read(text, self._world.usable_in(place)), place)
+        turn = self._ask(composer.read(text, installs.usable(self._world, place, self.user)), place)
         await turn.until(lambda turn: turn.interaction.choices is not None, timeout)
         return turn.interaction.choices or []
 
     async def ask_choices(self, path: Sequence[str], values: Mapping[str, str], channel: Channel | None = None) -> Turn:
         """Ask the bot what it offers for the last of ``values``; the turn's interaction gets the ``choices``."""
         place = self._place(channel)
-        return self._ask(composer.pick(path, values, self._world.usable_in(place), {}), place)
+        return self._ask(composer.pick(path, values, installs.usable(self._world, place, self.user), {}), place)
 
     def _ask(self, draft: composer.Draft, place: Channel) -> Turn:
         composer.check_allowed(draft.command, self.user, place)
@@ -110,7 +115,7 @@ class Person:
         on_message = isinstance(target, Message)
         kind = CommandType.MESSAGE if on_message else CommandType.USER
         place = self._place(target.channel if isinstance(target, Message) else channel)
-        commands = [command for command in self._world.usable_in(place) if command.type is kind]
+        commands = [command for command in installs.usable(self._world, place, self.user) if command.type is kind]
         command = next((command for command in commands if command.name == name), None)
         if command is None:
             known = ", ".join(each.name for each in commands) or "none"
@@ -137,9 +142,20 @@ class Person:
     ) -> Message:
         """Write an ordinary message. Raises :class:`CommandRefused` where that is not allowed."""
         place = self._place(channel)
-        if not permissions.allows(permissions.in_channel(place, self.id), "send_messages"):
-            raise CommandRefused(f"{self.name} lacks Send Messages in #{place.name}")
+        rights.check_may_write(self.user, place, self._world.clock())
         return self._world.say(self.user, place, text, reply_to, [self._upload(*f) for f in files])
+
+    async def edit(self, message: Message, text: str) -> None:
+        """Change what an own message says."""
+        self._check_own(message)
+        self._world.reword(message, text)
+
+    async def delete(self, message: Message) -> None:
+        """Delete an own message, or anybody's where the person may."""
+        if not permissions.allows(permissions.in_channel(message.channel, self.id), "manage_messages"):
+            self._check_own(message)
+        self._check_sees(message)
+        self._world.delete(message)
 
     async def press(self, message: Message, button: str) -> Turn:
         """Press the button with that label or custom_id. Raises :class:`CommandRefused`."""
@@ -183,6 +199,18 @@ class Person:
         visible = message.visible_to in (None, self.id) and permissions.in_channel(message.channel, self.id)
         if not visible:
             raise CommandRefused(f"{self.name} does not see that message")
+
+    async def start_thread(self, name: str, place: Channel | Message) -> Channel:
+        """Begin a thread below a message or in a channel; in a forum, a post. Raises :class:`CommandRefused`."""
+        starter = place if isinstance(place, Message) else None
+        channel = self._place(place.channel if isinstance(place, Message) else place)
+        rights.check_may_begin_thread(self.user, channel, starter)
+        return threads.begin(self._world, channel, name, self.user, starter)
+
+    def _check_own(self, message: Message) -> None:
+        self._check_sees(message)
+        if message.author is not self.user:
+            raise CommandRefused(f"that message is not {self.name}'s")
 
     def _upload(self, filename: str, data: bytes) -> Attachment:
         kind = mimetypes.guess_type(filename)[0] or "application/octet-stream"

@@ -12,15 +12,15 @@ from townhall_bot.loopback.rest import compose
 from townhall_bot.loopback.rest.routing import Call, Route
 from townhall_bot.loopback.wire import message_payloads, payloads
 from townhall_bot.loopback.wire.rate_limits import Rate
-from townhall_bot.loopback.world import errors, permissions
-from townhall_bot.loopback.world.enums import MessageFlag, MessageType
+from townhall_bot.loopback.world import errors, permissions, threads
+from townhall_bot.loopback.world.enums import ChannelType, MessageFlag, MessageType
 from townhall_bot.loopback.world.events import Change
 from townhall_bot.loopback.world.state import Channel, Message, Payload
 
 NONCE_SECONDS = 300.0
 
 
-def _need(call: Call, channel: Channel, *names: str) -> None:
+def need(call: Call, channel: Channel, *names: str) -> None:
     """Raise 50001 where the bot does not see the channel, 50013 where it lacks a named permission there."""
     bits = permissions.in_channel(channel, call.world.bot.id)
     if not permissions.allows(bits, "view_channel"):
@@ -29,22 +29,27 @@ def _need(call: Call, channel: Channel, *names: str) -> None:
         raise errors.missing_permissions()
 
 
+def writing_in(channel: Channel) -> str:
+    """Return the permission that lets somebody write in a channel."""
+    return "send_messages" if channel.thread is None else "send_messages_in_threads"
+
+
 def _shown(call: Call, message: Message) -> Payload:
     world = call.world
     mine = message.author is world.bot or world.bot in message.pings or message.channel.guild is None
-    with_content = mine or world.application.privileged.message_content
-    return message_payloads.message(message, world.base_url, with_content=with_content)
+    reads = world.application.privileged.message_content
+    return message_payloads.message(message, world.base_url, with_content=mine or reads, reads_all=reads)
 
 
 async def get_channel(call: Call) -> Any:
     """Return a channel."""
-    _need(call, call.channel)
+    need(call, call.channel)
     return payloads.channel(call.channel)
 
 
 async def list_messages(call: Call) -> Any:
     """Return messages, newest first."""
-    _need(call, call.channel, "read_message_history")
+    need(call, call.channel, "read_message_history")
     limit = call.number("limit", 50, 1, 100)
     messages = call.channel.messages
     before, after = call.query.get("before"), call.query.get("after")
@@ -57,7 +62,7 @@ async def list_messages(call: Call) -> Any:
 
 async def get_message(call: Call) -> Any:
     """Return one message."""
-    _need(call, call.channel, "read_message_history")
+    need(call, call.channel, "read_message_history")
     return _shown(call, call.message)
 
 
@@ -72,12 +77,15 @@ def _sent_before(call: Call, channel: Channel, nonce: object) -> Message | None:
 async def send(call: Call) -> Any:
     """Post a message as the bot."""
     channel, body = call.channel, call.form
-    needed = ["send_messages"] if channel.guild else []
+    if channel.type is ChannelType.FORUM:
+        raise errors.DiscordError(400, 50008, "Cannot send messages in a non-text channel")
+    needed = [writing_in(channel)] if channel.guild else []
     needed += ["embed_links"] if body.get("embeds") and channel.guild else []
     needed += ["attach_files"] if call.uploads and channel.guild else []
-    _need(call, channel, *needed)
+    need(call, channel, *needed)
     if body.get("enforce_nonce") and (same := _sent_before(call, channel, body.get("nonce"))) is not None:
         return message_payloads.message(same, call.world.base_url)
+    threads.check_may_write(channel, call.world.bot.id)
     message = call.world.new_message(channel, call.world.bot)
     if (reference := body.get("message_reference")) is not None:
         target = channel.history.get(int(reference["message_id"]))
@@ -92,10 +100,11 @@ async def send(call: Call) -> Any:
 
 async def edit(call: Call) -> Any:
     """Edit a message of the bot."""
-    _need(call, call.channel)
+    need(call, call.channel)
     message = call.message
     if message.author is not call.world.bot:
         raise errors.not_the_author()
+    threads.check_may_edit(call.channel)
     compose.write(call, message, call.form, creating=False)
     call.world.edited(message)
     return _shown(call, message)
@@ -104,13 +113,13 @@ async def edit(call: Call) -> Any:
 async def delete(call: Call) -> Any:
     """Delete a message: the bot's own, or anybody's with Manage Messages."""
     message = call.message
-    _need(call, call.channel, *([] if message.author is call.world.bot else ["manage_messages"]))
+    need(call, call.channel, *([] if message.author is call.world.bot else ["manage_messages"]))
     call.world.delete(message)
 
 
 async def bulk_delete(call: Call) -> Any:
     """Delete 2 to 100 messages at once."""
-    _need(call, call.channel, "manage_messages")
+    need(call, call.channel, "manage_messages")
     ids = call.form.get("messages")
     if not isinstance(ids, list) or not 2 <= len(ids) <= 100:
         raise errors.invalid_form(("messages",), "BASE_TYPE_BAD_LENGTH", "Must be between 2 and 100 in length.")
@@ -120,13 +129,13 @@ async def bulk_delete(call: Call) -> Any:
 
 async def typing(call: Call) -> Any:
     """Show that the bot is typing."""
-    _need(call, call.channel, *(["send_messages"] if call.channel.guild else []))
+    need(call, call.channel, *([writing_in(call.channel)] if call.channel.guild else []))
     call.world.publish(Change("typing", channel=call.channel))
 
 
 async def react(call: Call) -> Any:
     """Add the bot's reaction."""
-    _need(call, call.channel, "read_message_history", "add_reactions")
+    need(call, call.channel, "read_message_history", "add_reactions")
     call.world.react(call.message, call.world.bot, unquote(call.params["emoji_name"]))
 
 

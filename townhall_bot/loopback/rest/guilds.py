@@ -51,7 +51,7 @@ async def get_guild(call: Call) -> Any:
 
 async def list_channels(call: Call) -> Any:
     """List a server's channels."""
-    return [payloads.channel(channel) for channel in call.guild.channels]
+    return [payloads.channel(channel) for channel in call.guild.channels if channel.thread is None]
 
 
 async def list_roles(call: Call) -> Any:

@@ -48,6 +48,9 @@ class Tab:
             "select": self._select,
             "submit": self._submit,
             "say": self._say,
+            "reword": self._reword,
+            "remove": self._remove,
+            "thread": self._thread,
             "direct": self._direct,
             "language": self._language,
             "inspect": self._inspect,
@@ -148,7 +151,7 @@ class Tab:
         except CommandRefused as refusal:
             self._send("refused", nonce=nonce, text=str(refusal))
         except DiscordError as error:
-            self._send("refused", nonce=nonce, text=_told(error))
+            self._send("refused", nonce=nonce, text=error.sentence)
         except Exception as error:  # whatever a page sends, its tab works on
             log.warning("a tab sent what this server does not understand: %s", type(error).__name__)
             self._send("refused", nonce=nonce, text="The page and its server do not understand each other; reload it.")
@@ -205,6 +208,18 @@ class Tab:
         await self.person.say(str(action["text"]), channel, reply_to=reply_to, files=files)
         self._send("answered", nonce=str(action.get("nonce", "")))
 
+    async def _reword(self, action: Payload) -> None:
+        await self.person.edit(self._message(action), str(action["text"]))
+        self._send("answered", nonce=str(action.get("nonce", "")))
+
+    async def _remove(self, action: Payload) -> None:
+        await self.person.delete(self._message(action))
+
+    async def _thread(self, action: Payload) -> None:
+        thread = await self.person.start_thread(str(action["name"]), self._message(action))
+        self._send("answered", nonce=str(action.get("nonce", "")))
+        self._send("open", channel=str(thread.id))
+
     async def _direct(self, action: Payload) -> None:
         channel = self.person.direct_messages
         self._send_server()
@@ -223,19 +238,3 @@ class Tab:
 
 def _file(given: Payload) -> tuple[str, bytes]:
     return str(given["name"]), base64.b64decode(given["data"])
-
-
-def _told(error: DiscordError) -> str:
-    """Return what a refusal of the server says, the faults of its fields included."""
-    faults: list[str] = []
-
-    def walk(node: Any) -> None:
-        if isinstance(node, dict):
-            for key, value in node.items():
-                if key == "_errors":
-                    faults.extend(str(fault["message"]) for fault in value)
-                else:
-                    walk(value)
-
-    walk(error.errors or {})
-    return " ".join([error.message, *faults])

@@ -9,7 +9,7 @@ from townhall_bot.loopback.people import composer
 from townhall_bot.loopback.people.option_values import CommandRefused
 from townhall_bot.loopback.people.people import Person
 from townhall_bot.loopback.wire import message_payloads
-from townhall_bot.loopback.world import permissions
+from townhall_bot.loopback.world import installs, permissions
 from townhall_bot.loopback.world.enums import SUB_COMMANDS, ChannelType, CommandType, MessageType, ResponseType
 from townhall_bot.loopback.world.guild import Guild
 from townhall_bot.loopback.world.state import Channel, Command, Interaction, Message, Payload
@@ -17,6 +17,14 @@ from townhall_bot.loopback.world.world import World
 
 LANGUAGES = {"en-US": "English", "de": "Deutsch"}
 """Discord's languages that a person can choose here; what bots say to them alone, and of commands, is then in it."""
+KINDS = {
+    ChannelType.VOICE: "voice",
+    ChannelType.NEWS: "news",
+    ChannelType.FORUM: "forum",
+    ChannelType.THREAD: "thread",
+    ChannelType.NEWS_THREAD: "thread",
+}
+"""The sign of a channel that is no plain one."""
 SHOWN_HISTORY = 200
 """Messages of a channel that a tab gets when it opens."""
 
@@ -40,6 +48,10 @@ def channel(of: Channel, person: Person) -> Payload:
         "name": of.name,
         "topic": of.topic,
         "direct": of.type is ChannelType.DM,
+        "kind": KINDS.get(of.type, "hash"),
+        "parent": None if of.thread is None else str(of.thread.parent.id),
+        "archived": of.thread is not None and of.thread.archived,
+        "locked": of.thread is not None and of.thread.locked,
         "messages": [message(each, person) for each in of.visible_to(person)[-SHOWN_HISTORY:]],
         "commands": commands(of, person),
     }
@@ -74,7 +86,8 @@ def used(of: Interaction) -> Payload:
 
 def commands(of: Channel, person: Person) -> list[Payload]:
     """Return what can be used in a channel: one entry for each sub-command, with the reason where it is refused."""
-    return [entry for command in person.guild.world.usable_in(of) for entry in _entries(command, of, person)]
+    offered = installs.usable(person.guild.world, of, person.user)
+    return [entry for command in offered for entry in _entries(command, of, person)]
 
 
 def server(person: Person, *, connected: bool) -> Payload:

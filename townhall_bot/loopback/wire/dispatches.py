@@ -50,7 +50,12 @@ def dispatches_of(change: Change, world: World) -> list[Dispatch]:
     if change.guild is not None and change.kind in ("guild_joined", "guild_left"):
         return [_of_guild(change, change.guild, world)]
     if change.channel is not None and (name := CHANNEL_EVENTS.get(change.kind)) is not None:
-        return [_fixed(name, change.channel.guild, "guilds", payloads.channel(change.channel))]
+        about: Payload = payloads.channel(change.channel)
+        if change.channel.thread is not None:
+            name = name.replace("CHANNEL", "THREAD")
+            if change.kind == "channel_created":
+                about["newly_created"] = True
+        return [_fixed(name, change.channel.guild, "guilds", about)]
     return []
 
 
@@ -89,7 +94,7 @@ def _of_member(change: Change) -> list[Dispatch]:
 
 def _of_message(change: Change, message: Message, world: World) -> list[Dispatch]:
     # Discord tells a bot of an ephemeral message only in the answer to its own request.
-    if message.ephemeral:
+    if message.ephemeral or message.channel.group:
         return []
     guild = message.channel.guild
     place = {"channel_id": str(message.channel.id), **({"guild_id": str(guild.id)} if guild else {})}
@@ -111,7 +116,8 @@ def _of_message(change: Change, message: Message, world: World) -> list[Dispatch
     mine = message.author is world.bot or world.bot in message.pings or guild is None
 
     def payload_for(intents: discord.Intents) -> Payload:
-        body = message_payloads.message(message, world.base_url, with_content=mine or intents.message_content)
+        reads = intents.message_content
+        body = message_payloads.message(message, world.base_url, with_content=mine or reads, reads_all=reads)
         member = guild.members.get(message.author.id) if guild else None
         return {**body, **place, **({"member": payloads.member(member, with_user=False)} if member else {})}
 

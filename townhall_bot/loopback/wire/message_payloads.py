@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from townhall_bot.loopback.wire import payloads
-from townhall_bot.loopback.world import permissions
+from townhall_bot.loopback.world import installs, permissions
 from townhall_bot.loopback.world.clock import iso
-from townhall_bot.loopback.world.enums import InteractionType
+from townhall_bot.loopback.world.enums import Install, InteractionType
 from townhall_bot.loopback.world.state import Attachment, Command, Interaction, Message, Payload
 
 if TYPE_CHECKING:
@@ -43,8 +43,13 @@ def embed(shown: Payload, of: Message, base_url: str) -> Payload:
     return {**shown, **pictures}
 
 
-def message(of: Message, base_url: str, *, with_content: bool = True, with_reference: bool = True) -> Payload:
-    """Return a message object; ``with_content`` False is what a bot without the message content intent gets."""
+def message(
+    of: Message, base_url: str, *, with_content: bool = True, with_reference: bool = True, reads_all: bool = True
+) -> Payload:
+    """Return a message object; ``with_content`` False is what a bot without the message content intent gets.
+
+    ``reads_all`` False blanks the message replied to in the same way, where that is neither the bot's nor to it.
+    """
     guild_of = of.channel.guild
     return {
         "id": str(of.id),
@@ -66,7 +71,8 @@ def message(of: Message, base_url: str, *, with_content: bool = True, with_refer
         **({"nonce": of.nonce} if of.nonce is not None else {}),
         **({"reactions": [_reaction(*each) for each in of.reactions.items()]} if of.reactions else {}),
         **(_interaction_origin(of.interaction) if of.interaction else {}),
-        **(_reference(of.reference, base_url) if of.reference and with_reference else {}),
+        **({"message_reference": _place(of.reference)} if of.reference else {}),
+        **(_referenced(of.reference, base_url, reads_all) if of.reference and with_reference else {}),
         **({"position": 0} if guild_of else {}),
     }
 
@@ -87,7 +93,7 @@ def _metadata(of: Interaction) -> Payload:
         "id": str(of.id),
         "type": int(of.type),
         "user": payloads.user(of.user),
-        "authorizing_integration_owners": _owners(of),
+        "authorizing_integration_owners": of.owners,
     }
     if of.command is not None:
         metadata |= {"name": of.command.name, "command_type": int(of.command.type)}
@@ -110,17 +116,16 @@ def _interaction_origin(of: Interaction) -> Payload:
     return origin
 
 
-def _reference(of: Message, base_url: str) -> Payload:
+def _place(of: Message) -> Payload:
     place: Payload = {"type": 0, "channel_id": str(of.channel.id), "message_id": str(of.id)}
-    if of.channel.guild:
-        place["guild_id"] = str(of.channel.guild.id)
-    # One level deep, as Discord does: the message replied to shows no reference of its own.
-    inner = None if of.deleted else message(of, base_url, with_reference=False)
-    return {"message_reference": place, "referenced_message": inner}
+    return {**place, **({"guild_id": str(of.channel.guild.id)} if of.channel.guild else {})}
 
 
-def _owners(of: Interaction) -> dict[str, str]:
-    return {"0": str(of.guild.id) if of.guild else "0"}
+def _referenced(of: Message, base_url: str, reads_all: bool) -> Payload:
+    # One level deep, as Discord does: the message replied to tells which one it replies to itself, and no more.
+    with_content = reads_all or of.author.bot or any(each.bot for each in of.pings) or of.channel.guild is None
+    inner = None if of.deleted else message(of, base_url, with_content=with_content, with_reference=False)
+    return {"referenced_message": inner}
 
 
 def command(of: Command, application_id: int) -> Payload:
@@ -148,7 +153,8 @@ def command(of: Command, application_id: int) -> Payload:
 def interaction(of: Interaction, world: World) -> Payload:
     """Return an interaction as INTERACTION_CREATE gives it."""
     app = world.application
-    app_permissions = permissions.in_channel(of.channel, app.bot.id)
+    brought_along = str(int(Install.GUILD)) not in of.owners  # by a person: it may do what they may, by answers
+    app_permissions = permissions.in_channel(of.channel, of.user.id if brought_along else app.bot.id)
     body: dict[str, Any] = {
         "id": str(of.id),
         "application_id": str(app.id),
@@ -161,8 +167,8 @@ def interaction(of: Interaction, world: World) -> Payload:
         "channel": payloads.channel(of.channel),
         "app_permissions": str(app_permissions),
         "entitlements": [],
-        "authorizing_integration_owners": _owners(of),
-        "context": 0 if of.guild else 1,
+        "authorizing_integration_owners": of.owners,
+        "context": int(installs.context_of(of.channel)),
         "attachment_size_limit": ATTACHMENT_SIZE_LIMIT,
     }
     if of.guild is not None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from townhall_bot.loopback.world.clock import iso
 from townhall_bot.loopback.world.enums import ChannelType
-from townhall_bot.loopback.world.state import Channel, Member, Payload, Role, User
+from townhall_bot.loopback.world.state import Channel, Member, Payload, Role, Thread, User
 
 if TYPE_CHECKING:
     from townhall_bot.loopback.world.guild import Guild
@@ -131,6 +131,11 @@ def channel(of: Channel) -> Payload:
     }
     if of.type is ChannelType.DM:
         return {**base, "recipients": [user(of.recipient)] if of.recipient else []}
+    if of.group:
+        people = [user(each) for each in of.group]
+        return {**base, "name": None, "icon": None, "owner_id": str(of.group[0].id), "recipients": people}
+    if of.thread is not None:
+        return {**base, "name": of.name, **_thread(of, of.thread)}
     return {
         **base,
         **({"guild_id": str(of.guild.id)} if of.guild else {}),
@@ -139,11 +144,34 @@ def channel(of: Channel) -> Payload:
         "topic": of.topic,
         "nsfw": of.nsfw,
         "parent_id": None,
-        "rate_limit_per_user": 0,
+        "rate_limit_per_user": of.slow_mode,
+        **({"bitrate": 64_000, "user_limit": 0, "rtc_region": None} if of.type is ChannelType.VOICE else {}),
+        **({"available_tags": []} if of.type is ChannelType.FORUM else {}),
         "permission_overwrites": [
             {"id": str(o.target_id), "type": int(o.is_member), "allow": str(o.allow), "deny": str(o.deny)}
             for o in of.overwrites.values()
         ],
+    }
+
+
+def _thread(channel: Channel, of: Thread) -> Payload:
+    written = sum(1 for message in channel.history.values() if not message.ephemeral)
+    return {
+        "guild_id": str(channel.guild.id) if channel.guild else None,
+        "parent_id": str(of.parent.id),
+        "owner_id": str(of.owner.id),
+        "message_count": written,
+        "total_message_sent": written,
+        "member_count": 1,
+        "rate_limit_per_user": channel.slow_mode,
+        "thread_metadata": {
+            "archived": of.archived,
+            "locked": of.locked,
+            "auto_archive_duration": 4320,
+            "archive_timestamp": iso(of.created_at),
+            "create_timestamp": iso(of.created_at),
+        },
+        **({"applied_tags": []} if of.parent.type is ChannelType.FORUM else {}),
     }
 
 
@@ -203,8 +231,8 @@ def gateway_guild(of: Guild, bot_id: int, *, all_members: bool) -> Payload:
         "member_count": len(of.members),
         "voice_states": [],
         "members": [member(each) for each in of.members.values() if all_members or each.user.id == bot_id],
-        "channels": [channel(each) for each in of.channels],
-        "threads": [],
+        "channels": [channel(each) for each in of.channels if each.thread is None],
+        "threads": [channel(each) for each in of.channels if each.thread is not None and not each.thread.archived],
         "presences": [],
         "stage_instances": [],
         "guild_scheduled_events": [],

@@ -17,6 +17,22 @@ class DiscordError(Exception):
         self.message = message
         self.errors = errors
 
+    @property
+    def sentence(self) -> str:
+        """What it says, the faults of a form's fields included."""
+        faults: list[str] = []
+
+        def walk(node: Any) -> None:
+            if isinstance(node, dict):
+                for key, value in node.items():
+                    if key == "_errors":
+                        faults.extend(str(fault["message"]) for fault in value)
+                    else:
+                        walk(value)
+
+        walk(self.errors or {})
+        return " ".join([self.message, *faults])
+
     def payload(self) -> dict[str, Any]:
         """Return the JSON body that Discord sends."""
         body: dict[str, Any] = {"message": self.message, "code": self.code}
@@ -141,6 +157,11 @@ def already_acknowledged() -> DiscordError:
     return DiscordError(400, 40060, "Interaction has already been acknowledged.")
 
 
+def too_many_follow_ups() -> DiscordError:
+    """An app that only its user has installed sends five follow-ups in a server."""
+    return DiscordError(400, 40094, "This interaction has reached the maximum number of follow-up messages")
+
+
 def missing_access() -> DiscordError:
     """The bot cannot see the channel or server."""
     return DiscordError(403, 50001, "Missing Access")
@@ -159,6 +180,21 @@ def empty_message() -> DiscordError:
 def cannot_message_user() -> DiscordError:
     """The person takes no direct messages from this bot."""
     return DiscordError(403, 50007, "Cannot send messages to this user")
+
+
+def archived_thread() -> DiscordError:
+    """What is asked for cannot be done in an archived thread."""
+    return DiscordError(400, 50083, "Thread is archived")
+
+
+def locked_thread() -> DiscordError:
+    """Nobody writes in a locked thread."""
+    return DiscordError(400, 160005, "Thread is locked")
+
+
+def has_thread() -> DiscordError:
+    """A message has one thread at most."""
+    return DiscordError(400, 160004, "A thread has already been created for this message")
 
 
 def missing_permissions() -> DiscordError:

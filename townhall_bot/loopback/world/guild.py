@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import discord
 
 from townhall_bot.loopback.world import permissions
+from townhall_bot.loopback.world.enums import ChannelType
 from townhall_bot.loopback.world.events import Change
 from townhall_bot.loopback.world.state import Channel, HasId, Member, Overwrite, Role, User
 
@@ -32,9 +33,11 @@ class Guild:
     def __post_init__(self) -> None:
         self.created_at = self.world.clock()
 
-    def add_channel(self, name: str, *, topic: str | None = None, nsfw: bool = False) -> Channel:
-        """Create a text channel."""
-        channel = Channel(self.world.ids.next(), name, guild=self, position=len(self.channels), topic=topic, nsfw=nsfw)
+    def add_channel(
+        self, name: str, type: ChannelType = ChannelType.TEXT, *, topic: str | None = None, nsfw: bool = False
+    ) -> Channel:
+        """Create a channel."""
+        channel = Channel(self.world.ids.next(), name, type, self, len(self.channels), topic, nsfw)
         self.channels.append(channel)
         self.world.channels[channel.id] = channel
         self.world.publish(Change("channel_created", guild=self, channel=channel))
@@ -42,6 +45,8 @@ class Guild:
 
     def remove_channel(self, channel: Channel) -> None:
         """Delete a channel with its messages."""
+        for gone in [each for each in self.channels if each.thread is not None and each.thread.parent is channel]:
+            self.remove_channel(gone)
         self.channels.remove(channel)
         del self.world.channels[channel.id]
         self.world.publish(Change("channel_deleted", guild=self, channel=channel))

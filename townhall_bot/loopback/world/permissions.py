@@ -16,6 +16,8 @@ EVERYTHING = discord.Permissions.all().value
 MEMBER = discord.Permissions(
     view_channel=True,
     send_messages=True,
+    send_messages_in_threads=True,
+    create_public_threads=True,
     read_message_history=True,
     embed_links=True,
     attach_files=True,
@@ -31,6 +33,7 @@ BOT = discord.Permissions(
     view_channel=True,
     send_messages=True,
     send_messages_in_threads=True,
+    create_public_threads=True,
     attach_files=True,
     embed_links=True,
     read_message_history=True,
@@ -59,12 +62,14 @@ def in_guild(guild: Guild, user_id: int) -> int:
 def in_channel(channel: Channel, user_id: int) -> int:
     """Return the permissions of a user in a channel, its overwrites included."""
     guild = channel.guild
+    if channel.group:
+        return (MEMBER | BOT).value if user_id in {each.id for each in channel.group} else 0
     if guild is None:
         return (MEMBER | BOT).value
     bits = in_guild(guild, user_id)
     if bits == EVERYTHING or user_id not in guild.members:
         return bits
-    overwrites = channel.overwrites
+    overwrites = (channel.thread.parent if channel.thread is not None else channel).overwrites
     if (everyone := overwrites.get(guild.id)) is not None:
         bits = bits & ~everyone.deny | everyone.allow
     role_overwrites = [overwrites[i] for i in guild.members[user_id].role_ids if i in overwrites]

@@ -47,6 +47,8 @@ class User:
     bot: bool = False
     locale: str = "en-US"
     """The language of their client, as Discord names it."""
+    has_installed: bool = False
+    """Whether they added the bot to their own account."""
 
 
 @dataclass(slots=True)
@@ -173,8 +175,22 @@ def walk_components(components: list[Payload]) -> Iterator[Payload]:
 
 
 @dataclass(slots=True, eq=False)
+class Thread:
+    """What a channel is besides that is a thread, or a forum's post."""
+
+    parent: Channel
+    owner: User
+    created_at: float
+    archived: bool = False
+    locked: bool = False
+
+
+@dataclass(slots=True, eq=False)
 class Channel:
-    """A text channel of a server, or a direct-message channel with ``recipient``."""
+    """A channel of a server, a thread among them, or a direct-message channel with ``recipient``.
+
+    ``slow_mode`` is how many seconds a member waits between two messages.
+    """
 
     id: int
     name: str
@@ -184,6 +200,10 @@ class Channel:
     topic: str | None = None
     nsfw: bool = False
     recipient: User | None = None
+    group: tuple[User, ...] = ()
+    """Whose group message it is; the bot is in none."""
+    thread: Thread | None = None
+    slow_mode: int = 0
     overwrites: dict[int, Overwrite] = field(default_factory=dict)
     history: dict[int, Message] = field(default_factory=dict, repr=False)
 
@@ -259,6 +279,8 @@ class Interaction:
     followups: list[Message] = field(default_factory=list)
     choices: list[Payload] | None = None
     modal: Payload | None = None
+    owners: dict[str, str] = field(default_factory=dict)
+    """The installations it goes by."""
 
     @property
     def guild(self) -> Guild | None:

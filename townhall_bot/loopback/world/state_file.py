@@ -25,6 +25,7 @@ from townhall_bot.loopback.world.state import (
     Message,
     Overwrite,
     Role,
+    Thread,
     User,
 )
 from townhall_bot.loopback.world.world import World
@@ -134,7 +135,9 @@ def _guild(guild: Guild) -> dict[str, Any]:
         ],
         "channels": [
             {
-                **{key: getattr(channel, key) for key in ("id", "name", "position", "topic", "nsfw")},
+                **{key: getattr(channel, key) for key in ("id", "name", "position", "topic", "nsfw", "slow_mode")},
+                "type": int(channel.type),
+                "thread": None if channel.thread is None else _thread(channel.thread),
                 "overwrites": [
                     {key: getattr(overwrite, key) for key in Overwrite.__slots__}
                     for overwrite in channel.overwrites.values()
@@ -143,6 +146,11 @@ def _guild(guild: Guild) -> dict[str, Any]:
             for channel in guild.channels
         ],
     }  # fmt: skip
+
+
+def _thread(of: Thread) -> dict[str, Any]:
+    plain = {key: getattr(of, key) for key in ("created_at", "archived", "locked")}
+    return {**plain, "parent": of.parent.id, "owner": of.owner.id}
 
 
 def _message(message: Message) -> dict[str, Any]:
@@ -207,7 +215,11 @@ def _restore_guild(saved: dict[str, Any], world: World) -> None:
             channel = world.channels[each["id"]] = Channel(each["id"], each["name"], guild=guild)
             guild.channels.append(channel)
         channel.name, channel.position = each["name"], each["position"]
-        channel.topic, channel.nsfw = each["topic"], each["nsfw"]
+        channel.topic, channel.nsfw, channel.slow_mode = each["topic"], each["nsfw"], each.get("slow_mode", 0)
+        channel.type = ChannelType(each.get("type", ChannelType.TEXT))  # files from before threads have none
+        if (thread := each.get("thread")) is not None:
+            about = {**thread, "parent": world.channels[thread["parent"]], "owner": world.users[thread["owner"]]}
+            channel.thread = Thread(**about)
         channel.overwrites = {o["target_id"]: Overwrite(**o) for o in each["overwrites"]}
     world.publish(Change("guild_joined", guild=guild))
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import copy
 import itertools
 import secrets
-from collections.abc import Iterator
 
 import discord
 
-from townhall_bot.loopback.world import mentions, validation
+from townhall_bot.loopback.world import installs, mentions, threads, validation
 from townhall_bot.loopback.world.clock import Clock, Snowflakes
 from townhall_bot.loopback.world.enums import ChannelType, InteractionType, MessageType, ResponseType
 from townhall_bot.loopback.world.events import Change, Observable
@@ -80,14 +80,15 @@ class World(Observable):
 
     # Places and people
 
-    def add_guild(self, name: str, *, bot_permissions: discord.Permissions = BOT) -> Guild:
-        """Create a server, owned by nobody in particular, that the bot has joined."""
+    def add_guild(self, name: str, *, bot_permissions: discord.Permissions | None = BOT) -> Guild:
+        """Create a server, owned by nobody in particular, that the bot has joined; with None, one that it is not in."""
         guild_id = self.ids.next()
         guild = Guild(self, guild_id, name, owner_id=self.ids.next())
         guild.roles[guild_id] = Role(guild_id, "@everyone", 0)
-        self.guilds[guild_id] = guild
-        guild.add_user(self.bot, bot_permissions)
-        self.publish(Change("guild_joined", guild=guild))
+        if bot_permissions is not None:
+            self.guilds[guild_id] = guild
+            guild.add_user(self.bot, bot_permissions)
+            self.publish(Change("guild_joined", guild=guild))
         return guild
 
     def remove_guild(self, guild: Guild) -> None:
@@ -114,29 +115,26 @@ class World(Observable):
         self.publish(Change("channel_created", channel=channel))
         return channel
 
+    def add_group(self, *people: User) -> Channel:
+        """Open a group message between people; the bot is none of them."""
+        channel = Channel(
+            self.ids.next(), ", ".join(each.display_name for each in people), ChannelType.GROUP, group=people
+        )
+        self.channels[channel.id] = channel
+        return channel
+
     # Commands
 
     def registered(self, guild_id: int | None) -> list[Command]:
         """Return the commands registered for one server, or the global ones for None."""
         return [command for command in self.commands.values() if command.guild_id == guild_id]
 
-    def usable_in(self, channel: Channel) -> Iterator[Command]:
-        """Yield the commands that the client offers in a channel; a server's own hide global ones of that name."""
-        own = self.registered(channel.guild.id) if channel.guild else []
-        hidden = {(command.type, command.name) for command in own}
-        yield from own
-        for command in self.registered(None):
-            contexts = command.definition.get("contexts")
-            allowed = contexts is None or (0 if channel.guild else 1) in contexts
-            if command.definition.get("dm_permission") is False and channel.guild is None:
-                allowed = False
-            if allowed and (command.type, command.name) not in hidden:
-                yield command
-
     # Messages
 
     def post(self, message: Message) -> Message:
         """Put a message into its channel."""
+        if message.channel.thread is not None and message.channel.thread.archived:
+            threads.change(self, message.channel, archived=False)
         message.versions.append(message.content)
         history = message.channel.history
         history[message.id] = message
@@ -155,6 +153,16 @@ class World(Observable):
         mentions.resolve(message, None, self)
         validation.check_message(message)
         return self.post(message)
+
+    def reword(self, message: Message, text: str) -> None:
+        """Change a person's message."""
+        draft = copy.copy(message)
+        draft.content = text
+        mentions.resolve(draft, None, self)
+        validation.check_message(draft)
+        for name in ("content", "pings", "pings_roles", "pings_everyone"):
+            setattr(message, name, getattr(draft, name))
+        self.edited(message)
 
     def edited(self, message: Message) -> None:
         """Note that a message was changed."""
@@ -211,6 +219,7 @@ class World(Observable):
             message=message,
             trigger=trigger,
         )
+        interaction.owners = installs.owners_of(self, interaction)
         self._forget_expired()
         self.interactions[interaction.id] = interaction
         self._by_token[interaction.token] = interaction

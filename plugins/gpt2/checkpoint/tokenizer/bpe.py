@@ -15,6 +15,7 @@ import tiktoken
 from plugins.gpt2.checkpoint.tokenizer.added_tokens import AddedToken, AddedTokens
 from plugins.gpt2.checkpoint.tokenizer.byte_alphabet import BYTE_ALPHABET, to_bytes
 from plugins.gpt2.checkpoint.tokenizer.pair_merges import PairMerges, any_pair_is_listed
+from plugins.gpt2.turns import flow
 
 END_OF_TEXT = "<|endoftext|>"
 
@@ -84,13 +85,14 @@ class BPETokenizer:
         """Return the ids of a text, or of a part of one: without what stands around prompts."""
         return self._read(text, self._ordinary)
 
-    def encode_turns(self, turns: Sequence[str]) -> list[int]:
+    def encode_turns(self, turns: Sequence[str], *, spoken: bool = False) -> list[int]:
         """Return the ids of a conversation so far, for the model to write the next turn.
 
         A model that was trained so has its end of text after every turn, as DialoGPT does; for others a turn is a line.
+        ``spoken`` turns are a member's and the model's, one after the other: for those others the model's continue it.
         """
         if not self.joins_turns or self.end_of_text is None:
-            return self.encode("\n".join(turns))
+            return self.encode(flow(turns) if spoken else "\n".join(turns))
         tokens = list(self.begins)
         for turn in turns:
             tokens += [*self._read(turn, self._ordinary), self.end_of_text]

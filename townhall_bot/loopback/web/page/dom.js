@@ -44,6 +44,12 @@ const PATHS = {
   eye: "M2 12s3.5-6.5 10-6.5S22 12 22 12s-3.5 6.5-10 6.5S2 12 2 12zM12 15a3 3 0 1 0 0-6 3 3 0 0 0 0 6z",
   down: "M6 9l6 6 6-6",
   crown: "M4 18h16M4 15 3 7l5 4 4-6 4 6 5-4-1 8z",
+  edit: "M4 20l1-4L16 5l3 3L8 19zM14 7l3 3",
+  trash: "M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13M10 11v5M14 11v5",
+  voice: "M4 9v6h4l5 4V5L8 9zM16 9a4 4 0 0 1 0 6M18 6a8 8 0 0 1 0 12",
+  news: "M4 10v4l10 4V6zM14 9a3 3 0 0 1 0 6M7 15v5h3v-4",
+  forum: "M3 5h13v9H9l-4 4v-4H3zM19 9h2v9h-2v3l-4-3h-3",
+  thread: "M5 4h14v11H10l-5 5zM9 8h6M9 11h4",
   check: "M5 13l4 4L19 7",
 };
 

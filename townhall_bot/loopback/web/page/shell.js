@@ -38,15 +38,21 @@ function channels() {
       {},
       el(
         "button",
-        { type: "button", class: `channel${channel.unread ? " unread" : ""}`, "aria-current": channel === state.channel ? "page" : null, onclick: () => openChannel(channel.id) },
-        icon(channel.direct ? "at" : "hash"),
+        { type: "button", class: `channel${channel.unread ? " unread" : ""}${channel.parent ? " below" : ""}`, "aria-current": channel === state.channel ? "page" : null, onclick: () => openChannel(channel.id) },
+        icon(sign(channel)),
         el("span", { text: channel.direct ? "Townhall" : channel.name }),
+        channel.locked && el("span", { class: "unseen", text: ", locked" }),
         channel.unread && el("span", { class: "unseen", text: ", unread" }),
       ),
     );
   const group = (title, list) => list.length > 0 && el("section", {}, el("h2", { text: title }), el("ul", {}, ...list.map(entry)));
   const all = state.server.channels;
-  fill(part("channels"), group("Channels", all.filter((each) => !each.direct)), group("Direct messages", all.filter((each) => each.direct)));
+  const below = (channel) => [channel, ...all.filter((each) => each.parent === channel.id && !each.archived)];
+  fill(part("channels"), group("Channels", all.filter((each) => !each.direct && !each.parent).flatMap(below)), group("Direct messages", all.filter((each) => each.direct)));
+}
+
+function sign(channel) {
+  return channel.direct ? "at" : channel.kind;
 }
 
 function members() {
@@ -112,7 +118,7 @@ function topbar() {
   fill(
     part("topbar"),
     iconButton("menu", "Channels", () => drawer("sidebar"), { class: "icon-button narrow-only", "aria-controls": "sidebar" }),
-    icon(channel.direct ? "at" : "hash"),
+    icon(sign(channel)),
     el("h1", { text: channel.direct ? "Townhall" : channel.name }),
     el("span", { class: "topic", text: channel.topic ?? "" }),
     membersButton,
@@ -145,14 +151,14 @@ document.addEventListener("keydown", (event) => {
 function welcome() {
   const { channel, you } = state;
   if (!channel) return;
-  const title = channel.direct ? "Townhall" : `Welcome to #${channel.name}!`;
+  const title = channel.direct ? "Townhall" : channel.parent ? channel.name : `Welcome to #${channel.name}!`;
   const text = channel.direct
     ? "Messages between you and the bot."
-    : `This is the start of #${channel.name}. The bot here runs on this machine; nothing you type leaves it.`;
+    : `This is the start of ${channel.parent ? "this thread" : `#${channel.name}`}. The bot here runs on this machine; nothing you type leaves it.`;
   const cards = channel.commands.filter((command) => command.type === 1 && !command.refused).slice(0, 4);
   fill(
     part("welcome"),
-    el("span", { class: "welcome-sign" }, icon(channel.direct ? "at" : "hash")),
+    el("span", { class: "welcome-sign" }, icon(sign(channel))),
     el("h2", { text: title }),
     el("p", { text }),
     el("div", { class: "cards" }, ...cards.map(card)),

@@ -4,6 +4,7 @@ import { announce } from "../announce.js";
 import { CommandForm } from "./command_form.js";
 import { send } from "../connection.js";
 import { el, icon, iconButton } from "../dom.js";
+import { suggested, withIds, withNames } from "./mentions.js";
 import { tellPending } from "../message/message_menu.js";
 import { on, state, user } from "../state.js";
 import { Suggestions } from "./suggestions.js";
@@ -24,6 +25,7 @@ const picker = el("input", { type: "file", class: "unseen", multiple: true, tabi
 const sendButton = iconButton("send", "Send", () => submit(), { class: "icon-button send" });
 let form = null;
 let replyTo = null;
+let rewording = null;
 
 const typing = el("div", { class: "typing", "aria-hidden": "true" });
 let typingEnds = 0;
@@ -61,23 +63,33 @@ on("insert", (text) => {
   box.focus();
 });
 on("reply", (message) => {
+  endReply();
   replyTo = message;
-  context.replaceChildren(
-    el("span", {}, "Replying to ", el("strong", { text: user(message.author.id).name })),
-    iconButton("close", "Cancel the reply", () => endReply()),
-  );
-  box.focus();
+  about("Replying to ", el("strong", { text: user(message.author.id).name }), "Cancel the reply");
 });
+on("reword", (message) => {
+  endReply();
+  rewording = message;
+  if (form) leave("");
+  box.value = withNames(message.content);
+  about("Changing your message", "", "Leave the message as it is");
+});
+
+function about(text, what, cancel) {
+  context.replaceChildren(el("span", {}, text, what), iconButton("close", cancel, () => endReply()));
+  box.focus();
+}
 
 function label() {
   if (!state.channel) return;
-  const name = state.channel.direct ? "Townhall" : `#${state.channel.name}`;
+  const name = state.channel.direct ? "Townhall" : state.channel.parent ? state.channel.name : `#${state.channel.name}`;
   box.placeholder = narrow.matches ? `Message ${name}` : `Message ${name}, or type / for commands`;
   box.setAttribute("aria-label", `Message ${name}. Type a slash for commands.`);
 }
 
 function endReply() {
-  replyTo = null;
+  if (rewording) box.value = "";
+  replyTo = rewording = null;
   context.replaceChildren();
 }
 
@@ -96,7 +108,7 @@ box.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && !event.shiftKey) {
     event.preventDefault();
     submit();
-  } else if (event.key === "Escape" && replyTo) endReply();
+  } else if (event.key === "Escape" && (replyTo || rewording)) endReply();
 });
 picker.addEventListener("change", async () => {
   const files = await Promise.all([...picker.files].map(encode));
@@ -109,7 +121,9 @@ function typed() {
   box.style.height = "auto";
   box.style.height = `${Math.min(box.scrollHeight, 240)}px`;
   if (!box.value.startsWith("/")) {
-    suggestions.hide();
+    const names = suggested(box, () => suggestions.hide());
+    if (names.length) suggestions.show(box, names, { title: "People", active: 0 });
+    else suggestions.hide();
     return;
   }
   const text = box.value.slice(1);
@@ -188,11 +202,13 @@ function submit() {
 }
 
 function say(text, files) {
-  const fields = { channel: state.channel.id, text: text.trim(), files, reply_to: replyTo?.id };
+  const fields = { channel: state.channel.id, text: withIds(text.trim()), files, reply_to: replyTo?.id };
+  const what = rewording ? "reword" : "say";
+  if (rewording) fields.message = rewording.id;
   box.value = "";
   endReply();
   typed();
-  send("say", fields, {
+  send(what, fields, {
     refused: (reason) => {
       // What was refused is not lost: it stands in the box again, unless something else does by now.
       if (!form && !box.value) box.value = text;

@@ -1,7 +1,7 @@
 // The pieces of Discord's markdown that stand for something: links, mentions, times, spoilers.
 
 import { el, safeAddress } from "../dom.js";
-import { state } from "../state.js";
+import { openChannel, state } from "../state.js";
 
 const POINTED = /<(?:(@!?|@&|#)(\d{1,20})|(a?):(\w{2,32}):\d{1,20}|t:(-?\d{1,13})(?::([tTdDfFR]))?|\/([^:<>\n]{1,100}):\d{1,20}|(https?:\/\/[^\s<>]+))>/iy;
 
@@ -15,6 +15,12 @@ export function mention(text) {
   return el("span", { class: "mention", text });
 }
 
+/** Returns the name of a channel; a thread's opens it. */
+function place(channel) {
+  if (!channel?.parent) return mention(`#${channel?.name ?? "unknown"}`);
+  return el("button", { type: "button", class: "mention", text: channel.name, onclick: () => openChannel(channel.id) });
+}
+
 /** Reads what stands between angle brackets at `at`: a mention, an emoji, a time, a command, an address; else null. */
 export function pointed(text, at) {
   POINTED.lastIndex = at;
@@ -23,7 +29,7 @@ export function pointed(text, at) {
   const [whole, sign, id, , emoji, time, style, command, target] = match;
   const end = at + whole.length;
   const { users, roles, channels } = state.names;
-  if (sign === "#") return { node: mention(`#${channels.get(id)?.name ?? "unknown"}`), end };
+  if (sign === "#") return { node: place(channels.get(id)), end };
   if (sign === "@&") return { node: mention(`@${roles.get(id) ?? "unknown-role"}`), end };
   if (sign) return { node: mention(`@${users.get(id)?.name ?? "unknown-user"}`), end };
   if (emoji) return { node: el("span", { class: "custom-emoji", text: `:${emoji}:` }), end };

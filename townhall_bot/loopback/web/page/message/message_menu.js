@@ -37,10 +37,24 @@ export function tellPending(name) {
   };
 }
 
+function beginThread(message) {
+  const name = message.content.split("\n")[0].slice(0, 40).trim() || "Thread";
+  send("thread", { channel: state.channel.id, message: message.id, name }, tellPending("Create thread"));
+}
+
+function ownEntries(message) {
+  return [
+    { label: "Edit message", icon: "edit", run: () => tell("reword", message) },
+    { label: "Delete message", icon: "trash", run: () => send("remove", { channel: state.channel.id, message: message.id }) },
+  ];
+}
+
 /** Opens the menu of a message. */
 export function openMessageMenu(message, anchor, at) {
   const entries = [
     { label: "Reply", icon: "reply", run: () => tell("reply", message) },
+    ...(message.author.id === state.you.id ? ownEntries(message) : []),
+    ...(state.channel.direct || state.channel.parent ? [] : [{ label: "Create thread", icon: "thread", run: () => beginThread(message) }]),
     { label: "Copy text", icon: "file", run: () => navigator.clipboard?.writeText(message.content) },
     { label: "Inspect traffic", icon: "inspect", run: () => tell("inspect", message) },
     ...appEntries(MESSAGE_MENU, { message: message.id }),
@@ -54,7 +68,7 @@ export function openMemberMenu(member, anchor) {
   const entries = [
     ...(member.bot ? [{ label: "Direct message", icon: "send", run: () => send("direct", {}) }] : []),
     ...(!member.bot && !own ? [{ label: `Act as ${member.name}`, icon: "people", run: () => actAs(member.name) }] : []),
-    { label: "Mention", icon: "at", run: () => tell("insert", `<@${member.id}> `) },
+    { label: "Mention", icon: "at", run: () => tell("insert", `@${member.name} `) },
     ...(member.bot ? [] : appEntries(USER_MENU, { user: member.id })),
   ];
   menu(anchor, entries, { name: member.name });

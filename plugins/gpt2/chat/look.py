@@ -1,0 +1,34 @@
+"""How an answer looks: which buttons are below it, and what is shown of the text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import discord
+
+from plugins.gpt2.chat.generation_options import GenerationOptions
+
+Views = Callable[[discord.Interaction[Any], int, GenerationOptions], discord.ui.View | None]
+"""Makes the buttons below a text, given its interaction, an id and the options."""
+
+
+@dataclass(frozen=True, slots=True)
+class Buttons:
+    """The buttons while a text grows (the id is the request's), and below a finished one (the first message's)."""
+
+    growing: Views
+    finished: Views
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What an answer looks like. ``shown`` makes a message of the new text; without ``buttons`` it has none.
+
+    ``own_words`` says that the prompt is what the asker wrote, and no more: then they are told what was cut off.
+    """
+
+    shown: Callable[[str], str]
+    buttons: Buttons | None
+    own_words: bool = False
