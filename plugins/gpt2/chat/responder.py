@@ -211,7 +211,9 @@ class Responder:
                             if reason != "cancelled" and not message_format.is_visible(text):
                                 notices.append(message("notice.invisible"))
                             timing = measured if options.timing else None
-                            drawn = GenerationOptions({"seed": measured.seed})
+                            drawn = GenerationOptions({} if measured.moved else {"seed": measured.seed})
+                            if measured.moved and "seed" in options.values:
+                                notices.append(message("notice.moved"))
                             used = (options | drawn).described(words, defaults)
                             note = message_format.ending(words, reason, notices, timing, used)
                             end.finished, end.text = event, text

@@ -53,6 +53,7 @@ class Stories:
     async def go_on(self, interaction: Interaction, words: str, count: int) -> None:
         """Write the next step, behind a member's ``words`` where there are any. ``interaction`` has been deferred."""
         channel = self.thread(interaction)
+        self.check_may_write(interaction)
         with self._alone(interaction, channel.id):
             story = await self.read(interaction)
             whose = message("story.by", name=verbatim(sanitize(interaction.user.display_name))) if words else None
@@ -110,6 +111,16 @@ class Stories:
         if not isinstance(interaction.channel, discord.Thread):
             raise Refusal(TEXTS.for_user(interaction)("story.none"))
         return interaction.channel
+
+    def check_may_write(self, interaction: Interaction) -> None:
+        """Raise Refusal where the bot may not write a story, saying what it lacks."""
+        words, held = TEXTS.for_user(interaction), interaction.app_permissions
+        lacking = {"send": held.send_messages_in_threads, "read": held.read_message_history}
+        for name, has in lacking.items():
+            if not has:
+                raise Refusal(words("story.bot_lacks", permission=words(f"story.{name}")))
+        if getattr(interaction.channel, "locked", False) and not held.manage_threads:
+            raise Refusal(words("story.locked"))
 
     async def _check_place(self, interaction: Interaction) -> None:
         (await self.responder.rules.of(interaction.guild_id)).check_place(interaction)

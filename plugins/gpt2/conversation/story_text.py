@@ -24,10 +24,9 @@ KINDS = (discord.MessageType.default, discord.MessageType.reply)
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """What was read of a story: its newest messages, the oldest first; ``begun``: its beginning is among them."""
+    """What was read of a story: its newest messages, the oldest first."""
 
     steps: Sequence[discord.Message]
-    begun: bool
 
     @property
     def text(self) -> str:
@@ -64,7 +63,7 @@ async def read(
     ``before`` is a message's id: what is as new as that is left out. Raises one of ``FAILURES``.
     """
     steps: list[discord.Message] = []
-    chars, begun = 0, False
+    chars = 0
     newest = None if before is None else discord.Object(before)
     async for message in channel.history(limit=READ_FOR_FILE if all_of_it else READ, before=newest):
         if message.author.id != bot_id or message.type not in KINDS or message.interaction_metadata is not None:
@@ -76,4 +75,4 @@ async def read(
         chars += len(message.content)
         if begun or (chars > MAX_PROMPT_CHARS and not all_of_it):
             break
-    return Story(steps[::-1], begun)
+    return Story(steps[::-1])

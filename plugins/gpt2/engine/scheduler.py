@@ -222,7 +222,7 @@ class Scheduler:
         sequence.tokens.append(token)
         sequence.stats.token(self._clock())
         if piece := sequence.detokenizer.push(token):
-            step.outcomes.append((sequence.key, Text(piece)))
+            step.outcomes.append((sequence.key, Text(piece, sequence.stats.tell_tokens())))
         if reason := sequence.end_after(token, self._model.info):
             step.outcomes += self._finish(sequence, reason)
 
@@ -230,7 +230,7 @@ class Scheduler:
         del self._sequences[sequence.key]
         self._rows.release(sequence.row, sequence.tokens[: sequence.cached])
         rest = sequence.detokenizer.finish()
-        texts: list[Outcome] = [(sequence.key, Text(rest))] if rest else []
+        texts: list[Outcome] = [(sequence.key, Text(rest, sequence.stats.tell_tokens()))] if rest else []
         return [*texts, (sequence.key, Finished(reason, sequence.timing(self._clock(), self._model.info)))]
 
     def _never_started(self, key: int, request: GenerationRequest, submitted: float) -> list[Outcome]:

@@ -93,6 +93,8 @@ def begin(
     Raises :class:`InvalidRequest` where that cannot be; no row is taken then.
     """
     tokens, notice = fit_prompt(read_prompt(request, model.tokenizer), request.count, model)
+    if request.written:  # what an engine that was lost wrote; the asker was told of its notice
+        tokens, _ = fit_prompt([*tokens, *_without_begin(request.written, model.tokenizer)], request.count, model)
     sampler = Sampler(request.sampling, tokens)
     row, cached = rows.allocate(tokens)
     return Sequence(
@@ -114,6 +116,10 @@ def read_prompt(request: GenerationRequest, tokenizer: Tokenizer) -> list[int]:
     if request.turns or request.spoken:
         return tokenizer.encode_turns([*request.turns, request.prompt], spoken=request.spoken)
     return tokenizer.encode(request.prompt, special=request.special_tokens)
+
+
+def _without_begin(text: str, tokenizer: Tokenizer) -> list[int]:
+    return tokenizer.encode(text)[len(tokenizer.begins) :]
 
 
 def fit_prompt(tokens: list[int], count: int, model: LanguageModel) -> tuple[list[int], Message | None]:

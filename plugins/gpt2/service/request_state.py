@@ -40,7 +40,7 @@ class RequestState:
             self.text += news.piece
         last = self._news[-1] if self._news else None
         if isinstance(news, Text) and isinstance(last, Text):
-            self._news[-1] = Text(last.piece + news.piece)
+            self._news[-1] = last + news
         elif isinstance(news, Queued) and isinstance(last, Queued):
             self._news[-1] = news
         else:

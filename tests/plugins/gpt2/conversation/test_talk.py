@@ -254,3 +254,29 @@ async def test_in_direct_messages_it_answers_in_the_language_of_the_last_press(
     assert await townhall.settled(await ada.press(answer, "Again")) is None
     german = await say(townhall, ada, "Hello", ada.direct_messages)
     assert labels(german) == ["Noch einmal", "Fortsetzen", "Ändern …", "Löschen"]
+
+
+async def test_a_reply_to_what_is_no_text_is_a_prompt_of_its_own(
+    start_townhall: StartTownhall, admin: Person, ada: Person
+) -> None:
+    townhall = await talking(start_townhall, admin)
+    hint = await say(townhall, ada, "@bot")
+    answer = await say(townhall, ada, "Hello", reply_to=hint)
+    assert answer.content == f"**Hello**{greedy_text('Hello', 8)}"
+
+
+async def test_who_asks_too_much_is_told_once_a_minute_not_each_time(
+    start_townhall: StartTownhall, admin: Person, ada: Person, ben: Person
+) -> None:
+    gate = Gate(after=3)
+    townhall = await begin(start_townhall, FakeSource(before_step=gate), MEMBER_LIMIT="1")
+    await answered(townhall, admin, "/gpt2-config mentions:True")
+    first = await ada.say(f"{mention(townhall)} Hello")
+    await admin.guild.world.until(lambda: answers_to(first), 5)
+    told = [await ada.say(f"{mention(townhall)} More") for _ in range(3)]
+    for said in told:
+        assert isinstance(await townhall.settled(said), Refusal)
+    assert [len(answers_to(said)) for said in told] == [1, 0, 0]
+    assert "1 text on the way" in answers_to(told[0])[0].content
+    gate.open()
+    assert await townhall.settled(first) is None
