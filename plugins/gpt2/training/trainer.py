@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from tinygrad import Context, Device, Tensor, TinyJit, dtypes
+from tinygrad import Tensor, dtypes
 
+from plugins.gpt2.model import device as tiny
+from plugins.gpt2.model.cache.page_memory import zeros
 from plugins.gpt2.model.constants import GPT2Config, tensors
+from plugins.gpt2.training.network import lora
+from plugins.gpt2.training.network.backend import backend_for
+from plugins.gpt2.training.network.estimate import Estimate, Method, estimate, rows_at_once
+from plugins.gpt2.training.network.gpt2 import Network
+from plugins.gpt2.training.network.optimiser import Recipe
+from plugins.gpt2.training.network.schedule import Cosine, Schedule
 
-Method = Literal["full", "lora"]
-Weights = dict[str, npt.NDArray[np.float32]]
-BETAS, EPSILON, DECAY, CLIP = (0.9, 0.95), 1e-8, 0.1, 1.0
+__all__ = ["Cosine", "Estimate", "Method", "Recipe", "Schedule", "StepResult", "Trainer", "estimate"]
 
-
-class Schedule(Protocol):
-    """Tells the learning rate of a step, counted from 0."""
-
-    def rate(self, step: int) -> float:
-        """Return it."""
-        ...
+Floats = npt.NDArray[np.float32]
+Tokens = npt.NDArray[np.int32]
+STEPS = "steps"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,121 +36,134 @@ class StepResult:
     learning_rate: float
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """What training takes: bytes at most, and floating-point operations for each token."""
-
-    memory_bytes: int
-    flops_per_token: float
-
-
-def estimate(config: GPT2Config, method: Method, batch: int, context: int) -> Estimate:
-    """Return what a run of this shape takes."""
-    states = 4 * 4 * config.parameters
-    inner = config.n_embd * 16 + config.n_inner * 3 + config.n_head * context * 3
-    activations = 4 * batch * context * (config.n_layer * inner + 3 * config.vocab_size)
-    attention = 12 * config.n_layer * config.n_embd * context
-    return Estimate(states + activations, 6 * config.parameters + attention)
-
-
 class Trainer:
-    """Trains one model; belongs to the thread that imported tinygrad."""
+    """Trains one model; belongs to the thread that imported tinygrad.
+
+    ``weights`` have the checkpoint's canonical names; they are copied. ``threads`` None is every core, ``device`` None
+    the one that tinygrad chooses. ``plain`` is for comparisons: tinygrad's own kernels on a CPU too. Raises KeyError
+    where a tensor lacks, ValueError where one has another shape or the context is longer than the model's.
+    """
 
     def __init__(
         self,
         config: GPT2Config,
-        weights: Mapping[str, npt.NDArray[np.floating]],
+        weights: Mapping[str, npt.NDArray[Any]],
         *,
         method: Method,
         batch: int,
         context: int,
         schedule: Schedule,
         seed: int,
+        recipe: Recipe | None = None,
         threads: int | None = None,
         device: str | None = None,
+        plain: bool = False,
     ) -> None:
-        """``weights`` have the checkpoint's canonical names."""
-        self._config, self._schedule, self._shape = config, schedule, (batch, context + 1)
-        self._weights = {t.name: Tensor(np.array(weights[t.name], np.float32)).realize() for t in tensors(config)}
-        for each in self._weights.values():
-            each.is_param_(True)
-        zeros = {f"{m}.{name}": np.zeros(w.shape, np.float32) for m in "mv" for name, w in self._weights.items()}
-        self._moments = {name: Tensor(values).realize() for name, values in zeros.items()}
+        if not 1 <= context <= config.n_positions:
+            raise ValueError(f"a context of {context} tokens; this model takes 1 to {config.n_positions}")
+        self.config, self.method, self._schedule, self._recipe = config, method, schedule, recipe or Recipe()
+        self._shape, self._rows = (batch, context + 1), rows_at_once(batch, context)
+        self._memory: list[npt.NDArray[Any]] = []
+        backend = backend_for(device, threads, plain=plain)
+        self._where = backend.where
+        self._weights = {
+            tensor.name: self._place(_checked(weights, tensor.name, tensor.shape)) for tensor in tensors(config)
+        }
+        pairs = lora.initial(config, seed) if method == "lora" else {}
+        self._pairs = {name: self._place(values) for name, values in pairs.items()}
+        self._trained = self._pairs or self._weights
+        self._sums, self._first, self._second = (
+            {
+                name: self._place(zeros(tuple(map(int, weight.shape)), np.dtype(np.float32)))
+                for name, weight in self._trained.items()
+            }
+            for _ in range(3)
+        )
+        self._does = backend.operations(self._trained, self._sums)
+        self._network = Network(config, self._weights | self._pairs, self._does)
+        self._optimiser = backend.optimiser(self._recipe, self._trained, self._sums, self._first, self._second)
+        self._tokens, self._targets = (self._place(np.zeros((self._rows, context), np.int32)) for _ in range(2))
+        self._kept, self._numbers = self._place(np.zeros(1, np.float32)), self._place(np.zeros(4, np.float32))
+        self._learn, self._measure = tiny.captured(self._accumulate), tiny.captured(self._nats)
+        self._update = tiny.captured(self._optimiser.update)
         self._steps = 0
-        self._step = TinyJit(self._update)
-        self._measure = TinyJit(lambda tokens: self._loss(tokens).realize())
 
-    def step(self, tokens: npt.NDArray[np.int32]) -> StepResult:
-        """Learn from ``tokens`` (batch, context + 1)."""
-        rate, number = self._schedule.rate(self._steps), self._steps + 1
-        scale = [rate, 1 / (1 - BETAS[0] ** number), 1 / (1 - BETAS[1] ** number)]
-        with Context(TRAINING=1):
-            loss, norm = self._step(self._tokens(tokens), Tensor(np.array(scale, np.float32)).realize())
-        self._steps = number
-        return StepResult(float(loss.item()), float(norm.item()), rate)
+    def step(self, tokens: Tokens) -> StepResult:
+        """Learn from ``tokens`` (batch, context + 1), each but the last followed by its target."""
+        losses = []
+        for number, part in enumerate(self._parts(tokens)):
+            tiny.write(self._kept, np.array([number > 0], np.float32))
+            losses.append(self._nats_of(part, self._learn, self._kept))
+        rate = self._schedule.rate(self._steps)
+        tiny.write(self._numbers, self._recipe.numbers(rate, self._steps, len(losses)))
+        norm = float(tiny.read(self._update(self._numbers))[0])
+        self._steps += 1
+        return StepResult(float(np.mean(losses)), norm, rate)
 
-    def loss(self, tokens: npt.NDArray[np.int32]) -> float:
+    def loss(self, tokens: Tokens) -> float:
         """Return nats a token of ``tokens`` (batch, context + 1), without learning from them."""
-        return float(self._measure(self._tokens(tokens)).item())
+        return float(np.mean([self._nats_of(part, self._measure) for part in self._parts(tokens)]))
 
-    def weights(self) -> Weights:
-        """Return what there is, under the checkpoint's names."""
-        return {name: values.numpy().copy() for name, values in self._weights.items()}
+    def weights(self) -> dict[str, Floats]:
+        """Return what there is under the checkpoint's names, LoRA's pairs merged."""
+        return lora.merged(_read(self._weights), _read(self._pairs))
 
-    def state(self) -> dict[str, npt.NDArray[np.float32]]:
-        """Return all that going on takes."""
-        state = {name: values.numpy().copy() for name, values in (self._weights | self._moments).items()}
-        return state | {"steps": np.array([self._steps], np.float32)}
+    def gradients(self) -> dict[str, Floats]:
+        """Return the gradients of the last step, added up over its parts, before they were clipped."""
+        return _read(self._sums)
 
-    def load_state(self, state: Mapping[str, npt.NDArray[np.floating]]) -> None:
-        """Go on from what :meth:`state` returned."""
-        for name, values in (self._weights | self._moments).items():
-            values.assign(Tensor(np.array(state[name], np.float32))).realize()
-        self._steps = int(state["steps"][0])
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        """Return all that going on takes: what is trained, both moments, and the number of steps."""
+        return _read(self._named()) | {STEPS: np.array([self._steps], np.float32)}
 
-    def _tokens(self, tokens: npt.NDArray[np.int32]) -> Tensor:
-        return Tensor(np.ascontiguousarray(tokens, np.int32), device=Device.DEFAULT).realize()
+    def load_state(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Go on from what :meth:`state` returned. Raises KeyError or ValueError where it is another model's."""
+        named = self._named()
+        checked = {name: _checked(state, name, tuple(map(int, tensor.shape))) for name, tensor in named.items()}
+        for name, tensor in named.items():
+            tiny.write(tensor, checked[name])
+        self._steps = int(state[STEPS][0])
 
-    def _update(self, tokens: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-        loss = self._loss(tokens)
-        names = list(self._weights)
-        found = dict(zip(names, loss.gradient(*(self._weights[name] for name in names)), strict=True))
-        norm = sum((each.float().square().sum() for each in found.values()), Tensor(0.0)).sqrt().realize()
-        clip = (CLIP / (norm + 1e-6)).minimum(1.0)
-        changed = []
-        for name, gradient in found.items():
-            weight, m, v = self._weights[name], self._moments[f"m.{name}"], self._moments[f"v.{name}"]
-            gradient = gradient * clip
-            m.assign(BETAS[0] * m + (1 - BETAS[0]) * gradient)
-            v.assign(BETAS[1] * v + (1 - BETAS[1]) * gradient.square())
-            decay = DECAY if weight.ndim == 2 else 0.0
-            step = m * scale[1] / ((v * scale[2]).sqrt() + EPSILON) + decay * weight.detach()
-            weight.assign(weight.detach() - scale[0] * step)
-            changed += [m, v, weight]
-        Tensor.realize(loss, *changed)
-        return loss, norm
+    def _named(self) -> dict[str, Tensor]:
+        moments = {
+            f"{m}.{name}": each for m, part in (("m", self._first), ("v", self._second)) for name, each in part.items()
+        }
+        return self._trained | moments
 
-    def _loss(self, tokens: Tensor) -> Tensor:
-        config, weights = self._config, self._weights
-        rows, length = self._shape[0], self._shape[1] - 1
+    def _place(self, values: npt.NDArray[Any]) -> Tensor:
+        self._memory.append(values)  # tensors on a CPU lie in the array's own memory
+        return tiny.place(values, self._where)
 
-        def linear(name: str, x: Tensor) -> Tensor:
-            return x.dot(weights[f"{name}.weight"]) + weights[f"{name}.bias"]
+    def _parts(self, tokens: Tokens) -> list[Tokens]:
+        if tokens.shape != self._shape:
+            raise ValueError(f"tokens are {tokens.shape}; this trainer takes (batch, context + 1) = {self._shape}")
+        if int(tokens.min()) < 0 or int(tokens.max()) >= self.config.vocab_size:
+            raise ValueError(f"tokens are {tokens.min()} to {tokens.max()}; the model has {self.config.vocab_size}")
+        return [tokens[first : first + self._rows] for first in range(0, len(tokens), self._rows)]
 
-        def norm(name: str, x: Tensor) -> Tensor:
-            return x.layernorm(eps=config.layer_norm_epsilon) * weights[f"{name}.weight"] + weights[f"{name}.bias"]
+    def _nats_of(self, part: Tokens, run: Callable[..., Tensor], *rest: Tensor) -> float:
+        tiny.write(self._tokens, part[:, :-1].astype(np.int32))
+        tiny.write(self._targets, part[:, 1:].astype(np.int32))
+        return float(tiny.read(run(self._tokens, self._targets, *rest))[0])
 
-        x = weights["wte.weight"][tokens[:, :-1]] + weights["wpe.weight"][:length]
-        mask = Tensor.full((length, length), -math.inf).triu(1)
-        for layer in range(config.n_layer):
-            joined = linear(f"h.{layer}.attn.c_attn", norm(f"h.{layer}.ln_1", x))
-            q, k, v = joined.reshape(rows, length, 3, config.n_head, config.head_size).permute(2, 0, 3, 1, 4)
-            factor = config.query_factor(layer) / math.sqrt(config.head_size)
-            scores = (q * factor).matmul(k.transpose(-1, -2)) + mask
-            seen = scores.softmax(-1).matmul(v).transpose(1, 2).reshape(rows, length, config.n_embd)
-            x = (x + linear(f"h.{layer}.attn.c_proj", seen)).contiguous()
-            inner = linear(f"h.{layer}.mlp.c_fc", norm(f"h.{layer}.ln_2", x)).gelu()
-            x = (x + linear(f"h.{layer}.mlp.c_proj", inner)).contiguous()
-        head = weights["wte.weight" if config.tied_head else "lm_head.weight"]
-        logits = norm("ln_f", x).dot(head.transpose())
-        return logits.cast(dtypes.float32).sparse_categorical_crossentropy(tokens[:, 1:])
+    def _nats(self, tokens: Tensor, targets: Tensor) -> Tensor:
+        return self._network.nats(tokens, targets).cast(dtypes.float32).reshape(1).contiguous().realize()
+
+    def _accumulate(self, tokens: Tensor, targets: Tensor, kept: Tensor) -> Tensor:
+        loss = self._network.nats(tokens, targets)
+        told = loss.reshape(1).contiguous()
+        Tensor.realize(told, *self._does.gradients(loss, self._trained, self._sums, kept))
+        return told
+
+
+def _checked(arrays: Mapping[str, npt.NDArray[Any]], name: str, shape: tuple[int, ...]) -> Floats:
+    """Return a copy in fp32."""
+    if name not in arrays:
+        raise KeyError(f"there is no {name!r} among the {len(arrays)} tensors")
+    if arrays[name].shape != shape:
+        raise ValueError(f"{name} is {arrays[name].shape}, expected {shape}")
+    return np.array(arrays[name], np.float32)
+
+
+def _read(named: Mapping[str, Tensor]) -> dict[str, Floats]:
+    return {name: tiny.read(tensor).reshape(tensor.shape) for name, tensor in named.items()}
