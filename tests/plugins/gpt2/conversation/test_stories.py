@@ -20,7 +20,7 @@ from townhall_bot.loopback.world import threads
 from townhall_bot.replies import Refusal
 from townhall_bot.testkit import RunningTownhall, StartTownhall
 
-MARK, BOOK = "\u2060", "📖 "
+MARK, BOOK = story_text.MARK, story_text.BEGINS
 FIRST, LATER = ["Continue", "As a file"], ["Continue", "Back one step", "As a file"]
 
 

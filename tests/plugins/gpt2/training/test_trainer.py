@@ -96,7 +96,7 @@ def test_lora_trains_little_and_is_merged() -> None:
     assert merged.keys() == small().keys()
     for name, values in small().items():  # what is not in a pair is as it was
         assert np.array_equal(merged[name], values) == (
-            "attn.c_" not in name and "mlp.c_" not in name or "bias" in name
+            ("attn.c_" not in name and "mlp.c_" not in name) or "bias" in name
         )
     whole = Trainer(
         CONFIG, merged, method="full", batch=BATCH, context=CONTEXT, schedule=Cosine(0, 1), seed=1, threads=2
