@@ -46,9 +46,9 @@ class Person:
         """The channel between this person and the bot."""
         return self._world.direct_channel(self.user)
 
-    def install(self) -> None:
-        """Add the bot to one's own account."""
-        self.user.has_installed = True
+    def install(self, installed: bool = True) -> None:
+        """Add the bot to one's own account, or take it off."""
+        self._world.install(self.user, installed)
 
     def _place(self, channel: Channel | None) -> Channel:
         visible = [each for each in self.guild.channels if permissions.in_channel(each, self.id)]

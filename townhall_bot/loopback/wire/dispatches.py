@@ -49,6 +49,8 @@ def dispatches_of(change: Change, world: World) -> list[Dispatch]:
         return [_fixed("GUILD_ROLE_CREATE", change.guild, "guilds", payload)]
     if change.guild is not None and change.kind in ("guild_joined", "guild_left"):
         return [_of_guild(change, change.guild, world)]
+    if change.channel is not None and change.channel.group:
+        return []
     if change.channel is not None and (name := CHANNEL_EVENTS.get(change.kind)) is not None:
         about: Payload = payloads.channel(change.channel)
         if change.channel.thread is not None:

@@ -115,13 +115,18 @@ class World(Observable):
         self.publish(Change("channel_created", channel=channel))
         return channel
 
-    def add_group(self, *people: User) -> Channel:
-        """Open a group message between people; the bot is none of them."""
-        channel = Channel(
-            self.ids.next(), ", ".join(each.display_name for each in people), ChannelType.GROUP, group=people
-        )
+    def add_group(self, *people: User, key: int | None = None) -> Channel:
+        """Open a group message between people; the bot is none of them, and hears nothing of it."""
+        name = ", ".join(each.display_name for each in people)
+        channel = Channel(key or self.ids.next(), name, ChannelType.GROUP, group=people)
         self.channels[channel.id] = channel
+        self.publish(Change("channel_created", channel=channel))
         return channel
+
+    def install(self, user: User, installed: bool) -> None:
+        """Add the bot to a person's account, or take it off."""
+        user.has_installed = installed
+        self.publish(Change("commands_registered"))
 
     # Commands
 
@@ -176,22 +181,6 @@ class World(Observable):
         message.deleted = True
         message.channel.history.pop(message.id, None)
         self.publish(Change("message_deleted", channel=message.channel, message=message))
-
-    def react(self, message: Message, user: User, emoji: str) -> None:
-        """Add a reaction; a second one of the same person and emoji changes nothing."""
-        users = message.reactions.setdefault(emoji, [])
-        if user.id not in users:
-            users.append(user.id)
-            self.publish(Change("reaction_added", channel=message.channel, message=message, user=user, emoji=emoji))
-
-    def unreact(self, message: Message, user: User, emoji: str) -> None:
-        """Take a reaction back, where there is one."""
-        users = message.reactions.get(emoji, [])
-        if user.id in users:
-            users.remove(user.id)
-            if not users:
-                del message.reactions[emoji]
-            self.publish(Change("reaction_removed", channel=message.channel, message=message, user=user, emoji=emoji))
 
     # Interactions
 
