@@ -32,12 +32,14 @@ class Heard:
     """A message that mentions the bot, replies to it with a ping, or is written to it directly.
 
     ``words`` is what it says, without the mention. ``replied_to`` is the bot's own message that it replies to.
-    ``ask`` stands for the message where an interaction is wanted: ``LiveReply``, texts, refusals.
+    ``is_told`` is False where Discord does not give out what it says: in a reply to the answer of a command, without a
+    mention. ``ask`` stands for the message where an interaction is wanted: ``LiveReply``, texts, refusals.
     """
 
     message: discord.Message
     words: str
     replied_to: discord.Message | None
+    is_told: bool
     ask: AskingMessage
 
 
@@ -122,7 +124,8 @@ class Hearing:
         ask = AskingMessage(self._bot, message)
         if message.guild is None:
             ask.locale = self._languages.get(message.author.id, ask.locale)
-        return Heard(message, messages.words_of(message, me.id), reference if mine else None, ask)
+        is_told = message.guild is None or any(each.id == me.id for each in message.mentions)
+        return Heard(message, messages.words_of(message, me.id), reference if mine else None, is_told, ask)
 
 
 async def tell_in_private(heard: Heard, text: str) -> bool:

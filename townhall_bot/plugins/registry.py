@@ -131,7 +131,7 @@ class PluginRegistry(Mapping[str, LoadedPlugin]):
 
     def _construct(self, loaded: LoadedPlugin) -> None:
         host.construct(loaded, self._bot, self._bot.store, self._bot.settings.data_dir)
-        if not self._bot.settings.user_installs:
+        if loaded.failure is None and not self._bot.settings.user_installs:
             for command in loaded.commands:
                 installs.keep_to_servers(command)
 

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import discord
 
 from plugins.gpt2.chat import message_format
+from plugins.gpt2.chat.message_format import GAP
 from plugins.gpt2.protocol import MAX_PROMPT_CHARS
 
 BEGINS = "📖 "
-MARK = "\u2060"
-"""A word joiner: it takes no room, and keeps Discord from taking away the white space behind it."""
+MARK = GAP
+"""A zero-width space: it is not seen, and keeps Discord from taking away the white space behind it."""
 READ = 300
 """Messages of a thread that are looked at to go on."""
 READ_FOR_FILE = 3000

@@ -68,17 +68,19 @@ class Talk:
                     await self._stories.mend(kept.in_story)
 
     async def _why_not(self, heard: Heard) -> str | None:
-        """Return the name of the text that says why a message is not answered; None where it is."""
+        """Return the name of the text that says why a message is not answered, "" for none; None where it is."""
         if heard.message.guild is None:
             return None if self._responder.settings.direct_messages else "talk.commands_only"
         rules = await self._responder.rules.of(heard.message.guild.id)
         if not rules.mentions:
-            return "talk.off"
+            return "talk.off" if heard.is_told else ""
+        if not heard.is_told:
+            return "talk.untold"
         return None if heard.words or heard.replied_to is not None else "talk.how"
 
     async def _hint(self, heard: Heard, text: str) -> None:
-        """Say in a line how to ask; a channel is told once an hour."""
-        if not self._hinted.may(heard.ask.channel_id):
+        """Say in a line how to ask, where there is anything to say; a channel is told once an hour."""
+        if not text or not self._hinted.may(heard.ask.channel_id):
             return
         said = TEXTS.for_channel(heard.ask.as_interaction)(text)
         if heard.ask.may_write:

@@ -20,7 +20,7 @@ from townhall_bot.loopback.world import threads
 from townhall_bot.replies import Refusal
 from townhall_bot.testkit import RunningTownhall, StartTownhall
 
-MARK, BOOK = "\u2060", "📖 "
+MARK, BOOK = story_text.MARK, story_text.BEGINS
 FIRST, LATER = ["Continue", "As a file"], ["Continue", "Back one step", "As a file"]
 
 
@@ -250,3 +250,31 @@ async def test_an_archived_thread_is_opened_by_the_next_step(
     assert len(thread.messages) == 2
     assert thread.thread is not None
     assert not thread.thread.archived
+
+
+async def test_a_thread_that_discord_refuses_leaves_no_title(
+    start_townhall: StartTownhall, discord_server: LoopbackDiscord, ada: Person
+) -> None:
+    townhall = await begin(start_townhall)
+    route = "/channels/{channel_id}/messages/{message_id}/threads"
+    discord_server.faults.answer("POST", route, 403, code=50013, times=1)
+    turn = await ada.type("/gpt2-story prompt:Once count:8")
+    assert await townhall.settled(turn) is not None
+    assert "the bot may not write here" in turn.text
+    assert turn.channel.messages == []
+    await told(townhall, ada)
+
+
+async def test_a_step_that_discord_refuses_is_told_to_who_pressed(
+    start_townhall: StartTownhall, discord_server: LoopbackDiscord, ada: Person, ben: Person
+) -> None:
+    townhall = await begin(start_townhall)
+    thread = await told(townhall, ada)
+    discord_server.faults.answer("POST", "/channels/{channel_id}/messages", 400, code=200000, times=100)
+    turn = await ben.press(thread.messages[0], "Continue")
+    assert isinstance(await townhall.settled(turn), Refusal)
+    assert "AutoMod" in turn.text or "did not take it" in turn.text
+    assert labels(thread.messages[0]) == FIRST
+    discord_server.faults.clear()
+    await press(townhall, ben, thread.messages[0], "Continue")
+    assert len(thread.messages) == 2

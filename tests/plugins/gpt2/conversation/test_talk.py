@@ -33,12 +33,28 @@ async def test_a_reply_to_a_text_goes_on_from_it_with_the_words_of_the_reply(
 ) -> None:
     townhall = await talking(start_townhall, admin)
     first = await answered(townhall, ada, "/gpt2 prompt:Hello count:8")
-    answer = await say(townhall, ben, "But then", reply_to=first.message)
+    answer = await say(townhall, ben, "@bot But then", reply_to=first.message)
     so_far = f"Hello{greedy_text('Hello', 8)}\nBut then"
     assert answer.content == f"↪ **But then**{greedy_text(so_far, 8)}"
     again = await say(townhall, ada, "And", reply_to=answer)
     so_far = f"{so_far}{greedy_text(so_far, 8)}\nAnd"
     assert again.content == f"↪ **And**{greedy_text(so_far, 8)}"
+
+
+async def test_a_reply_to_a_commands_answer_is_told_to_mention_where_that_would_help(
+    start_townhall: StartTownhall, world: TownhallWorld, admin: Person, ada: Person
+) -> None:
+    """Discord counts it as no mention, and gives its words to nobody (discord-api-docs issue 5395)."""
+    townhall = await talking(start_townhall, admin)
+    first = await answered(townhall, ada, "/gpt2 prompt:Hello count:8")
+    told = await say(townhall, ada, "But then", reply_to=first.message)
+    assert "Mention me in it, or press Continue" in told.content
+    await answered(townhall, admin, "/gpt2-config mentions:False")
+    other = await ada.type("/gpt2 prompt:Hello count:8", world.channels["gpt2"])
+    assert await townhall.settled(other) is None
+    said = await ada.say("But then", world.channels["gpt2"], reply_to=other.message)
+    assert await townhall.settled(said) is None
+    assert answers_to(said) == []
 
 
 async def test_a_chain_of_replies_outlives_a_restart(start_townhall: StartTownhall, admin: Person, ada: Person) -> None:
