@@ -12,7 +12,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from plugins.gpt2.formatting import seconds
+from plugins.gpt2.formatting import seconds, without_folders
 from plugins.gpt2.messages import TEXTS
 from plugins.gpt2.protocol import TextGenerator
 from plugins.gpt2.stats.chart import draw
@@ -60,7 +60,7 @@ class StatsCommand:
 
     async def _embed(self, words: Words, day: Day, uptime_s: float, *, in_server: bool) -> discord.Embed:
         status = self._service.status()
-        models = ", ".join(status.models)
+        models = ", ".join(map(without_folders, status.models))
         device = words("stats.device", models=models, device=status.device, dtype=status.dtype)
         embed = discord.Embed(title=words("stats.title"))
         embed.add_field(name=words("stats.model"), value=device if models else words("stats.none_loaded"))
