@@ -10,8 +10,8 @@ from typing import Any
 import discord
 
 from plugins.gpt2.admin.config_changes import NUMBERS, ConfigChanges
-from plugins.gpt2.admin.model_choices import MAX_CHOICE, MAX_CHOICES, facts, label
-from plugins.gpt2.formatting import without_folders
+from plugins.gpt2.admin.model_choices import MAX_CHOICE, MAX_CHOICES, facts, label, public_names
+from plugins.gpt2.formatting import number, without_folders
 from plugins.gpt2.guild_rules import MAX_PLACES, PLACE_TYPES, POSTING_TYPES, GuildRules, GuildRulesStore
 from plugins.gpt2.messages import TEXTS
 from plugins.gpt2.protocol import ModelEntry, TextGenerator
@@ -72,7 +72,9 @@ class ConfigPanels:
         embed = discord.Embed(title=words("config.show.title"), description="\n".join(about))
         counts = words("config.show.counts", default=rules.default_count, most=rules.max_count)
         embed.add_field(name=words("config.show.request"), value=counts)
-        embed.add_field(name=words("config.show.temperature"), value=f"{rules.temperature:g}")
+        embed.add_field(
+            name=words("config.show.temperature"), value=words("form.value", value=number(rules.temperature))
+        )
         limits = words("config.show.limits", member=rules.limits.member, server=rules.limits.guild)
         embed.add_field(name=words("config.show.at_a_time"), value=limits)
         channels = " ".join(f"<#{each}>" for each in rules.channels) or words("config.show.everywhere")
@@ -107,12 +109,13 @@ class Panel(discord.ui.View):
         self.opener = opener
         self.rules = rules
         words = TEXTS.for_user(interaction)
-        offered = [entry for entry in entries if len(entry.name) <= MAX_CHOICE][:MAX_CHOICES]
+        public = zip(public_names(entry.name for entry in entries), entries, strict=True)
+        offered = [(name, entry) for name, entry in public if len(name) <= MAX_CHOICE][:MAX_CHOICES]
         model: discord.ui.Select[Any] = discord.ui.Select(
             placeholder=words("config.pick.model"),
             options=[
-                discord.SelectOption(label=label(words, entry), value=entry.name, default=entry.name == rules.model)
-                for entry in offered
+                discord.SelectOption(label=label(words, entry), value=name, default=entry.name == rules.model)
+                for name, entry in offered
             ],
         )
         self._add(model, lambda answer: panels.change_model(answer, model.values[0]), refresh=True)
