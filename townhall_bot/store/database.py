@@ -15,6 +15,7 @@ from townhall_bot.store.entries import Entries
 from townhall_bot.store.guild_settings import GuildSettings, Json
 from townhall_bot.store.records import Records
 from townhall_bot.store.schema import StoreError
+from townhall_bot.store.sums import HOUR_S
 
 
 class Store:
@@ -68,7 +69,13 @@ class Store:
 
     async def forget_records_before(self, at: float) -> int:
         """Delete every plugin's records that are older than ``at`` (Unix time); return how many there were."""
-        return await self._db.write(lambda db: db.execute("DELETE FROM record WHERE at < ?", (at,)).rowcount)
+
+        def write(db: sqlite3.Connection) -> int:
+            for table in ("record_sum", "record_count"):
+                db.execute(f"DELETE FROM {table} WHERE hour < ?", (int(at // HOUR_S),))
+            return db.execute("DELETE FROM record WHERE at < ?", (at,)).rowcount
+
+        return await self._db.write(write)
 
     async def get_value(self, key: str, default: Json = None) -> Json:
         """Return one of the core's own values."""

@@ -149,9 +149,7 @@ class ConfigChanges:
         words = TEXTS.for_channel(interaction)
         lines = [change_line(words, *change) for change in made]
         listed = lines[0] if len(lines) == 1 else "".join(f"\n- {line}" for line in lines)
-        channel = interaction.client.get_channel(channel_id)
-        if not isinstance(channel, discord.abc.Messageable):
-            return False
+        channel = interaction.client.get_partial_messageable(channel_id, guild_id=interaction.guild_id)
         try:
             for page in split(words("config.change.posted", actor=interaction.user.mention, line=listed)):
                 await channel.send(page)
