@@ -102,6 +102,21 @@ class Settings(BaseSettings):
     health_port: int = Field(
         default=8317, ge=0, le=65535, description="The health page's port while `townhall run` runs; 0: no health page."
     )
+    interactions_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="Take commands as signed HTTP requests of Discord on this port (0: any free one) instead of by the "
+        "gateway. It needs a public https:// address in front of it.",
+    )
+    interactions_host: str = Field(
+        default="127.0.0.1",
+        description="Where TOWNHALL_INTERACTIONS_PORT listens; a proxy with TLS stands before it.",
+    )
+    public_key: str | None = Field(
+        default=None,
+        description="The application's public key, by which such requests are checked. Empty: Discord is asked for it.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="How much is logged.")
     log_format: Literal["text", "json"] = Field(
         default="text", description="How the log is written: lines for a person, or one JSON object a line."

@@ -95,11 +95,14 @@ def why_ended(error: Exception) -> tuple[str, int] | None:
 
     from townhall_bot.discordpy.answers import PutOff, is_unreachable
     from townhall_bot.discordpy.bodies import one_line
+    from townhall_bot.interactions import EndpointError
     from townhall_bot.ops import proxies
 
     if (found := proxies.problem(error)) is not None:
         return f"Discord cannot be reached: {found}", FAILED
     match error:
+        case EndpointError():
+            return str(error), USAGE
         case discord.LoginFailure() | discord.HTTPException(status=401):
             return f"Discord does not accept TOWNHALL_TOKEN. {NEW_TOKEN}", USAGE
         case discord.PrivilegedIntentsRequired():

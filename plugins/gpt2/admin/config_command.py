@@ -8,6 +8,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
+from plugins.gpt2.admin import reset_dialog
 from plugins.gpt2.admin.config_changes import NUMBERS, ConfigChanges
 from plugins.gpt2.admin.config_panel import ConfigPanels, Offered
 from plugins.gpt2.admin.model_choices import MAX_CHOICE, MAX_CHOICES, label, public_names
@@ -85,7 +86,6 @@ class ConfigCommand:
             reset: bool = False,
         ) -> None:
             await interaction.response.defer(ephemeral=True, thinking=True)
-            lines = await self._changes.reset(interaction) if reset else []
             numbers = zip(NUMBERS, (default_count, max_count, temperature, member_limit, server_limit), strict=True)
             changes: dict[str, Any] = {name: value for name, value in numbers if value is not None}
             changes |= await self._places(interaction, "channels", allow_channel, remove_channel)
@@ -94,6 +94,8 @@ class ConfigCommand:
                 changes["audit_channel"] = audit_channel.id
             if mentions is not None:
                 changes["mentions"] = mentions
+            await self._changes.check(interaction, changes, of=len(changes) + reset + (model is not None))
+            old, lines = await self._changes.reset(interaction) if reset else ({}, [])
             if changes:
                 lines += await self._changes.make(interaction, changes)
             if model is not None:
@@ -102,7 +104,8 @@ class ConfigCommand:
                 trail = await self._changes.trail(interaction)
                 await interaction.edit_original_response(content="\n".join(lines)[:2000], embed=trail)
             elif lines:
-                await interaction.edit_original_response(content="\n".join(lines)[:2000])
+                said = reset_dialog.shown(interaction, self._changes, old, lines)
+                await interaction.edit_original_response(**said)
             else:
                 await self._panels.open(interaction)
 
