@@ -17,6 +17,7 @@ from townhall_bot.loopback.rest import applications, channels, guilds, interacti
 from townhall_bot.loopback.rest.pipeline import Pipeline, RecordedRequest
 from townhall_bot.loopback.wire import openapi
 from townhall_bot.loopback.wire.gateway import Gateway
+from townhall_bot.loopback.wire.posts import Posts, new_key
 from townhall_bot.loopback.wire.rate_limits import RateLimiter
 from townhall_bot.loopback.world import permissions
 from townhall_bot.loopback.world.clock import Clock, ShiftedClock
@@ -91,6 +92,12 @@ class LoopbackDiscord:
         self.faults.clear()
         await self._exit.aclose()
 
+    def sign_posts(self) -> Posts:
+        """Give the application a key pair; return what sends interactions to an endpoint, once one is named to it."""
+        posts = Posts(self.world, new_key(self.world), self.world.clock)
+        self._exit.push_async_callback(posts.close)
+        return posts
+
     @property
     def port(self) -> int:
         """The port that it listens on."""
@@ -121,8 +128,8 @@ class LoopbackDiscord:
         """The last requests, oldest first."""
         return list(self._pipeline.requests) if self._pipeline else []
 
-    def add_guild(self, name: str, *, bot_permissions: discord.Permissions = permissions.BOT) -> Guild:
-        """Create a server that the bot has joined."""
+    def add_guild(self, name: str, *, bot_permissions: discord.Permissions | None = permissions.BOT) -> Guild:
+        """Create a server that the bot has joined; with None, one that it is not in."""
         return self.world.add_guild(name, bot_permissions=bot_permissions)
 
     def townhall(self) -> TownhallWorld:

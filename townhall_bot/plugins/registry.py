@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import discord
 
-from townhall_bot.plugins import host
+from townhall_bot.plugins import host, installs
 from townhall_bot.plugins.command_sync import CommandSync
 from townhall_bot.plugins.discovery import read_settings
 from townhall_bot.plugins.host import LoadedPlugin
@@ -131,6 +131,9 @@ class PluginRegistry(Mapping[str, LoadedPlugin]):
 
     def _construct(self, loaded: LoadedPlugin) -> None:
         host.construct(loaded, self._bot, self._bot.store, self._bot.settings.data_dir)
+        if loaded.failure is None and not self._bot.settings.user_installs:
+            for command in loaded.commands:
+                installs.keep_to_servers(command)
 
     async def _serve(self, loaded: LoadedPlugin) -> None:
         """Serve a started plugin's commands and show its metrics, and note how its start went."""

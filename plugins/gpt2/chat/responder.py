@@ -15,6 +15,8 @@ from plugins.gpt2.chat import message_format
 from plugins.gpt2.chat.generation_options import GenerationOptions
 from plugins.gpt2.chat.look import Buttons, Look
 from plugins.gpt2.chat.prompt_cache import PromptCache
+from plugins.gpt2.chat.recent_ends import RecentEnds
+from plugins.gpt2.chat.time_left import TimeLeft
 from plugins.gpt2.guild_rules import GuildRulesStore
 from plugins.gpt2.messages import TEXTS, Message, message
 from plugins.gpt2.protocol import (
@@ -32,6 +34,7 @@ from plugins.gpt2.protocol import (
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.discordpy.answers import FAILURES
 from townhall_bot.replies import LiveReply, Refusal
+from townhall_bot.replies.alone import is_alone
 from townhall_bot.replies.paging import MESSAGE_LIMIT, length
 from townhall_bot.replies.sanitize import sanitize
 
@@ -70,6 +73,7 @@ class Responder:
         self.settings = settings
         self.rules = rules
         self.prompt_cache = PromptCache()
+        self.recent_ends = RecentEnds()
         self.buttons: Buttons | None = None
         """Set once they exist; without them, answers have none."""
         self._on_finished = on_finished
@@ -92,11 +96,13 @@ class Responder:
         spoken: bool = False,
         turns: tuple[str, ...] = (),
         look: Look | None = None,
+        continued: bool = False,
     ) -> None:
         """Answer with a continuation of ``prompt``; ``notice`` is small print of the caller's.
 
-        What is not ``chosen`` is the server's default, or the host's. ``spoken`` and ``turns`` are those of a
-        :class:`GenerationRequest`; with a ``look``, the prompt is not the asker's own words. Raises :class:`Refusal`.
+        What is not ``chosen`` is the server's default, or the host's. ``spoken``, ``turns`` and ``continued`` are
+        those of a :class:`GenerationRequest`; with a ``look``, the prompt is not the asker's own words. Raises
+        :class:`Refusal`.
         """
         rules = await self.rules.of(interaction.guild_id)
         rules.check_place(interaction)
@@ -116,12 +122,14 @@ class Responder:
             limits=rules.limits,
             turns=turns,
             spoken=spoken,
+            ending=options.ending,
+            continued=continued or look is not None,
         )
         end = _End()
         with self._counted(interaction.id):
             try:
                 async with self._admitted(interaction, request) as events:
-                    await interaction.response.defer(thinking=True)
+                    await interaction.response.defer(thinking=True, ephemeral=is_alone(interaction))
                     if look is None:
                         self.prompt_cache.keep(interaction.id, interaction.user.id, request.prompt, turns)
                     how = look or self._look(request)
@@ -178,7 +186,8 @@ class Responder:
         look: Look,
     ) -> None:
         """Show the text as it grows, and always how it ended; note that in ``end``."""
-        words = TEXTS.for_channel(interaction)
+        alone = is_alone(interaction)
+        words = TEXTS.for_user(interaction) if alone else TEXTS.for_channel(interaction)
         growing = look.buttons.growing(interaction, interaction.id, options) if look.buttons else None
         notices = [] if notice is None else [notice]
         text = ""
@@ -186,7 +195,9 @@ class Responder:
         async def stop_writing() -> None:
             await self.service.cancel(interaction.id)
 
-        async with LiveReply(interaction, view=growing, on_gone=stop_writing) as reply:
+        time_left = TimeLeft(stop_writing, limited=alone)
+        live = LiveReply(interaction, view=growing, on_gone=stop_writing, ephemeral=alone)
+        async with time_left, live as reply:
             reply.show(message_format.WAITING + words("answer.begins"), placeholder=True)
             try:
                 async for event in events:
@@ -199,20 +210,26 @@ class Responder:
                         case Text(piece):
                             text += piece
                             reply.show(look.shown(text), note=words("answer.writing"))
-                        case Finished(reason, measured):
+                        case Finished(reason, measured, cut):
+                            if time_left.over:
+                                reason = "length"
+                                notices.append(message("notice.out_of_time"))
                             if reason != "cancelled" and not message_format.is_visible(text):
                                 notices.append(message("notice.invisible"))
                             timing = measured if options.timing else None
-                            drawn = GenerationOptions({"seed": measured.seed})
+                            drawn = GenerationOptions({} if measured.moved else {"seed": measured.seed})
+                            if measured.moved and "seed" in options.values:
+                                notices.append(message("notice.moved"))
                             used = (options | drawn).described(words, defaults)
                             note = message_format.ending(words, reason, notices, timing, used)
                             end.finished, end.text = event, text
-                            await self._end(interaction, reply, request, text, note, options, look)
+                            shown = look.final(text, cut=cut)
+                            await self._end(interaction, reply, request, text, note, options, look, shown)
             except GenerationError as error:
                 if not (text and isinstance(error, EngineFailed | DeadlineExceeded)):
                     raise Refusal(error.message.by(TEXTS.for_user(interaction))) from error
                 said, end.text = error.message.by(words), text
-                await self._end(interaction, reply, request, text, said, options, look)
+                await self._end(interaction, reply, request, text, said, options, look, look.shown(text))
                 raise Refusal(said, shown=True) from error
 
     async def _end(
@@ -224,15 +241,18 @@ class Responder:
         note: str,
         options: GenerationOptions,
         look: Look,
+        shown: str,
     ) -> None:
         await reply.stop()
-        shown = look.shown(text)
         first = 0  # the buttons' own message
         if length(sanitize(shown)) + length(note) > ONE_MESSAGE:  # the prompt is in the first of several
             with contextlib.suppress(*FAILURES):
                 first = (await interaction.original_response()).id
         view = look.buttons.finished(interaction, first, options) if look.buttons else None
-        if not await reply.finish(shown, note=note, plain=request.prompt + text, view=view):
+        self.recent_ends.note(interaction.id)  # Discord may show the buttons before we hear that it does
+        arrived = await reply.finish(shown, note=note, plain=request.prompt + text, view=view)
+        self.recent_ends.note(interaction.id)
+        if not arrived:
             self._lost.append(interaction.id)
             raise Refusal(TEXTS.for_user(interaction)("answer.lost"), shown=True)
 
@@ -240,4 +260,4 @@ class Responder:
         def shown(text: str) -> str:
             return message_format.render(request.prompt, text, goes_on=bool(request.turns))
 
-        return Look(shown, self.buttons, own_words=not request.turns)
+        return Look(shown, self.buttons, own_words=not request.turns, tells_cuts=True)

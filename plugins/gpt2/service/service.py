@@ -125,13 +125,14 @@ class GPT2Service(TextGenerator):
         newest = self._pool.loaded.newest
         failure = self._ended or self._pool.failure(self._settings.model)
         return EngineStatus(
-            models=tuple(self._pool.loaded),
+            loaded=self._pool.loaded.serving,
             loading=self._pool.loading,
             running=len(self._queue.running),
             queued=len(self._queue),
             device=newest.info.device if newest else "",
             dtype=newest.info.dtype if newest else "",
             failure=None if failure is None else str(failure),
+            out_of_service=self._pool.out_of_service(),
         )
 
     async def cancel(self, request_id: int) -> bool:

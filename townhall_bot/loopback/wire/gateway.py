@@ -17,6 +17,7 @@ from townhall_bot.loopback.world.events import Change
 from townhall_bot.loopback.world.state import Payload
 from townhall_bot.loopback.world.world import World
 
+INTERACTION = "INTERACTION_CREATE"
 CLOSE_SECONDS = 2.0
 """How long a close waits for the client's own."""
 REMEMBERED_EVENTS = 5000
@@ -126,7 +127,9 @@ class Gateway:
         sending: list[Dispatch] = dispatches_of(change, self.world)
         for session in tuple(self.sessions.values()):
             for dispatch in sending:
-                if session.sees(dispatch.guild) and dispatch.intended_for(session.intents):
+                known = dispatch.guild is None or dispatch.name == INTERACTION or dispatch.guild.id in self.world.guilds
+                known = known or dispatch.name == "GUILD_DELETE"
+                if known and session.sees(dispatch.guild) and dispatch.intended_for(session.intents):
                     session.dispatch(dispatch.name, dispatch.payload_for(session.intents))
 
     async def send_to_all(self, payload: Payload) -> None:

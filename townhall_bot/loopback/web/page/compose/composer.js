@@ -82,7 +82,7 @@ function about(text, what, cancel) {
 
 function label() {
   if (!state.channel) return;
-  const name = state.channel.direct ? "Townhall" : state.channel.parent ? state.channel.name : `#${state.channel.name}`;
+  const name = state.channel.with_bot ? "Townhall" : state.channel.parent || state.channel.direct ? state.channel.name : `#${state.channel.name}`;
   box.placeholder = narrow.matches ? `Message ${name}` : `Message ${name}, or type / for commands`;
   box.setAttribute("aria-label", `Message ${name}. Type a slash for commands.`);
 }
