@@ -30,12 +30,10 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def completion(arguments: argparse.Namespace) -> int:
-    """Print the script; return the exit status."""
+    """Print the script; return the exit status. ``whole_parser`` knows every command, the plugins' too."""
     import shtab
 
-    from townhall_bot.cli.townhall import whole_parser
-
-    parser = whole_parser()
+    parser: argparse.ArgumentParser = arguments.whole_parser
     _complete_files(parser, shtab.FILE)
     print(shtab.complete(parser, shell=arguments.shell))
     return OK

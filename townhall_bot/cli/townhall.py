@@ -44,7 +44,7 @@ def _obey(argv: Sequence[str] | None) -> int:
         export_other_variables()
         parser = _core_parser()
         asked = next((word for word in arguments if not word.startswith("-")), None)
-        if asked not in parser.commands.choices:
+        if asked not in parser.commands.choices or asked == "completion":
             _add_plugin_commands(parser)
             if asked is not None and asked not in parser.commands.choices:
                 near = did_you_mean(asked, parser.commands.choices)
@@ -54,6 +54,7 @@ def _obey(argv: Sequence[str] | None) -> int:
         if run is None:
             parser.print_help()
             return USAGE
+        parsed.whole_parser = parser
         return run(parsed)
     except SettingsError as error:
         note(f"a setting is wrong.\n{error}")
@@ -68,13 +69,6 @@ def _obey(argv: Sequence[str] | None) -> int:
             note(error.code)
             return FAILED
         return error.code or OK
-
-
-def whole_parser() -> argparse.ArgumentParser:
-    """Return the parser with every command, the plugins' too."""
-    parser = _core_parser()
-    _add_plugin_commands(parser)
-    return parser
 
 
 def _core_parser() -> _Parser:
