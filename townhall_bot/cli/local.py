@@ -22,11 +22,13 @@ from townhall_bot.loopback import (
     LoopbackDiscord,
     ManualClock,
     Person,
+    PortUnusable,
     TownhallWorld,
     point_discord_at,
 )
 from townhall_bot.loopback.world.clock import Snowflakes
 from townhall_bot.loopback.world.state_file import StateFile, StateFileError
+from townhall_bot.ops.health import why_not
 from townhall_bot.plugins import reload as reloading
 from townhall_bot.plugins.host import LoadedPlugin
 from townhall_bot.plugins.outcomes import Outcomes
@@ -58,6 +60,24 @@ async def run_local(
     Settings made there are kept in a folder of their own and do not mix with the real bot's.
     """
     note("starting a Discord on this machine")
+    try:
+        return await _run(settings, plugins, say, as_, page, around)
+    except PortUnusable as error:
+        note(
+            f"the local Discord cannot listen on port {page.port}: {why_not(error)}. "
+            "Choose another with --port, or leave --port out for any free one."
+        )
+        return FAILED
+
+
+async def _run(
+    settings: Settings,
+    plugins: Sequence[LoadedPlugin],
+    say: str | None,
+    as_: str,
+    page: PageOptions,
+    around: Surroundings,
+) -> int:
     began = time.perf_counter()
     async with LoopbackDiscord(port=page.port if say is not None else 0) as server:
         with point_discord_at(server):

@@ -41,6 +41,10 @@ class TownhallWorld:
     people: dict[str, Person]
 
 
+class PortUnusable(OSError):
+    """A local Discord cannot listen where it was told to."""
+
+
 class LoopbackDiscord:
     """The local Discord. ``async with`` starts and stops it; ``port`` 0 takes a free one.
 
@@ -82,7 +86,11 @@ class LoopbackDiscord:
         self._exit.push_async_callback(runner.cleanup)
         self._exit.push_async_callback(self.gateway.close_connections)
         site = web.TCPSite(runner, self._host, self._port)
-        await site.start()
+        try:
+            await site.start()
+        except OSError as error:
+            await self._exit.aclose()
+            raise PortUnusable(error.errno, error.strerror) from None
         self._port = runner.addresses[0][1]
         self.world.base_url = f"http://{self._host}:{self._port}"
         log.info("a local Discord listens on %s", self.world.base_url)

@@ -157,7 +157,8 @@ function welcome() {
     : channel.direct
     ? "Messages between you and the bot."
     : `This is the start of ${channel.parent ? "this thread" : `#${channel.name}`}. The bot here runs on this machine; nothing you type leaves it.`;
-  const cards = channel.commands.filter((command) => command.type === 1 && !command.refused).slice(0, 4);
+  const cards = channel.commands.filter((command) => command.type === 1 && !command.refused)
+    .sort((a, b) => needs(b) - needs(a)).slice(0, 4);
   fill(
     part("welcome"),
     el("span", { class: "welcome-sign" }, icon(sign(channel))),
@@ -166,6 +167,11 @@ function welcome() {
     el("div", { class: "cards" }, ...cards.map(card)),
     cards.length ? null : el("p", { class: "welcome-wait", text: channel.commands.length ? `${you.name} may not use commands here.` : "The bot is on its way…" }),
   );
+}
+
+/** Commands that take something come first: they show what the bot is for. */
+function needs(command) {
+  return Number(command.options.some((option) => option.required));
 }
 
 function card(command) {
