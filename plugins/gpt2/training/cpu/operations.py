@@ -27,7 +27,8 @@ def launch(
     def program(*arguments: UOp) -> UOp:
         return device.c_program(name, source, arguments, outputs=outputs, slices=slices)
 
-    return Tensor.custom_kernel(*tensors, fxn=program, grad_fxn=gradient)
+    made: list[Tensor] = Tensor.custom_kernel(*tensors, fxn=program, grad_fxn=gradient)
+    return made
 
 
 def chunks(count: int, each: int = kernels.CHUNK) -> int:
