@@ -21,6 +21,10 @@ FinishReason = Literal["length", "stop", "context", "end_of_text", "cancelled"]
 """Why a text ended: the count was reached, a stop string appeared, the context is full, the model ended it
 (its end-of-text token), or somebody pressed Stop."""
 
+Ending = Literal["sentence", "exact"]
+"""Where a text ends that reaches its count: with a whole sentence near there, or right there."""
+ENDINGS: tuple[Ending, ...] = ("sentence", "exact")
+
 
 @dataclass(frozen=True, slots=True)
 class SamplingParams:
@@ -77,7 +81,9 @@ class GenerationRequest:
     where a model was not trained so, its answers follow their words directly. ``special_tokens`` says
     that the host wrote the prompt, so that special tokens spelled out in it are read as such; what a member types never
     becomes one. ``written`` is what was written of the text before, by an engine that was lost: it goes on behind it,
-    and ``count`` is what is left.
+    and ``count`` is what is left. With the ``ending`` "sentence" a text goes on to the sentence's end, up to half its
+    count and 48 tokens, or is cut back to the last one within its last quarter. ``continued`` says that nobody wrote
+    the prompt for this: it is a text that goes on, of which more is kept than the count would leave.
     """
 
     prompt: str
@@ -92,6 +98,8 @@ class GenerationRequest:
     spoken: bool = False
     special_tokens: bool = False
     written: str = ""
+    ending: Ending = "exact"
+    continued: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +157,14 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The last event of every request that did not fail."""
+    """The last event of every request that did not fail.
+
+    ``cut`` says that the text breaks off in a sentence although a whole one was asked for.
+    """
 
     reason: FinishReason
     timing: Timing
+    cut: bool = False
 
 
 Event = Queued | Started | Text | Finished

@@ -76,6 +76,14 @@ class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMP
             words = TEXTS.for_user(interaction)
             raise Refusal(words(f"refused.{self.action if shared else 'other'}", asker=f"<@{self.asker}>"))
 
+    def _check_meant(self, interaction: discord.Interaction[Any]) -> None:
+        """Raise Refusal where the buttons have only just come, so that *Stop* may have been meant."""
+        assert interaction.message is not None  # a component has its message
+        origin = origin_of(interaction.message)
+        if origin is not None and self.responder.recent_ends.is_fresh(origin):
+            words = TEXTS.for_user(interaction)
+            raise Refusal(words("refused.too_soon", button=words(f"button.{self.action}")))
+
     async def _stop(self, interaction: discord.Interaction[Any]) -> None:
         if await self.responder.service.cancel(self.number) or self.responder.knows(self.number):
             await interaction.response.defer()  # the text's own last edit shows that it was stopped
@@ -89,16 +97,19 @@ class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMP
         await interaction.response.edit_message(content=content, view=view)
 
     async def _again(self, interaction: discord.Interaction[Any]) -> None:
+        self._check_meant(interaction)
         options = self._options(interaction)
         shown = await self._first(interaction)
         await self.responder.answer(interaction, shown.prompt, options, notice=cut_before(shown))
 
     async def _continue(self, interaction: discord.Interaction[Any]) -> None:
+        self._check_meant(interaction)
         options = self._options(interaction)
         whole = await self._whole(interaction)
         if not whole.text.strip():
             raise Refusal(TEXTS.for_user(interaction)("refused.no_text"))
-        await self.responder.answer(interaction, whole.text[-MAX_PROMPT_CHARS:], options, notice=cut_before(whole))
+        notice, text = cut_before(whole), whole.text[-MAX_PROMPT_CHARS:]
+        await self.responder.answer(interaction, text, options, notice=notice, continued=True)
 
     async def _edit(self, interaction: discord.Interaction[Any]) -> None:
         options = await self.responder.completed(interaction, self._options(interaction))

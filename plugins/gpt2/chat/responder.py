@@ -15,6 +15,7 @@ from plugins.gpt2.chat import message_format
 from plugins.gpt2.chat.generation_options import GenerationOptions
 from plugins.gpt2.chat.look import Buttons, Look
 from plugins.gpt2.chat.prompt_cache import PromptCache
+from plugins.gpt2.chat.recent_ends import RecentEnds
 from plugins.gpt2.chat.time_left import TimeLeft
 from plugins.gpt2.guild_rules import GuildRulesStore
 from plugins.gpt2.messages import TEXTS, Message, message
@@ -72,6 +73,7 @@ class Responder:
         self.settings = settings
         self.rules = rules
         self.prompt_cache = PromptCache()
+        self.recent_ends = RecentEnds()
         self.buttons: Buttons | None = None
         """Set once they exist; without them, answers have none."""
         self._on_finished = on_finished
@@ -94,11 +96,13 @@ class Responder:
         spoken: bool = False,
         turns: tuple[str, ...] = (),
         look: Look | None = None,
+        continued: bool = False,
     ) -> None:
         """Answer with a continuation of ``prompt``; ``notice`` is small print of the caller's.
 
-        What is not ``chosen`` is the server's default, or the host's. ``spoken`` and ``turns`` are those of a
-        :class:`GenerationRequest`; with a ``look``, the prompt is not the asker's own words. Raises :class:`Refusal`.
+        What is not ``chosen`` is the server's default, or the host's. ``spoken``, ``turns`` and ``continued`` are
+        those of a :class:`GenerationRequest`; with a ``look``, the prompt is not the asker's own words. Raises
+        :class:`Refusal`.
         """
         rules = await self.rules.of(interaction.guild_id)
         rules.check_place(interaction)
@@ -118,6 +122,8 @@ class Responder:
             limits=rules.limits,
             turns=turns,
             spoken=spoken,
+            ending=options.ending,
+            continued=continued or look is not None,
         )
         end = _End()
         with self._counted(interaction.id):
@@ -204,7 +210,7 @@ class Responder:
                         case Text(piece):
                             text += piece
                             reply.show(look.shown(text), note=words("answer.writing"))
-                        case Finished(reason, measured):
+                        case Finished(reason, measured, cut):
                             if time_left.over:
                                 reason = "length"
                                 notices.append(message("notice.out_of_time"))
@@ -217,12 +223,13 @@ class Responder:
                             used = (options | drawn).described(words, defaults)
                             note = message_format.ending(words, reason, notices, timing, used)
                             end.finished, end.text = event, text
-                            await self._end(interaction, reply, request, text, note, options, look)
+                            shown = look.final(text, cut=cut)
+                            await self._end(interaction, reply, request, text, note, options, look, shown)
             except GenerationError as error:
                 if not (text and isinstance(error, EngineFailed | DeadlineExceeded)):
                     raise Refusal(error.message.by(TEXTS.for_user(interaction))) from error
                 said, end.text = error.message.by(words), text
-                await self._end(interaction, reply, request, text, said, options, look)
+                await self._end(interaction, reply, request, text, said, options, look, look.shown(text))
                 raise Refusal(said, shown=True) from error
 
     async def _end(
@@ -234,15 +241,18 @@ class Responder:
         note: str,
         options: GenerationOptions,
         look: Look,
+        shown: str,
     ) -> None:
         await reply.stop()
-        shown = look.shown(text)
         first = 0  # the buttons' own message
         if length(sanitize(shown)) + length(note) > ONE_MESSAGE:  # the prompt is in the first of several
             with contextlib.suppress(*FAILURES):
                 first = (await interaction.original_response()).id
         view = look.buttons.finished(interaction, first, options) if look.buttons else None
-        if not await reply.finish(shown, note=note, plain=request.prompt + text, view=view):
+        self.recent_ends.note(interaction.id)  # Discord may show the buttons before we hear that it does
+        arrived = await reply.finish(shown, note=note, plain=request.prompt + text, view=view)
+        self.recent_ends.note(interaction.id)
+        if not arrived:
             self._lost.append(interaction.id)
             raise Refusal(TEXTS.for_user(interaction)("answer.lost"), shown=True)
 
@@ -250,4 +260,4 @@ class Responder:
         def shown(text: str) -> str:
             return message_format.render(request.prompt, text, goes_on=bool(request.turns))
 
-        return Look(shown, self.buttons, own_words=not request.turns)
+        return Look(shown, self.buttons, own_words=not request.turns, tells_cuts=True)

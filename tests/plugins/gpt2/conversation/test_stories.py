@@ -8,6 +8,7 @@ from typing import cast
 import discord
 import pytest
 
+from plugins.gpt2.chat.recent_ends import RecentEnds
 from plugins.gpt2.conversation import story_text
 from plugins.gpt2.conversation.story_text import Story
 from plugins.gpt2.plugin import GPT2Plugin
@@ -278,3 +279,17 @@ async def test_a_step_that_discord_refuses_is_told_to_who_pressed(
     discord_server.faults.clear()
     await press(townhall, ben, thread.messages[0], "Continue")
     assert len(thread.messages) == 2
+
+
+async def test_who_presses_stop_twice_does_not_go_on(
+    start_townhall: StartTownhall, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """*Continue* stands where *Stop* stood."""
+    assert RecentEnds.__init__.__kwdefaults__ is not None
+    monkeypatch.setitem(RecentEnds.__init__.__kwdefaults__, "moment_s", 60.0)
+    townhall = await begin(start_townhall)
+    thread = await told(townhall, ada)
+    turn = await ada.press(thread.messages[0], "Continue")
+    assert isinstance(await townhall.settled(turn), Refusal)
+    assert "Press “Continue” once more" in turn.text
+    assert len(thread.messages) == 1
