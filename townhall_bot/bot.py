@@ -12,8 +12,9 @@ from typing import Any
 import aiohttp
 import discord
 
-from townhall_bot.discordpy import components, gateway, interactions, proxy, retries, tracebacks
+from townhall_bot.discordpy import components, gateway, interactions, posted, proxy, retries, tracebacks
 from townhall_bot.i18n.core_texts import TEXTS
+from townhall_bot.interactions import Endpoint
 from townhall_bot.ops import proxies
 from townhall_bot.ops.metrics import Metrics
 from townhall_bot.ops.session_limit import SessionPace
@@ -94,6 +95,9 @@ class Townhall(discord.Client):
         self._sessions = SessionPace(settings.data_dir / "sessions.json" if counts_sessions else None)
         self._watching: tuple[asyncio.Task[None], ...] = ()
         self._stopping: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
+        self.endpoint: Endpoint | None = None
+        """Where Discord sends interactions, if not to the gateway; from :meth:`connect` on."""
 
     async def login(self, token: str) -> None:
         """Log in, through the proxy where there is one; raises SettingsError where that cannot be used."""
@@ -107,7 +111,12 @@ class Townhall(discord.Client):
         self.plugins_up = True
 
     async def connect(self, *, reconnect: bool = True) -> None:
-        """Connect to the gateway, as often as it takes until the first connection stands."""
+        """Connect to the gateway, as often as it takes until the first connection stands; or take what is posted.
+
+        Raises EndpointError where that was chosen and cannot be.
+        """
+        if self.settings.interactions_port is not None:
+            return await self._take_posts(self.settings.interactions_port)
         await self._sessions.wait_to_start(self)
         while True:
             try:
@@ -116,6 +125,20 @@ class Townhall(discord.Client):
                 if gateway.was_connected(self):
                     raise
                 log.warning("the first connection to Discord broke before it stood; it is tried again")
+
+    async def _take_posts(self, port: int) -> None:
+        """Serve without a gateway until the bot is closed."""
+        assert self.application is not None  # since the login
+        self.endpoint = Endpoint(
+            lambda data: posted.take(self, data),
+            lambda: self.plugins_up and self._stopping is None,
+            public_key=self.settings.public_key or self.application.verify_key,
+            host=self.settings.interactions_host,
+            port=port,
+        )
+        await self.endpoint.start()
+        posted.be_ready(self)
+        await self._closing.wait()
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         """Wait until a session may begin, and no longer: people wait for the bot meanwhile."""
@@ -171,7 +194,9 @@ class Townhall(discord.Client):
 
     @property
     def connected(self) -> bool:
-        """Whether the gateway's connection stands now."""
+        """Whether Discord reaches the bot now: the gateway's connection stands, or requests are listened for."""
+        if self.endpoint is not None:
+            return self.endpoint.listening
         return gateway.is_connected(self)
 
     async def drain(self, seconds: float) -> None:
@@ -210,7 +235,9 @@ class Townhall(discord.Client):
             task.cancel()
         if self._watching:
             await asyncio.wait(self._watching)
-        for let_go in (self.plugins.stop, super().close, self.store.close):
+        self._closing.set()
+        listening = () if self.endpoint is None else (self.endpoint.stop,)
+        for let_go in (*listening, self.plugins.stop, super().close, self.store.close):
             try:
                 await let_go()
             except Exception:  # of a machine without memory or threads, say: the others are let go of all the same

@@ -63,6 +63,11 @@ class Settings(BaseSettings):
         validate_default=True,
         description="The folder for the database and what plugins keep. Empty: the user's data folder.",
     )
+    database: SecretStr | None = Field(
+        default=None,
+        description="PostgreSQL instead of the file in the data folder: `postgresql://user:password@host/name`, with "
+        "`pip install 'townhall-bot[postgres]'`. Empty: the file.",
+    )
     hear_messages: bool = Field(
         default=True,
         description="Hear messages that mention the bot and direct messages, no others; false: commands only.",
@@ -97,6 +102,21 @@ class Settings(BaseSettings):
     health_port: int = Field(
         default=8317, ge=0, le=65535, description="The health page's port while `townhall run` runs; 0: no health page."
     )
+    interactions_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="Take commands as signed HTTP requests of Discord on this port (0: any free one) instead of by the "
+        "gateway. It needs a public https:// address in front of it.",
+    )
+    interactions_host: str = Field(
+        default="127.0.0.1",
+        description="Where TOWNHALL_INTERACTIONS_PORT listens; a proxy with TLS stands before it.",
+    )
+    public_key: str | None = Field(
+        default=None,
+        description="The application's public key, by which such requests are checked. Empty: Discord is asked for it.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="How much is logged.")
     log_format: Literal["text", "json"] = Field(
         default="text", description="How the log is written: lines for a person, or one JSON object a line."
@@ -123,6 +143,15 @@ class Settings(BaseSettings):
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
+
+    @field_validator("database")
+    @classmethod
+    def _postgres(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is None or not url.get_secret_value():
+            return None
+        if not url.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("it must begin with postgresql://; without the setting, SQLite's file is used")
+        return url
 
     @field_validator("data_dir")
     @classmethod

@@ -198,7 +198,10 @@ async def starting(
             core = load_settings(Settings, env_file=None).model_copy(update={"token": token, "data_dir": folder})
             store = Store.open(database_in(folder))
             bot = Townhall(core, store, list(plugins), env_file=None, guild_ready_timeout=0.02)
+            posts = server.sign_posts() if core.interactions_port is not None else None
             await stack.enter_async_context(running(bot, server.token, within_s=START_SECONDS))
+            if posts is not None and bot.endpoint is not None:
+                await posts.begin(bot.endpoint.url)
             return RunningTownhall(bot)
 
         yield start

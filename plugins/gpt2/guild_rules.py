@@ -9,7 +9,7 @@ from typing import Any
 import discord
 
 from plugins.gpt2.messages import TEXTS
-from plugins.gpt2.protocol import Limits
+from plugins.gpt2.protocol import Ending, Limits
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.replies import Refusal
 from townhall_bot.store import GuildSettings
@@ -34,6 +34,7 @@ class GuildRules:
     channels: tuple[int, ...] = ()
     roles: tuple[int, ...] = ()
     audit_channel: int | None = None
+    ending: Ending = "sentence"
     mentions: bool = False
     """Whether what is said to the bot is answered, not its commands alone."""
 
@@ -68,7 +69,7 @@ class GuildRulesStore:
 
     def __init__(self, kept: GuildSettings, allowed: Collection[str], settings: GPT2Settings) -> None:
         self.kept = kept
-        self._allowed = allowed
+        self.allowed = allowed
         self._host = settings
 
     async def of(self, guild_id: int | None) -> GuildRules:
@@ -78,7 +79,7 @@ class GuildRulesStore:
         chosen = str(mine.get("model", host.model))
         most = min(int(mine.get("max_count", host.max_count)), host.max_count)
         return GuildRules(
-            model=chosen if chosen in self._allowed else host.model,
+            model=chosen if chosen in self.allowed else host.model,
             chosen_model=chosen,
             default_count=min(int(mine.get("default_count", host.default_count)), most),
             max_count=most,
@@ -90,5 +91,6 @@ class GuildRulesStore:
             channels=tuple(mine.get("channels", ())),
             roles=tuple(mine.get("roles", ())),
             audit_channel=mine.get("audit_channel"),
+            ending=host.ending,
             mentions=bool(mine.get("mentions", False)),
         )

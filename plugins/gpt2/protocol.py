@@ -21,6 +21,10 @@ FinishReason = Literal["length", "stop", "context", "end_of_text", "cancelled"]
 """Why a text ended: the count was reached, a stop string appeared, the context is full, the model ended it
 (its end-of-text token), or somebody pressed Stop."""
 
+Ending = Literal["sentence", "exact"]
+"""Where a text ends that reaches its count: with a whole sentence near there, or right there."""
+ENDINGS: tuple[Ending, ...] = ("sentence", "exact")
+
 
 @dataclass(frozen=True, slots=True)
 class SamplingParams:
@@ -55,6 +59,10 @@ BOUNDS: dict[str, Bounds] = {
     "seed": Bounds(0, 2**53 - 1),  # Discord's largest integer
 }
 """Allowed values by field of :class:`SamplingParams`: what options offer, settings take and requests are held to."""
+GREEDY_BELOW = 0.01
+"""Temperatures under this take the best token: dividing by less overflows and changes nothing."""
+VARIANT_BOUNDS = Bounds(1, 4)
+"""How many texts of one prompt may be asked for at a time."""
 COUNT_BOUNDS = Bounds(1, 1024)
 """The same for a request's count. A host's own maximum lies within."""
 
@@ -71,13 +79,16 @@ class Limits:
 class GenerationRequest:
     """One text to continue. ``count`` is the most new tokens; ``model`` a name, hub id or folder.
 
-    ``request_id`` is the asker's name for it, to cancel it by. ``limits`` are a server's own; the host's hold as well.
+    ``request_id`` is the asker's name for it, to cancel it by; several of one name are variants of one text, which
+    limits count once. ``limits`` are a server's own; the host's hold as well.
     ``turns`` were said before the prompt in a conversation, the oldest first: a model that was trained on conversations
     answers them. ``spoken`` says that the prompt is said to the model, and the turns by members and the model in turns:
     where a model was not trained so, its answers follow their words directly. ``special_tokens`` says
     that the host wrote the prompt, so that special tokens spelled out in it are read as such; what a member types never
     becomes one. ``written`` is what was written of the text before, by an engine that was lost: it goes on behind it,
-    and ``count`` is what is left.
+    and ``count`` is what is left. With the ``ending`` "sentence" a text goes on to the sentence's end, up to half its
+    count and 48 tokens, or is cut back to the last one within its last quarter. ``continued`` says that nobody wrote
+    the prompt for this: it is a text that goes on, of which more is kept than the count would leave.
     """
 
     prompt: str
@@ -92,6 +103,8 @@ class GenerationRequest:
     spoken: bool = False
     special_tokens: bool = False
     written: str = ""
+    ending: Ending = "exact"
+    continued: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +162,14 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The last event of every request that did not fail."""
+    """The last event of every request that did not fail.
+
+    ``cut`` says that the text breaks off in a sentence although a whole one was asked for.
+    """
 
     reason: FinishReason
     timing: Timing
+    cut: bool = False
 
 
 Event = Queued | Started | Text | Finished
@@ -276,7 +293,7 @@ class TextGenerator(Protocol):
                 yield event
 
     async def cancel(self, request_id: int) -> bool:
-        """End the request that goes by this id: it still gets its Finished, with what was measured.
+        """End what goes by this id: each request still gets its Finished, with what was measured.
 
         Returns whether it was waiting or running.
         """

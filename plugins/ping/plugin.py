@@ -56,5 +56,7 @@ class PingPlugin(Plugin):
 
     def latency(self, words: Words) -> str:
         """Return the time between a heartbeat and its answer, in words."""
+        if getattr(self.context.client, "endpoint", None) is not None:
+            return words("posted")
         seconds = self.context.client.latency  # not a number or infinite until the first heartbeat was answered
         return words("away", milliseconds=seconds * 1000) if math.isfinite(seconds) else words("unknown")

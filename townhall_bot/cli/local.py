@@ -136,7 +136,12 @@ async def say_once(person: Person, command: str, outcomes: Outcomes) -> int:
 async def connected(settings: Settings, plugins: Sequence[LoadedPlugin], token: str) -> AsyncIterator[Townhall]:
     """Connect a bot to the local Discord and stop it cleanly afterwards."""
     local = settings.model_copy(
-        update={"token": SecretStr(token), "guild": None, "data_dir": settings.data_dir / "local"}
+        update={
+            "token": SecretStr(token),
+            "guild": None,
+            "data_dir": settings.data_dir / "local",
+            "interactions_port": None,
+        }
     )
     # The local Discord knows no commands yet, whatever was registered with the last one: hence always_sync.
     # It sends its servers at once, so there is no need to wait long for more of them.

@@ -59,10 +59,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     from townhall_bot.bot import Townhall
     from townhall_bot.lifecycle import RELOAD, serve_until_stopped
-    from townhall_bot.store import Store, database_in, lock
+    from townhall_bot.store import Store, lock
 
     async def serve(token: str, data_folder: contextlib.ExitStack) -> None:
-        bot = Townhall(settings, Store.open(database_in(settings.data_dir)), plugins, always_sync=arguments.sync)
+        store = await asyncio.to_thread(Store.of, settings.database, settings.data_dir)
+        bot = Townhall(settings, store, plugins, always_sync=arguments.sync)
         try:
             await serve_until_stopped(bot, token)
         finally:
@@ -94,11 +95,14 @@ def why_ended(error: Exception) -> tuple[str, int] | None:
 
     from townhall_bot.discordpy.answers import PutOff, is_unreachable
     from townhall_bot.discordpy.bodies import one_line
+    from townhall_bot.interactions import EndpointError
     from townhall_bot.ops import proxies
 
     if (found := proxies.problem(error)) is not None:
         return f"Discord cannot be reached: {found}", FAILED
     match error:
+        case EndpointError():
+            return str(error), USAGE
         case discord.LoginFailure() | discord.HTTPException(status=401):
             return f"Discord does not accept TOWNHALL_TOKEN. {NEW_TOKEN}", USAGE
         case discord.PrivilegedIntentsRequired():

@@ -17,6 +17,7 @@ from townhall_bot.loopback.rest import applications, channels, guilds, interacti
 from townhall_bot.loopback.rest.pipeline import Pipeline, RecordedRequest
 from townhall_bot.loopback.wire import openapi
 from townhall_bot.loopback.wire.gateway import Gateway
+from townhall_bot.loopback.wire.posts import Posts, new_key
 from townhall_bot.loopback.wire.rate_limits import RateLimiter
 from townhall_bot.loopback.world import permissions
 from townhall_bot.loopback.world.clock import Clock, ShiftedClock
@@ -90,6 +91,12 @@ class LoopbackDiscord:
     async def __aexit__(self, *_: object) -> None:
         self.faults.clear()
         await self._exit.aclose()
+
+    def sign_posts(self) -> Posts:
+        """Give the application a key pair; return what sends interactions to an endpoint, once one is named to it."""
+        posts = Posts(self.world, new_key(self.world), self.world.clock)
+        self._exit.push_async_callback(posts.close)
+        return posts
 
     @property
     def port(self) -> int:

@@ -136,8 +136,8 @@ class AskingMessage:
 class AnswerElsewhere(AskingMessage):
     """An interaction whose answer is no response to it but messages of the bot's own, in ``channel``.
 
-    Whoever makes it answers the interaction itself. ``opening`` is awaited when the answer is known to come, and
-    returns where it goes, where that is to be made first.
+    Whoever makes it answers the interaction itself; by that the asker is told what is for them alone. ``opening`` is
+    awaited when the answer is known to come, and returns where it goes, where that is to be made first.
     """
 
     def __init__(
@@ -156,6 +156,7 @@ class AnswerElsewhere(AskingMessage):
         self.guild_locale, self.locale = interaction.guild_locale, interaction.locale
         self.extras = {}
         self._begin(None)
+        self.followup = Followup(self, interaction)
         self._opening = opening
 
     async def open(self) -> None:
@@ -192,13 +193,16 @@ class Response:
 class Followup:
     """Further messages of an answer."""
 
-    def __init__(self, ask: AskingMessage) -> None:
+    def __init__(self, ask: AskingMessage, interaction: discord.Interaction[Any] | None = None) -> None:
         self._ask = ask
+        self._interaction = interaction
 
     async def send(
         self, content: str | None = None, *, ephemeral: bool = False, wait: bool = False, **fields: Any
     ) -> discord.Message:
         """Write one; what is meant for the asker alone is no part of the answer."""
+        if ephemeral and self._interaction is not None:
+            return await self._interaction.followup.send(content or "", ephemeral=True, wait=True)
         mark = "" if ephemeral else self._ask.page_mark
         sent = await self._ask.send(content=f"{mark}{content or ''}", **fields)
         if not ephemeral:

@@ -8,9 +8,10 @@ from typing import Any
 import discord
 from discord import app_commands
 
+from plugins.gpt2.admin import reset_dialog
 from plugins.gpt2.admin.config_changes import NUMBERS, ConfigChanges
 from plugins.gpt2.admin.config_panel import ConfigPanels, Offered
-from plugins.gpt2.admin.model_choices import MAX_CHOICE, MAX_CHOICES, label
+from plugins.gpt2.admin.model_choices import MAX_CHOICE, MAX_CHOICES, label, public_names
 from plugins.gpt2.chat.message_format import WAITING
 from plugins.gpt2.formatting import parameters, without_folders
 from plugins.gpt2.guild_rules import PLACE_TYPES, POSTING_TYPES, GuildRulesStore
@@ -85,7 +86,6 @@ class ConfigCommand:
             reset: bool = False,
         ) -> None:
             await interaction.response.defer(ephemeral=True, thinking=True)
-            lines = await self._changes.reset(interaction) if reset else []
             numbers = zip(NUMBERS, (default_count, max_count, temperature, member_limit, server_limit), strict=True)
             changes: dict[str, Any] = {name: value for name, value in numbers if value is not None}
             changes |= await self._places(interaction, "channels", allow_channel, remove_channel)
@@ -94,6 +94,8 @@ class ConfigCommand:
                 changes["audit_channel"] = audit_channel.id
             if mentions is not None:
                 changes["mentions"] = mentions
+            await self._changes.check(interaction, changes, of=len(changes) + reset + (model is not None))
+            old, lines = await self._changes.reset(interaction) if reset else ({}, [])
             if changes:
                 lines += await self._changes.make(interaction, changes)
             if model is not None:
@@ -102,7 +104,8 @@ class ConfigCommand:
                 trail = await self._changes.trail(interaction)
                 await interaction.edit_original_response(content="\n".join(lines)[:2000], embed=trail)
             elif lines:
-                await interaction.edit_original_response(content="\n".join(lines)[:2000])
+                said = reset_dialog.shown(interaction, self._changes, old, lines)
+                await interaction.edit_original_response(**said)
             else:
                 await self._panels.open(interaction)
 
@@ -115,8 +118,10 @@ class ConfigCommand:
     async def _choices(self, words: Words, current: str) -> list[app_commands.Choice[str]]:
         """Return the models that match what is typed, each with its needs and whether it is on disk."""
         entries = await asyncio.to_thread(self._offered)
-        fitting = [e for e in entries if current.casefold() in e.name.casefold() and len(e.name) <= MAX_CHOICE]
-        return [app_commands.Choice(name=label(words, entry), value=entry.name) for entry in fitting[:MAX_CHOICES]]
+        public = zip(public_names(entry.name for entry in entries), entries, strict=True)
+        fitting = [(name, entry) for name, entry in public if current.casefold() in name.casefold()]
+        offered = [(name, entry) for name, entry in fitting if len(name) <= MAX_CHOICE][:MAX_CHOICES]
+        return [app_commands.Choice(name=label(words, entry), value=name) for name, entry in offered]
 
     async def _places(
         self,
@@ -137,6 +142,7 @@ class ConfigCommand:
         """Load the model first and remember it then; until it is ready, and if it fails, the old one serves."""
         if not interaction.response.is_done():
             await interaction.response.defer(ephemeral=True, thinking=True)
+        model = public_names(self._rules.allowed).get(model, model)
         words = TEXTS.for_user(interaction)
         old = (await self._rules.of(interaction.guild_id)).model
         said = list(lines or ())

@@ -9,9 +9,11 @@ from typing import Any
 
 import discord
 
-from plugins.gpt2.admin.config_changes import NUMBERS, ConfigChanges
-from plugins.gpt2.admin.model_choices import MAX_CHOICE, MAX_CHOICES, facts, label
-from plugins.gpt2.formatting import without_folders
+from plugins.gpt2.admin import reset_dialog
+from plugins.gpt2.admin.config_changes import ConfigChanges
+from plugins.gpt2.admin.model_choices import MAX_CHOICE, MAX_CHOICES, facts, label, public_names
+from plugins.gpt2.admin.numbers_form import NumbersForm
+from plugins.gpt2.formatting import number, without_folders
 from plugins.gpt2.guild_rules import MAX_PLACES, PLACE_TYPES, POSTING_TYPES, GuildRules, GuildRulesStore
 from plugins.gpt2.messages import TEXTS
 from plugins.gpt2.protocol import ModelEntry, TextGenerator
@@ -72,7 +74,9 @@ class ConfigPanels:
         embed = discord.Embed(title=words("config.show.title"), description="\n".join(about))
         counts = words("config.show.counts", default=rules.default_count, most=rules.max_count)
         embed.add_field(name=words("config.show.request"), value=counts)
-        embed.add_field(name=words("config.show.temperature"), value=f"{rules.temperature:g}")
+        embed.add_field(
+            name=words("config.show.temperature"), value=words("form.value", value=number(rules.temperature))
+        )
         limits = words("config.show.limits", member=rules.limits.member, server=rules.limits.guild)
         embed.add_field(name=words("config.show.at_a_time"), value=limits)
         channels = " ".join(f"<#{each}>" for each in rules.channels) or words("config.show.everywhere")
@@ -107,12 +111,13 @@ class Panel(discord.ui.View):
         self.opener = opener
         self.rules = rules
         words = TEXTS.for_user(interaction)
-        offered = [entry for entry in entries if len(entry.name) <= MAX_CHOICE][:MAX_CHOICES]
+        public = zip(public_names(entry.name for entry in entries), entries, strict=True)
+        offered = [(name, entry) for name, entry in public if len(name) <= MAX_CHOICE][:MAX_CHOICES]
         model: discord.ui.Select[Any] = discord.ui.Select(
             placeholder=words("config.pick.model"),
             options=[
-                discord.SelectOption(label=label(words, entry), value=entry.name, default=entry.name == rules.model)
-                for entry in offered
+                discord.SelectOption(label=label(words, entry), value=name, default=entry.name == rules.model)
+                for name, entry in offered
             ],
         )
         self._add(model, lambda answer: panels.change_model(answer, model.values[0]), refresh=True)
@@ -176,10 +181,7 @@ class Panel(discord.ui.View):
         async def callback(interaction: discord.Interaction[Any]) -> None:
             await do(interaction)
             if refresh:
-                embed, view = await self.panels.build(interaction, self.opener)
-                self.stop()
-                with contextlib.suppress(*FAILURES):  # after 15 minutes it cannot be; the change is made
-                    await self.opener.edit_original_response(embed=embed, view=view)
+                await self._show_now(interaction)
 
         item.callback = callback  # type: ignore[method-assign]  # as discord.py's own decorators do
         self.add_item(item)
@@ -189,7 +191,8 @@ class Panel(discord.ui.View):
         await self.show(interaction, await self.panels.changes.make(interaction, changes))
 
     async def _numbers(self, interaction: discord.Interaction[Any]) -> None:
-        await interaction.response.send_modal(NumbersForm(self, TEXTS.for_user(interaction)))
+        form = NumbersForm(interaction, self.panels.changes, self.rules, self.show)
+        await interaction.response.send_modal(form)
 
     async def _talk(self, interaction: discord.Interaction[Any]) -> None:
         await self._set(interaction, {"mentions": None if self.rules.mentions else True})
@@ -199,42 +202,14 @@ class Panel(discord.ui.View):
         await interaction.response.send_message(embed=embed, ephemeral=True)
 
     async def _reset(self, interaction: discord.Interaction[Any]) -> None:
-        await interaction.response.defer()
-        await self.show(interaction, await self.panels.changes.reset(interaction))
+        await reset_dialog.ask(interaction, self.panels.changes, self._show_now)
 
-
-class NumbersForm(discord.ui.Modal):
-    """The numbers among the settings, to be typed."""
-
-    def __init__(self, panel: Panel, words: Words) -> None:
-        super().__init__(title=words("config.show.title"), timeout=LIFETIME_S)
-        self._panel = panel
-        rules = panel.rules
-        now = (rules.default_count, rules.max_count, rules.temperature, rules.limits.member, rules.limits.guild)
-        self._fields: dict[str, discord.ui.TextInput[Any]] = {}
-        for key, value in zip(NUMBERS, now, strict=True):
-            field: discord.ui.TextInput[Any] = discord.ui.TextInput(
-                label=words(f"config.name.{key}"), custom_id=key, default=f"{value:g}", max_length=8
-            )
-            self._fields[key] = field
-            self.add_item(field)
-        self._before = {key: field.default for key, field in self._fields.items()}
-
-    async def on_submit(self, interaction: discord.Interaction[Any]) -> None:
-        """Change what was typed anew."""
-        words = TEXTS.for_user(interaction)
-        changes: dict[str, Any] = {}
-        for key, field in self._fields.items():
-            given = field.value.strip().replace(",", ".")
-            if given == self._before[key]:
-                continue
-            try:
-                changes[key] = float(given) if key == "temperature" else int(given)
-            except ValueError:
-                name = words(f"config.name.{key}")
-                raise Refusal(words("config.change.number", name=name, given=field.value)) from None
-        await interaction.response.defer()
-        await self._panel.show(interaction, await self._panel.panels.changes.make(interaction, changes))
+    async def _show_now(self, interaction: discord.Interaction[Any]) -> None:
+        """Show what is set now, after a change that was made beside the panel."""
+        embed, view = await self.panels.build(interaction, self.opener)
+        self.stop()
+        with contextlib.suppress(*FAILURES):  # after 15 minutes it cannot be; the change is made
+            await self.opener.edit_original_response(embed=embed, view=view)
 
 
 def _ids(values: Any) -> list[int] | None:

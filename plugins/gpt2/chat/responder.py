@@ -11,14 +11,17 @@ from typing import Any
 
 import discord
 
-from plugins.gpt2.chat import message_format
+from plugins.gpt2.chat import message_format, variants
 from plugins.gpt2.chat.generation_options import GenerationOptions
 from plugins.gpt2.chat.look import Buttons, Look
 from plugins.gpt2.chat.prompt_cache import PromptCache
+from plugins.gpt2.chat.recent_ends import RecentEnds
 from plugins.gpt2.chat.time_left import TimeLeft
+from plugins.gpt2.chat.variants import Variant
 from plugins.gpt2.guild_rules import GuildRulesStore
 from plugins.gpt2.messages import TEXTS, Message, message
 from plugins.gpt2.protocol import (
+    GREEDY_BELOW,
     DeadlineExceeded,
     EngineFailed,
     Event,
@@ -72,6 +75,7 @@ class Responder:
         self.settings = settings
         self.rules = rules
         self.prompt_cache = PromptCache()
+        self.recent_ends = RecentEnds()
         self.buttons: Buttons | None = None
         """Set once they exist; without them, answers have none."""
         self._on_finished = on_finished
@@ -94,11 +98,13 @@ class Responder:
         spoken: bool = False,
         turns: tuple[str, ...] = (),
         look: Look | None = None,
+        continued: bool = False,
     ) -> None:
         """Answer with a continuation of ``prompt``; ``notice`` is small print of the caller's.
 
-        What is not ``chosen`` is the server's default, or the host's. ``spoken`` and ``turns`` are those of a
-        :class:`GenerationRequest`; with a ``look``, the prompt is not the asker's own words. Raises :class:`Refusal`.
+        What is not ``chosen`` is the server's default, or the host's. ``spoken``, ``turns`` and ``continued`` are
+        those of a :class:`GenerationRequest`; with a ``look``, the prompt is not the asker's own words. Raises
+        :class:`Refusal`.
         """
         rules = await self.rules.of(interaction.guild_id)
         rules.check_place(interaction)
@@ -118,7 +124,16 @@ class Responder:
             limits=rules.limits,
             turns=turns,
             spoken=spoken,
+            ending=options.ending,
+            continued=continued or look is not None,
         )
+        several = look is None and not turns and not spoken and options.variants > 1
+        if several and request.sampling.temperature < GREEDY_BELOW:
+            several, notice = False, message("notice.one_of_a_kind")
+        if several:
+            with self._counted(interaction.id):
+                await self._several(interaction, request, options, defaults, notice)
+            return
         end = _End()
         with self._counted(interaction.id):
             try:
@@ -133,6 +148,56 @@ class Responder:
                     await self._on_finished(request, end.finished)
                 if end.text is not None:
                     await self._keep(request, end.text)
+
+    async def _several(
+        self,
+        interaction: discord.Interaction[Any],
+        request: GenerationRequest,
+        options: GenerationOptions,
+        defaults: GenerationOptions,
+        notice: Message | None,
+    ) -> None:
+        """Write several texts at the same time, and show them to choose from."""
+        written = [Variant(each) for each in variants.requests_of(request, options.variants)]
+        alone = is_alone(interaction)
+        words = TEXTS.for_user(interaction) if alone else TEXTS.for_channel(interaction)
+        growing = self.buttons.growing(interaction, interaction.id, options) if self.buttons else None
+
+        async def stop_writing() -> None:
+            await self.service.cancel(interaction.id)
+
+        try:
+            async with variants.admitted(self.service, [each.request for each in written]) as streams:
+                await interaction.response.defer(thinking=True, ephemeral=alone)
+                self.prompt_cache.keep(interaction.id, interaction.user.id, request.prompt, ())
+                live = LiveReply(interaction, view=growing, on_gone=stop_writing, ephemeral=alone)
+                async with TimeLeft(stop_writing, limited=alone), live as reply:
+                    reply.show(message_format.WAITING + words("answer.begins"), placeholder=True)
+                    await variants.write(reply, words, written, streams)
+        except GenerationError as error:
+            raise Refusal(error.message.by(TEXTS.for_user(interaction))) from error
+        finally:
+            for each in written:
+                if each.finished is not None:
+                    await self._on_finished(each.request, each.finished)
+                if each.text:
+                    await self._keep(each.request, each.text)
+        texts = [each for each in written if message_format.is_visible(each.text)]
+        if not texts:
+            failed = next((each.error.message for each in written if each.error), message("notice.invisible"))
+            raise Refusal(failed.by(TEXTS.for_user(interaction)))
+        lines = [] if notice is None else [notice.by(words)]
+        for number, each in enumerate(texts, 1):
+            if options.timing and each.finished is not None:
+                drawn = GenerationOptions({"seed": each.finished.timing.seed})
+                used = (options | drawn).described(words, defaults)
+                lines.append(f"{number}: {message_format.measured(words, each.finished.timing, used)}")
+        view = None
+        if self.buttons is not None and self.buttons.choosing is not None:
+            view = self.buttons.choosing(interaction, options, len(texts))
+        self.recent_ends.note(interaction.id)
+        if not live.gone:
+            await variants.show_side_by_side(interaction, request.prompt, texts, "\n".join(lines), view)
 
     async def completed(self, interaction: discord.Interaction[Any], chosen: GenerationOptions) -> GenerationOptions:
         """Return options with the server's and the host's defaults where nothing was chosen."""
@@ -204,7 +269,7 @@ class Responder:
                         case Text(piece):
                             text += piece
                             reply.show(look.shown(text), note=words("answer.writing"))
-                        case Finished(reason, measured):
+                        case Finished(reason, measured, cut):
                             if time_left.over:
                                 reason = "length"
                                 notices.append(message("notice.out_of_time"))
@@ -217,12 +282,13 @@ class Responder:
                             used = (options | drawn).described(words, defaults)
                             note = message_format.ending(words, reason, notices, timing, used)
                             end.finished, end.text = event, text
-                            await self._end(interaction, reply, request, text, note, options, look)
+                            shown = look.final(text, cut=cut)
+                            await self._end(interaction, reply, request, text, note, options, look, shown)
             except GenerationError as error:
                 if not (text and isinstance(error, EngineFailed | DeadlineExceeded)):
                     raise Refusal(error.message.by(TEXTS.for_user(interaction))) from error
                 said, end.text = error.message.by(words), text
-                await self._end(interaction, reply, request, text, said, options, look)
+                await self._end(interaction, reply, request, text, said, options, look, look.shown(text))
                 raise Refusal(said, shown=True) from error
 
     async def _end(
@@ -234,15 +300,18 @@ class Responder:
         note: str,
         options: GenerationOptions,
         look: Look,
+        shown: str,
     ) -> None:
         await reply.stop()
-        shown = look.shown(text)
         first = 0  # the buttons' own message
         if length(sanitize(shown)) + length(note) > ONE_MESSAGE:  # the prompt is in the first of several
             with contextlib.suppress(*FAILURES):
                 first = (await interaction.original_response()).id
         view = look.buttons.finished(interaction, first, options) if look.buttons else None
-        if not await reply.finish(shown, note=note, plain=request.prompt + text, view=view):
+        self.recent_ends.note(interaction.id)  # Discord may show the buttons before we hear that it does
+        arrived = await reply.finish(shown, note=note, plain=request.prompt + text, view=view)
+        self.recent_ends.note(interaction.id)
+        if not arrived:
             self._lost.append(interaction.id)
             raise Refusal(TEXTS.for_user(interaction)("answer.lost"), shown=True)
 
@@ -250,4 +319,4 @@ class Responder:
         def shown(text: str) -> str:
             return message_format.render(request.prompt, text, goes_on=bool(request.turns))
 
-        return Look(shown, self.buttons, own_words=not request.turns)
+        return Look(shown, self.buttons, own_words=not request.turns, tells_cuts=True)

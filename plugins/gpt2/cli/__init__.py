@@ -46,6 +46,6 @@ def _configure_texts(parser: argparse.ArgumentParser) -> None:
 
 COMMANDS = (
     CliCommand("gpt2", "continue a text with a model, without Discord", _configure_gpt2, _run_gpt2),
-    CliCommand("models", "list, download, verify or remove models", _configure_models, _run_models),
+    CliCommand("models", "list, download, verify, remove or train models", _configure_models, _run_models),
     CliCommand("texts", "print the prompts and texts that are kept, where that is on", _configure_texts, _run_texts),
 )

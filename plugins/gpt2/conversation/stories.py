@@ -13,6 +13,7 @@ import discord
 from plugins.gpt2.chat.generation_options import GenerationOptions
 from plugins.gpt2.chat.look import Buttons, Look
 from plugins.gpt2.chat.message_format import verbatim
+from plugins.gpt2.chat.recent_ends import RecentEnds
 from plugins.gpt2.chat.responder import Responder
 from plugins.gpt2.conversation import story_text
 from plugins.gpt2.conversation.story_text import MARK, Story
@@ -40,6 +41,7 @@ class Stories:
         self.growing: Callable[[Interaction, int, int], discord.ui.View | None] = lambda *_: None
         """Makes what is below a step while it is written: with the request's id and the count."""
         self._busy: set[int] = set()
+        self._ends = RecentEnds()
 
     async def begin(self, interaction: Interaction, prompt: str, count: int, opening: Opening) -> None:
         """Write the first step, in the thread that ``opening`` makes. Raises Refusal."""
@@ -58,6 +60,11 @@ class Stories:
             story = await self.read(interaction)
             whose = message("story.by", name=verbatim(sanitize(interaction.user.display_name))) if words else None
             await self._step(AnswerElsewhere(interaction, channel), story, words, count, whose)
+
+    def check_meant(self, interaction: Interaction) -> None:
+        """Raise Refusal where a press came so soon after a step's end that it was meant for *Stop*, in that place."""
+        if self._ends.is_fresh(interaction.channel_id or 0):
+            raise Refusal(TEXTS.for_user(interaction)("story.too_soon"))
 
     async def hear(self, heard: Heard) -> bool:
         """Take what is said to the bot in a story's thread as a line of it; False: this is no story."""
@@ -173,7 +180,10 @@ class Stories:
             ),
         )
         prompt, options = so_far[-MAX_PROMPT_CHARS:], GenerationOptions({"count": count})
-        await self.responder.answer(ask.as_interaction, prompt, options, notice=whose, look=look)
+        try:
+            await self.responder.answer(ask.as_interaction, prompt, options, notice=whose, look=look)
+        finally:
+            self._ends.note(ask.channel_id)
 
     async def _put_below(self, interaction: Interaction, step: discord.Message, count: int) -> None:
         first = step.content.startswith(story_text.BEGINS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import discord
@@ -11,6 +12,7 @@ from plugins.gpt2.chat.message_format import verbatim
 from plugins.gpt2.conversation.stories import MOST, Interaction, Stories
 from plugins.gpt2.conversation.story_text import BEGINS
 from plugins.gpt2.messages import TEXTS
+from townhall_bot.discordpy.answers import FAILURES
 from townhall_bot.replies import Refusal
 from townhall_bot.replies.sanitize import sanitize
 
@@ -75,7 +77,12 @@ async def _begin(stories: Stories, interaction: Interaction, prompt: str, count:
             return channel
         assert isinstance(channel, discord.TextChannel)  # as was checked
         message = await interaction.original_response()
-        thread = await channel.create_thread(name=name[:100], message=discord.Object(message.id))
+        try:
+            thread = await channel.create_thread(name=name[:100], message=discord.Object(message.id))
+        except FAILURES:
+            with contextlib.suppress(*FAILURES):
+                await interaction.delete_original_response()  # a title without a story
+            raise
         where = TEXTS.for_channel(interaction)("story.opened", thread=thread.mention)
         await interaction.edit_original_response(content=where)
         return thread

@@ -65,7 +65,7 @@ def application(world: World) -> Payload:
         "team": None,
         "verify_key": app.verify_key,
         "redirect_uris": [],
-        "interactions_endpoint_url": None,
+        "interactions_endpoint_url": app.endpoint,
         "role_connections_verification_url": None,
         "approximate_guild_count": len(world.guilds),
         "approximate_user_install_count": 0,

@@ -60,9 +60,12 @@ class Application:
     bot: User
     token: str
     verify_key: str
+    """The public half of the key by which Discord signs what it posts."""
     privileged: discord.Intents = field(default_factory=discord.Intents.none)
     sessions_left: int = 1000
     """How many sessions may still be begun today; each IDENTIFY takes one."""
+    endpoint: str | None = None
+    """Where interactions are posted instead of being sent by the gateway."""
 
 
 @dataclass(slots=True, eq=False)

@@ -8,6 +8,7 @@ from typing import cast
 import discord
 import pytest
 
+from plugins.gpt2.chat.recent_ends import RecentEnds
 from plugins.gpt2.conversation import story_text
 from plugins.gpt2.conversation.story_text import Story
 from plugins.gpt2.plugin import GPT2Plugin
@@ -250,3 +251,45 @@ async def test_an_archived_thread_is_opened_by_the_next_step(
     assert len(thread.messages) == 2
     assert thread.thread is not None
     assert not thread.thread.archived
+
+
+async def test_a_thread_that_discord_refuses_leaves_no_title(
+    start_townhall: StartTownhall, discord_server: LoopbackDiscord, ada: Person
+) -> None:
+    townhall = await begin(start_townhall)
+    route = "/channels/{channel_id}/messages/{message_id}/threads"
+    discord_server.faults.answer("POST", route, 403, code=50013, times=1)
+    turn = await ada.type("/gpt2-story prompt:Once count:8")
+    assert await townhall.settled(turn) is not None
+    assert "the bot may not write here" in turn.text
+    assert turn.channel.messages == []
+    await told(townhall, ada)
+
+
+async def test_a_step_that_discord_refuses_is_told_to_who_pressed(
+    start_townhall: StartTownhall, discord_server: LoopbackDiscord, ada: Person, ben: Person
+) -> None:
+    townhall = await begin(start_townhall)
+    thread = await told(townhall, ada)
+    discord_server.faults.answer("POST", "/channels/{channel_id}/messages", 400, code=200000, times=100)
+    turn = await ben.press(thread.messages[0], "Continue")
+    assert isinstance(await townhall.settled(turn), Refusal)
+    assert "AutoMod" in turn.text or "did not take it" in turn.text
+    assert labels(thread.messages[0]) == FIRST
+    discord_server.faults.clear()
+    await press(townhall, ben, thread.messages[0], "Continue")
+    assert len(thread.messages) == 2
+
+
+async def test_who_presses_stop_twice_does_not_go_on(
+    start_townhall: StartTownhall, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """*Continue* stands where *Stop* stood."""
+    assert RecentEnds.__init__.__kwdefaults__ is not None
+    monkeypatch.setitem(RecentEnds.__init__.__kwdefaults__, "moment_s", 60.0)
+    townhall = await begin(start_townhall)
+    thread = await told(townhall, ada)
+    turn = await ada.press(thread.messages[0], "Continue")
+    assert isinstance(await townhall.settled(turn), Refusal)
+    assert "Press “Continue” once more" in turn.text
+    assert len(thread.messages) == 1

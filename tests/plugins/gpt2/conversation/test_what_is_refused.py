@@ -91,7 +91,7 @@ async def test_a_message_deleted_before_its_answer_begins_is_not_answered(
     await held.arrived.wait()
     await ada.delete(said)
     held.release()
-    await ada.guild.world.until(lambda: not ada.direct_messages.messages, 5)
     other = await ada.say("Hello", ada.direct_messages)
     assert await townhall.settled(other) is None
-    assert len(ada.direct_messages.messages) == 2
+    await ada.guild.world.until(lambda: len(ada.direct_messages.messages) == 2, 5)
+    assert ada.direct_messages.messages == [other, *answers_to(other)]
