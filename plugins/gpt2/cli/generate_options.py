@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 
 from plugins.gpt2.checkpoint.model_names import known_models
-from plugins.gpt2.engine.sampling import GREEDY_BELOW
 from plugins.gpt2.model.constants import WEIGHT_NAMES
-from plugins.gpt2.protocol import BOUNDS, SamplingParams
+from plugins.gpt2.protocol import BOUNDS, GREEDY_BELOW, SamplingParams
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.settings import SettingsError, load_settings
 
