@@ -69,6 +69,11 @@ class Settings(BaseSettings):
         validate_default=True,
         description="The folder for the database and what plugins keep. Empty: the user's data folder.",
     )
+    database: SecretStr | None = Field(
+        default=None,
+        description="PostgreSQL instead of the file in the data folder: `postgresql://user:password@host/name`, with "
+        "`pip install 'townhall-bot[postgres]'`. Empty: the file.",
+    )
     hear_messages: bool = Field(
         default=True,
         description="Hear messages that mention the bot and direct messages, no others; false: commands only.",
@@ -151,6 +156,15 @@ class Settings(BaseSettings):
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
+
+    @field_validator("database")
+    @classmethod
+    def _postgres(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is None or not url.get_secret_value():
+            return None
+        if not url.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("it must begin with postgresql://; without the setting, SQLite's file is used")
+        return url
 
     @field_validator("data_dir")
     @classmethod

@@ -59,6 +59,10 @@ BOUNDS: dict[str, Bounds] = {
     "seed": Bounds(0, 2**53 - 1),  # Discord's largest integer
 }
 """Allowed values by field of :class:`SamplingParams`: what options offer, settings take and requests are held to."""
+GREEDY_BELOW = 0.01
+"""Temperatures under this take the best token: dividing by less overflows and changes nothing."""
+VARIANT_BOUNDS = Bounds(1, 4)
+"""How many texts of one prompt may be asked for at a time."""
 COUNT_BOUNDS = Bounds(1, 1024)
 """The same for a request's count. A host's own maximum lies within."""
 
@@ -75,7 +79,8 @@ class Limits:
 class GenerationRequest:
     """One text to continue. ``count`` is the most new tokens; ``model`` a name, hub id or folder.
 
-    ``request_id`` is the asker's name for it, to cancel it by. ``limits`` are a server's own; the host's hold as well.
+    ``request_id`` is the asker's name for it, to cancel it by; several of one name are variants of one text, which
+    limits count once. ``limits`` are a server's own; the host's hold as well.
     ``turns`` were said before the prompt in a conversation, the oldest first: a model that was trained on conversations
     answers them. ``spoken`` says that the prompt is said to the model, and the turns by members and the model in turns:
     where a model was not trained so, its answers follow their words directly. ``special_tokens`` says
@@ -288,7 +293,7 @@ class TextGenerator(Protocol):
                 yield event
 
     async def cancel(self, request_id: int) -> bool:
-        """End the request that goes by this id: it still gets its Finished, with what was measured.
+        """End what goes by this id: each request still gets its Finished, with what was measured.
 
         Returns whether it was waiting or running.
         """

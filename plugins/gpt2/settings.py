@@ -89,6 +89,12 @@ class GPT2Settings(PluginSettings):
         description="Where a text ends that reaches its count: sentence goes on to the end of the sentence, for half "
         "the count and 48 tokens at most, or cuts back to the last one; exact ends right there.",
     )
+    vote_after_s: float = Field(
+        60,
+        ge=0,
+        le=86400,
+        description="Seconds after which anybody may pick one of several texts, and not the asker alone. 0: never.",
+    )
     queue_limit: int = Field(32, ge=1, le=1000, description="How many requests may wait.")
     member_limit: int = Field(2, ge=1, le=1000, description="How many requests one member may have at a time.")
     guild_limit: int = Field(16, ge=1, le=1000, description="How many requests one server may have at a time.")

@@ -100,5 +100,6 @@ CORE_COMMANDS = (
     CliCommand("setup", "take a bot's token, check it, write .env, show the invitation", _setup_options, _setup),
     CliCommand("new-plugin", "write a working plugin with its test", _new_plugin_options, _new_plugin),
     CliCommand("backup", "copy the database to a file, while the bot runs", data.backup_options, data.backup),
+    CliCommand("copy-database", "copy the database into PostgreSQL", data.copy_options, data.copy_database),
     CliCommand("restore", "put a backup in the database's place", data.restore_options, data.restore),
 )

@@ -59,12 +59,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     from townhall_bot.lifecycle import RELOAD, serve_until_stopped
     from townhall_bot.shards.bot import bot_class
-    from townhall_bot.store import Store, database_in, lock
+    from townhall_bot.store import Store, lock
 
     async def serve(token: str, data_folder: contextlib.ExitStack) -> None:
-        bot = bot_class(settings)(
-            settings, Store.open(database_in(settings.data_dir)), plugins, always_sync=arguments.sync
-        )
+        store = await asyncio.to_thread(Store.of, settings.database, settings.data_dir)
+        bot = bot_class(settings)(settings, store, plugins, always_sync=arguments.sync)
         try:
             await serve_until_stopped(bot, token)
         finally:

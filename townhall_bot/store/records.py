@@ -14,16 +14,18 @@ from __future__ import annotations
 
 import json
 import math
-import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from townhall_bot.store.run import Run
+from townhall_bot.store.run import Database, Run
+from townhall_bot.store.schema import StoreError
 from townhall_bot.store.sums import HOUR_S, HourSum, bucket_of, by_hour
 
+LATER = 10_000
+"""How many records wait in memory at most while the database is away."""
 SPANS = 100
 """In how many pieces of time a sample is taken."""
 INSERT = """INSERT INTO record (at, plugin, kind, guild_id, user_id, label, numbers) VALUES (?, ?, ?, ?, ?, ?, ?)"""
@@ -52,6 +54,7 @@ class Records:
     def __init__(self, run: Run, plugin: str) -> None:
         self._run = run
         self._plugin = plugin
+        self._later: list[Callable[[Database], None]] = []
 
     async def add(
         self,
@@ -73,7 +76,7 @@ class Records:
         at = time.time() if at is None else at
         row = (at, self._plugin, kind, guild_id, user_id, label, json.dumps(dict(numbers)))
 
-        def write(db: sqlite3.Connection) -> None:
+        def write(db: Database) -> None:
             db.execute(INSERT, row)
             if user_id is None:
                 hour = int(at // HOUR_S)
@@ -82,7 +85,18 @@ class Records:
                     key = (self._plugin, kind, hour, label, name, bucket_of(number))
                     db.execute(SUM, (*key, float(number), float(number)))
 
-        await self._run.write(write)
+        waiting, self._later = [*self._later, write], []
+
+        def write_all(db: Database) -> None:
+            for each in waiting:
+                each(db)
+
+        try:
+            await self._run.write(write_all)
+        except StoreError as error:
+            if error.kind == "away":  # a server that is restarted costs no count; the next one brings them along
+                self._later = [*waiting, *self._later][-LATER:]
+            raise
 
     async def sums(self, kind: str, seconds: float) -> list[HourSum]:
         """Return the sums of the hours that began in the last ``seconds``, oldest first; cheap for any number.
@@ -110,7 +124,7 @@ class Records:
             WHERE plugin = ? AND kind = ? AND at >= ? AND at <= ? ORDER BY at DESC, id DESC LIMIT ?"""
         step, each = (until - since) / SPANS, max(1, most // SPANS)
 
-        def read(db: sqlite3.Connection) -> list[Any]:
+        def read(db: Database) -> list[Any]:
             rows = db.execute(query, (self._plugin, kind, since, until, most + 1)).fetchall()
             if len(rows) <= most:
                 return rows

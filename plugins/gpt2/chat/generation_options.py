@@ -47,6 +47,11 @@ class GenerationOptions:
         return ENDINGS[min(int(self.values.get("ending", 1)), len(ENDINGS) - 1)]
 
     @property
+    def variants(self) -> int:
+        """How many texts to choose from."""
+        return int(self.values.get("variants", 1))
+
+    @property
     def timing(self) -> bool:
         """Whether to show what was measured."""
         return bool(self.values.get("timing"))

@@ -21,6 +21,8 @@ class Buttons:
 
     growing: Views
     finished: Views
+    choosing: Callable[[discord.Interaction[Any], GenerationOptions, int], discord.ui.View] | None = None
+    """Those below so many texts of which one is to be picked."""
 
 
 @dataclass(frozen=True, slots=True)

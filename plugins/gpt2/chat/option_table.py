@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from plugins.gpt2.formatting import number
 from plugins.gpt2.guild_rules import GuildRules
-from plugins.gpt2.protocol import BOUNDS, COUNT_BOUNDS, ENDINGS, Bounds, SamplingParams
+from plugins.gpt2.protocol import BOUNDS, COUNT_BOUNDS, ENDINGS, VARIANT_BOUNDS, Bounds, SamplingParams
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.i18n import Words
 
@@ -155,5 +155,6 @@ OPTIONS = OptionTable(
         edited=True,
         choices=ENDINGS,
     ),
+    Option("variants", int, VARIANT_BOUNDS, "V", lambda rules, host: 1),
 )
 """Old ones first: people and scripts know the order."""

@@ -11,15 +11,17 @@ from typing import Any
 
 import discord
 
-from plugins.gpt2.chat import message_format
+from plugins.gpt2.chat import message_format, variants
 from plugins.gpt2.chat.generation_options import GenerationOptions
 from plugins.gpt2.chat.look import Buttons, Look
 from plugins.gpt2.chat.prompt_cache import PromptCache
 from plugins.gpt2.chat.recent_ends import RecentEnds
 from plugins.gpt2.chat.time_left import TimeLeft
+from plugins.gpt2.chat.variants import Variant
 from plugins.gpt2.guild_rules import GuildRulesStore
 from plugins.gpt2.messages import TEXTS, Message, message
 from plugins.gpt2.protocol import (
+    GREEDY_BELOW,
     DeadlineExceeded,
     EngineFailed,
     Event,
@@ -125,6 +127,13 @@ class Responder:
             ending=options.ending,
             continued=continued or look is not None,
         )
+        several = look is None and not turns and not spoken and options.variants > 1
+        if several and request.sampling.temperature < GREEDY_BELOW:
+            several, notice = False, message("notice.one_of_a_kind")
+        if several:
+            with self._counted(interaction.id):
+                await self._several(interaction, request, options, defaults, notice)
+            return
         end = _End()
         with self._counted(interaction.id):
             try:
@@ -139,6 +148,56 @@ class Responder:
                     await self._on_finished(request, end.finished)
                 if end.text is not None:
                     await self._keep(request, end.text)
+
+    async def _several(
+        self,
+        interaction: discord.Interaction[Any],
+        request: GenerationRequest,
+        options: GenerationOptions,
+        defaults: GenerationOptions,
+        notice: Message | None,
+    ) -> None:
+        """Write several texts at the same time, and show them to choose from."""
+        written = [Variant(each) for each in variants.requests_of(request, options.variants)]
+        alone = is_alone(interaction)
+        words = TEXTS.for_user(interaction) if alone else TEXTS.for_channel(interaction)
+        growing = self.buttons.growing(interaction, interaction.id, options) if self.buttons else None
+
+        async def stop_writing() -> None:
+            await self.service.cancel(interaction.id)
+
+        try:
+            async with variants.admitted(self.service, [each.request for each in written]) as streams:
+                await interaction.response.defer(thinking=True, ephemeral=alone)
+                self.prompt_cache.keep(interaction.id, interaction.user.id, request.prompt, ())
+                live = LiveReply(interaction, view=growing, on_gone=stop_writing, ephemeral=alone)
+                async with TimeLeft(stop_writing, limited=alone), live as reply:
+                    reply.show(message_format.WAITING + words("answer.begins"), placeholder=True)
+                    await variants.write(reply, words, written, streams)
+        except GenerationError as error:
+            raise Refusal(error.message.by(TEXTS.for_user(interaction))) from error
+        finally:
+            for each in written:
+                if each.finished is not None:
+                    await self._on_finished(each.request, each.finished)
+                if each.text:
+                    await self._keep(each.request, each.text)
+        texts = [each for each in written if message_format.is_visible(each.text)]
+        if not texts:
+            failed = next((each.error.message for each in written if each.error), message("notice.invisible"))
+            raise Refusal(failed.by(TEXTS.for_user(interaction)))
+        lines = [] if notice is None else [notice.by(words)]
+        for number, each in enumerate(texts, 1):
+            if options.timing and each.finished is not None:
+                drawn = GenerationOptions({"seed": each.finished.timing.seed})
+                used = (options | drawn).described(words, defaults)
+                lines.append(f"{number}: {message_format.measured(words, each.finished.timing, used)}")
+        view = None
+        if self.buttons is not None and self.buttons.choosing is not None:
+            view = self.buttons.choosing(interaction, options, len(texts))
+        self.recent_ends.note(interaction.id)
+        if not live.gone:
+            await variants.show_side_by_side(interaction, request.prompt, texts, "\n".join(lines), view)
 
     async def completed(self, interaction: discord.Interaction[Any], chosen: GenerationOptions) -> GenerationOptions:
         """Return options with the server's and the host's defaults where nothing was chosen."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from plugins.gpt2.engine.sampling import GREEDY_BELOW
 from plugins.gpt2.model.constants import OFFICIAL_MODELS, WEIGHT_NAMES
-from plugins.gpt2.protocol import SamplingParams
+from plugins.gpt2.protocol import GREEDY_BELOW, SamplingParams
 from plugins.gpt2.settings import GPT2Settings
 
 PROMPT = "What is the answer to life, the universe, and everything?"

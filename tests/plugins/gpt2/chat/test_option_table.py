@@ -64,7 +64,7 @@ async def test_a_row_and_its_texts_make_an_option_in_the_command_the_buttons_the
 
     turn = await answered(townhall, ada, "/gpt2 prompt:Hello count:3 seed:7 warmth:2.5 timing:True")
     assert " · seed 7 · warmth 2.5 · fake on" in turn.text
-    assert all(str(button["custom_id"]).endswith("E1W1xg") for button in turn.message.buttons)
+    assert all(str(button["custom_id"]).endswith("E1V1W1xg") for button in turn.message.buttons)
     again = await finished(await ada.press(turn.message, "Again"))
     assert " · warmth 2.5 · fake on" in again.text
 
@@ -124,7 +124,7 @@ async def test_a_command_made_from_the_table_takes_what_discord_py_gives_to_any_
         ([replace(ROW, kind=bool)], "numbers only"),
         ([replace(ROW, name=f"warm{n}", code=c) for n, c in enumerate("WXYZ")], "4 more fields at most, not 5: choose"),
         (
-            [replace(ROW, name=f"warm{n}", code=None, edited=False) for n in range(16)],
+            [replace(ROW, name=f"warm{n}", code=None, edited=False) for n in range(15)],
             "24 more options at most, not 25",
         ),
     ],
