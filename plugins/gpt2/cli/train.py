@@ -137,7 +137,7 @@ def _learn(session: Session, ctrl_c: CtrlC) -> int:
     if run.best is None:
         steps = run.progress.step - before
         raise Refused(
-            f"after {steps} steps the held-out texts are no better than before, so there is no new model. "
+            f"after {steps:,} steps the held-out texts are no better than before, so there is no new model. "
             "Train longer (--resume --minutes), give more texts, or begin anew with a lower --learning-rate."
         )
     session.finish(run, end)

@@ -91,9 +91,9 @@ class Run:
         for _ in range(WARM_UP):
             self._learner.loss(self._measured[0])
         progress = self.progress
-        self._began = self._clock() - progress.elapsed_s
         if progress.before is None:
             self._measure()
+        self._began = self._clock() - progress.elapsed_s
         end: End = "time"
         self._schedule()
         while True:
