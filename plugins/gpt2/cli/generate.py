@@ -19,7 +19,7 @@ from plugins.gpt2.protocol import EngineFailed, GenerationError, GenerationReque
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.cli.output import OutputLost
 from townhall_bot.cli.parser import Parser
-from townhall_bot.cli.terminal import FAILED, INTERRUPTED, USAGE, note, tell
+from townhall_bot.cli.terminal import FAILED, INTERRUPTED, USAGE, note, take_any_bytes, tell
 from townhall_bot.settings import SettingsError, load_settings
 
 if TYPE_CHECKING:
@@ -106,13 +106,6 @@ def _read() -> str:
         tell("Type the prompt; Ctrl-D on a line of its own ends it.")
     take_any_bytes()
     return sys.stdin.read().removesuffix("\n")
-
-
-def take_any_bytes() -> None:
-    """Let what is not in standard input's encoding come in as a replacement character, as tokenizers take it."""
-    reconfigure = getattr(sys.stdin, "reconfigure", None)
-    if reconfigure is not None:
-        reconfigure(errors="replace")
 
 
 def _one_text(

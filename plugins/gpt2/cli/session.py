@@ -20,7 +20,7 @@ from plugins.gpt2.engine.scheduler import Scheduler
 from plugins.gpt2.protocol import GenerationRequest, InvalidRequest
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.cli.parser import did_you_mean
-from townhall_bot.cli.terminal import INTERRUPTED, OK, tell
+from townhall_bot.cli.terminal import INTERRUPTED, OK, take_any_bytes, tell
 
 if TYPE_CHECKING:
     from plugins.gpt2.model.gpt2 import GPT2
@@ -64,8 +64,6 @@ class Session:
 
     def run(self, first: str | None) -> int:
         """Serve until /quit or the end of input; return the exit status. Raises EngineFailed, BrokenPipeError."""
-        from plugins.gpt2.cli.generate import take_any_bytes
-
         take_any_bytes()
         if self._typed:
             with contextlib.suppress(ImportError):  # a Python without it reads lines too
