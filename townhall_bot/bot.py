@@ -73,6 +73,7 @@ class Townhall(discord.Client):
             allowed_mentions=discord.AllowedMentions.none(),
             guild_ready_timeout=guild_ready_timeout,
             max_ratelimit_timeout=retries.LONGEST_LIMIT_S,
+            **self.client_options(settings),
         )
         retries.retry_requests(self)
         interactions.hear_once(self)
@@ -92,12 +93,21 @@ class Townhall(discord.Client):
         """Set together with ``townhall_ready``; can be awaited before the login, which events cannot."""
         self.plugins_up = False
         """Whether people may be served: before ``started``, which waits for every server."""
-        self._sessions = SessionPace(settings.data_dir / "sessions.json" if counts_sessions else None)
+        self.session_pace = SessionPace(settings.data_dir / "sessions.json" if counts_sessions else None)
         self._watching: tuple[asyncio.Task[None], ...] = ()
         self._stopping: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
         self.endpoint: Endpoint | None = None
         """Where Discord sends interactions, if not to the gateway; from :meth:`connect` on."""
+
+    def client_options(self, settings: Settings) -> dict[str, Any]:
+        """Return what the client is made with beside what holds for all."""
+        return {}
+
+    @property
+    def registers_commands(self) -> bool:
+        """Whether this process tells Discord of the commands."""
+        return True
 
     async def login(self, token: str) -> None:
         """Log in, through the proxy where there is one; raises SettingsError where that cannot be used."""
@@ -117,7 +127,7 @@ class Townhall(discord.Client):
         """
         if self.settings.interactions_port is not None:
             return await self._take_posts(self.settings.interactions_port)
-        await self._sessions.wait_to_start(self)
+        await self.session_pace.wait_to_start(self)
         while True:
             try:
                 return await super().connect(reconnect=reconnect)
@@ -142,7 +152,7 @@ class Townhall(discord.Client):
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         """Wait until a session may begin, and no longer: people wait for the bot meanwhile."""
-        await self._sessions.wait_to_identify()
+        await self.session_pace.wait_to_identify()
 
     async def on_ready(self) -> None:
         """Announce the bot's readiness once; Discord sends this again after a lost session."""
@@ -199,6 +209,10 @@ class Townhall(discord.Client):
             return self.endpoint.listening
         return gateway.is_connected(self)
 
+    def shard_states(self) -> dict[str, dict[str, bool]]:
+        """Return which shards' connections stand, for the health page; nothing where there are none."""
+        return {}
+
     async def drain(self, seconds: float) -> None:
         """Take nothing new, and let what runs come to its end within ``seconds``."""
         self.draining = True
@@ -216,6 +230,9 @@ class Townhall(discord.Client):
             self._stopping = asyncio.create_task(self._stop(), name="townhall-stop")
         await asyncio.shield(self._stopping)
         gateway.stop_heartbeats(asyncio.get_running_loop())
+
+    async def let_go(self) -> None:
+        """Let go of what others wait for; the last thing of all."""
 
     async def _keep_watch(self) -> None:
         while True:
@@ -237,7 +254,7 @@ class Townhall(discord.Client):
             await asyncio.wait(self._watching)
         self._closing.set()
         listening = () if self.endpoint is None else (self.endpoint.stop,)
-        for let_go in (*listening, self.plugins.stop, super().close, self.store.close):
+        for let_go in (*listening, self.plugins.stop, super().close, self.store.close, self.let_go):
             try:
                 await let_go()
             except Exception:  # of a machine without memory or threads, say: the others are let go of all the same

@@ -20,6 +20,7 @@ from pydantic_settings import SettingsError as UnreadableValue
 
 from townhall_bot.machine.env_file import encoding_of, values_in
 from townhall_bot.redaction import shown_value
+from townhall_bot.shard_range import ShardRange
 
 PREFIX = "TOWNHALL_"
 ENV_FILE = ".env"
@@ -53,6 +54,11 @@ class Settings(BaseSettings):
         default=None,
         gt=0,
         description="A server's id: commands are registered in that server only. Handy while developing.",
+    )
+    shards: str | None = Field(
+        default=None,
+        description="Which shards this process runs: `0-19/100`, or `auto` for as many as Discord advises. Empty: one "
+        "connection for all servers, which Discord allows up to 2,500 of them.",
     )
     plugins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
@@ -121,6 +127,13 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = Field(
         default="text", description="How the log is written: lines for a person, or one JSON object a line."
     )
+
+    @field_validator("shards")
+    @classmethod
+    def _range(cls, text: str | None) -> str | None:
+        if text is not None:
+            ShardRange.parse(text)
+        return text
 
     @field_validator("plugins", mode="before")
     @classmethod

@@ -105,6 +105,8 @@ class GenerationRequest:
     written: str = ""
     ending: Ending = "exact"
     continued: bool = False
+    opening: str = ""
+    """What is put before the prompt, unseen: it counts as the prompt does, and stays where a prompt's head goes."""
 
 
 @dataclass(frozen=True, slots=True)

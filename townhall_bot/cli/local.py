@@ -141,6 +141,7 @@ async def connected(settings: Settings, plugins: Sequence[LoadedPlugin], token: 
             "guild": None,
             "data_dir": settings.data_dir / "local",
             "interactions_port": None,
+            "shards": None,
         }
     )
     # The local Discord knows no commands yet, whatever was registered with the last one: hence always_sync.

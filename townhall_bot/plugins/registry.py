@@ -65,7 +65,7 @@ class PluginRegistry(Mapping[str, LoadedPlugin]):
         """Start the plugins side by side and register their commands. Call it after the login."""
         self.construct()
         await asyncio.gather(*(host.start(loaded) for loaded in self.values()))
-        await self._sync.run(list(self.values()))
+        await self._register()
         for loaded in self.values():
             await self._serve(loaded)
         log.info("plugins running: %s", ", ".join(loaded.name for loaded in self.values() if loaded.running) or "none")
@@ -93,7 +93,7 @@ class PluginRegistry(Mapping[str, LoadedPlugin]):
             gc.collect()  # what the old one held is free before the new one takes as much
             self._plugins[name] = new
             await host.start(new)
-            await self._sync.run(list(self.values()))
+            await self._register()
             await self._serve(new)
             log.info("plugin %s reloaded", name)
             return new.failure
@@ -128,6 +128,10 @@ class PluginRegistry(Mapping[str, LoadedPlugin]):
     async def stop(self) -> None:
         """Stop every plugin that was started."""
         await asyncio.gather(*(host.stop(loaded) for loaded in self.values()))
+
+    async def _register(self) -> None:
+        if self._bot.registers_commands:
+            await self._sync.run(list(self.values()))
 
     def _construct(self, loaded: LoadedPlugin) -> None:
         host.construct(loaded, self._bot, self._bot.store, self._bot.settings.data_dir)

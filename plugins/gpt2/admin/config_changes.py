@@ -7,6 +7,7 @@ from typing import Any
 
 import discord
 
+from plugins.gpt2 import presets
 from plugins.gpt2.formatting import number, without_folders
 from plugins.gpt2.guild_rules import MAX_PLACES, GuildRulesStore
 from plugins.gpt2.messages import TEXTS
@@ -116,7 +117,15 @@ class ConfigChanges:
         return discord.Embed(title=words("config.audit.title"), description=description)
 
     async def _check(self, guild_id: int, changes: Mapping[str, Any], words: Words) -> None:
+        kept = await self._rules.kept.all(guild_id)
         for key, value in changes.items():
+            if key.startswith(presets.VOICE) and value:
+                await self._check_voice(guild_id, value, words)
+            if key == "preset" and value is not None and presets.of(kept, value) is None:
+                raise Refusal(words("preset.unknown", name=str(value)[:50], names=", ".join(presets.names(kept))))
+            own = sum(each.startswith(presets.KEY) for each in kept)
+            if key.startswith(presets.KEY) and key not in kept and value is not None and own >= MAX_PLACES:
+                raise Refusal(words("config.change.too_many", most=MAX_PLACES))
             if key in NUMBERS and value is not None:
                 low, high = self.bounds(key)
                 if not low <= value <= high:
@@ -126,6 +135,17 @@ class ConfigChanges:
                 raise Refusal(words("config.change.too_many", most=MAX_PLACES))
         if "default_count" in changes or "max_count" in changes:
             await self._check_counts(guild_id, changes, words)
+
+    async def _check_voice(self, guild_id: int, voice: Mapping[str, Any], words: Words) -> None:
+        """Hold what holds in a channel to the bounds of the server's own settings."""
+        await self._check(guild_id, {key: value for key, value in voice.items() if key != "model"}, words)
+
+    async def voice(self, guild_id: int, channel_id: int, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the change by which ``given`` holds in a channel, beside what does; nothing: as on the server."""
+        key = f"{presets.VOICE}{channel_id}"
+        old = (await self._rules.kept.all(guild_id)).get(key) or {}
+        new = {name: value for name, value in {**old, **given}.items() if value is not None}
+        return {key: new or None} if given else {key: None}
 
     async def _check_counts(self, guild_id: int, changes: Mapping[str, Any], words: Words) -> None:
         kept = {**await self._rules.kept.all(guild_id), **changes}
@@ -160,8 +180,41 @@ class ConfigChanges:
 
 def change_line(words: Words, key: str, old: Any, new: Any) -> str:
     """Return one change, old and new, in a line."""
+    if key.startswith(presets.VOICE):
+        name = words("config.name.voice", channel=f"<#{key.removeprefix(presets.VOICE)}>")
+        return words("config.change.line", name=name, old=_voice(words, old), new=_voice(words, new))
+    if key.startswith(presets.KEY):
+        name = words("config.name.own_preset", name=discord.utils.escape_markdown(key.removeprefix(presets.KEY)))
+        return words("config.change.line", name=name, old=_own(words, old), new=_own(words, new))
     name = words(f"config.name.{key}")
     return words("config.change.line", name=name, old=_value(words, key, old), new=_value(words, key, new))
+
+
+def _voice(words: Words, value: Any) -> str:
+    parts = [f"{words(f'config.name.{key}')} {_value(words, key, each)}" for key, each in (value or {}).items()]
+    return ", ".join(parts) or words("config.change.servers")
+
+
+def told_voices(words: Words, kept: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the id of each channel that has a voice of its own, and what that is."""
+    found = ((key, value) for key, value in kept.items() if key.startswith(presets.VOICE))
+    return [(key.removeprefix(presets.VOICE), _voice(words, value)) for key, value in found]
+
+
+def _own(words: Words, value: Any) -> str:
+    """Return a preset in a line: what it sets, and how its opening begins."""
+    if not value:
+        return words("config.change.none")
+    opening = " ".join(str(value.get("opening", "")).split())[:40]
+    sampling = [words("timing.option", name=name, value=number(each)) for name, each in value["sampling"].items()]
+    stop = [words("config.change.stop", text=each) for each in value.get("stop", ())]
+    parts = [
+        words("config.change.opening", text=opening) if opening else "",
+        *sampling,
+        value.get("ending") or "",
+        *stop,
+    ]
+    return discord.utils.escape_markdown(", ".join(filter(None, parts)))
 
 
 def _audit_line(words: Words, entry: AuditEntry) -> str:

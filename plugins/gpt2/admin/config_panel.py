@@ -10,9 +10,10 @@ from typing import Any
 import discord
 
 from plugins.gpt2.admin import reset_dialog
-from plugins.gpt2.admin.config_changes import ConfigChanges
+from plugins.gpt2.admin.config_changes import ConfigChanges, told_voices
 from plugins.gpt2.admin.model_choices import MAX_CHOICE, MAX_CHOICES, facts, label, public_names
 from plugins.gpt2.admin.numbers_form import NumbersForm
+from plugins.gpt2.admin.preset_form import PresetForm
 from plugins.gpt2.formatting import number, without_folders
 from plugins.gpt2.guild_rules import MAX_PLACES, PLACE_TYPES, POSTING_TYPES, GuildRules, GuildRulesStore
 from plugins.gpt2.messages import TEXTS
@@ -57,7 +58,12 @@ class ConfigPanels:
         """Return what is set now, and the menus to change it. ``opener`` is whose answer the panel is."""
         rules = await self.rules.of(interaction.guild_id)
         entries = await asyncio.to_thread(self.offered)
-        embed = await self._embed(TEXTS.for_user(interaction), rules, entries)
+        words = TEXTS.for_user(interaction)
+        embed = await self._embed(words, rules, entries)
+        kept = {} if interaction.guild_id is None else await self.rules.kept.all(interaction.guild_id)
+        if voices := [f"<#{each}>: {said}" for each, said in told_voices(words, kept)]:
+            last = len(embed.fields) - 1  # what there is to choose from
+            embed.insert_field_at(last, name=words("config.show.voices"), value="\n".join(voices)[:1024], inline=False)
         return embed, Panel(self, interaction, opener, rules, entries)
 
     async def _embed(self, words: Words, rules: GuildRules, entries: Sequence[ModelEntry]) -> discord.Embed:
@@ -77,6 +83,8 @@ class ConfigPanels:
         embed.add_field(
             name=words("config.show.temperature"), value=words("form.value", value=number(rules.temperature))
         )
+        preset = words("config.change.none") if rules.preset is None else rules.preset.name
+        embed.add_field(name=words("config.name.preset"), value=discord.utils.escape_markdown(preset))
         limits = words("config.show.limits", member=rules.limits.member, server=rules.limits.guild)
         embed.add_field(name=words("config.show.at_a_time"), value=limits)
         channels = " ".join(f"<#{each}>" for each in rules.channels) or words("config.show.everywhere")
@@ -148,7 +156,13 @@ class Panel(discord.ui.View):
             audit, lambda answer: self._set(answer, {"audit_channel": next(iter(_ids(audit.values) or ()), None)})
         )
         talk = "silence" if rules.mentions else "talk"
-        actions = ("numbers", self._numbers), (talk, self._talk), ("audit", self._audit), ("reset", self._reset)
+        actions = (
+            ("numbers", self._numbers),
+            ("preset", self._preset),
+            (talk, self._talk),
+            ("audit", self._audit),
+            ("reset", self._reset),
+        )
         for action, do in actions:
             style = discord.ButtonStyle.danger if action == "reset" else discord.ButtonStyle.secondary
             self._add(discord.ui.Button(label=words(f"config.button.{action}"), style=style), do)
@@ -193,6 +207,9 @@ class Panel(discord.ui.View):
     async def _numbers(self, interaction: discord.Interaction[Any]) -> None:
         form = NumbersForm(interaction, self.panels.changes, self.rules, self.show)
         await interaction.response.send_modal(form)
+
+    async def _preset(self, interaction: discord.Interaction[Any]) -> None:
+        await interaction.response.send_modal(PresetForm(interaction, self.panels.changes, self.show, {}))
 
     async def _talk(self, interaction: discord.Interaction[Any]) -> None:
         await self._set(interaction, {"mentions": None if self.rules.mentions else True})

@@ -14,6 +14,7 @@ import discord
 from plugins.gpt2.chat import message_format, variants
 from plugins.gpt2.chat.generation_options import GenerationOptions
 from plugins.gpt2.chat.look import Buttons, Look
+from plugins.gpt2.chat.models_used import ModelsUsed
 from plugins.gpt2.chat.prompt_cache import PromptCache
 from plugins.gpt2.chat.recent_ends import RecentEnds
 from plugins.gpt2.chat.time_left import TimeLeft
@@ -55,6 +56,7 @@ class _End:
 
     finished: Finished | None = None
     text: str | None = None
+    preset: str | None = None
 
 
 class Responder:
@@ -76,6 +78,7 @@ class Responder:
         self.rules = rules
         self.prompt_cache = PromptCache()
         self.recent_ends = RecentEnds()
+        self._models_used = ModelsUsed()
         self.buttons: Buttons | None = None
         """Set once they exist; without them, answers have none."""
         self._on_finished = on_finished
@@ -106,9 +109,9 @@ class Responder:
         those of a :class:`GenerationRequest`; with a ``look``, the prompt is not the asker's own words. Raises
         :class:`Refusal`.
         """
-        rules = await self.rules.of(interaction.guild_id)
+        rules = await self.rules.of(interaction.guild_id, interaction.channel)
         rules.check_place(interaction)
-        defaults = GenerationOptions.defaults(rules, self.settings.sampling)
+        defaults = GenerationOptions.defaults(rules, rules.sampling(self.settings.sampling))
         options = defaults | (chosen or GenerationOptions())
         if options.count > rules.max_count:
             words = TEXTS.for_user(interaction)
@@ -117,7 +120,7 @@ class Responder:
             prompt=prompt if prompt.strip() else "",
             count=options.count,
             model=rules.model,
-            sampling=options.sampling(self.settings.sampling),
+            sampling=options.sampling(rules.sampling(self.settings.sampling)),
             user_id=interaction.user.id,
             guild_id=interaction.guild_id,
             request_id=interaction.id,
@@ -126,15 +129,17 @@ class Responder:
             spoken=spoken,
             ending=options.ending,
             continued=continued or look is not None,
+            opening=rules.preset.opening if rules.preset is not None else "",
         )
         several = look is None and not turns and not spoken and options.variants > 1
         if several and request.sampling.temperature < GREEDY_BELOW:
             several, notice = False, message("notice.one_of_a_kind")
         if several:
             with self._counted(interaction.id):
-                await self._several(interaction, request, options, defaults, notice)
+                preset = rules.preset.name if rules.preset is not None else None
+                await self._several(interaction, request, options, defaults, notice, preset)
             return
-        end = _End()
+        end = _End(preset=rules.preset.name if rules.preset is not None else None)
         with self._counted(interaction.id):
             try:
                 async with self._admitted(interaction, request) as events:
@@ -156,6 +161,7 @@ class Responder:
         options: GenerationOptions,
         defaults: GenerationOptions,
         notice: Message | None,
+        preset: str | None,
     ) -> None:
         """Write several texts at the same time, and show them to choose from."""
         written = [Variant(each) for each in variants.requests_of(request, options.variants)]
@@ -191,6 +197,7 @@ class Responder:
             if options.timing and each.finished is not None:
                 drawn = GenerationOptions({"seed": each.finished.timing.seed})
                 used = (options | drawn).described(words, defaults)
+                used += [words("timing.preset", name=preset)] if preset is not None else []
                 lines.append(f"{number}: {message_format.measured(words, each.finished.timing, used)}")
         view = None
         if self.buttons is not None and self.buttons.choosing is not None:
@@ -201,8 +208,8 @@ class Responder:
 
     async def completed(self, interaction: discord.Interaction[Any], chosen: GenerationOptions) -> GenerationOptions:
         """Return options with the server's and the host's defaults where nothing was chosen."""
-        rules = await self.rules.of(interaction.guild_id)
-        return GenerationOptions.defaults(rules, self.settings.sampling) | chosen
+        rules = await self.rules.of(interaction.guild_id, interaction.channel)
+        return GenerationOptions.defaults(rules, rules.sampling(self.settings.sampling)) | chosen
 
     async def finish(self, seconds: float) -> None:
         """Wait until everyone has got the last word, at most ``seconds``."""
@@ -280,6 +287,9 @@ class Responder:
                             if measured.moved and "seed" in options.values:
                                 notices.append(message("notice.moved"))
                             used = (options | drawn).described(words, defaults)
+                            used += [words("timing.preset", name=end.preset)] if end.preset is not None else []
+                            if self._models_used.are_several(request.guild_id, request.model) and timing is None:
+                                notices.append(message("notice.by", model=request.model))
                             note = message_format.ending(words, reason, notices, timing, used)
                             end.finished, end.text = event, text
                             shown = look.final(text, cut=cut)

@@ -133,7 +133,8 @@ class Stories:
         (await self.responder.rules.of(interaction.guild_id)).check_place(interaction)
 
     async def _count(self, interaction: Interaction) -> int:
-        return min((await self.responder.rules.of(interaction.guild_id)).default_count, MOST)
+        rules = await self.responder.rules.of(interaction.guild_id, interaction.channel)
+        return min(rules.default_count, MOST)
 
     async def _step(
         self, ask: AskingMessage, story: Story, words: str, count: int, whose: Message | None = None

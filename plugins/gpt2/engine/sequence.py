@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from plugins.gpt2.engine.detokenizer import Detokenizer
 from plugins.gpt2.engine.draft_model import DraftModel, draft_pace
@@ -104,7 +104,12 @@ def begin(
     Raises :class:`InvalidRequest` where that cannot be; no row is taken then.
     """
     prompt, count = read_prompt(request, model.tokenizer), request.count
-    tokens, notice = fit_prompt(prompt, count, model, continued=request.continued)
+    if request.opening:
+        opened = read_prompt(replace(request, opening=""), model.tokenizer)
+        first = max(0, len(prompt) - len(opened))
+    else:
+        first = 0
+    tokens, notice = fit_prompt(prompt, count, model, continued=request.continued, opening=first)
     if request.continued:  # the text so far is worth more than a count from before
         count = min(count, model.info.context_length - len(tokens) + 1)
     if request.written:  # what an engine that was lost wrote; the asker was told of its notice
@@ -128,8 +133,9 @@ def begin(
 def read_prompt(request: GenerationRequest, tokenizer: Tokenizer) -> list[int]:
     """Return the ids of the prompt, behind what was said before it in a conversation."""
     if request.turns or request.spoken:
-        return tokenizer.encode_turns([*request.turns, request.prompt], spoken=request.spoken)
-    return tokenizer.encode(request.prompt, special=request.special_tokens)
+        first, *turns = [*request.turns, request.prompt]
+        return tokenizer.encode_turns([request.opening + first, *turns], spoken=request.spoken)
+    return tokenizer.encode(request.opening + request.prompt, special=request.special_tokens)
 
 
 def _without_begin(text: str, tokenizer: Tokenizer) -> list[int]:
@@ -137,7 +143,7 @@ def _without_begin(text: str, tokenizer: Tokenizer) -> list[int]:
 
 
 def fit_prompt(
-    tokens: list[int], count: int, model: LanguageModel, *, continued: bool = False
+    tokens: list[int], count: int, model: LanguageModel, *, continued: bool = False, opening: int = 0
 ) -> tuple[list[int], Message | None]:
     """Return the tokens to read, and what to tell the asker where they are not the prompt's own.
 
@@ -156,7 +162,7 @@ def fit_prompt(
     room = max(info.context_length - count, least, 1)
     if len(tokens) <= room:
         return tokens, None
-    kept = begins[: room - 1]
+    kept = tokens[: min(len(begins) + min(opening, room // 2), room - 1)] if opening else begins[: room - 1]
     tail = tokens[len(kept) - room :]
     name = "notice.cut_text" if continued else "notice.cut"
     return [*kept, *tail], message(name, given=len(tokens), context=info.context_length, used=room)

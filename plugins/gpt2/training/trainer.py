@@ -11,7 +11,6 @@ import numpy.typing as npt
 from tinygrad import Tensor, dtypes
 
 from plugins.gpt2.model import device as tiny
-from plugins.gpt2.model.cache.page_memory import zeros
 from plugins.gpt2.model.constants import GPT2Config, tensors
 from plugins.gpt2.training.network import lora
 from plugins.gpt2.training.network.backend import backend_for
@@ -19,6 +18,7 @@ from plugins.gpt2.training.network.estimate import Estimate, Method, estimate, r
 from plugins.gpt2.training.network.gpt2 import Network
 from plugins.gpt2.training.network.optimiser import Recipe
 from plugins.gpt2.training.network.schedule import Cosine, Schedule
+from plugins.gpt2.training.network.storage import Storage
 
 __all__ = ["Cosine", "Estimate", "Method", "Recipe", "Schedule", "StepResult", "Trainer", "estimate"]
 
@@ -66,24 +66,16 @@ class Trainer:
         self._memory: list[npt.NDArray[Any]] = []
         backend = backend_for(device, threads, plain=plain)
         self._where = backend.where
-        self._weights = {
-            tensor.name: self._place(_checked(weights, tensor.name, tensor.shape)) for tensor in tensors(config)
-        }
+        given = {tensor.name: _checked(weights, tensor.name, tensor.shape) for tensor in tensors(config)}
         pairs = lora.initial(config, seed) if method == "lora" else {}
-        self._pairs = {name: self._place(values) for name, values in pairs.items()}
-        self._trained = self._pairs or self._weights
-        self._sums, self._first, self._second = (
-            {
-                name: self._place(zeros(tuple(map(int, weight.shape)), np.dtype(np.float32)))
-                for name, weight in self._trained.items()
-            }
-            for _ in range(3)
-        )
-        self._does = backend.operations(self._trained, self._sums)
-        self._network = Network(config, self._weights | self._pairs, self._does)
-        self._optimiser = backend.optimiser(self._recipe, self._trained, self._sums, self._first, self._second)
-        self._tokens, self._targets = (self._place(np.zeros((self._rows, context), np.int32)) for _ in range(2))
+        self._storage = Storage.of(pairs or given, self._where)
+        self._trained = self._storage.weights.named
+        self._frozen = {name: self._place(values) for name, values in given.items()} if pairs else {}
         self._kept, self._numbers = self._place(np.zeros(1, np.float32)), self._place(np.zeros(4, np.float32))
+        self._does = backend.operations(self._storage, self._kept)
+        self._network = Network(config, self._frozen | self._trained, self._does)
+        self._optimiser = backend.optimiser(self._recipe, self._storage)
+        self._tokens, self._targets = (self._place(np.zeros((self._rows, context), np.int32)) for _ in range(2))
         self._learn, self._measure = tiny.captured(self._accumulate), tiny.captured(self._nats)
         self._update = tiny.captured(self._optimiser.update)
         self._steps = 0
@@ -106,11 +98,11 @@ class Trainer:
 
     def weights(self) -> dict[str, Floats]:
         """Return what there is under the checkpoint's names, LoRA's pairs merged."""
-        return lora.merged(_read(self._weights), _read(self._pairs))
+        return lora.merged(_read(self._frozen), _read(self._trained)) if self._frozen else _read(self._trained)
 
     def gradients(self) -> dict[str, Floats]:
         """Return the gradients of the last step, added up over its parts, before they were clipped."""
-        return _read(self._sums)
+        return _read(self._storage.sums.named)
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
         """Return all that going on takes: what is trained, both moments, and the number of steps."""
@@ -125,9 +117,8 @@ class Trainer:
         self._steps = int(state[STEPS][0])
 
     def _named(self) -> dict[str, Tensor]:
-        moments = {
-            f"{m}.{name}": each for m, part in (("m", self._first), ("v", self._second)) for name, each in part.items()
-        }
+        parts = (("m", self._storage.first), ("v", self._storage.second))
+        moments = {f"{m}.{name}": each for m, part in parts for name, each in part.named.items()}
         return self._trained | moments
 
     def _place(self, values: npt.NDArray[Any]) -> Tensor:
@@ -152,7 +143,7 @@ class Trainer:
     def _accumulate(self, tokens: Tensor, targets: Tensor, kept: Tensor) -> Tensor:
         loss = self._network.nats(tokens, targets)
         told = loss.reshape(1).contiguous()
-        Tensor.realize(told, *self._does.gradients(loss, self._trained, self._sums, kept))
+        Tensor.realize(told, *self._does.gradients(loss, self._trained, self._storage.sums.named, kept))
         return told
 
 

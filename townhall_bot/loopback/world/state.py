@@ -64,6 +64,9 @@ class Application:
     privileged: discord.Intents = field(default_factory=discord.Intents.none)
     sessions_left: int = 1000
     """How many sessions may still be begun today; each IDENTIFY takes one."""
+    advised_shards: int = 1
+    max_concurrency: int = 1
+    """How many buckets sessions fall into, by their shards; each has a distance of its own between two."""
     endpoint: str | None = None
     """Where interactions are posted instead of being sent by the gateway."""
 

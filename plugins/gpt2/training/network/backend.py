@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import logging
+import subprocess
 from dataclasses import dataclass
 from typing import Protocol
 
 from tinygrad import Tensor
 
 from plugins.gpt2.model import device as tiny
-from plugins.gpt2.model.target.device_names import CPU
-from plugins.gpt2.training.network.operations import Operations, Tensors, TinygradOperations
+from plugins.gpt2.model.build import usable_cores
+from plugins.gpt2.model.cpu.graph import use_graph
+from plugins.gpt2.model.target import compiler
+from plugins.gpt2.model.target.device_names import CPU, is_cpu
+from plugins.gpt2.training.cpu.operations import COperations
+from plugins.gpt2.training.cpu.optimiser import CAdamW
+from plugins.gpt2.training.cpu.products import Product, Tile, tile_for
+from plugins.gpt2.training.network.operations import Operations, TinygradOperations
 from plugins.gpt2.training.network.optimiser import Recipe, TinygradAdamW
+from plugins.gpt2.training.network.storage import Storage
+
+log = logging.getLogger("townhall.gpt2.training")
 
 
 class Optimiser(Protocol):
@@ -26,12 +37,12 @@ class Backend(Protocol):
 
     where: str
 
-    def operations(self, weights: Tensors, sums: Tensors) -> Operations:
-        """Return the operations whose gradients of ``weights`` go to ``sums``."""
+    def operations(self, storage: Storage, kept: Tensor) -> Operations:
+        """Return the operations whose gradients are added to ``kept`` (0 or 1) times the storage's sums."""
         ...
 
-    def optimiser(self, recipe: Recipe, weights: Tensors, sums: Tensors, first: Tensors, second: Tensors) -> Optimiser:
-        """Return what updates ``weights``, with both moments."""
+    def optimiser(self, recipe: Recipe, storage: Storage) -> Optimiser:
+        """Return what updates the storage's weights."""
         ...
 
 
@@ -41,15 +52,42 @@ class TinygradBackend:
 
     where: str
 
-    def operations(self, weights: Tensors, sums: Tensors) -> Operations:
+    def operations(self, storage: Storage, kept: Tensor) -> Operations:
         """See :class:`Backend`."""
         return TinygradOperations()
 
-    def optimiser(self, recipe: Recipe, weights: Tensors, sums: Tensors, first: Tensors, second: Tensors) -> Optimiser:
+    def optimiser(self, recipe: Recipe, storage: Storage) -> Optimiser:
         """See :class:`Backend`."""
-        return TinygradAdamW(recipe, weights, sums, first, second)
+        parts = storage.weights, storage.sums, storage.first, storage.second
+        return TinygradAdamW(recipe, *(part.named for part in parts))
+
+
+@dataclass(slots=True)
+class CBackend:
+    """Kernels in C, on a team of threads."""
+
+    where: str
+    tile: Tile
+
+    def operations(self, storage: Storage, kept: Tensor) -> Operations:
+        """See :class:`Backend`."""
+        return COperations(self.tile, self.where, storage.weights.named, storage.sums.named, kept)
+
+    def optimiser(self, recipe: Recipe, storage: Storage) -> Optimiser:
+        """See :class:`Backend`."""
+        return CAdamW(recipe, storage)
 
 
 def backend_for(device: str | None, threads: int | None, *, plain: bool = False) -> Backend:
-    """Return what trains on ``device``, None being the one that tinygrad chooses."""
-    return TinygradBackend(device or tiny.default_device() or CPU)
+    """Return what trains on ``device``, None being the one that tinygrad chooses; on a CPU with ``threads`` threads."""
+    where = device or tiny.default_device() or CPU
+    if plain or not is_cpu(where):
+        return TinygradBackend(where)
+    tile = tile_for(compiler.vector_bits())
+    try:
+        use_graph(threads or usable_cores())
+        tiny.load_c("product_of", Product(1, 1, 1).source("product_of", tile))
+    except (subprocess.CalledProcessError, OSError, RuntimeError) as error:
+        log.warning("the C kernels cannot run here (%s); training on tinygrad's own, which are far slower", error)
+        return TinygradBackend(where)
+    return CBackend(where, tile)

@@ -11,7 +11,7 @@ from plugins.gpt2.training.network import lora
 
 Method = Literal["full", "lora"]
 
-TOKENS_AT_ONCE = 4096
+TOKENS_AT_ONCE = 2048
 """So many tokens go forward and backward together at most; a larger batch is taken in parts, gradients added up."""
 ROOM = 150_000_000
 """Bytes of the interpreter, of tinygrad and of what compiling takes."""
