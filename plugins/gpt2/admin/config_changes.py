@@ -207,8 +207,13 @@ def _own(words: Words, value: Any) -> str:
         return words("config.change.none")
     opening = " ".join(str(value.get("opening", "")).split())[:40]
     sampling = [words("timing.option", name=name, value=number(each)) for name, each in value["sampling"].items()]
-    stop = [f"“{each}”" for each in value.get("stop", ())]
-    parts = [f"„{opening}…“" if opening else "", *sampling, value.get("ending") or "", *stop]
+    stop = [words("config.change.stop", text=each) for each in value.get("stop", ())]
+    parts = [
+        words("config.change.opening", text=opening) if opening else "",
+        *sampling,
+        value.get("ending") or "",
+        *stop,
+    ]
     return discord.utils.escape_markdown(", ".join(filter(None, parts)))
 
 

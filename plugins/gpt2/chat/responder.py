@@ -14,6 +14,7 @@ import discord
 from plugins.gpt2.chat import message_format, variants
 from plugins.gpt2.chat.generation_options import GenerationOptions
 from plugins.gpt2.chat.look import Buttons, Look
+from plugins.gpt2.chat.models_used import ModelsUsed
 from plugins.gpt2.chat.prompt_cache import PromptCache
 from plugins.gpt2.chat.recent_ends import RecentEnds
 from plugins.gpt2.chat.time_left import TimeLeft
@@ -77,6 +78,7 @@ class Responder:
         self.rules = rules
         self.prompt_cache = PromptCache()
         self.recent_ends = RecentEnds()
+        self._models_used = ModelsUsed()
         self.buttons: Buttons | None = None
         """Set once they exist; without them, answers have none."""
         self._on_finished = on_finished
@@ -286,6 +288,8 @@ class Responder:
                                 notices.append(message("notice.moved"))
                             used = (options | drawn).described(words, defaults)
                             used += [words("timing.preset", name=end.preset)] if end.preset is not None else []
+                            if self._models_used.are_several(request.guild_id, request.model) and timing is None:
+                                notices.append(message("notice.by", model=request.model))
                             note = message_format.ending(words, reason, notices, timing, used)
                             end.finished, end.text = event, text
                             shown = look.final(text, cut=cut)

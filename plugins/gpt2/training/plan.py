@@ -26,7 +26,7 @@ SHORTEST_CONTEXT = 64
 STEPS = 400
 """So many steps a run should have at least, where the machine is slow: a step reads fewer tokens then."""
 TOKENS_PER_STEP = (512, 4096)
-RATES = {"full": 5e-4, "lora": 5e-4, "new": 1.5e-3}
+RATES = {"full": 3e-4, "lora": 5e-4, "new": 1.5e-3}
 """The highest learning rate of a model with the embedded one's parameters; with more, it is lower."""
 RATE_PARAMETERS = 10_000_000
 REACHED = 0.4

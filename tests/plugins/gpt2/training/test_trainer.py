@@ -85,6 +85,30 @@ def test_a_state_goes_on_where_it_was() -> None:
     )
 
 
+@pytest.mark.slow
+def test_a_batch_in_parts_has_the_gradients_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("plugins.gpt2.training.network.estimate.TOKENS_AT_ONCE", CONTEXT)
+    parts = trainer()
+    with np.load(REFERENCE) as whole:
+        for step in range(2):  # the second begins with the sums of the first in its place
+            found = parts.step(batches()[step])
+            assert (found.loss, found.gradient_norm) == pytest.approx(
+                (whole["losses"][step], whole["norms"][step]), rel=1e-4
+            )
+            if step == 0:
+                for name, values in parts.gradients().items():
+                    assert off(values / BATCH, whole[name]) < 1e-4
+
+
+@pytest.mark.slow
+def test_a_head_of_its_own_is_trained() -> None:
+    config = replace(CONFIG, tied_head=False)
+    ours, plain = trainer(config=config), trainer(config=config, plain=True)
+    assert ours.step(batches()[0]).gradient_norm == pytest.approx(plain.step(batches()[0]).gradient_norm, rel=1e-5)
+    for name, values in ours.gradients().items():
+        assert off(values, plain.gradients()[name]) < 1e-4
+
+
 def test_lora_trains_little_and_is_merged() -> None:
     made = trainer("lora", recipe=replace(RECIPE, decay=0.0), schedule=Cosine(1e-2, STEPS, WARM_UP))
     before = made.loss(batches()[0])
