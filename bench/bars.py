@@ -60,12 +60,11 @@ def bars_table(bars: Sequence[Bar]) -> str:
 
 def bars_of(results: Sequence[Result]) -> list[Bar]:
     """Return every bar, the last result of each kind and model being the one that counts."""
+    return [*_beside_peers(results), *_quality_and_guesses(results), *_of_our_own(results)]
+
+
+def _beside_peers(results: Sequence[Result]) -> list[Bar]:
     small, medium, large = (_Compared(results, model) for model in ("gpt2", "gpt2-medium", "gpt2-large"))
-    start = small.get("townhall-int8", "first_token_ms")
-    kept, peak = (medium.get("townhall-int8", name) for name in ("weight_bytes", "peak_bytes"))
-    far, near = (small.get("townhall-int8", "context_ms", key) for key in ("1000", "16"))
-    lag, busy = _last(results, "event_loop_lag"), _last(results, "busy").get("step_ms", {})
-    plain = _quality(results, "townhall-mini")
     ct2 = "ctranslate2-int8"
     return [
         Bar(
@@ -91,6 +90,12 @@ def bars_of(results: Sequence[Result]) -> list[Bar]:
         Bar("gpt2-medium, 1 stream, 8-bit, × llama.cpp Q8_0", "×", 1.3, 1.6, medium.times("townhall-int8", *Q8_0)),
         Bar("gpt2-large, 1 stream, 4-bit, × llama.cpp Q4_0", "×", 1.2, 1.5, large.times("townhall-int4", *Q4_0)),
         Bar("gpt2-large, 1 stream, 4-bit, × our 8-bit", "×", 1.6, 1.8, large.times("townhall-int4", "townhall-int8")),
+    ]
+
+
+def _quality_and_guesses(results: Sequence[Result]) -> list[Bar]:
+    plain = _quality(results, "townhall-mini")
+    return [
         Bar("8-bit against fp32, mean KL", " nats", 0.0003, 0.0002, _of(plain, "mean_kl"), at_most=True, digits=5),
         Bar(
             "the same of a twin with outliers (bench.outliers)",
@@ -108,6 +113,17 @@ def bars_of(results: Sequence[Result]) -> list[Bar]:
         ),
         Bar("as members ask (temperature 0.8), guessing", "×", 1.0, 1.1, _guessing(results, MEMBERS)),
         Bar("as members ask, with a draft model", "×", 1.3, 1.6, _guessing(results, f"{MEMBERS}, with a draft")),
+    ]
+
+
+def _of_our_own(results: Sequence[Result]) -> list[Bar]:
+    """Return the bars of time, memory and lag, which are of Townhall alone or of what runs beside it."""
+    small, medium = (_Compared(results, model) for model in ("gpt2", "gpt2-medium"))
+    start = small.get("townhall-int8", "first_token_ms")
+    kept, peak = (medium.get("townhall-int8", name) for name in ("weight_bytes", "peak_bytes"))
+    far, near = (small.get("townhall-int8", "context_ms", key) for key in ("1000", "16"))
+    lag, busy = _last(results, "event_loop_lag"), _last(results, "busy").get("step_ms", {})
+    return [
         Bar("gpt2, 8-bit, step at context 1,000 over 16", "×", 1.25, 1.15, _ratio(far, near), at_most=True),
         Bar(
             "gpt2, 8-bit, second start to first token",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from plugins.gpt2.chat.recent_ends import RecentEnds
 from plugins.gpt2.engine.sampling import Sampler
 from plugins.gpt2.language_model import Logits
 from plugins.gpt2.model.target import compiler
@@ -81,3 +82,12 @@ def no_text_left_to_chance(request: pytest.FixtureRequest, monkeypatch: pytest.M
     yield
     if drawn and request.node.get_closest_marker("fresh_seeds") is None:
         pytest.fail(f"this test drew {len(drawn)} text(s) with a fresh seed: set temperature 0 or a seed")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def presses_are_meant() -> Iterator[None]:
+    """Let tests press *Again* as soon as it is there, which takes people more than a moment."""
+    assert RecentEnds.__init__.__kwdefaults__ is not None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(RecentEnds.__init__.__kwdefaults__, "moment_s", 0.0)
+        yield

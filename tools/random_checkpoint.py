@@ -10,6 +10,7 @@ in the repository because both the script that made the logits and the test that
 from __future__ import annotations
 
 import argparse
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ import numpy.typing as npt
 
 from plugins.gpt2.checkpoint.config_file import CONFIG_NAME, to_json
 from plugins.gpt2.checkpoint.files import INDEX_NAME, WEIGHTS_NAME
+from plugins.gpt2.checkpoint.safetensors_writer import write_safetensors
 from plugins.gpt2.checkpoint.tokenizer.bpe import END_OF_TEXT
 from plugins.gpt2.checkpoint.tokenizer.byte_alphabet import BYTE_ALPHABET
 from plugins.gpt2.checkpoint.tokenizer.tokenizer_files import MERGES_NAME, VOCAB_NAME
@@ -73,32 +75,11 @@ def random_weights(config: GPT2Config, seed: int) -> dict[str, npt.NDArray[np.fl
     return weights
 
 
-def encode_as(dtype: str, values: Array) -> bytes:
-    """Return ``values`` as the bytes of ``dtype``: F64, F32, F16 or BF16 (rounded to nearest even)."""
-    if dtype == "F64":
-        return values.astype("<f8").tobytes()
-    if dtype == "F32":
-        return values.astype("<f4").tobytes()
-    if dtype == "F16":
-        return values.astype("<f2").tobytes()
-    if dtype == "BF16":
-        bits = values.astype("<f4").view(np.uint32)
-        return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype("<u2").tobytes()
-    raise ValueError(f"dtype {dtype!r}: F64, F32, F16 or BF16")
-
-
 def safetensors_bytes(tensors: Mapping[str, Array], dtype: str = "F32") -> bytes:
     """Return the content of a ``.safetensors`` file."""
-    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
-    blobs, at = [], 0
-    for name, values in tensors.items():
-        blob = encode_as(dtype, values)
-        header[name] = {"dtype": dtype, "shape": list(values.shape), "data_offsets": [at, at + len(blob)]}
-        blobs.append(blob)
-        at += len(blob)
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text + b"".join(blobs)
+    file = io.BytesIO()
+    write_safetensors(file, tensors, dtype)
+    return file.getvalue()
 
 
 def small_vocabulary(size: int) -> tuple[dict[str, int], list[tuple[str, str]]]:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from playwright.async_api import Browser, Page, async_playwright
 
+from plugins.gpt2.chat.recent_ends import MOMENT_S
 from townhall_bot.cli.local import connected
 from townhall_bot.loopback import LoopbackDiscord, TownhallWorld, Turn, point_discord_at
 from townhall_bot.loopback.web.server import PageServer
@@ -68,8 +69,10 @@ async def act(world: TownhallWorld, outcomes: Outcomes) -> Turn:
     begun = await admin.type('/gpt2-story prompt:"The last lamplighter of our town" count:45')
     await outcomes.of(begun)
     thread = next(each for each in admin.guild.channels if each.id == begun.message.id)
+    await asyncio.sleep(MOMENT_S + 0.1)  # a press that comes sooner may have been meant for Stop
     await outcomes.of(await ben.press(thread.messages[-1], "Continue"))
     await outcomes.of(await ada.type('/gpt2-story add:"One evening a letter lay on his ladder." count:45', thread))
+    await asyncio.sleep(MOMENT_S + 0.1)
     await outcomes.of(await admin.press(thread.messages[-1], "Continue"))
     return second
 

@@ -12,8 +12,9 @@ from typing import Any
 import aiohttp
 import discord
 
-from townhall_bot.discordpy import components, gateway, interactions, proxy, retries, tracebacks
+from townhall_bot.discordpy import components, gateway, interactions, posted, proxy, retries, tracebacks
 from townhall_bot.i18n.core_texts import TEXTS
+from townhall_bot.interactions import Endpoint
 from townhall_bot.ops import proxies
 from townhall_bot.ops.metrics import Metrics
 from townhall_bot.ops.session_limit import SessionPace
@@ -72,6 +73,7 @@ class Townhall(discord.Client):
             allowed_mentions=discord.AllowedMentions.none(),
             guild_ready_timeout=guild_ready_timeout,
             max_ratelimit_timeout=retries.LONGEST_LIMIT_S,
+            **self.client_options(settings),
         )
         retries.retry_requests(self)
         interactions.hear_once(self)
@@ -91,9 +93,21 @@ class Townhall(discord.Client):
         """Set together with ``townhall_ready``; can be awaited before the login, which events cannot."""
         self.plugins_up = False
         """Whether people may be served: before ``started``, which waits for every server."""
-        self._sessions = SessionPace(settings.data_dir / "sessions.json" if counts_sessions else None)
+        self.session_pace = SessionPace(settings.data_dir / "sessions.json" if counts_sessions else None)
         self._watching: tuple[asyncio.Task[None], ...] = ()
         self._stopping: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
+        self.endpoint: Endpoint | None = None
+        """Where Discord sends interactions, if not to the gateway; from :meth:`connect` on."""
+
+    def client_options(self, settings: Settings) -> dict[str, Any]:
+        """Return what the client is made with beside what holds for all."""
+        return {}
+
+    @property
+    def registers_commands(self) -> bool:
+        """Whether this process tells Discord of the commands."""
+        return True
 
     async def login(self, token: str) -> None:
         """Log in, through the proxy where there is one; raises SettingsError where that cannot be used."""
@@ -107,8 +121,13 @@ class Townhall(discord.Client):
         self.plugins_up = True
 
     async def connect(self, *, reconnect: bool = True) -> None:
-        """Connect to the gateway, as often as it takes until the first connection stands."""
-        await self._sessions.wait_to_start(self)
+        """Connect to the gateway, as often as it takes until the first connection stands; or take what is posted.
+
+        Raises EndpointError where that was chosen and cannot be.
+        """
+        if self.settings.interactions_port is not None:
+            return await self._take_posts(self.settings.interactions_port)
+        await self.session_pace.wait_to_start(self)
         while True:
             try:
                 return await super().connect(reconnect=reconnect)
@@ -117,9 +136,23 @@ class Townhall(discord.Client):
                     raise
                 log.warning("the first connection to Discord broke before it stood; it is tried again")
 
+    async def _take_posts(self, port: int) -> None:
+        """Serve without a gateway until the bot is closed."""
+        assert self.application is not None  # since the login
+        self.endpoint = Endpoint(
+            lambda data: posted.take(self, data),
+            lambda: self.plugins_up and self._stopping is None,
+            public_key=self.settings.public_key or self.application.verify_key,
+            host=self.settings.interactions_host,
+            port=port,
+        )
+        await self.endpoint.start()
+        posted.be_ready(self)
+        await self._closing.wait()
+
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         """Wait until a session may begin, and no longer: people wait for the bot meanwhile."""
-        await self._sessions.wait_to_identify()
+        await self.session_pace.wait_to_identify()
 
     async def on_ready(self) -> None:
         """Announce the bot's readiness once; Discord sends this again after a lost session."""
@@ -171,8 +204,14 @@ class Townhall(discord.Client):
 
     @property
     def connected(self) -> bool:
-        """Whether the gateway's connection stands now."""
+        """Whether Discord reaches the bot now: the gateway's connection stands, or requests are listened for."""
+        if self.endpoint is not None:
+            return self.endpoint.listening
         return gateway.is_connected(self)
+
+    def shard_states(self) -> dict[str, dict[str, bool]]:
+        """Return which shards' connections stand, for the health page; nothing where there are none."""
+        return {}
 
     async def drain(self, seconds: float) -> None:
         """Take nothing new, and let what runs come to its end within ``seconds``."""
@@ -192,6 +231,9 @@ class Townhall(discord.Client):
         await asyncio.shield(self._stopping)
         gateway.stop_heartbeats(asyncio.get_running_loop())
 
+    async def let_go(self) -> None:
+        """Let go of what others wait for; the last thing of all."""
+
     async def _keep_watch(self) -> None:
         while True:
             try:
@@ -210,7 +252,9 @@ class Townhall(discord.Client):
             task.cancel()
         if self._watching:
             await asyncio.wait(self._watching)
-        for let_go in (self.plugins.stop, super().close, self.store.close):
+        self._closing.set()
+        listening = () if self.endpoint is None else (self.endpoint.stop,)
+        for let_go in (*listening, self.plugins.stop, super().close, self.store.close, self.let_go):
             try:
                 await let_go()
             except Exception:  # of a machine without memory or threads, say: the others are let go of all the same

@@ -13,6 +13,7 @@ from discord import app_commands
 from townhall_bot.i18n import Texts, Words
 from townhall_bot.i18n.core_texts import TEXTS
 from townhall_bot.plugins import Plugin, host
+from townhall_bot.plugins.installs import goes_along
 from townhall_bot.replies import paging
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Privacy(Plugin):
             for page in others:
                 await interaction.followup.send(page, ephemeral=True)
 
+        goes_along(privacy)
         return (privacy,)
 
     def dynamic_items(self) -> Sequence[type[discord.ui.DynamicItem[Any]]]:

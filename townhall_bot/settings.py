@@ -20,6 +20,7 @@ from pydantic_settings import SettingsError as UnreadableValue
 
 from townhall_bot.machine.env_file import encoding_of, values_in
 from townhall_bot.redaction import shown_value
+from townhall_bot.shard_range import ShardRange
 
 PREFIX = "TOWNHALL_"
 ENV_FILE = ".env"
@@ -54,6 +55,11 @@ class Settings(BaseSettings):
         gt=0,
         description="A server's id: commands are registered in that server only. Handy while developing.",
     )
+    shards: str | None = Field(
+        default=None,
+        description="Which shards this process runs: `0-19/100`, or `auto` for as many as Discord advises. Empty: one "
+        "connection for all servers, which Discord allows up to 2,500 of them.",
+    )
     plugins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description="Plugins to load, separated by commas. Empty: all. `gpt2`: only that. `-ping`: all but that.",
@@ -63,9 +69,18 @@ class Settings(BaseSettings):
         validate_default=True,
         description="The folder for the database and what plugins keep. Empty: the user's data folder.",
     )
+    database: SecretStr | None = Field(
+        default=None,
+        description="PostgreSQL instead of the file in the data folder: `postgresql://user:password@host/name`, with "
+        "`pip install 'townhall-bot[postgres]'`. Empty: the file.",
+    )
     hear_messages: bool = Field(
         default=True,
         description="Hear messages that mention the bot and direct messages, no others; false: commands only.",
+    )
+    user_installs: bool = Field(
+        default=False,
+        description="People may add the bot to their account and use it anywhere; answers are for them alone there.",
     )
     keep_records_days: int = Field(
         default=30,
@@ -93,10 +108,32 @@ class Settings(BaseSettings):
     health_port: int = Field(
         default=8317, ge=0, le=65535, description="The health page's port while `townhall run` runs; 0: no health page."
     )
+    interactions_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="Take commands as signed HTTP requests of Discord on this port (0: any free one) instead of by the "
+        "gateway. It needs a public https:// address in front of it.",
+    )
+    interactions_host: str = Field(
+        default="127.0.0.1",
+        description="Where TOWNHALL_INTERACTIONS_PORT listens; a proxy with TLS stands before it.",
+    )
+    public_key: str | None = Field(
+        default=None,
+        description="The application's public key, by which such requests are checked. Empty: Discord is asked for it.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="How much is logged.")
     log_format: Literal["text", "json"] = Field(
         default="text", description="How the log is written: lines for a person, or one JSON object a line."
     )
+
+    @field_validator("shards")
+    @classmethod
+    def _range(cls, text: str | None) -> str | None:
+        if text is not None:
+            ShardRange.parse(text)
+        return text
 
     @field_validator("plugins", mode="before")
     @classmethod
@@ -119,6 +156,15 @@ class Settings(BaseSettings):
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
+
+    @field_validator("database")
+    @classmethod
+    def _postgres(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is None or not url.get_secret_value():
+            return None
+        if not url.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("it must begin with postgresql://; without the setting, SQLite's file is used")
+        return url
 
     @field_validator("data_dir")
     @classmethod

@@ -32,6 +32,7 @@ from townhall_bot.loopback.wire.openapi import DESCRIPTION_VARIABLE
 from townhall_bot.plugins import Plugin
 from townhall_bot.plugins.outcomes import Outcomes
 from townhall_bot.settings import PREFIX, Settings, load_settings
+from townhall_bot.shards.bot import bot_class
 from townhall_bot.store import Store, database_in
 
 __all__ = [
@@ -197,8 +198,11 @@ async def starting(
             token = SecretStr(server.token)
             core = load_settings(Settings, env_file=None).model_copy(update={"token": token, "data_dir": folder})
             store = Store.open(database_in(folder))
-            bot = Townhall(core, store, list(plugins), env_file=None, guild_ready_timeout=0.02)
+            bot = bot_class(core)(core, store, list(plugins), env_file=None, guild_ready_timeout=0.02)
+            posts = server.sign_posts() if core.interactions_port is not None else None
             await stack.enter_async_context(running(bot, server.token, within_s=START_SECONDS))
+            if posts is not None and bot.endpoint is not None:
+                await posts.begin(bot.endpoint.url)
             return RunningTownhall(bot)
 
         yield start

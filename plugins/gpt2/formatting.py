@@ -10,7 +10,9 @@ _PATH = re.compile(r"(?<![\w.:/~-])~?(?:/[^\s/:;,'\"()]+)+/?")
 
 
 def parameters(count: int) -> Amount:
-    """Return a count of parameters: 10M, 124M, 1.6B."""
+    """Return a count of parameters: 26k, 10M, 124M, 1.6B."""
+    if count < 999_500:
+        return Amount(count, f"{count / 1e3:.0f}k")
     return Amount(count, f"{count / 1e6:.0f}M" if count < 999_500_000 else f"{count / 1e9:.1f}B")
 
 

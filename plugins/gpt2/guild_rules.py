@@ -8,8 +8,10 @@ from typing import Any
 
 import discord
 
+from plugins.gpt2 import presets
 from plugins.gpt2.messages import TEXTS
-from plugins.gpt2.protocol import Limits
+from plugins.gpt2.presets import Preset
+from plugins.gpt2.protocol import Ending, Limits, SamplingParams
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.replies import Refusal
 from townhall_bot.store import GuildSettings
@@ -34,8 +36,14 @@ class GuildRules:
     channels: tuple[int, ...] = ()
     roles: tuple[int, ...] = ()
     audit_channel: int | None = None
+    ending: Ending = "sentence"
+    preset: Preset | None = None
     mentions: bool = False
     """Whether what is said to the bot is answered, not its commands alone."""
+
+    def sampling(self, host: SamplingParams) -> SamplingParams:
+        """Return the host's sampling with that of the preset."""
+        return host if self.preset is None else self.preset.over(host)
 
     def check_place(self, interaction: discord.Interaction[Any]) -> None:
         """Raise Refusal where this member may not use the plugin here; threads belong to their channel."""
@@ -68,17 +76,29 @@ class GuildRulesStore:
 
     def __init__(self, kept: GuildSettings, allowed: Collection[str], settings: GPT2Settings) -> None:
         self.kept = kept
-        self._allowed = allowed
+        self.allowed = allowed
         self._host = settings
 
-    async def of(self, guild_id: int | None) -> GuildRules:
-        """Return what holds on a server, or in direct messages for None: the host's own settings."""
-        mine = {} if guild_id is None else await self.kept.all(guild_id)
-        host = self._host
+    async def of(self, guild_id: int | None, channel: Any = None) -> GuildRules:
+        """Return what holds on a server, or in direct messages for None: the host's own settings.
+
+        With a ``channel``, it is what holds there; a thread is its channel's.
+        """
+        kept = {} if guild_id is None else await self.kept.all(guild_id)
+        host, ids = self._host, (getattr(channel, "parent_id", None), getattr(channel, "id", None))
+        voice: dict[str, Any] = {}
+        for each in ids:
+            voice |= kept.get(f"{presets.VOICE}{each}") or {}
+        preset = presets.of(kept, voice.get("preset", kept.get("preset")))
+        mine = {**kept, **voice}
+        warmth = preset.sampling.get("temperature") if preset is not None else None
+        if warmth is not None and "temperature" not in (voice if "preset" in voice else mine):
+            mine["temperature"] = warmth
         chosen = str(mine.get("model", host.model))
         most = min(int(mine.get("max_count", host.max_count)), host.max_count)
+        ending = None if preset is None else preset.ending
         return GuildRules(
-            model=chosen if chosen in self._allowed else host.model,
+            model=chosen if chosen in self.allowed else host.model,
             chosen_model=chosen,
             default_count=min(int(mine.get("default_count", host.default_count)), most),
             max_count=most,
@@ -90,5 +110,7 @@ class GuildRulesStore:
             channels=tuple(mine.get("channels", ())),
             roles=tuple(mine.get("roles", ())),
             audit_channel=mine.get("audit_channel"),
+            ending=ending or host.ending,
+            preset=preset,
             mentions=bool(mine.get("mentions", False)),
         )

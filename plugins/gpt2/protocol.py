@@ -6,7 +6,7 @@ has to do is told by :class:`TextGenerator` and held by ``tests/plugins/gpt2/con
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
@@ -20,6 +20,10 @@ MAX_PROMPT_CHARS = 6000
 FinishReason = Literal["length", "stop", "context", "end_of_text", "cancelled"]
 """Why a text ended: the count was reached, a stop string appeared, the context is full, the model ended it
 (its end-of-text token), or somebody pressed Stop."""
+
+Ending = Literal["sentence", "exact"]
+"""Where a text ends that reaches its count: with a whole sentence near there, or right there."""
+ENDINGS: tuple[Ending, ...] = ("sentence", "exact")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,10 @@ BOUNDS: dict[str, Bounds] = {
     "seed": Bounds(0, 2**53 - 1),  # Discord's largest integer
 }
 """Allowed values by field of :class:`SamplingParams`: what options offer, settings take and requests are held to."""
+GREEDY_BELOW = 0.01
+"""Temperatures under this take the best token: dividing by less overflows and changes nothing."""
+VARIANT_BOUNDS = Bounds(1, 4)
+"""How many texts of one prompt may be asked for at a time."""
 COUNT_BOUNDS = Bounds(1, 1024)
 """The same for a request's count. A host's own maximum lies within."""
 
@@ -71,12 +79,16 @@ class Limits:
 class GenerationRequest:
     """One text to continue. ``count`` is the most new tokens; ``model`` a name, hub id or folder.
 
-    ``request_id`` is the asker's name for it, to cancel it by. ``limits`` are a server's own; the host's hold as well.
+    ``request_id`` is the asker's name for it, to cancel it by; several of one name are variants of one text, which
+    limits count once. ``limits`` are a server's own; the host's hold as well.
     ``turns`` were said before the prompt in a conversation, the oldest first: a model that was trained on conversations
     answers them. ``spoken`` says that the prompt is said to the model, and the turns by members and the model in turns:
     where a model was not trained so, its answers follow their words directly. ``special_tokens`` says
     that the host wrote the prompt, so that special tokens spelled out in it are read as such; what a member types never
-    becomes one.
+    becomes one. ``written`` is what was written of the text before, by an engine that was lost: it goes on behind it,
+    and ``count`` is what is left. With the ``ending`` "sentence" a text goes on to the sentence's end, up to half its
+    count and 48 tokens, or is cut back to the last one within its last quarter. ``continued`` says that nobody wrote
+    the prompt for this: it is a text that goes on, of which more is kept than the count would leave.
     """
 
     prompt: str
@@ -90,11 +102,19 @@ class GenerationRequest:
     turns: tuple[str, ...] = ()
     spoken: bool = False
     special_tokens: bool = False
+    written: str = ""
+    ending: Ending = "exact"
+    continued: bool = False
+    opening: str = ""
+    """What is put before the prompt, unseen: it counts as the prompt does, and stays where a prompt's head goes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """What was measured of one request. Rates are tokens per second, None where nothing was timed."""
+    """What was measured of one request. Rates are tokens per second, None where nothing was timed.
+
+    ``moved`` says how often the text went on in another engine, its own being lost. Then it is not what its seed gives.
+    """
 
     queue_ms: float
     first_token_ms: float
@@ -107,6 +127,7 @@ class Timing:
     model: str
     device: str
     dtype: str
+    moved: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,17 +152,26 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A piece of new text, never half a character."""
+    """A piece of new text, never half a character; ``tokens`` were chosen since the piece before."""
 
     piece: str
+    tokens: int = 0
+
+    def __add__(self, later: Text) -> Text:
+        """Return this piece and the one behind it as one."""
+        return Text(self.piece + later.piece, self.tokens + later.tokens)
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The last event of every request that did not fail."""
+    """The last event of every request that did not fail.
+
+    ``cut`` says that the text breaks off in a sentence although a whole one was asked for.
+    """
 
     reason: FinishReason
     timing: Timing
+    cut: bool = False
 
 
 Event = Queued | Started | Text | Finished
@@ -180,21 +210,36 @@ class EngineFailed(GenerationError):
 
 
 @dataclass(frozen=True, slots=True)
+class ServingModel:
+    """A model that is loaded, and how many requests it takes at once."""
+
+    info: ModelInfo
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class EngineStatus:
-    """What the engine is doing. ``models`` are loaded; ``loading`` names one on its way, with a line of progress.
+    """What the engine is doing. ``loaded`` serve; ``loading`` names one on its way, with a line of progress.
 
     ``running`` and ``queued`` count requests. ``device`` and ``dtype`` are those of the model that was used last, empty
     where there is none. ``failure`` says why nothing can be generated, or not with the host's default model, in English
-    for whoever runs the bot; None where all is well.
+    for whoever runs the bot; None where all is well. ``out_of_service`` says of models that failed too often what an
+    asker is told, until somebody chooses them again.
     """
 
-    models: tuple[str, ...]
+    loaded: tuple[ServingModel, ...]
     loading: Message | None
     running: int
     queued: int
     device: str
     dtype: str
     failure: str | None = None
+    out_of_service: Mapping[str, Message] = field(default_factory=dict)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The names of the models that are loaded."""
+        return tuple(model.info.name for model in self.loaded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +264,7 @@ OnProgress = Callable[[Message], None]
 
 
 class TextGenerator(Protocol):
-    """Whatever can continue a text: the engine in this process, or one day another machine.
+    """Whatever can continue a text: the engine in this process, or others behind a router.
 
     It admits requests within the host's limits, lets them take turns, fairly between servers and between their members,
     and has them written. All of it is called on one event loop, and none of it holds that up.
@@ -250,7 +295,7 @@ class TextGenerator(Protocol):
                 yield event
 
     async def cancel(self, request_id: int) -> bool:
-        """End the request that goes by this id: it still gets its Finished, with what was measured.
+        """End what goes by this id: each request still gets its Finished, with what was measured.
 
         Returns whether it was waiting or running.
         """

@@ -10,7 +10,7 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 from plugins.gpt2.model.constants import EMBEDDED_MODEL, Products, Weights
 from plugins.gpt2.model.target.device_names import canonical
 from plugins.gpt2.model.target.device_plan import DevicePlan, known_plan, plan_for
-from plugins.gpt2.protocol import BOUNDS, COUNT_BOUNDS, Bounds, SamplingParams
+from plugins.gpt2.protocol import BOUNDS, COUNT_BOUNDS, Bounds, Ending, SamplingParams
 from townhall_bot.plugins import PluginSettings
 
 DEFAULTS = SamplingParams()
@@ -25,7 +25,7 @@ class GPT2Settings(PluginSettings):
         EMBEDDED_MODEL,
         min_length=1,
         description="The model of servers that chose none: townhall-mini, gpt2, gpt2-medium, gpt2-large, gpt2-xl, "
-        "a hub id or a folder.",
+        "distilgpt2, a hub id or a folder.",
     )
     allowed_models: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
@@ -83,6 +83,17 @@ class GPT2Settings(PluginSettings):
         ge=BOUNDS["repetition_penalty"].low,
         le=BOUNDS["repetition_penalty"].high,
         description="How much used words lose. 1 switches the guard off.",
+    )
+    ending: Ending = Field(
+        "sentence",
+        description="Where a text ends that reaches its count: sentence goes on to the end of the sentence, for half "
+        "the count and 48 tokens at most, or cuts back to the last one; exact ends right there.",
+    )
+    vote_after_s: float = Field(
+        60,
+        ge=0,
+        le=86400,
+        description="Seconds after which anybody may pick one of several texts, and not the asker alone. 0: never.",
     )
     queue_limit: int = Field(32, ge=1, le=1000, description="How many requests may wait.")
     member_limit: int = Field(2, ge=1, le=1000, description="How many requests one member may have at a time.")

@@ -13,6 +13,8 @@ from pydantic_settings import SettingsConfigDict
 
 from townhall_bot.i18n import Texts, Words
 from townhall_bot.plugins import Health, Plugin, PluginContext, PluginSettings
+from townhall_bot.plugins.installs import goes_along
+from townhall_bot.replies.alone import is_alone
 
 TEXTS = Texts.beside(__file__)
 
@@ -43,8 +45,9 @@ class PingPlugin(Plugin):
         async def ping(interaction: discord.Interaction) -> None:
             words = TEXTS.for_channel(interaction) if self.public else TEXTS.for_user(interaction)
             answer = words("pong", latency=self.latency(words))
-            await interaction.response.send_message(answer, ephemeral=not self.public)
+            await interaction.response.send_message(answer, ephemeral=not self.public or is_alone(interaction))
 
+        goes_along(ping)
         return (ping,)
 
     async def health(self) -> Health:
@@ -53,5 +56,7 @@ class PingPlugin(Plugin):
 
     def latency(self, words: Words) -> str:
         """Return the time between a heartbeat and its answer, in words."""
+        if getattr(self.context.client, "endpoint", None) is not None:
+            return words("posted")
         seconds = self.context.client.latency  # not a number or infinite until the first heartbeat was answered
         return words("away", milliseconds=seconds * 1000) if math.isfinite(seconds) else words("unknown")

@@ -15,7 +15,7 @@ from townhall_bot.testkit import StartTownhall
 
 PROMPT = "My fellow citizens"
 FINISHED = ["Again", "Continue", "Edit…", "Delete"]
-HOST = {"TOWNHALL_GPT2_MEMBER_LIMIT": "4", "TOWNHALL_GPT2_TEMPERATURE": "0"}
+HOST = {"TOWNHALL_GPT2_MEMBER_LIMIT": "4", "TOWNHALL_GPT2_TEMPERATURE": "0", "TOWNHALL_GPT2_ENDING": "exact"}
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ async def test_members_generate_an_admin_switches_and_a_restart_remembers(
     assert other.text != turn.text
 
     # The timing line tells what was measured, and the seed to have it again.
-    timed = await ask(townhall, ada, "count:20 temperature:0 timing:True")
+    timed = await ask(townhall, ada, "count:20 temperature:0 ending:exact timing:True")
     line = timed.text.splitlines()[-1]
     assert re.fullmatch(
         r"-# queue [\d.]+ m?s · first token [\d.]+ m?s · prefill [\d.]+ tokens/s · decode [\d.]+ tokens/s · "

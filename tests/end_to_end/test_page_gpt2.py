@@ -64,3 +64,20 @@ async def test_a_german_reads_german(open_tab: OpenTab, townhall: RunningTownhal
     other = await open_tab("ben")
     await other.command("/privacy ")
     await expect(other.last).to_contain_text("What is stored about you")
+
+
+async def test_several_texts_stand_side_by_side_and_one_is_picked(open_tab: OpenTab, townhall: RunningTownhall) -> None:
+    from playwright.async_api import expect
+
+    tab = await open_tab()
+    await tab.command("/gpt2 prompt:My fellow citizens count:20 temperature:0.9 seed:3 variants:3")
+    pick = tab.last.get_by_role("button", name="Pick 2")
+    await expect(pick).to_be_visible(timeout=60_000)
+    fields = tab.last.locator(".embed-field")
+    await expect(fields).to_have_count(3)
+    boxes = [await field.bounding_box() for field in await fields.all()]
+    assert len({box["y"] for box in boxes if box is not None}) == 1
+    await pick.click()
+    await expect(tab.last.get_by_role("button", name="Continue")).to_be_visible(timeout=30_000)
+    await expect(fields).to_have_count(0)
+    await expect(tab.last.locator(".content")).to_contain_text("picked by")

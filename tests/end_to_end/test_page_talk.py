@@ -22,7 +22,7 @@ def townhall_plugins() -> Sequence[type[Plugin]]:
 
 @pytest.fixture
 def townhall_settings() -> dict[str, str]:
-    return host_settings(DEFAULT_COUNT="8")
+    return {"TOWNHALL_USER_INSTALLS": "true", **host_settings(DEFAULT_COUNT="8")}
 
 
 async def entry(tab: Tab, number: int, name: str) -> None:
@@ -93,3 +93,24 @@ async def test_a_story_is_written_in_a_thread_of_its_own(open_tab: OpenTab, town
     await expect(tab.messages).to_have_count(1)
     await tab.last.get_by_role("button", name="As a file").click()
     await expect(tab.last).to_contain_text("Once upon a time.txt")
+
+
+async def test_somebody_brings_the_bot_along_into_a_group_message(open_tab: OpenTab, townhall: RunningTownhall) -> None:
+    from playwright.async_api import expect
+
+    async def choose(member: str, what: str) -> None:
+        await tab.page.locator("#members").get_by_role("button", name=member).click()
+        await tab.page.get_by_role("menuitem", name=what).click()
+
+    tab, ben = await open_tab(), await open_tab("ben")
+    await choose("ben", "Group message")
+    await expect(tab.page.locator("#topbar h1")).to_have_text("ada, ben")
+    await tab.command("/gpt2 prompt:Hello")
+    await expect(tab.page.locator("#composer [role=alert]")).to_contain_text("There is no command /gpt2 here")
+    await choose("Townhall", "Add to my account")
+    await expect(tab.page.locator("#welcome .card").first).to_be_visible()
+    await tab.command("/gpt2 prompt:Hello count:8")
+    await expect(tab.last).to_contain_text("Only you can see this")
+    await expect(tab.last.locator("strong").first).to_have_text("Hello")
+    await ben.page.locator("#channels").get_by_role("button", name="ada, ben").click()
+    await expect(ben.messages).to_have_count(0)

@@ -12,6 +12,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from townhall_bot.cli import completion
 from townhall_bot.cli import data_commands as data
 from townhall_bot.cli import serve_commands as serve
 from townhall_bot.cli.run import run, run_options
@@ -100,5 +101,7 @@ CORE_COMMANDS = (
     CliCommand("setup", "take a bot's token, check it, write .env, show the invitation", _setup_options, _setup),
     CliCommand("new-plugin", "write a working plugin with its test", _new_plugin_options, _new_plugin),
     CliCommand("backup", "copy the database to a file, while the bot runs", data.backup_options, data.backup),
+    CliCommand("copy-database", "copy the database into PostgreSQL", data.copy_options, data.copy_database),
     CliCommand("restore", "put a backup in the database's place", data.restore_options, data.restore),
+    CliCommand("completion", "print a script for your shell's Tab key", completion.options, completion.completion),
 )

@@ -11,8 +11,13 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
-from townhall_bot.cli.terminal import FAILED, OK, note
+from townhall_bot.cli.terminal import FAILED, OK, USAGE, note
 from townhall_bot.i18n.formatting import format_bytes
+
+SERVERS_OWN = (
+    "TOWNHALL_DATABASE names a PostgreSQL server: back it up with pg_dump and restore with pg_restore "
+    "(docs/operating.md), or unset it to do that with the file in the data folder."
+)
 
 
 def backup_options(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +34,11 @@ def backup(arguments: argparse.Namespace) -> int:
     from townhall_bot.store import database_in
     from townhall_bot.store.backup import back_up
 
-    size = back_up(database_in(load_settings(Settings).data_dir), arguments.file)
+    settings = load_settings(Settings)
+    if settings.database is not None:
+        note(SERVERS_OWN)
+        return USAGE
+    size = back_up(database_in(settings.data_dir), arguments.file)
     print(f"{arguments.file}: {format_bytes(size)}, complete and checked")
     return OK
 
@@ -48,7 +57,11 @@ def restore(arguments: argparse.Namespace) -> int:
     from townhall_bot.store import database_in, lock
     from townhall_bot.store import restore as restoring
 
-    database = database_in(load_settings(Settings).data_dir)
+    settings = load_settings(Settings)
+    if settings.database is not None:
+        note(SERVERS_OWN)
+        return USAGE
+    database = database_in(settings.data_dir)
     source = restoring.spooled(sys.stdin.buffer) if arguments.file == "-" else nullcontext(Path(arguments.file))
     try:
         with source as backup:
@@ -59,4 +72,34 @@ def restore(arguments: argparse.Namespace) -> int:
     print(f"{database}: restored, {done.state}")
     if done.kept is not None:
         print(f"The one from before is kept as {done.kept}; remove it when all is well.")
+    return OK
+
+
+def copy_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``townhall copy-database``."""
+    parser.description = (
+        "Copy all that the file in the data folder holds into the empty database that TOWNHALL_DATABASE names. "
+        "Stop the bot before. The file stays as it is."
+    )
+
+
+def copy_database(arguments: argparse.Namespace) -> int:
+    """Copy from SQLite to PostgreSQL; return the exit status."""
+    from townhall_bot.settings import Settings, load_settings
+    from townhall_bot.store import database_in, lock
+    from townhall_bot.store.copying import copy
+
+    settings = load_settings(Settings)
+    if settings.database is None:
+        note("TOWNHALL_DATABASE is not set: it says where to, postgresql://user:password@host/name.")
+        return USAGE
+    try:
+        with lock.held(settings.data_dir, 0):
+            copied = copy(database_in(settings.data_dir), settings.database.get_secret_value())
+    except lock.Held as error:
+        note(str(error))
+        return FAILED
+    for table, rows in copied.items():
+        print(f"{table}: {rows}")
+    print("All was copied in one transaction. The bot uses PostgreSQL from its next start on.")
     return OK

@@ -22,11 +22,13 @@ from townhall_bot.loopback import (
     LoopbackDiscord,
     ManualClock,
     Person,
+    PortUnusable,
     TownhallWorld,
     point_discord_at,
 )
 from townhall_bot.loopback.world.clock import Snowflakes
 from townhall_bot.loopback.world.state_file import StateFile, StateFileError
+from townhall_bot.ops.health import why_not
 from townhall_bot.plugins import reload as reloading
 from townhall_bot.plugins.host import LoadedPlugin
 from townhall_bot.plugins.outcomes import Outcomes
@@ -58,6 +60,24 @@ async def run_local(
     Settings made there are kept in a folder of their own and do not mix with the real bot's.
     """
     note("starting a Discord on this machine")
+    try:
+        return await _run(settings, plugins, say, as_, page, around)
+    except PortUnusable as error:
+        note(
+            f"the local Discord cannot listen on port {page.port}: {why_not(error)}. "
+            "Choose another with --port, or leave --port out for any free one."
+        )
+        return FAILED
+
+
+async def _run(
+    settings: Settings,
+    plugins: Sequence[LoadedPlugin],
+    say: str | None,
+    as_: str,
+    page: PageOptions,
+    around: Surroundings,
+) -> int:
     began = time.perf_counter()
     async with LoopbackDiscord(port=page.port if say is not None else 0) as server:
         with point_discord_at(server):
@@ -136,7 +156,13 @@ async def say_once(person: Person, command: str, outcomes: Outcomes) -> int:
 async def connected(settings: Settings, plugins: Sequence[LoadedPlugin], token: str) -> AsyncIterator[Townhall]:
     """Connect a bot to the local Discord and stop it cleanly afterwards."""
     local = settings.model_copy(
-        update={"token": SecretStr(token), "guild": None, "data_dir": settings.data_dir / "local"}
+        update={
+            "token": SecretStr(token),
+            "guild": None,
+            "data_dir": settings.data_dir / "local",
+            "interactions_port": None,
+            "shards": None,
+        }
     )
     # The local Discord knows no commands yet, whatever was registered with the last one: hence always_sync.
     # It sends its servers at once, so there is no need to wait long for more of them.

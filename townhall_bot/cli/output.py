@@ -155,7 +155,7 @@ def _open_what_is_closed() -> None:
                 os.fstat(number)
             except OSError:
                 os.open(os.devnull, flags)  # takes the lowest number that is free; writing to standard output fails
-            setattr(sys, name, open(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))  # noqa: SIM115
+            setattr(sys, name, open(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))  # noqa: SIM115 - it stays open
 
 
 def _escaped(text: str) -> str:

@@ -22,8 +22,8 @@ NEW_TOKEN = f"Reset it at {PORTAL} (your application → Bot) and give the new o
 FINAL_CLOSES = {
     4004: f"Discord no longer accepts TOWNHALL_TOKEN: it was reset while the bot ran. {NEW_TOKEN}",
     4010: "Discord takes the bot for one of several shards, which it is not. Upgrade Townhall.",
-    4011: "the bot is in more servers than Discord allows one connection (2,500), and Townhall has one. Have it leave "
-    "some, or invite a second bot of yours to the others.",
+    4011: "the bot is in more servers than Discord allows one connection (2,500), and it has one. Have it leave "
+    "some, or share them out among shards with TOWNHALL_SHARDS=auto.",
     4012: "Discord no longer speaks the gateway's version that this discord.py does. Upgrade Townhall.",
     4013: "Discord does not know the intents that were asked for. Upgrade Townhall.",
     4014: f"Discord refuses an intent that the bot asked for. At {PORTAL} (your application → Bot), see whether the "
@@ -57,12 +57,13 @@ def run(arguments: argparse.Namespace) -> int:
         return USAGE
     import signal
 
-    from townhall_bot.bot import Townhall
     from townhall_bot.lifecycle import RELOAD, serve_until_stopped
-    from townhall_bot.store import Store, database_in, lock
+    from townhall_bot.shards.bot import bot_class
+    from townhall_bot.store import Store, lock
 
     async def serve(token: str, data_folder: contextlib.ExitStack) -> None:
-        bot = Townhall(settings, Store.open(database_in(settings.data_dir)), plugins, always_sync=arguments.sync)
+        store = await asyncio.to_thread(Store.of, settings.database, settings.data_dir)
+        bot = bot_class(settings)(settings, store, plugins, always_sync=arguments.sync)
         try:
             await serve_until_stopped(bot, token)
         finally:
@@ -71,7 +72,9 @@ def run(arguments: argparse.Namespace) -> int:
     signal.signal(RELOAD, signal.SIG_IGN)  # by default it would end a bot that has only just started
     try:
         with contextlib.ExitStack() as data_folder:
-            data_folder.enter_context(lock.held(settings.data_dir, settings.lock_wait_s))
+            data_folder.enter_context(
+                lock.held(settings.data_dir, settings.lock_wait_s, shared=settings.shards is not None)
+            )
             asyncio.run(serve(settings.token.get_secret_value(), data_folder))
     except lock.Held as error:
         note(str(error))
@@ -94,11 +97,14 @@ def why_ended(error: Exception) -> tuple[str, int] | None:
 
     from townhall_bot.discordpy.answers import PutOff, is_unreachable
     from townhall_bot.discordpy.bodies import one_line
+    from townhall_bot.interactions import EndpointError
     from townhall_bot.ops import proxies
 
     if (found := proxies.problem(error)) is not None:
         return f"Discord cannot be reached: {found}", FAILED
     match error:
+        case EndpointError():
+            return str(error), USAGE
         case discord.LoginFailure() | discord.HTTPException(status=401):
             return f"Discord does not accept TOWNHALL_TOKEN. {NEW_TOKEN}", USAGE
         case discord.PrivilegedIntentsRequired():

@@ -61,7 +61,9 @@ def local_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--as", dest="as_", metavar="NAME", help="who types: ada (default), admin, ben, member, stranger"
     )
-    parser.add_argument("--port", type=int, default=0, help="the page's port (default: any free one)")
+    parser.add_argument(
+        "--port", type=_port, default=0, metavar="N", help="the page's port, 1 to 65535 (default: any free one)"
+    )
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine alone)"
     )
@@ -75,6 +77,12 @@ def local_options(parser: argparse.ArgumentParser) -> None:
         help="how Discord and the network behave (default: %(default)s)",
     )
     parser.add_argument("--weather-seed", type=int, default=0, metavar="N", help="which drizzle or storm (default: 0)")
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; allowed is 1 to 65535, and 0 for any free one")
+    return int(text)
 
 
 def local(arguments: argparse.Namespace) -> int:

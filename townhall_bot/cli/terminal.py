@@ -25,3 +25,10 @@ def note(text: str, command: str = "") -> None:
 def tell(text: str) -> None:
     """Say on standard error what goes on, as a line of its own."""
     print(text, file=sys.stderr, flush=True)  # noqa: T201 - the command line speaks by printing
+
+
+def take_any_bytes() -> None:
+    """Let what is not in standard input's encoding come in as a replacement character, as tokenizers take it."""
+    reconfigure = getattr(sys.stdin, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="replace")

@@ -11,6 +11,7 @@ from importlib.metadata import version
 
 from townhall_bot.cli import output
 from townhall_bot.cli.core_commands import CORE_COMMANDS
+from townhall_bot.cli.parser import Parser, did_you_mean
 from townhall_bot.cli.terminal import FAILED, INTERRUPTED, OK, USAGE, note, tell
 from townhall_bot.ops import logs
 from townhall_bot.plugins import CliCommand, discovery
@@ -41,16 +42,19 @@ def _obey(argv: Sequence[str] | None) -> int:
     logs.set_up("CRITICAL")  # until the settings say otherwise; what fails before is said by this module
     try:
         export_other_variables()
-        parser = _Parser()
-        for command in CORE_COMMANDS:
-            parser.add(command)
-        if next((word for word in arguments if not word.startswith("-")), None) not in parser.commands.choices:
+        parser = _core_parser()
+        asked = next((word for word in arguments if not word.startswith("-")), None)
+        if asked not in parser.commands.choices or asked == "completion":
             _add_plugin_commands(parser)
+            if asked is not None and asked not in parser.commands.choices:
+                near = did_you_mean(asked, parser.commands.choices)
+                parser.error(f"there is no command {asked!r}.{near} `townhall --help` lists them.")
         parsed = parser.parse_args(arguments)
         run: Callable[[argparse.Namespace], int] | None = getattr(parsed, "run", None)
         if run is None:
             parser.print_help()
             return USAGE
+        parsed.whole_parser = parser
         return run(parsed)
     except SettingsError as error:
         note(f"a setting is wrong.\n{error}")
@@ -67,6 +71,13 @@ def _obey(argv: Sequence[str] | None) -> int:
         return error.code or OK
 
 
+def _core_parser() -> _Parser:
+    parser = _Parser()
+    for command in CORE_COMMANDS:
+        parser.add(command)
+    return parser
+
+
 class _Parser(argparse.ArgumentParser):
     """The parser, with the table of subcommands."""
 
@@ -78,7 +89,7 @@ class _Parser(argparse.ArgumentParser):
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         self.add_argument("--version", action="version", version=f"townhall {version('townhall-bot')}")
-        self.commands = self.add_subparsers(title="commands", metavar="COMMAND", parser_class=argparse.ArgumentParser)
+        self.commands = self.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
 
     def add(self, command: CliCommand) -> None:
         """Add a subcommand; raises ValueError where there is one of that name."""

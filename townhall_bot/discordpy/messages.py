@@ -41,9 +41,19 @@ def _is_addressed(data: Mapping[str, Any], client: discord.Client) -> bool:
     author = data.get("author") or {"bot": True}
     if author.get("bot") or data.get("webhook_id") or data.get("type", 0) not in KINDS:
         return False  # what bots say to each other never ends
-    me = client.user
-    named = me is not None and any(each["id"] == str(me.id) for each in data.get("mentions", ()))
-    return named or "guild_id" not in data
+    if client.user is None:
+        return False
+    me = str(client.user.id)
+    named = any(each["id"] == me for each in data.get("mentions", ()))
+    return named or "guild_id" not in data or _answers_a_command(data.get("referenced_message"), me)
+
+
+def _answers_a_command(message: Mapping[str, Any] | None, me: str) -> bool:
+    """Tell whether a message is the bot's answer to a command: replies to it come without a mention, and without words.
+
+    So it is in Discord since 2022 (discord-api-docs issue 5395). People should know why nothing follows.
+    """
+    return message is not None and message["author"]["id"] == me and "interaction_metadata" in message
 
 
 def words_of(message: discord.Message, bot_id: int) -> str:

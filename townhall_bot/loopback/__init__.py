@@ -7,7 +7,7 @@ Discord refuses. The state is one observable object (:class:`~townhall_bot.loopb
 from townhall_bot.loopback.people.option_values import CommandRefused
 from townhall_bot.loopback.people.people import Person
 from townhall_bot.loopback.people.turn import Turn
-from townhall_bot.loopback.server import LoopbackDiscord, TownhallWorld
+from townhall_bot.loopback.server import LoopbackDiscord, PortUnusable, TownhallWorld
 from townhall_bot.loopback.wire.client import point_discord_at
 from townhall_bot.loopback.world.clock import ManualClock
 from townhall_bot.loopback.world.enums import ResponseType
@@ -26,6 +26,7 @@ __all__ = [
     "ManualClock",
     "Message",
     "Person",
+    "PortUnusable",
     "ResponseType",
     "TownhallWorld",
     "Turn",

@@ -17,6 +17,7 @@ from townhall_bot.loopback.rest import applications, channels, guilds, interacti
 from townhall_bot.loopback.rest.pipeline import Pipeline, RecordedRequest
 from townhall_bot.loopback.wire import openapi
 from townhall_bot.loopback.wire.gateway import Gateway
+from townhall_bot.loopback.wire.posts import Posts, new_key
 from townhall_bot.loopback.wire.rate_limits import RateLimiter
 from townhall_bot.loopback.world import permissions
 from townhall_bot.loopback.world.clock import Clock, ShiftedClock
@@ -38,6 +39,10 @@ class TownhallWorld:
     guild: Guild
     channels: dict[str, Channel]
     people: dict[str, Person]
+
+
+class PortUnusable(OSError):
+    """A local Discord cannot listen where it was told to."""
 
 
 class LoopbackDiscord:
@@ -81,7 +86,11 @@ class LoopbackDiscord:
         self._exit.push_async_callback(runner.cleanup)
         self._exit.push_async_callback(self.gateway.close_connections)
         site = web.TCPSite(runner, self._host, self._port)
-        await site.start()
+        try:
+            await site.start()
+        except OSError as error:
+            await self._exit.aclose()
+            raise PortUnusable(error.errno, error.strerror) from None
         self._port = runner.addresses[0][1]
         self.world.base_url = f"http://{self._host}:{self._port}"
         log.info("a local Discord listens on %s", self.world.base_url)
@@ -90,6 +99,12 @@ class LoopbackDiscord:
     async def __aexit__(self, *_: object) -> None:
         self.faults.clear()
         await self._exit.aclose()
+
+    def sign_posts(self) -> Posts:
+        """Give the application a key pair; return what sends interactions to an endpoint, once one is named to it."""
+        posts = Posts(self.world, new_key(self.world), self.world.clock)
+        self._exit.push_async_callback(posts.close)
+        return posts
 
     @property
     def port(self) -> int:
@@ -121,8 +136,8 @@ class LoopbackDiscord:
         """The last requests, oldest first."""
         return list(self._pipeline.requests) if self._pipeline else []
 
-    def add_guild(self, name: str, *, bot_permissions: discord.Permissions = permissions.BOT) -> Guild:
-        """Create a server that the bot has joined."""
+    def add_guild(self, name: str, *, bot_permissions: discord.Permissions | None = permissions.BOT) -> Guild:
+        """Create a server that the bot has joined; with None, one that it is not in."""
         return self.world.add_guild(name, bot_permissions=bot_permissions)
 
     def townhall(self) -> TownhallWorld:

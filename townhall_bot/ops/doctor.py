@@ -71,7 +71,10 @@ async def examine(
     yield token(settings)
     if env_file is not None:
         yield env_file_permissions(Path(env_file))
-    found, remembered = await asyncio.to_thread(database, database_in(settings.data_dir))
+    if settings.database is not None:
+        found, remembered = await asyncio.to_thread(server, settings.database.get_secret_value())
+    else:
+        found, remembered = await asyncio.to_thread(database, database_in(settings.data_dir))
     yield found
     try:
         await rehearse(settings, plugins, env_file)
@@ -160,6 +163,17 @@ def database(path: Path) -> tuple[Check, dict[str, Any]]:
         cure = "Stop the bot; `townhall restore FILE` goes back to a backup."
         return Check("database", False, f"{path} is damaged: {found.damage}", cure), {}
     return Check("database", True, f"{path}, {found.state}"), found.values
+
+
+def server(url: str) -> tuple[Check, dict[str, Any]]:
+    """Can the bot use the PostgreSQL server? Returns the core's values in it too. Changes nothing. Blocks."""
+    from townhall_bot.store import postgres
+
+    try:
+        state, values = postgres.inspect(url)
+    except StoreError as error:
+        return Check("database", False, error.problem, f"{error.cure} Nothing was changed."), {}
+    return Check("database", True, state), values
 
 
 def plugin(loaded: LoadedPlugin, last_failure: str | None, unwell: str | None) -> Check:

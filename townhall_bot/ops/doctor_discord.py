@@ -30,15 +30,28 @@ async def discord_answers(
         return [Check("discord", False, f"cannot be reached: {error.problem}", f"{error.cure} {offline}".strip())]
     except SettingsError as error:
         return [Check("discord", False, "cannot be asked", str(error))]
-    return [endpoint(account), intents(account), registration(account, plugins), clocks(account)]
+    return [endpoint(account, settings), intents(account), registration(account, plugins), clocks(account)]
 
 
-def endpoint(account: Account) -> Check:
+def endpoint(account: Account, settings: Settings) -> Check:
     """Do commands come to this bot?"""
+    if settings.interactions_port is not None:
+        return _posted(account)
     if account.endpoint_url:
         cure = f"Clear “Interactions Endpoint URL” at {PORTAL}; while it is set, commands go there."
         return Check("discord", False, "commands are sent to a web address instead of this bot", cure)
     return Check("discord", True, f"accepts the token, as {account.name}", f"Invite it: {account.invitation}")
+
+
+def _posted(account: Account) -> Check:
+    """Does Discord know where to send commands, where no gateway is used?"""
+    if account.endpoint_url:
+        return Check("discord", True, f"sends commands to {account.endpoint_url}", f"Invite it: {account.invitation}")
+    cure = (
+        "Enter the public https:// address of TOWNHALL_INTERACTIONS_PORT, with /interactions, as “Interactions "
+        f"Endpoint URL” at {PORTAL} while `townhall run` runs: Discord tries it at once."
+    )
+    return Check("discord", False, "has no address to send commands to, and no gateway is used", cure)
 
 
 def intents(account: Account) -> Check:

@@ -18,13 +18,18 @@ BACKLOG = 64
 
 
 class FewConnections:
-    """Makes protocols with ``make`` for what connects, and ends connections that are too many or too old."""
+    """Makes protocols with ``make`` for what connects, and ends connections that are too many or too old.
 
-    def __init__(self, make: Callable[[], asyncio.Protocol], *, most: int = MOST, longest_s: float = LONGEST_S) -> None:
+    ``longest_s`` None lets them grow as old as they like.
+    """
+
+    def __init__(
+        self, make: Callable[[], asyncio.Protocol], *, most: int = MOST, longest_s: float | None = LONGEST_S
+    ) -> None:
         self._make = make
         self._most = most
         self._longest_s = longest_s
-        self._open: dict[asyncio.Transport, asyncio.TimerHandle] = {}
+        self._open: dict[asyncio.Transport, asyncio.TimerHandle | None] = {}
 
     async def listen(self, host: str, port: int) -> asyncio.Server:
         """Begin to listen; raise OSError."""
@@ -37,7 +42,10 @@ class FewConnections:
             oldest = next(iter(self._open))
             self.ended(oldest)
             oldest.abort()
-        self._open[transport] = asyncio.get_running_loop().call_later(self._longest_s, transport.abort)
+        timer = None
+        if self._longest_s is not None:
+            timer = asyncio.get_running_loop().call_later(self._longest_s, transport.abort)
+        self._open[transport] = timer
 
     def ended(self, transport: asyncio.Transport) -> None:
         """Count a connection no more."""
@@ -52,9 +60,9 @@ class _Bounded(asyncio.Protocol):
         self._connections = connections
         self._inner = inner
         self.data_received = inner.data_received  # type: ignore[method-assign]  # nothing stands between
-        self.eof_received = inner.eof_received  # type: ignore[method-assign]
-        self.pause_writing = inner.pause_writing  # type: ignore[method-assign]
-        self.resume_writing = inner.resume_writing  # type: ignore[method-assign]
+        self.eof_received = inner.eof_received  # type: ignore[method-assign]  # the same
+        self.pause_writing = inner.pause_writing  # type: ignore[method-assign]  # the same
+        self.resume_writing = inner.resume_writing  # type: ignore[method-assign]  # the same
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)

@@ -89,6 +89,7 @@ class HealthPage:
         state = {
             "started": bot.started.is_set(),
             "gateway": bot.connected,
+            **bot.shard_states(),
             "draining": bot.draining,
             "database": {"ok": failure is None, "summary": "in use" if failure is None else str(failure)},
             "plugins": {name: {"ok": health.ok, "summary": health.summary} for name, health in plugins.items()},

@@ -49,8 +49,10 @@ class SessionPace:
         self._path, self._clock, self._sleep = path, clock, sleep
         self._next = 0.0
 
-    async def wait_to_start(self, client: discord.Client) -> None:
+    async def wait_to_start(self, client: discord.Client, sessions: int = 1) -> None:
         """Return when a client may connect: after the pause that restarts cost, and while Discord has sessions left.
+
+        ``sessions`` are so many as it will begin, one for each shard.
 
         To be awaited before the connection stands: discord.py gives that 60 seconds until it must be ready.
         """
@@ -61,7 +63,7 @@ class SessionPace:
                 pause,
             )
             await self._sleep(pause)
-        await self._wait_for_discord(client)
+        await self._wait_for_discord(client, sessions)
 
     async def wait_to_identify(self) -> None:
         """Return when a session may begin, at Discord's distance from the last one, and remember it."""
@@ -73,12 +75,12 @@ class SessionPace:
         except RuntimeError:  # no thread is to be had; people wait for the bot
             self.record()
 
-    async def _wait_for_discord(self, client: discord.Client) -> None:
+    async def _wait_for_discord(self, client: discord.Client, sessions: int) -> None:
         limit = await session_limit(client)
         if limit is None:
             return
-        left, total, reset_s = limit
-        if left <= RESERVE:
+        left, total, reset_s, _ = limit
+        if left <= RESERVE + sessions - 1:
             log.error("%d of %d sessions are left: waiting %.0f min for Discord's new count", left, total, reset_s / 60)
             await self._sleep(reset_s)
         elif left < LOW:

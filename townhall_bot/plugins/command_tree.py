@@ -29,6 +29,7 @@ class Tree(app_commands.CommandTree["Townhall"]):
 
     They are for servers that the bot is in, and for direct messages with it. Said explicitly: what is left out lets
     people of a new application install it for themselves, and use it in servers under whose rules it does not stand.
+    A command that goes along with people says so itself, and the host may not let it (``plugins/installs.py``).
     """
 
     def __init__(self, client: Townhall) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("townhall.bot")
 
+REMEMBERED = 1000
 COMMAND = "message"
 """What messages are called among the commands in the metrics."""
 
@@ -30,12 +32,14 @@ class Heard:
     """A message that mentions the bot, replies to it with a ping, or is written to it directly.
 
     ``words`` is what it says, without the mention. ``replied_to`` is the bot's own message that it replies to.
-    ``ask`` stands for the message where an interaction is wanted: ``LiveReply``, texts, refusals.
+    ``is_told`` is False where Discord does not give out what it says: in a reply to the answer of a command, without a
+    mention. ``ask`` stands for the message where an interaction is wanted: ``LiveReply``, texts, refusals.
     """
 
     message: discord.Message
     words: str
     replied_to: discord.Message | None
+    is_told: bool
     ask: AskingMessage
 
 
@@ -44,6 +48,8 @@ class Hearing:
 
     def __init__(self, bot: Townhall) -> None:
         self._bot = bot
+        self._languages: OrderedDict[int, discord.Locale] = OrderedDict()
+        """Of who used a command or a button in direct messages: a message does not tell its author's."""
 
     def begin(self) -> None:
         """Take the client's events from now on."""
@@ -58,8 +64,15 @@ class Hearing:
         async def deletions(payload: discord.RawBulkMessageDeleteEvent) -> None:
             await self.deletion(payload.message_ids)
 
+        async def interaction(used: discord.Interaction[Any]) -> None:
+            if used.guild_id is None:
+                self._languages[used.user.id] = used.locale
+                self._languages.move_to_end(used.user.id)
+                if len(self._languages) > REMEMBERED:
+                    self._languages.popitem(last=False)
+
         handlers = {"message": self.message, "raw_message_edit": edit, "raw_message_delete": deletion}
-        for name, handler in {**handlers, "raw_bulk_message_delete": deletions}.items():
+        for name, handler in {**handlers, "raw_bulk_message_delete": deletions, "interaction": interaction}.items():
             setattr(self._bot, f"on_{name}", handler)  # discord.py looks handlers up by name
 
     async def message(self, message: discord.Message) -> None:
@@ -109,7 +122,10 @@ class Hearing:
         reference: Any = None if message.reference is None else message.reference.resolved
         mine = isinstance(reference, discord.Message) and reference.author.id == me.id
         ask = AskingMessage(self._bot, message)
-        return Heard(message, messages.words_of(message, me.id), reference if mine else None, ask)
+        if message.guild is None:
+            ask.locale = self._languages.get(message.author.id, ask.locale)
+        is_told = message.guild is None or any(each.id == me.id for each in message.mentions)
+        return Heard(message, messages.words_of(message, me.id), reference if mine else None, is_told, ask)
 
 
 async def tell_in_private(heard: Heard, text: str) -> bool:

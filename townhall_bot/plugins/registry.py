@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import discord
 
-from townhall_bot.plugins import host
+from townhall_bot.plugins import host, installs
 from townhall_bot.plugins.command_sync import CommandSync
 from townhall_bot.plugins.discovery import read_settings
 from townhall_bot.plugins.host import LoadedPlugin
@@ -65,7 +65,7 @@ class PluginRegistry(Mapping[str, LoadedPlugin]):
         """Start the plugins side by side and register their commands. Call it after the login."""
         self.construct()
         await asyncio.gather(*(host.start(loaded) for loaded in self.values()))
-        await self._sync.run(list(self.values()))
+        await self._register()
         for loaded in self.values():
             await self._serve(loaded)
         log.info("plugins running: %s", ", ".join(loaded.name for loaded in self.values() if loaded.running) or "none")
@@ -93,7 +93,7 @@ class PluginRegistry(Mapping[str, LoadedPlugin]):
             gc.collect()  # what the old one held is free before the new one takes as much
             self._plugins[name] = new
             await host.start(new)
-            await self._sync.run(list(self.values()))
+            await self._register()
             await self._serve(new)
             log.info("plugin %s reloaded", name)
             return new.failure
@@ -129,8 +129,15 @@ class PluginRegistry(Mapping[str, LoadedPlugin]):
         """Stop every plugin that was started."""
         await asyncio.gather(*(host.stop(loaded) for loaded in self.values()))
 
+    async def _register(self) -> None:
+        if self._bot.registers_commands:
+            await self._sync.run(list(self.values()))
+
     def _construct(self, loaded: LoadedPlugin) -> None:
         host.construct(loaded, self._bot, self._bot.store, self._bot.settings.data_dir)
+        if loaded.failure is None and not self._bot.settings.user_installs:
+            for command in loaded.commands:
+                installs.keep_to_servers(command)
 
     async def _serve(self, loaded: LoadedPlugin) -> None:
         """Serve a started plugin's commands and show its metrics, and note how its start went."""

@@ -7,7 +7,7 @@ stands; nothing can be said to the asker alone.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
 import discord
@@ -17,20 +17,15 @@ ALLOWED = discord.AllowedMentions.none()
 
 
 class AskingMessage:
-    """What plugins and replies use of an interaction, for a message. ``first`` is an answer that is to be overwritten.
+    """What plugins and replies use of an interaction, for a message.
 
-    The language is the server's: Discord does not tell that of a message's author.
+    The language is the server's, where there is one: Discord does not tell that of a message's author.
     """
 
     command = None
     extras: dict[str, Any]
 
-    def __init__(
-        self,
-        client: discord.Client,
-        message: discord.Message,
-        first: discord.PartialMessage | None = None,
-    ) -> None:
+    def __init__(self, client: discord.Client, message: discord.Message) -> None:
         self.client = client
         self.id = message.id
         self.message: discord.Message | None = None
@@ -43,18 +38,23 @@ class AskingMessage:
         self.guild_locale = None if message.guild is None else message.guild.preferred_locale
         self.locale = self.guild_locale or discord.Locale.american_english
         self.extras = {}
-        self._begin(message.to_reference(fail_if_not_exists=False), first)
+        self._begin(message.to_reference(fail_if_not_exists=False))
 
-    def _begin(self, reference: discord.MessageReference | None, first: discord.PartialMessage | None = None) -> None:
+    def _begin(self, reference: discord.MessageReference | None) -> None:
         self.response = Response(self)
         self.followup = Followup(self)
-        self.answers: list[discord.Message | discord.PartialMessage] = [] if first is None else [first]
+        self.answers: list[discord.Message | discord.PartialMessage] = []
         """The messages of the answer, the first one first."""
-        self._stale = first is not None
+        self._stale = False
         self._reference = reference
         self.page_mark = ""
         """What every message after the first begins with."""
         self._sending = asyncio.Lock()
+
+    def overwrite(self, answers: Sequence[discord.PartialMessage]) -> None:
+        """Put the answer in the place of an earlier one."""
+        self.answers = list(answers)
+        self._stale = bool(answers)
 
     @property
     def channel_id(self) -> int:
@@ -80,9 +80,11 @@ class AskingMessage:
     @property
     def may_write(self) -> bool:
         """Whether the bot may answer here at all."""
-        held = self.app_permissions
-        in_thread = isinstance(self.channel, discord.Thread)
-        return held.view_channel and (held.send_messages_in_threads if in_thread else held.send_messages)
+        held, channel = self.app_permissions, self.channel
+        if not isinstance(channel, discord.Thread):
+            return held.view_channel and held.send_messages
+        opened = not channel.locked or held.manage_threads
+        return held.view_channel and held.send_messages_in_threads and opened
 
     def is_guild_integration(self) -> bool:
         """Tell whether the bot is here as a member of the server."""
@@ -134,8 +136,8 @@ class AskingMessage:
 class AnswerElsewhere(AskingMessage):
     """An interaction whose answer is no response to it but messages of the bot's own, in ``channel``.
 
-    Whoever makes it answers the interaction itself. ``opening`` is awaited when the answer is known to come, and
-    returns where it goes, where that is to be made first.
+    Whoever makes it answers the interaction itself; by that the asker is told what is for them alone. ``opening`` is
+    awaited when the answer is known to come, and returns where it goes, where that is to be made first.
     """
 
     def __init__(
@@ -154,6 +156,7 @@ class AnswerElsewhere(AskingMessage):
         self.guild_locale, self.locale = interaction.guild_locale, interaction.locale
         self.extras = {}
         self._begin(None)
+        self.followup = Followup(self, interaction)
         self._opening = opening
 
     async def open(self) -> None:
@@ -190,13 +193,16 @@ class Response:
 class Followup:
     """Further messages of an answer."""
 
-    def __init__(self, ask: AskingMessage) -> None:
+    def __init__(self, ask: AskingMessage, interaction: discord.Interaction[Any] | None = None) -> None:
         self._ask = ask
+        self._interaction = interaction
 
     async def send(
         self, content: str | None = None, *, ephemeral: bool = False, wait: bool = False, **fields: Any
     ) -> discord.Message:
         """Write one; what is meant for the asker alone is no part of the answer."""
+        if ephemeral and self._interaction is not None:
+            return await self._interaction.followup.send(content or "", ephemeral=True, wait=True)
         mark = "" if ephemeral else self._ask.page_mark
         sent = await self._ask.send(content=f"{mark}{content or ''}", **fields)
         if not ephemeral:

@@ -5,6 +5,7 @@ from townhall_bot.store.entries import Entries, Entry
 from townhall_bot.store.guild_settings import AuditEntry, GuildSettings
 from townhall_bot.store.records import Record, Records
 from townhall_bot.store.schema import MIGRATIONS, StoreError, database_in
+from townhall_bot.store.sums import HourSum, Spread, joined
 
 __all__ = [
     "MIGRATIONS",
@@ -12,9 +13,12 @@ __all__ = [
     "Entries",
     "Entry",
     "GuildSettings",
+    "HourSum",
     "Record",
     "Records",
+    "Spread",
     "Store",
     "StoreError",
     "database_in",
+    "joined",
 ]

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from townhall_bot.store.run import Database
 from townhall_bot.store.schema import StoreError, connect, connect_reader, told_of, transaction
 
 T = TypeVar("T")
@@ -57,11 +58,11 @@ class Connections:
         """What keeps anything from being kept now, as far as is known: the last change failed, or the file is gone."""
         return self._gone() or self._last_failure
 
-    async def read(self, work: Callable[[sqlite3.Connection], T], /) -> T:
+    async def read(self, work: Callable[[Database], T], /) -> T:
         """Do what only reads; see :class:`~townhall_bot.store.run.Run`."""
         return await self._do(self._reading, self._reader, work, writes=False)
 
-    async def write(self, work: Callable[[sqlite3.Connection], T], /) -> T:
+    async def write(self, work: Callable[[Database], T], /) -> T:
         """Do what may change something; see :class:`~townhall_bot.store.run.Run`."""
         return await self._do(self._writing, self._writer, work, writes=True)
 
@@ -77,7 +78,7 @@ class Connections:
         self,
         thread: ThreadPoolExecutor,
         connection: sqlite3.Connection,
-        work: Callable[[sqlite3.Connection], T],
+        work: Callable[[Database], T],
         *,
         writes: bool,
     ) -> T:

@@ -7,21 +7,27 @@ one transaction, synced to disk before it is reported as done: a kill loses noth
 from __future__ import annotations
 
 import json
-import sqlite3
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
 
 from townhall_bot.store.connections import Connections
 from townhall_bot.store.entries import Entries
 from townhall_bot.store.guild_settings import GuildSettings, Json
 from townhall_bot.store.records import Records
-from townhall_bot.store.schema import StoreError
+from townhall_bot.store.run import Database
+from townhall_bot.store.schema import StoreError, database_in
+from townhall_bot.store.sums import HOUR_S
+
+if TYPE_CHECKING:
+    from townhall_bot.store.postgres import Postgres
 
 
 class Store:
     """The open database. :meth:`open` blocks for a moment; everything else is awaited."""
 
-    def __init__(self, connections: Connections) -> None:
-        self.path = connections.path
+    def __init__(self, connections: Connections | Postgres) -> None:
         self._db = connections
 
     @classmethod
@@ -29,9 +35,28 @@ class Store:
         """Open or create the database and bring its schema up to date; raise :class:`StoreError`."""
         return cls(Connections.open(Path(path)))
 
+    @classmethod
+    def connect(cls, url: str) -> Store:
+        """Open the database of a PostgreSQL server as :meth:`open` does; needs the extra ``[postgres]``."""
+        from townhall_bot.store.postgres import Postgres
+
+        return cls(Postgres.open(url))
+
+    @classmethod
+    def of(cls, url: SecretStr | None, data_dir: Path) -> Store:
+        """Open what the host has set: PostgreSQL's ``url``, or the file in the data folder."""
+        return cls.open(database_in(data_dir)) if url is None else cls.connect(url.get_secret_value())
+
     async def close(self) -> None:
         """Finish what was asked for and close the file. Closing twice is fine."""
         await self._db.close()
+
+    @property
+    def path(self) -> Path:
+        """SQLite's file; raises :class:`StoreError` where the store is a server's."""
+        if not isinstance(self._db, Connections):
+            raise StoreError(f"the database {self._db.name} is no file", "Use PostgreSQL's own tools.")
+        return self._db.path
 
     @property
     def failure(self) -> StoreError | None:
@@ -41,8 +66,8 @@ class Store:
     async def try_again(self) -> None:
         """Where something keeps anything from being kept, see whether it still does; raise :class:`StoreError`."""
 
-        def write(db: sqlite3.Connection) -> None:
-            db.execute("INSERT OR REPLACE INTO core_value VALUES ('try', '1')")
+        def write(db: Database) -> None:
+            db.execute("INSERT INTO core_value VALUES ('try', '1') ON CONFLICT (key) DO NOTHING")
             db.execute("DELETE FROM core_value WHERE key = 'try'")
 
         if self.failure is not None:
@@ -50,6 +75,8 @@ class Store:
 
     async def damage(self) -> str:
         """Return what SQLite's own check finds wrong in the file; an empty string where it is sound."""
+        if not isinstance(self._db, Connections):
+            return ""  # PostgreSQL checks its own pages
         rows = await self._db.read(lambda db: db.execute("PRAGMA quick_check(3)").fetchall())
         found = "; ".join(str(row[0]) for row in rows)
         return "" if found == "ok" else found
@@ -68,7 +95,13 @@ class Store:
 
     async def forget_records_before(self, at: float) -> int:
         """Delete every plugin's records that are older than ``at`` (Unix time); return how many there were."""
-        return await self._db.write(lambda db: db.execute("DELETE FROM record WHERE at < ?", (at,)).rowcount)
+
+        def write(db: Database) -> int:
+            for table in ("record_sum", "record_count"):
+                db.execute(f"DELETE FROM {table} WHERE hour < ?", (int(at // HOUR_S),))
+            return db.execute("DELETE FROM record WHERE at < ?", (at,)).rowcount
+
+        return await self._db.write(write)
 
     async def get_value(self, key: str, default: Json = None) -> Json:
         """Return one of the core's own values."""

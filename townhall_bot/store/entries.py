@@ -47,8 +47,8 @@ class Entries:
         Raises TypeError where ``values`` are not JSON.
         """
         row = (time.time() if at is None else at, self._plugin, kind, guild_id, user_id, json.dumps(dict(values)))
-        insert = "INSERT INTO entry (at, plugin, kind, guild_id, user_id, entry) VALUES (?, ?, ?, ?, ?, ?)"
-        return await self._run.write(lambda db: int(db.execute(insert, row).lastrowid or 0))
+        insert = "INSERT INTO entry (at, plugin, kind, guild_id, user_id, entry) VALUES (?, ?, ?, ?, ?, ?) RETURNING id"
+        return await self._run.write(lambda db: int(db.execute(insert, row).fetchone()[0]))
 
     async def of(self, kind: str, *, guild_id: int | None = None, user_id: int | None = None) -> list[Entry]:
         """Return what is kept, oldest first: of one server, of one member, or of all where they are None."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from townhall_bot.store.run import Run
+from townhall_bot.store.run import Database, Run, lock
 
 Json = Any
 """Whatever ``json.dumps`` takes."""
@@ -54,7 +53,8 @@ class GuildSettings:
     async def change_all(self, guild_id: int, changes: Mapping[str, Json], *, actor_id: int) -> dict[str, Json]:
         """Make several changes, all of them or none; return the old value of each."""
 
-        def write(db: sqlite3.Connection) -> dict[str, Json]:
+        def write(db: Database) -> dict[str, Json]:
+            lock(db, "guild_setting", self._plugin, guild_id)
             before = {key: _read(db, self._plugin, guild_id, key, None) for key in changes}
             for key, value in changes.items():
                 if before[key] != value:
@@ -67,7 +67,8 @@ class GuildSettings:
         """Set everything of this server back to its default; return what was set. Each goes on the audit trail."""
         query = "SELECT key, value FROM guild_setting WHERE plugin = ? AND guild_id = ? ORDER BY key"
 
-        def write(db: sqlite3.Connection) -> dict[str, Json]:
+        def write(db: Database) -> dict[str, Json]:
+            lock(db, "guild_setting", self._plugin, guild_id)
             old = {key: json.loads(value) for key, value in db.execute(query, (self._plugin, guild_id)).fetchall()}
             for key, value in old.items():
                 self._write(db, guild_id, key, value, None, actor_id)
@@ -86,7 +87,7 @@ class GuildSettings:
             for at, actor_id, key, old, new in rows
         ]
 
-    def _write(self, db: sqlite3.Connection, guild_id: int, key: str, old: Json, new: Json, actor_id: int) -> None:
+    def _write(self, db: Database, guild_id: int, key: str, old: Json, new: Json, actor_id: int) -> None:
         where = (self._plugin, guild_id, key)
         if new is None:
             db.execute("DELETE FROM guild_setting WHERE plugin = ? AND guild_id = ? AND key = ?", where)
@@ -100,7 +101,7 @@ class GuildSettings:
         )
 
 
-def _read(db: sqlite3.Connection, plugin: str, guild_id: int, key: str, default: Json) -> Json:
+def _read(db: Database, plugin: str, guild_id: int, key: str, default: Json) -> Json:
     query = "SELECT value FROM guild_setting WHERE plugin = ? AND guild_id = ? AND key = ?"
     row = db.execute(query, (plugin, guild_id, key)).fetchone()
     return default if row is None else json.loads(row[0])

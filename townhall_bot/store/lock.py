@@ -34,9 +34,11 @@ def held(
     *,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
+    shared: bool = False,
 ) -> Iterator[None]:
     """Hold the data folder's lock; wait up to ``wait_s`` seconds for another bot to stop, then raise :class:`Held`.
 
+    ``shared``: beside others that share it, and nobody else: processes of one bot with shards of their own.
     Blocks, so it is for the time before the event loop runs. The file itself stays: removing it would let two bots
     hold two files of one name. Raises :class:`StoreError` where the folder cannot be used.
     """
@@ -48,11 +50,26 @@ def held(
         if os.geteuid() == 0:  # left to root, it would keep out the bot's own user
             owner = data_dir.stat()
             os.fchown(descriptor, owner.st_uid, owner.st_gid)
-        _acquire(descriptor, path, wait_s, clock, sleep)
-        note = json.dumps({"pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")})
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, note.encode(), 0)
+        _acquire(descriptor, path, wait_s, clock, sleep, share if shared else try_hold)
+        sign(descriptor)
         yield
+    finally:
+        os.close(descriptor)
+
+
+def sign(descriptor: int) -> None:
+    """Write into a lock's file who holds it."""
+    note = json.dumps({"pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")})
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, note.encode(), 0)
+
+
+def who(path: Path) -> str:
+    """Return who signed a lock's file, in words."""
+    with told_of(path):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return _who(descriptor)
     finally:
         os.close(descriptor)
 
@@ -74,17 +91,22 @@ def _of_holder(data_dir: Path, tell: Callable[[int], T | None]) -> T | None:
     except OSError:
         return None
     try:
-        return None if _try(descriptor) else tell(descriptor)
+        return None if try_hold(descriptor) else tell(descriptor)
     finally:
         os.close(descriptor)
 
 
 def _acquire(
-    descriptor: int, path: Path, wait_s: float, clock: Callable[[], float], sleep: Callable[[float], None]
+    descriptor: int,
+    path: Path,
+    wait_s: float,
+    clock: Callable[[], float],
+    sleep: Callable[[float], None],
+    attempt: Callable[[int], bool],
 ) -> None:
     until = clock() + wait_s
     told = False
-    while not _try(descriptor):
+    while not attempt(descriptor):
         if clock() >= until:
             raise Held(
                 f"another Townhall uses {path.parent}: {_who(descriptor)}. Stop that one first, or give this one a "
@@ -96,9 +118,19 @@ def _acquire(
         sleep(LOOK_AGAIN_S)
 
 
-def _try(descriptor: int) -> bool:
+def try_hold(descriptor: int) -> bool:
+    """Take a file's lock; return whether it could be had."""
+    return _flock(descriptor, fcntl.LOCK_EX)
+
+
+def share(descriptor: int) -> bool:
+    """Take a file's lock beside others that share it; return whether it could be had."""
+    return _flock(descriptor, fcntl.LOCK_SH)
+
+
+def _flock(descriptor: int, kind: int) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from townhall_bot.store.access import barrier
+from townhall_bot.store.sums import bucket_of
 
 DATABASE = "townhall.db"
 APPLICATION_ID = 0x70776E68
@@ -42,11 +43,31 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX entry_of_guild ON entry (plugin, kind, guild_id, at)",
         "CREATE INDEX entry_of_member ON entry (plugin, user_id)",
     ),
+    (
+        # What sums.py tells of. Records that name a member are not in them: nothing is left of who has them deleted.
+        """CREATE TABLE record_sum (
+            plugin TEXT NOT NULL, kind TEXT NOT NULL, hour INTEGER NOT NULL, label TEXT NOT NULL, name TEXT NOT NULL,
+            bucket INTEGER NOT NULL, count INTEGER NOT NULL, total REAL NOT NULL, most REAL NOT NULL,
+            PRIMARY KEY (plugin, kind, hour, label, name, bucket)) STRICT, WITHOUT ROWID""",
+        """CREATE TABLE record_count (
+            plugin TEXT NOT NULL, kind TEXT NOT NULL, guild_id INTEGER NOT NULL, hour INTEGER NOT NULL,
+            label TEXT NOT NULL, count INTEGER NOT NULL,
+            PRIMARY KEY (plugin, kind, guild_id, hour, label)) STRICT, WITHOUT ROWID""",
+        "CREATE INDEX record_sum_by_age ON record_sum (hour)",
+        "CREATE INDEX record_count_by_age ON record_count (hour)",
+        """INSERT INTO record_sum
+            SELECT plugin, kind, CAST(at / 3600 AS INTEGER), label, each.key, townhall_bucket(each.value),
+                count(*), sum(CAST(each.value AS REAL)), max(CAST(each.value AS REAL))
+            FROM record, json_each(numbers) AS each WHERE user_id IS NULL GROUP BY 1, 2, 3, 4, 5, 6""",
+        """INSERT INTO record_count
+            SELECT plugin, kind, COALESCE(guild_id, 0), CAST(at / 3600 AS INTEGER), label, count(*)
+            FROM record WHERE user_id IS NULL GROUP BY 1, 2, 3, 4, 5""",
+    ),
 )
 """Each step takes the schema one version up. Never change a step that was released: add one."""
 
 
-Kind = Literal["held", "full", "gone", "unusable"]
+Kind = Literal["held", "full", "gone", "away", "unusable"]
 KINDS: dict[int, Kind] = {
     sqlite3.SQLITE_BUSY: "held",
     sqlite3.SQLITE_LOCKED: "held",
@@ -128,6 +149,7 @@ def _migrate(connection: sqlite3.Connection) -> None:
     if connection.execute("PRAGMA user_version").fetchone()[0] == len(MIGRATIONS):
         _check_writable(connection)
         return
+    connection.create_function("townhall_bucket", 1, bucket_of, deterministic=True)
     with transaction(connection):
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         for step in MIGRATIONS[version:]:

@@ -7,10 +7,11 @@ from typing import Any
 
 import discord
 
-from plugins.gpt2.formatting import without_folders
+from plugins.gpt2 import presets
+from plugins.gpt2.formatting import number, without_folders
 from plugins.gpt2.guild_rules import MAX_PLACES, GuildRulesStore
 from plugins.gpt2.messages import TEXTS
-from plugins.gpt2.protocol import BOUNDS
+from plugins.gpt2.protocol import BOUNDS, Bounds
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.discordpy.answers import FAILURES
 from townhall_bot.i18n import Words
@@ -47,21 +48,51 @@ class ConfigChanges:
         guild_id = interaction.guild_id
         assert guild_id is not None  # settings belong to a server
         words = TEXTS.for_user(interaction)
-        await self._check(guild_id, changes, words)
+        await self.check(interaction, changes)
         audit_channel = (await self._rules.of(guild_id)).audit_channel
         before = await self._rules.kept.change_all(guild_id, changes, actor_id=interaction.user.id)
         made = [(key, before[key], value) for key, value in changes.items() if before[key] != value]
         return await self._told(interaction, made, audit_channel) or [words("config.change.same")]
 
-    async def reset(self, interaction: discord.Interaction[Any]) -> list[str]:
-        """Set everything back to the host's defaults; return a line for each change."""
+    async def reset(self, interaction: discord.Interaction[Any]) -> tuple[Mapping[str, Any], list[str]]:
+        """Set everything back to the host's defaults; return what was set, and a line for each change."""
         guild_id = interaction.guild_id
         assert guild_id is not None  # settings belong to a server
         words = TEXTS.for_user(interaction)
         audit_channel = (await self._rules.of(guild_id)).audit_channel
         old = await self._rules.kept.reset(guild_id, actor_id=interaction.user.id)
         made = [(key, value, None) for key, value in old.items()]
-        return await self._told(interaction, made, audit_channel) or [words("config.change.reset_none")]
+        return old, await self._told(interaction, made, audit_channel) or [words("config.change.reset_none")]
+
+    async def undo(self, interaction: discord.Interaction[Any], old: Mapping[str, Any]) -> list[str]:
+        """Set again what a reset took away, but for what was set since; return a line for each change."""
+        assert interaction.guild_id is not None  # settings belong to a server
+        since = await self._rules.kept.all(interaction.guild_id)
+        return await self.make(interaction, {key: value for key, value in old.items() if key not in since})
+
+    async def check(self, interaction: discord.Interaction[Any], changes: Mapping[str, Any], *, of: int = 0) -> None:
+        """Raise Refusal where one of ``changes`` is not allowed; where they are several, it says that none was made.
+
+        ``of`` is how many things were asked for together, if more than these.
+        """
+        assert interaction.guild_id is not None  # settings belong to a server
+        words = TEXTS.for_user(interaction)
+        try:
+            await self._check(interaction.guild_id, changes, words)
+        except Refusal as refusal:
+            if max(len(changes), of) < 2:
+                raise
+            raise Refusal(f"{refusal} {words('config.change.none_set')}") from refusal
+
+    def bounds(self, key: str) -> Bounds:
+        """Return what one of :data:`NUMBERS` may be on this host."""
+        highest = {
+            "default_count": self._host.max_count,
+            "max_count": self._host.max_count,
+            "member_limit": self._host.member_limit,
+            "server_limit": self._host.guild_limit,
+        }
+        return BOUNDS["temperature"] if key == "temperature" else Bounds(1, highest[key])
 
     async def toggled(self, guild_id: int, key: str, *, add: int | None, remove: int | None) -> list[int] | None:
         """Return the ids of a list of channels or roles after a change, None for an empty list."""
@@ -86,26 +117,35 @@ class ConfigChanges:
         return discord.Embed(title=words("config.audit.title"), description=description)
 
     async def _check(self, guild_id: int, changes: Mapping[str, Any], words: Words) -> None:
-        highest = {
-            "default_count": self._host.max_count,
-            "max_count": self._host.max_count,
-            "temperature": BOUNDS["temperature"].high,
-            "member_limit": self._host.member_limit,
-            "server_limit": self._host.guild_limit,
-        }
+        kept = await self._rules.kept.all(guild_id)
         for key, value in changes.items():
-            if key in highest and value is not None:
-                low = BOUNDS["temperature"].low if key == "temperature" else 1
-                if not low <= value <= highest[key]:
-                    name = words(f"config.name.{key}")
-                    high = f"{highest[key]:g}"
-                    raise Refusal(
-                        words("config.change.bounds", name=name, given=f"{value:g}", low=f"{low:g}", high=high)
-                    )
+            if key.startswith(presets.VOICE) and value:
+                await self._check_voice(guild_id, value, words)
+            if key == "preset" and value is not None and presets.of(kept, value) is None:
+                raise Refusal(words("preset.unknown", name=str(value)[:50], names=", ".join(presets.names(kept))))
+            own = sum(each.startswith(presets.KEY) for each in kept)
+            if key.startswith(presets.KEY) and key not in kept and value is not None and own >= MAX_PLACES:
+                raise Refusal(words("config.change.too_many", most=MAX_PLACES))
+            if key in NUMBERS and value is not None:
+                low, high = self.bounds(key)
+                if not low <= value <= high:
+                    told = {"given": number(value), "low": number(low), "high": number(high)}
+                    raise Refusal(words("config.change.bounds", name=words(f"config.name.{key}"), **told))
             if key in ("channels", "roles") and value is not None and len(value) > MAX_PLACES:
                 raise Refusal(words("config.change.too_many", most=MAX_PLACES))
         if "default_count" in changes or "max_count" in changes:
             await self._check_counts(guild_id, changes, words)
+
+    async def _check_voice(self, guild_id: int, voice: Mapping[str, Any], words: Words) -> None:
+        """Hold what holds in a channel to the bounds of the server's own settings."""
+        await self._check(guild_id, {key: value for key, value in voice.items() if key != "model"}, words)
+
+    async def voice(self, guild_id: int, channel_id: int, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the change by which ``given`` holds in a channel, beside what does; nothing: as on the server."""
+        key = f"{presets.VOICE}{channel_id}"
+        old = (await self._rules.kept.all(guild_id)).get(key) or {}
+        new = {name: value for name, value in {**old, **given}.items() if value is not None}
+        return {key: new or None} if given else {key: None}
 
     async def _check_counts(self, guild_id: int, changes: Mapping[str, Any], words: Words) -> None:
         kept = {**await self._rules.kept.all(guild_id), **changes}
@@ -129,9 +169,7 @@ class ConfigChanges:
         words = TEXTS.for_channel(interaction)
         lines = [change_line(words, *change) for change in made]
         listed = lines[0] if len(lines) == 1 else "".join(f"\n- {line}" for line in lines)
-        channel = interaction.client.get_channel(channel_id)
-        if not isinstance(channel, discord.abc.Messageable):
-            return False
+        channel = interaction.client.get_partial_messageable(channel_id, guild_id=interaction.guild_id)
         try:
             for page in split(words("config.change.posted", actor=interaction.user.mention, line=listed)):
                 await channel.send(page)
@@ -142,8 +180,41 @@ class ConfigChanges:
 
 def change_line(words: Words, key: str, old: Any, new: Any) -> str:
     """Return one change, old and new, in a line."""
+    if key.startswith(presets.VOICE):
+        name = words("config.name.voice", channel=f"<#{key.removeprefix(presets.VOICE)}>")
+        return words("config.change.line", name=name, old=_voice(words, old), new=_voice(words, new))
+    if key.startswith(presets.KEY):
+        name = words("config.name.own_preset", name=discord.utils.escape_markdown(key.removeprefix(presets.KEY)))
+        return words("config.change.line", name=name, old=_own(words, old), new=_own(words, new))
     name = words(f"config.name.{key}")
     return words("config.change.line", name=name, old=_value(words, key, old), new=_value(words, key, new))
+
+
+def _voice(words: Words, value: Any) -> str:
+    parts = [f"{words(f'config.name.{key}')} {_value(words, key, each)}" for key, each in (value or {}).items()]
+    return ", ".join(parts) or words("config.change.servers")
+
+
+def told_voices(words: Words, kept: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the id of each channel that has a voice of its own, and what that is."""
+    found = ((key, value) for key, value in kept.items() if key.startswith(presets.VOICE))
+    return [(key.removeprefix(presets.VOICE), _voice(words, value)) for key, value in found]
+
+
+def _own(words: Words, value: Any) -> str:
+    """Return a preset in a line: what it sets, and how its opening begins."""
+    if not value:
+        return words("config.change.none")
+    opening = " ".join(str(value.get("opening", "")).split())[:40]
+    sampling = [words("timing.option", name=name, value=number(each)) for name, each in value["sampling"].items()]
+    stop = [words("config.change.stop", text=each) for each in value.get("stop", ())]
+    parts = [
+        words("config.change.opening", text=opening) if opening else "",
+        *sampling,
+        value.get("ending") or "",
+        *stop,
+    ]
+    return discord.utils.escape_markdown(", ".join(filter(None, parts)))
 
 
 def _audit_line(words: Words, entry: AuditEntry) -> str:

@@ -8,9 +8,11 @@ from typing import Any
 import discord
 from discord import app_commands
 
+from plugins.gpt2 import presets
+from plugins.gpt2.admin import reset_dialog
 from plugins.gpt2.admin.config_changes import NUMBERS, ConfigChanges
 from plugins.gpt2.admin.config_panel import ConfigPanels, Offered
-from plugins.gpt2.admin.model_choices import MAX_CHOICE, MAX_CHOICES, label
+from plugins.gpt2.admin.model_choices import MAX_CHOICE, MAX_CHOICES, label, public_names
 from plugins.gpt2.chat.message_format import WAITING
 from plugins.gpt2.formatting import parameters, without_folders
 from plugins.gpt2.guild_rules import PLACE_TYPES, POSTING_TYPES, GuildRulesStore
@@ -22,8 +24,13 @@ from townhall_bot.replies import LiveReply, Refusal
 
 OPTIONS = (
     *("model", *NUMBERS, "allow_channel", "remove_channel", "allow_role", "remove_role"),
-    *("audit_channel", "mentions", "audit", "reset"),
+    *("preset", "channel", "audit_channel", "mentions", "audit", "reset"),
 )
+
+
+OF_CHANNEL = ("preset", "default_count", "max_count", "temperature")
+"""What may hold in one channel, beside the model."""
+NO_PRESET = "none"
 
 
 class _ChannelOption(app_commands.Transformer):
@@ -81,11 +88,12 @@ class ConfigCommand:
             remove_role: discord.Role | None = None,
             audit_channel: Posting | None = None,
             mentions: bool | None = None,
+            preset: str | None = None,
+            channel: Place | None = None,
             audit: bool = False,
             reset: bool = False,
         ) -> None:
             await interaction.response.defer(ephemeral=True, thinking=True)
-            lines = await self._changes.reset(interaction) if reset else []
             numbers = zip(NUMBERS, (default_count, max_count, temperature, member_limit, server_limit), strict=True)
             changes: dict[str, Any] = {name: value for name, value in numbers if value is not None}
             changes |= await self._places(interaction, "channels", allow_channel, remove_channel)
@@ -94,17 +102,32 @@ class ConfigCommand:
                 changes["audit_channel"] = audit_channel.id
             if mentions is not None:
                 changes["mentions"] = mentions
+            if preset is not None:
+                changes["preset"] = None if preset.strip().casefold() == NO_PRESET else preset.strip().casefold()
+            channel_id = None if channel is None else channel.id
+            if channel_id is not None:
+                changes = await self._of_channel(interaction, channel_id, changes, given=model is not None)
+            await self._changes.check(interaction, changes, of=len(changes) + reset + (model is not None))
+            old, lines = await self._changes.reset(interaction) if reset else ({}, [])
             if changes:
                 lines += await self._changes.make(interaction, changes)
             if model is not None:
-                await self._change_model(interaction, model.strip(), lines)
+                await self._change_model(interaction, model.strip(), lines, channel_id)
             elif audit:
                 trail = await self._changes.trail(interaction)
                 await interaction.edit_original_response(content="\n".join(lines)[:2000], embed=trail)
             elif lines:
-                await interaction.edit_original_response(content="\n".join(lines)[:2000])
+                said = reset_dialog.shown(interaction, self._changes, old, lines)
+                await interaction.edit_original_response(**said)
             else:
                 await self._panels.open(interaction)
+
+        @gpt2_config.autocomplete("preset")
+        async def all_presets(interaction: discord.Interaction, current: str) -> list[app_commands.Choice[str]]:
+            assert interaction.guild_id is not None  # guild_only
+            names = [*presets.names(await self._rules.kept.all(interaction.guild_id)), NO_PRESET]
+            fitting = [name for name in names if current.casefold() in name][:MAX_CHOICES]
+            return [app_commands.Choice(name=name, value=name) for name in fitting]
 
         @gpt2_config.autocomplete("model")
         async def models(interaction: discord.Interaction, current: str) -> list[app_commands.Choice[str]]:
@@ -115,8 +138,20 @@ class ConfigCommand:
     async def _choices(self, words: Words, current: str) -> list[app_commands.Choice[str]]:
         """Return the models that match what is typed, each with its needs and whether it is on disk."""
         entries = await asyncio.to_thread(self._offered)
-        fitting = [e for e in entries if current.casefold() in e.name.casefold() and len(e.name) <= MAX_CHOICE]
-        return [app_commands.Choice(name=label(words, entry), value=entry.name) for entry in fitting[:MAX_CHOICES]]
+        public = zip(public_names(entry.name for entry in entries), entries, strict=True)
+        fitting = [(name, entry) for name, entry in public if current.casefold() in name.casefold()]
+        offered = [(name, entry) for name, entry in fitting if len(name) <= MAX_CHOICE][:MAX_CHOICES]
+        return [app_commands.Choice(name=label(words, entry), value=name) for name, entry in offered]
+
+    async def _of_channel(
+        self, interaction: discord.Interaction[Any], channel_id: int, changes: dict[str, Any], *, given: bool
+    ) -> dict[str, Any]:
+        """Return the changes that were asked for one channel; those that only a server has stay the server's."""
+        assert interaction.guild_id is not None  # guild_only
+        own = {key: changes.pop(key) for key in list(changes) if key in OF_CHANNEL}
+        if own or not given:
+            changes |= await self._changes.voice(interaction.guild_id, channel_id, own)
+        return changes
 
     async def _places(
         self,
@@ -132,11 +167,16 @@ class ConfigCommand:
         return {key: await self._changes.toggled(interaction.guild_id, key, add=next(ids), remove=next(ids))}
 
     async def _change_model(
-        self, interaction: discord.Interaction[Any], model: str, lines: list[str] | None = None
+        self,
+        interaction: discord.Interaction[Any],
+        model: str,
+        lines: list[str] | None = None,
+        channel_id: int | None = None,
     ) -> None:
         """Load the model first and remember it then; until it is ready, and if it fails, the old one serves."""
         if not interaction.response.is_done():
             await interaction.response.defer(ephemeral=True, thinking=True)
+        model = public_names(self._rules.allowed).get(model, model)
         words = TEXTS.for_user(interaction)
         old = (await self._rules.of(interaction.guild_id)).model
         said = list(lines or ())
@@ -147,7 +187,13 @@ class ConfigCommand:
                 await reply.stop()
                 failed = words("config.change.model_failed", old=without_folders(old))
                 raise Refusal("\n".join([*said, error.message.by(words), failed])) from error
-            changed = await self._changes.make(interaction, {"model": model})
+            change: dict[str, Any] = {"model": model}
+            if channel_id is not None and interaction.guild_id is not None:
+                change = await self._changes.voice(interaction.guild_id, channel_id, change)
+            changed = await self._changes.make(interaction, change)
+            if channel_id is not None:
+                await reply.finish("\n".join([*said, *changed]))
+                return
             facts = words(
                 "config.change.model_facts",
                 parameters=parameters(info.parameters),

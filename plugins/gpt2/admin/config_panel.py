@@ -9,9 +9,12 @@ from typing import Any
 
 import discord
 
-from plugins.gpt2.admin.config_changes import NUMBERS, ConfigChanges
-from plugins.gpt2.admin.model_choices import MAX_CHOICE, MAX_CHOICES, facts, label
-from plugins.gpt2.formatting import without_folders
+from plugins.gpt2.admin import reset_dialog
+from plugins.gpt2.admin.config_changes import ConfigChanges, told_voices
+from plugins.gpt2.admin.model_choices import MAX_CHOICE, MAX_CHOICES, facts, label, public_names
+from plugins.gpt2.admin.numbers_form import NumbersForm
+from plugins.gpt2.admin.preset_form import PresetForm
+from plugins.gpt2.formatting import number, without_folders
 from plugins.gpt2.guild_rules import MAX_PLACES, PLACE_TYPES, POSTING_TYPES, GuildRules, GuildRulesStore
 from plugins.gpt2.messages import TEXTS
 from plugins.gpt2.protocol import ModelEntry, TextGenerator
@@ -55,7 +58,12 @@ class ConfigPanels:
         """Return what is set now, and the menus to change it. ``opener`` is whose answer the panel is."""
         rules = await self.rules.of(interaction.guild_id)
         entries = await asyncio.to_thread(self.offered)
-        embed = await self._embed(TEXTS.for_user(interaction), rules, entries)
+        words = TEXTS.for_user(interaction)
+        embed = await self._embed(words, rules, entries)
+        kept = {} if interaction.guild_id is None else await self.rules.kept.all(interaction.guild_id)
+        if voices := [f"<#{each}>: {said}" for each, said in told_voices(words, kept)]:
+            last = len(embed.fields) - 1  # what there is to choose from
+            embed.insert_field_at(last, name=words("config.show.voices"), value="\n".join(voices)[:1024], inline=False)
         return embed, Panel(self, interaction, opener, rules, entries)
 
     async def _embed(self, words: Words, rules: GuildRules, entries: Sequence[ModelEntry]) -> discord.Embed:
@@ -72,7 +80,11 @@ class ConfigPanels:
         embed = discord.Embed(title=words("config.show.title"), description="\n".join(about))
         counts = words("config.show.counts", default=rules.default_count, most=rules.max_count)
         embed.add_field(name=words("config.show.request"), value=counts)
-        embed.add_field(name=words("config.show.temperature"), value=f"{rules.temperature:g}")
+        embed.add_field(
+            name=words("config.show.temperature"), value=words("form.value", value=number(rules.temperature))
+        )
+        preset = words("config.change.none") if rules.preset is None else rules.preset.name
+        embed.add_field(name=words("config.name.preset"), value=discord.utils.escape_markdown(preset))
         limits = words("config.show.limits", member=rules.limits.member, server=rules.limits.guild)
         embed.add_field(name=words("config.show.at_a_time"), value=limits)
         channels = " ".join(f"<#{each}>" for each in rules.channels) or words("config.show.everywhere")
@@ -107,12 +119,13 @@ class Panel(discord.ui.View):
         self.opener = opener
         self.rules = rules
         words = TEXTS.for_user(interaction)
-        offered = [entry for entry in entries if len(entry.name) <= MAX_CHOICE][:MAX_CHOICES]
+        public = zip(public_names(entry.name for entry in entries), entries, strict=True)
+        offered = [(name, entry) for name, entry in public if len(name) <= MAX_CHOICE][:MAX_CHOICES]
         model: discord.ui.Select[Any] = discord.ui.Select(
             placeholder=words("config.pick.model"),
             options=[
-                discord.SelectOption(label=label(words, entry), value=entry.name, default=entry.name == rules.model)
-                for entry in offered
+                discord.SelectOption(label=label(words, entry), value=name, default=entry.name == rules.model)
+                for name, entry in offered
             ],
         )
         self._add(model, lambda answer: panels.change_model(answer, model.values[0]), refresh=True)
@@ -142,7 +155,15 @@ class Panel(discord.ui.View):
         self._add(
             audit, lambda answer: self._set(answer, {"audit_channel": next(iter(_ids(audit.values) or ()), None)})
         )
-        for action, do in (("numbers", self._numbers), ("audit", self._audit), ("reset", self._reset)):
+        talk = "silence" if rules.mentions else "talk"
+        actions = (
+            ("numbers", self._numbers),
+            ("preset", self._preset),
+            (talk, self._talk),
+            ("audit", self._audit),
+            ("reset", self._reset),
+        )
+        for action, do in actions:
             style = discord.ButtonStyle.danger if action == "reset" else discord.ButtonStyle.secondary
             self._add(discord.ui.Button(label=words(f"config.button.{action}"), style=style), do)
 
@@ -174,10 +195,7 @@ class Panel(discord.ui.View):
         async def callback(interaction: discord.Interaction[Any]) -> None:
             await do(interaction)
             if refresh:
-                embed, view = await self.panels.build(interaction, self.opener)
-                self.stop()
-                with contextlib.suppress(*FAILURES):  # after 15 minutes it cannot be; the change is made
-                    await self.opener.edit_original_response(embed=embed, view=view)
+                await self._show_now(interaction)
 
         item.callback = callback  # type: ignore[method-assign]  # as discord.py's own decorators do
         self.add_item(item)
@@ -187,49 +205,28 @@ class Panel(discord.ui.View):
         await self.show(interaction, await self.panels.changes.make(interaction, changes))
 
     async def _numbers(self, interaction: discord.Interaction[Any]) -> None:
-        await interaction.response.send_modal(NumbersForm(self, TEXTS.for_user(interaction)))
+        form = NumbersForm(interaction, self.panels.changes, self.rules, self.show)
+        await interaction.response.send_modal(form)
+
+    async def _preset(self, interaction: discord.Interaction[Any]) -> None:
+        await interaction.response.send_modal(PresetForm(interaction, self.panels.changes, self.show, {}))
+
+    async def _talk(self, interaction: discord.Interaction[Any]) -> None:
+        await self._set(interaction, {"mentions": None if self.rules.mentions else True})
 
     async def _audit(self, interaction: discord.Interaction[Any]) -> None:
         embed = await self.panels.changes.trail(interaction)
         await interaction.response.send_message(embed=embed, ephemeral=True)
 
     async def _reset(self, interaction: discord.Interaction[Any]) -> None:
-        await interaction.response.defer()
-        await self.show(interaction, await self.panels.changes.reset(interaction))
+        await reset_dialog.ask(interaction, self.panels.changes, self._show_now)
 
-
-class NumbersForm(discord.ui.Modal):
-    """The numbers among the settings, to be typed."""
-
-    def __init__(self, panel: Panel, words: Words) -> None:
-        super().__init__(title=words("config.show.title"), timeout=LIFETIME_S)
-        self._panel = panel
-        rules = panel.rules
-        now = (rules.default_count, rules.max_count, rules.temperature, rules.limits.member, rules.limits.guild)
-        self._fields: dict[str, discord.ui.TextInput[Any]] = {}
-        for key, value in zip(NUMBERS, now, strict=True):
-            field: discord.ui.TextInput[Any] = discord.ui.TextInput(
-                label=words(f"config.name.{key}"), custom_id=key, default=f"{value:g}", max_length=8
-            )
-            self._fields[key] = field
-            self.add_item(field)
-        self._before = {key: field.default for key, field in self._fields.items()}
-
-    async def on_submit(self, interaction: discord.Interaction[Any]) -> None:
-        """Change what was typed anew."""
-        words = TEXTS.for_user(interaction)
-        changes: dict[str, Any] = {}
-        for key, field in self._fields.items():
-            given = field.value.strip().replace(",", ".")
-            if given == self._before[key]:
-                continue
-            try:
-                changes[key] = float(given) if key == "temperature" else int(given)
-            except ValueError:
-                name = words(f"config.name.{key}")
-                raise Refusal(words("config.change.number", name=name, given=field.value)) from None
-        await interaction.response.defer()
-        await self._panel.show(interaction, await self._panel.panels.changes.make(interaction, changes))
+    async def _show_now(self, interaction: discord.Interaction[Any]) -> None:
+        """Show what is set now, after a change that was made beside the panel."""
+        embed, view = await self.panels.build(interaction, self.opener)
+        self.stop()
+        with contextlib.suppress(*FAILURES):  # after 15 minutes it cannot be; the change is made
+            await self.opener.edit_original_response(embed=embed, view=view)
 
 
 def _ids(values: Any) -> list[int] | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import chain, count
+
 from plugins.gpt2.formatting import parameters, without_folders
 from plugins.gpt2.protocol import ModelEntry
 from townhall_bot.i18n import Words
@@ -11,6 +14,16 @@ MAX_CHOICES = 25
 """How many choices Discord shows."""
 MAX_CHOICE = 100
 """The most characters of one, of its value as of its label."""
+
+
+def public_names(names: Iterable[str]) -> dict[str, str]:
+    """Return the models by the names that Discord gets: without the host's folders, and each another one."""
+    by_name: dict[str, str] = {}
+    for name in names:
+        bare = without_folders(name)
+        numbered = (f"{bare} ({number})" for number in count(2))
+        by_name[next(free for free in chain([bare], numbered) if free not in by_name)] = name
+    return by_name
 
 
 def facts(words: Words, entry: ModelEntry) -> str | None:

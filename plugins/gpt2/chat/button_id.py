@@ -1,7 +1,8 @@
 """The ids of the buttons below a text, which hold what a button needs so that it outlives a restart.
 
 An id reads ``gpt2:<action>:<asker>:<number>:<options>``. The number is the request's while the text grows; below a
-finished text it is that of the message that begins it, 0 where this is the buttons' own. Ids on messages are for ever:
+finished text it is that of the message that begins it, 0 where this is the buttons' own; of *Pick*, the text's number.
+Ids on messages are for ever:
 every version that was ever written is read. Of the options there are two:
 
 1. ``60,0.8,0,0.95,1``: count, temperature, top_k, top_p, timing. Written until there were more.
@@ -20,7 +21,7 @@ from plugins.gpt2.chat.option_table import OptionTable, Value
 
 LIMIT = 100
 """Characters that Discord takes as an id."""
-ACTIONS = ("stop", "again", "continue", "edit", "delete")
+ACTIONS = ("pick", "stop", "again", "continue", "edit", "delete")
 TEMPLATE = re.compile(
     rf"gpt2:(?P<action>{'|'.join(ACTIONS)}):(?P<asker>\d{{1,20}}):(?P<number>\d{{1,20}}):(?P<options>[!-~]+)"
 )

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+from datetime import timedelta
 from typing import Any, ClassVar, Self
 
 import discord
 
-from plugins.gpt2.chat import message_format
+from plugins.gpt2.chat import message_format, variants
 from plugins.gpt2.chat.button_id import TEMPLATE, ButtonId, UnknownVersion, pack, unpack
 from plugins.gpt2.chat.edit_form import EditForm
 from plugins.gpt2.chat.generation_options import GenerationOptions
@@ -23,6 +24,7 @@ from townhall_bot.discordpy.answers import FAILURES, is_refused, reason
 from townhall_bot.replies import Refusal
 
 LOOKS = {
+    "pick": (discord.ButtonStyle.primary, "👍"),
     "stop": (discord.ButtonStyle.danger, "⏹️"),
     "again": (discord.ButtonStyle.secondary, "🔁"),
     "continue": (discord.ButtonStyle.primary, "▶️"),
@@ -59,7 +61,7 @@ class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMP
     def labelled(cls, interaction: discord.Interaction[Any], told: ButtonId) -> Self:
         """Return a button in the words of this interaction's channel."""
         style, emoji = LOOKS[told.action]
-        label = TEXTS.for_channel(interaction)(f"button.{told.action}")
+        label = TEXTS.for_channel(interaction)(f"button.{told.action}", number=told.number)
         item: discord.ui.Button[Any] = discord.ui.Button(style=style, emoji=emoji, label=label, custom_id=str(told))
         return cls(item, told)
 
@@ -71,10 +73,44 @@ class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMP
     def _check_may(self, interaction: discord.Interaction[Any]) -> None:
         if interaction.user.id == self.asker:
             return
+        if self.action == "pick":
+            self._check_vote(interaction)
+            return
         shared = self.action in ("stop", "delete")
         if not (shared and interaction.guild is not None and interaction.permissions.manage_messages):
             words = TEXTS.for_user(interaction)
             raise Refusal(words(f"refused.{self.action if shared else 'other'}", asker=f"<@{self.asker}>"))
+
+    def _check_vote(self, interaction: discord.Interaction[Any]) -> None:
+        """Raise Refusal while the choice is the asker's alone."""
+        assert interaction.message is not None  # a component has its message
+        words, wait_s = TEXTS.for_user(interaction), self.responder.settings.vote_after_s
+        if not wait_s:
+            raise Refusal(words("refused.pick", asker=f"<@{self.asker}>"))
+        since = interaction.message.edited_at or interaction.message.created_at
+        opens = since + timedelta(seconds=wait_s)
+        if interaction.created_at < opens:
+            when = discord.utils.format_dt(opens, "R")
+            raise Refusal(words("refused.pick_yet", asker=f"<@{self.asker}>", when=when))
+
+    async def _pick(self, interaction: discord.Interaction[Any]) -> None:
+        assert interaction.message is not None  # a component has its message
+        text = variants.text_of(interaction.message, self.number)
+        if text is None:
+            raise Refusal(TEXTS.for_user(interaction)("refused.no_text"))
+        words = TEXTS.for_channel(interaction)
+        note = words("answer.picked", number=self.number, who=interaction.user.mention)
+        content = variants.picked(interaction.message, text, note)
+        view = finished_view(type(self), interaction, self.asker, 0, self.packed)
+        await interaction.response.edit_message(content=content, embeds=[], view=view)
+
+    def _check_meant(self, interaction: discord.Interaction[Any]) -> None:
+        """Raise Refusal where the buttons have only just come, so that *Stop* may have been meant."""
+        assert interaction.message is not None  # a component has its message
+        origin = origin_of(interaction.message)
+        if origin is not None and self.responder.recent_ends.is_fresh(origin):
+            words = TEXTS.for_user(interaction)
+            raise Refusal(words("refused.too_soon", button=words(f"button.{self.action}")))
 
     async def _stop(self, interaction: discord.Interaction[Any]) -> None:
         if await self.responder.service.cancel(self.number) or self.responder.knows(self.number):
@@ -89,16 +125,19 @@ class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMP
         await interaction.response.edit_message(content=content, view=view)
 
     async def _again(self, interaction: discord.Interaction[Any]) -> None:
+        self._check_meant(interaction)
         options = self._options(interaction)
         shown = await self._first(interaction)
         await self.responder.answer(interaction, shown.prompt, options, notice=cut_before(shown))
 
     async def _continue(self, interaction: discord.Interaction[Any]) -> None:
+        self._check_meant(interaction)
         options = self._options(interaction)
         whole = await self._whole(interaction)
         if not whole.text.strip():
             raise Refusal(TEXTS.for_user(interaction)("refused.no_text"))
-        await self.responder.answer(interaction, whole.text[-MAX_PROMPT_CHARS:], options, notice=cut_before(whole))
+        notice, text = cut_before(whole), whole.text[-MAX_PROMPT_CHARS:]
+        await self.responder.answer(interaction, text, options, notice=notice, continued=True)
 
     async def _edit(self, interaction: discord.Interaction[Any]) -> None:
         options = await self.responder.completed(interaction, self._options(interaction))
@@ -185,7 +224,12 @@ def views(button: type[AnswerButton]) -> Buttons:
     def finished(interaction: discord.Interaction[Any], first: int, options: GenerationOptions) -> discord.ui.View:
         return finished_view(button, interaction, interaction.user.id, first, pack(options))
 
-    return Buttons(growing, finished)
+    def choosing(interaction: discord.Interaction[Any], options: GenerationOptions, count: int) -> discord.ui.View:
+        asker, packed = interaction.user.id, pack(options)
+        picks = [ButtonId("pick", asker, number, packed) for number in range(1, count + 1)]
+        return _view([button.labelled(interaction, each) for each in (*picks, ButtonId("delete", asker, 0, packed))])
+
+    return Buttons(growing, finished, choosing)
 
 
 def finished_view(

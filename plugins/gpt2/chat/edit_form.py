@@ -53,8 +53,9 @@ class EditForm(discord.ui.Modal):
             field: discord.ui.TextInput[Any] = discord.ui.TextInput(
                 label=words(f"form.{option.name}"),
                 custom_id=option.name,
-                default=(typed or {}).get(option.name) or option.write(options.values[option.name]),
+                default=(typed or {}).get(option.name) or option.write(options.values.get(option.name), words),
                 max_length=option.characters,
+                required=option.name in options.values,
             )
             self._fields[option] = field
             self.add_item(field)
@@ -64,12 +65,18 @@ class EditForm(discord.ui.Modal):
         typed = {option.name: field.value.strip() for option, field in self._fields.items()}
         changed: dict[str, Value] = {}
         for option, given in zip(self._fields, typed.values(), strict=True):
+            if not given and not self._fields[option].required:
+                continue
             low, high = option.within(self._responder.settings)
             value = option.read(given)
             if value is None or not low <= value <= high:
                 words = TEXTS.for_user(interaction)
+                name = words(f"form.{option.name}")
                 bounds = {"low": number(low), "high": number(high)}
-                fault = words("refused.form", field=words(f"form.{option.name}"), given=given, **bounds)
+                if option.choices:
+                    fault = words("refused.form_choice", choices=", ".join(option.choices), given=given)
+                else:
+                    fault = words("refused.form", field=name, given=given, **bounds)
                 back = _Back(interaction, self._responder, Shown(self._prompt.value, ""), self._options, typed)
                 await interaction.response.send_message(fault, view=back, ephemeral=True)
                 return

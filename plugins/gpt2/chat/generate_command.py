@@ -17,6 +17,7 @@ from plugins.gpt2.chat.responder import Responder
 from plugins.gpt2.messages import TEXTS
 from plugins.gpt2.protocol import MAX_PROMPT_CHARS
 from plugins.gpt2.settings import GPT2Settings
+from townhall_bot.plugins.installs import goes_along
 from townhall_bot.replies import Refusal
 
 
@@ -30,8 +31,15 @@ def generate_command(responder: Responder) -> app_commands.Command[Any, ..., Any
     gpt2.__signature__ = _signature(responder.settings)  # type: ignore[attr-defined]  # (PEP 362)
     names = ("prompt", *(option.name for option in option_table.OPTIONS))
     described = app_commands.describe(**{name: TEXTS.english(f"gpt2.{name}") for name in names})
+    chosen = app_commands.choices(
+        **{option.name: _choices(option) for option in option_table.OPTIONS if option.choices}
+    )
     description = TEXTS.english("gpt2.description")
-    return app_commands.Command(name="gpt2", description=description, callback=described(gpt2))
+    command: app_commands.Command[Any, ..., Any] = app_commands.Command(
+        name="gpt2", description=description, callback=chosen(described(gpt2))
+    )
+    goes_along(command)
+    return command
 
 
 def _signature(settings: GPT2Settings) -> inspect.Signature:
@@ -50,7 +58,14 @@ def _signature(settings: GPT2Settings) -> inspect.Signature:
     )
 
 
+def _choices(option: Option) -> list[app_commands.Choice[int]]:
+    names = [app_commands.locale_str(TEXTS.english(f"gpt2.choice.{name}")) for name in option.choices]
+    return [app_commands.Choice(name=name, value=value) for value, name in enumerate(names)]
+
+
 def _annotation(option: Option, settings: GPT2Settings) -> Any:
+    if option.choices:
+        return int
     if option.kind is bool:
         return bool
     ranges: Any = app_commands.Range  # a class to discord.py, a form of Annotated to type checkers
@@ -69,6 +84,8 @@ def continue_menu(responder: Responder) -> app_commands.ContextMenu:
             whole = responder.prompt_cache.read(message)
         if not whole.whole.strip():
             raise Refusal(TEXTS.for_user(interaction)("refused.no_text"))
-        await responder.answer(interaction, whole.whole[-MAX_PROMPT_CHARS:], notice=cut_before(whole))
+        await responder.answer(interaction, whole.whole[-MAX_PROMPT_CHARS:], notice=cut_before(whole), continued=True)
 
-    return app_commands.ContextMenu(name=TEXTS.english("gpt2.menu"), callback=continue_message)
+    menu = app_commands.ContextMenu(name=TEXTS.english("gpt2.menu"), callback=continue_message)
+    goes_along(menu)
+    return menu

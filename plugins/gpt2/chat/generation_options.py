@@ -10,7 +10,7 @@ from plugins.gpt2.chat import option_table
 from plugins.gpt2.chat.option_table import Value
 from plugins.gpt2.formatting import number
 from plugins.gpt2.guild_rules import GuildRules
-from plugins.gpt2.protocol import SamplingParams
+from plugins.gpt2.protocol import ENDINGS, Ending, SamplingParams
 from townhall_bot.i18n import Words
 
 SAMPLING = frozenset(each.name for each in fields(SamplingParams))
@@ -25,8 +25,8 @@ class GenerationOptions:
     @classmethod
     def chosen(cls, given: Mapping[str, Value | None]) -> GenerationOptions:
         """Return what was given to the command; None stands for nothing."""
-        kinds = {row.name: row.kind for row in option_table.OPTIONS}
-        return cls({name: kinds[name](value) for name, value in given.items() if value is not None})
+        rows = option_table.OPTIONS.by_name
+        return cls({name: rows[name].kind(value) for name, value in given.items() if value is not None})
 
     @classmethod
     def defaults(cls, rules: GuildRules, host: SamplingParams) -> GenerationOptions:
@@ -40,6 +40,16 @@ class GenerationOptions:
     def count(self) -> int:
         """The most new tokens. Raises KeyError where it is missing."""
         return int(self.values["count"])
+
+    @property
+    def ending(self) -> Ending:
+        """Where the text ends; an older button's ends right at its count."""
+        return ENDINGS[min(int(self.values.get("ending", 1)), len(ENDINGS) - 1)]
+
+    @property
+    def variants(self) -> int:
+        """How many texts to choose from."""
+        return int(self.values.get("variants", 1))
 
     @property
     def timing(self) -> bool:

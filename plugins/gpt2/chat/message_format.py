@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from plugins.gpt2.formatting import duration, rate, seconds
+from plugins.gpt2.formatting import duration, rate, seconds, without_folders
 from plugins.gpt2.messages import Message
 from plugins.gpt2.protocol import FinishReason, Timing
 from townhall_bot.i18n import Words
@@ -35,6 +35,9 @@ BEFORE = "↪ "
 LONG_PROMPT = 600
 SHOWN_OF_LONG_PROMPT = 400
 """Characters: who pasted pages knows them, and the channel wants to see the text."""
+
+CUT_OFF = "\u2060…"
+"""Stands behind a text that breaks off in a sentence; a word joiner, which is not seen, tells it from a text's own."""
 
 _BOLD = re.compile(r"\\.|\*\*")
 _ESCAPED = re.compile(r"(?P<link>https?://\S+)|\\(?P<char>.)", re.DOTALL)
@@ -129,8 +132,8 @@ def measured(words: Words, timing: Timing, used: Iterable[str] = ()) -> str:
     total = seconds(timing.total_ms)
     parts.append(words("timing.tokens", prompt=timing.prompt_tokens, new=timing.new_tokens, time=total))
     parts += used
-    model = {"model": timing.model, "device": timing.device, "dtype": timing.dtype}
-    parts.append(words("timing.model", **model) if timing.device else timing.model)
+    model = {"model": without_folders(timing.model), "device": timing.device, "dtype": timing.dtype}
+    parts.append(words("timing.model", **model) if timing.device else without_folders(timing.model))
     return " · ".join(parts)
 
 
@@ -157,6 +160,8 @@ def parse(content: str) -> Shown:
     lines = content.split("\n")
     while lines and lines[-1].startswith(SMALL_PRINT):
         lines.pop()
+    if lines:
+        lines[-1] = lines[-1].removesuffix(CUT_OFF)
     if not lines or lines[0].startswith(WAITING) or (len(lines) == 1 and lines[0] in NO_TEXT):
         return Shown("", "")
     if lines[0].startswith(BEFORE):

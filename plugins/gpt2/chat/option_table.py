@@ -10,12 +10,14 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from plugins.gpt2.formatting import number
 from plugins.gpt2.guild_rules import GuildRules
-from plugins.gpt2.protocol import BOUNDS, COUNT_BOUNDS, Bounds, SamplingParams
+from plugins.gpt2.protocol import BOUNDS, COUNT_BOUNDS, ENDINGS, VARIANT_BOUNDS, Bounds, SamplingParams
 from plugins.gpt2.settings import GPT2Settings
+from townhall_bot.i18n import Words
 
 Value = int | float
-"""What an option holds; a bool is an int."""
+"""What an option holds; a bool is an int, and one of several choices its number."""
 Default = Callable[[GuildRules, SamplingParams], Value | None]
 """Returns what holds where a member gives nothing, by the server's rules and the host's defaults."""
 
@@ -44,6 +46,8 @@ class Option:
     """The host's own bounds, where a setting narrows them."""
     edited: bool = False
     """Whether the form has it, labelled with the text ``form.<name>``. What it lacks stays as it was."""
+    choices: tuple[str, ...] = ()
+    """What there is to choose from, as it is typed, where it is no number; each has the text ``gpt2.choice.<name>``."""
     shown: str | None = None
     """The text (of ``name`` and ``value``) by which the line of measurements tells it where it is not the default."""
 
@@ -52,17 +56,26 @@ class Option:
         return self.bounds if self.bounds_here is None else self.bounds_here(settings)
 
     def read(self, typed: str) -> Value | None:
-        """Return the number that a person typed, None where it is none."""
+        """Return what a person typed as a value, None where it is none."""
+        if self.choices:
+            given = typed.casefold()
+            return self.choices.index(given) if given in self.choices else None
         typed = typed.replace(",", ".")
         return self.kind(typed) if _NUMBERS[self.kind].fullmatch(typed) else None
 
-    def write(self, value: Value) -> str:
-        """Return a value as :meth:`read` reads it."""
-        return f"{self.of_steps(self.to_steps(value)):g}"
+    def write(self, value: Value | None, words: Words) -> str:
+        """Return a value as :meth:`read` reads it, nothing for None."""
+        if value is None:
+            return ""
+        if self.choices:
+            return self.choices[int(value)]
+        return words("form.value", value=number(self.of_steps(self.to_steps(value))))
 
     @property
     def characters(self) -> int:
         """How many a person may type: those of the longest value."""
+        if self.choices:
+            return max(map(len, self.choices))
         return len(f"{self.bounds.high:.{DECIMALS if self.kind is float else 0}f}")
 
     def to_steps(self, value: Value) -> int:
@@ -124,12 +137,24 @@ OPTIONS = OptionTable(
         bounds_here=lambda settings: settings.count_bounds,
         edited=True,
     ),
-    Option("temperature", float, BOUNDS["temperature"], "T", lambda rules, host: rules.temperature),
+    Option("temperature", float, BOUNDS["temperature"], "T", lambda rules, host: rules.temperature, edited=True),
     Option("timing", bool, Bounds(0, 1), "S", lambda rules, host: False),
     _sampling("top_k", int, "K"),
     _sampling("top_p", float, "P"),
-    Option("seed", int, BOUNDS["seed"], None, lambda rules, host: None, shown="timing.seed"),  # *Again* draws a new one
+    Option(  # *Again* draws a new one
+        "seed", int, BOUNDS["seed"], None, lambda rules, host: None, edited=True, shown="timing.seed"
+    ),
     _sampling("min_p", float, "M", shown="timing.option"),
     _sampling("repetition_penalty", float, "R", shown="timing.option"),
+    Option(
+        "ending",
+        int,
+        Bounds(0, len(ENDINGS) - 1),
+        "E",
+        lambda rules, host: ENDINGS.index(rules.ending),
+        edited=True,
+        choices=ENDINGS,
+    ),
+    Option("variants", int, VARIANT_BOUNDS, "V", lambda rules, host: 1),
 )
 """Old ones first: people and scripts know the order."""

@@ -1,4 +1,4 @@
-"""What a model's name means: the embedded one, an official size, a repository on the hub, or a folder."""
+"""What a model's name means: the embedded one, an official size, one trained here, one on the hub, or a folder."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plugins.gpt2.checkpoint.errors import UnknownModel
+from plugins.gpt2.checkpoint.own_models import own_model, own_models
 from plugins.gpt2.model.constants import EMBEDDED_MODEL, OFFICIAL_CONFIGS, OFFICIAL_MODELS, GPT2Config
 from townhall_bot.redaction import redacted
 
@@ -47,7 +48,8 @@ def known_models() -> tuple[str, ...]:
 def locate(model: str) -> ModelPlace:
     """Say where ``model`` is, without looking on the hub. Raises :class:`UnknownModel`.
 
-    Known names win over folders of the same name; ``./gpt2`` is always a folder.
+    Known names, and those of models that were trained here, win over folders of the same name; ``./gpt2`` is always a
+    folder.
     """
     if model == EMBEDDED_MODEL:
         return ModelPlace(EMBEDDED_MODEL, folder=MINI_FOLDER)
@@ -55,6 +57,8 @@ def locate(model: str) -> ModelPlace:
         return ModelPlace(model, repo=HUB_NAMES[model])
     if model in _SHORT_NAMES:
         return ModelPlace(_SHORT_NAMES[model], repo=model)
+    if (own := own_model(model)) is not None:
+        return ModelPlace(model, folder=own)
     if "\0" in model or not model.strip():
         raise UnknownModel(f"{model!r} is not the name of a model. {_what_is_known()}")
     shown = redacted(model)
@@ -72,7 +76,7 @@ def locate(model: str) -> ModelPlace:
         raise UnknownModel(f"{shown}: {why}. {_what_is_known()}")
     if _HUB_ID.fullmatch(model):
         return ModelPlace(model, repo=model)
-    near = difflib.get_close_matches(model.lower(), known_models(), n=1)
+    near = difflib.get_close_matches(model.lower(), (*known_models(), *own_models()), n=1)
     hint = f" Did you mean {near[0]}?" if near else ""
     raise UnknownModel(f"no model is called {shown!r}.{hint} {_what_is_known()}")
 

@@ -8,16 +8,15 @@ from townhall_bot.plugins import CliCommand
 
 
 def _configure_gpt2(parser: argparse.ArgumentParser) -> None:
-    # The model's own command line reads the arguments, the same as behind `python plugins/gpt2/model/gpt2.py`. Without
-    # prefix characters nothing here looks like an option, so all of them reach it, --help included.
-    parser.prefix_chars = "\0"
-    parser.add_argument("arguments", nargs=argparse.REMAINDER)
+    from plugins.gpt2.cli.generate_options import configure
+
+    configure(parser)
 
 
 def _run_gpt2(arguments: argparse.Namespace) -> int:
-    from plugins.gpt2.cli.generate import main
+    from plugins.gpt2.cli.generate import run
 
-    return main(arguments.arguments)
+    return run(arguments)
 
 
 def _run_models(arguments: argparse.Namespace) -> int:
@@ -58,7 +57,7 @@ def _configure_capacity(parser: argparse.ArgumentParser) -> None:
 
 COMMANDS = (
     CliCommand("gpt2", "continue a text with a model, without Discord", _configure_gpt2, _run_gpt2),
-    CliCommand("models", "list, download, verify or remove models", _configure_models, _run_models),
+    CliCommand("models", "list, download, verify, remove or train models", _configure_models, _run_models),
     CliCommand("texts", "print the prompts and texts that are kept, where that is on", _configure_texts, _run_texts),
     CliCommand("capacity", "how many machines a number of servers asks for", _configure_capacity, _run_capacity),
 )

@@ -29,6 +29,10 @@ class CtrlC:
     def __exit__(self, *_: object) -> None:
         signal.signal(signal.SIGINT, self._before)
 
+    def forget(self) -> None:
+        """Take what was pressed as done with: it ended one text of several."""
+        self.pressed = False
+
     def check(self) -> None:
         """Raise KeyboardInterrupt where it was pressed."""
         if self.pressed:

@@ -25,7 +25,7 @@ class DownloadBar(AbstractContextManager["DownloadBar"]):
     def __call__(self, progress: DownloadProgress) -> None:
         """Show how far the download is."""
         if self.bar is None:
-            self.bar = tqdm(total=progress.total_bytes, unit="B", unit_scale=True, file=sys.stderr)
+            self.bar = tqdm(total=progress.total_bytes, unit="B", unit_scale=True, file=sys.stderr, disable=None)
         self.bar.total = progress.total_bytes
         self.bar.set_description(f"{self.name}: {progress.file}", refresh=False)
         self.bar.update(progress.done_bytes - self.bar.n)

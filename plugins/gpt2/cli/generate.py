@@ -2,194 +2,132 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
-import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any
-
-from tqdm import tqdm
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from plugins.gpt2.cli.ctrl_c import CtrlC
-from plugins.gpt2.cli.generate_options import parser, sampling_of
-from plugins.gpt2.cli.report import Written, as_json, share, summary
+from plugins.gpt2.cli.generate_options import PROMPT, STANDARD_INPUT, configure, sampling_of
+from plugins.gpt2.cli.loading import load
+from plugins.gpt2.cli.report import as_json, share, summary
 from plugins.gpt2.cli.told_warnings import told
+from plugins.gpt2.cli.writing import Growing, write
 from plugins.gpt2.engine.sampling import check_sampling
-from plugins.gpt2.model.target.device_plan import plan_for
-from plugins.gpt2.protocol import (
-    EngineFailed,
-    Finished,
-    GenerationError,
-    GenerationRequest,
-    InvalidRequest,
-    Started,
-    Text,
-)
+from plugins.gpt2.protocol import EngineFailed, GenerationError, GenerationRequest, InvalidRequest
 from plugins.gpt2.settings import GPT2Settings
-from townhall_bot.cli.terminal import INTERRUPTED, note, tell
-from townhall_bot.i18n.formatting import format_bytes
+from townhall_bot.cli.output import OutputLost
+from townhall_bot.cli.parser import Parser
+from townhall_bot.cli.terminal import FAILED, INTERRUPTED, USAGE, note, take_any_bytes, tell
 from townhall_bot.settings import SettingsError, load_settings
 
 if TYPE_CHECKING:
-    from plugins.gpt2.checkpoint.checkpoint import Checkpoint
-    from plugins.gpt2.language_model import LoadProgress
     from plugins.gpt2.model.gpt2 import GPT2
 
 STOPPED = "stopped while loading; nothing was written."
 
 
+class WrongArguments(ValueError):
+    """Arguments that do not go together."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit status: 0, 1 where it failed, 2 for wrong arguments, 130 after Ctrl-C."""
+    """Run the command as a program of its own; return its exit status as :func:`run` does."""
+    parser = Parser(prog="townhall gpt2")
+    configure(parser)
+    return run(parser.parse_args(arguments))
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what was asked; return the exit status: 0, 1 where it failed, 2 for wrong arguments, 130 after Ctrl-C."""
     try:
         settings = load_settings(GPT2Settings)
-    except SettingsError as error:
-        return _complain(str(error), 2)
-    options = parser(settings).parse_args(arguments)
-    sampling = sampling_of(options, settings)
-    if options.count < 1:
-        return _complain(f"--count is {options.count}; it must be 1 or more.", 2)
+        request = _request(options, settings)
+    except KeyboardInterrupt:  # while standard input was read
+        return _complain("stopped; nothing was written.", INTERRUPTED)
+    except (SettingsError, InvalidRequest, WrongArguments) as error:
+        return _complain(str(error), USAGE)
+    ctrl_c = CtrlC()
     try:
-        check_sampling(sampling)
-    except InvalidRequest as error:
-        return _complain(str(error), 2)
-    request = GenerationRequest(
-        options.prompt,
+        with ctrl_c, told("townhall gpt2"):
+            model, load_ms = load(request.model, options.weights, options.draft, settings, ctrl_c)
+            if options.interactive:
+                from plugins.gpt2.cli.session import Session
+
+                return Session(model, options, settings, ctrl_c).run(_prompt(options))
+            return _one_text(model, load_ms, request, options, ctrl_c)
+    except KeyboardInterrupt:
+        return _complain(STOPPED, INTERRUPTED)
+    except (BrokenPipeError, OutputLost):  # who reads no more is no failure of the model's
+        raise
+    except EngineFailed as error:
+        return _complain(
+            f"{error} `townhall models verify {request.model}` tells whether the model is damaged.", FAILED
+        )
+    except (GenerationError, ValueError, OSError, RuntimeError, MemoryError) as error:
+        if ctrl_c.pressed:  # at a terminal it ends a compiler too, which then seems to have failed
+            return _complain(STOPPED, INTERRUPTED)
+        # CheckpointError is a ValueError, NoCompiler a RuntimeError: each says what to do
+        return _complain(str(error) or type(error).__name__, FAILED)
+
+
+def _request(options: argparse.Namespace, settings: GPT2Settings) -> GenerationRequest:
+    """Return what is asked for, the prompt read where it stands elsewhere. Raises WrongArguments and InvalidRequest."""
+    if options.count < 1:
+        raise WrongArguments(f"--count is {options.count}; it must be 1 or more.")
+    if options.text is not None and options.prompt is not None:
+        raise WrongArguments("there are two prompts, one as --prompt and one without; leave one of them out.")
+    if options.interactive and options.json:
+        raise WrongArguments("--json is for one text and --interactive for several; leave one of them out.")
+    if options.interactive and _prompt(options) == STANDARD_INPUT:
+        raise WrongArguments("--interactive reads standard input line by line; leave the prompt - out.")
+    sampling = sampling_of(options, settings)
+    check_sampling(sampling)
+    prompt = _prompt(options)
+    return GenerationRequest(
+        PROMPT if prompt is None else _read() if prompt == STANDARD_INPUT else prompt,
         options.count,
         options.model_size,
         sampling,
         turns=tuple(options.turn),
         special_tokens=True,  # the command line is the host's; what members type goes through the bot
     )
-    ctrl_c = CtrlC()
-    try:
-        with ctrl_c, told("townhall gpt2"):
-            model, load_ms = _load(request.model, options.weights, options.draft, settings, ctrl_c)
-            tell("Generating text...")
-            written = _generate(model, request, ctrl_c, timed=options.timing)
-    except KeyboardInterrupt:
-        return _complain(STOPPED, INTERRUPTED)
-    except EngineFailed as error:
-        return _complain(f"{error} `townhall models verify {request.model}` tells whether the model is damaged.", 1)
-    except (GenerationError, ValueError, OSError, RuntimeError, MemoryError) as error:
-        if ctrl_c.pressed:  # at a terminal it ends a compiler too, which then seems to have failed
-            return _complain(STOPPED, INTERRUPTED)
-        # CheckpointError is a ValueError, NoCompiler a RuntimeError: each says what to do
-        return _complain(str(error) or type(error).__name__, 1)
-    if written.finished is not None and written.finished.reason == "context":
+
+
+def _prompt(options: argparse.Namespace) -> str | None:
+    prompt: str | None = options.text if options.prompt is None else options.prompt
+    return prompt
+
+
+def _read() -> str:
+    """Return what standard input holds, without the end of its last line, which programs put there and nobody means."""
+    if sys.stdin.isatty():
+        tell("Type the prompt; Ctrl-D on a line of its own ends it.")
+    take_any_bytes()
+    return sys.stdin.read().removesuffix("\n")
+
+
+def _one_text(
+    model: GPT2, load_ms: float, request: GenerationRequest, options: argparse.Namespace, ctrl_c: CtrlC
+) -> int:
+    from plugins.gpt2.engine.scheduler import Scheduler
+
+    tell("Generating text...")
+    out = Growing(request.prompt, silent=options.json)
+    written = write(Scheduler(model), request, ctrl_c, out, timed=options.timing)
+    if options.json:
+        print(json.dumps(as_json(written, model, load_ms), ensure_ascii=False))
+    if written.finished is None:
+        return INTERRUPTED
+    if written.finished.reason == "context":
         tell(f"{request.model} can hold no more: the text ends after {written.finished.timing.new_tokens} new tokens.")
-    if options.timing and written.finished is not None:
+    if options.timing:
         tell(summary(written.finished.timing))
         tell(share(written.finished.timing, model))
-    print(json.dumps(as_json(written, model, load_ms), ensure_ascii=False) if options.json else written.text)
-    return INTERRUPTED if written.finished is None or written.finished.reason == "cancelled" else 0
+    return INTERRUPTED if written.finished.reason == "cancelled" else 0
 
 
 def _complain(message: str, status: int) -> int:
     note(message, "gpt2")
     return status
-
-
-def _load(name: str, weights: Any, draft: str | None, settings: GPT2Settings, ctrl_c: CtrlC) -> tuple[GPT2, float]:
-    """Return the model and the milliseconds that its weights took, telling what goes on."""
-    from plugins.gpt2.model.gpt2 import load
-
-    device = plan_for(settings.device, weights).device
-    tell(f"using {device.split(':')[0]} backend")
-    tell(f"using {name}")
-    checkpoint = _open(name, settings)
-    helper = _open(draft, settings) if draft else None
-    started = time.perf_counter()
-    with checkpoint, helper or nullcontext(), _LoadBar(ctrl_c) as bar:
-        model = load(
-            checkpoint,
-            weights=weights,
-            rows=1,
-            device=device,
-            threads=settings.threads,
-            products=settings.products,
-            draft=helper,
-            on_progress=bar,
-        )
-        loaded = bar.loaded or time.perf_counter()
-    seconds = loaded - started
-    size = model.info.weight_bytes
-    tell(f"loaded weights in {seconds * 1000:.2f} ms, {format_bytes(size)} loaded at {size / 1e9 / seconds:.2f} GB/s")
-    return model, seconds * 1000
-
-
-def _open(name: str, settings: GPT2Settings) -> Checkpoint:
-    from plugins.gpt2.checkpoint.checkpoint import on_disk, open_checkpoint
-    from plugins.gpt2.cli.download_bar import DownloadBar
-
-    if on_disk(name, allow_pickle=settings.allow_pickle) is None:
-        with DownloadBar(name) as bar_of_download:
-            open_checkpoint(name, allow_pickle=settings.allow_pickle, on_progress=bar_of_download).close()
-    return open_checkpoint(name, allow_pickle=settings.allow_pickle)
-
-
-class _LoadBar(AbstractContextManager["_LoadBar"]):
-    """A bar over the checkpoint's bytes that names the tensor and the memory in use, then one over warm-up steps."""
-
-    def __init__(self, ctrl_c: CtrlC) -> None:
-        self._ctrl_c = ctrl_c
-        self.bar: Any = None
-        self.stage = ""
-        self.loaded: float | None = None
-        """When the weights were in, on ``time.perf_counter``."""
-
-    def __call__(self, progress: LoadProgress) -> None:
-        self._ctrl_c.check()
-        if progress.stage != self.stage:
-            if self.stage == "loading":
-                self.loaded = self.loaded or time.perf_counter()
-            self.__exit__()
-            unit = "B" if progress.stage == "loading" else "step"
-            self.stage = progress.stage
-            self.bar = tqdm(total=progress.total, unit=unit, unit_scale=True, file=sys.stderr)
-        used = f"ram used: {format_bytes(progress.memory_bytes):>8}, {progress.tensor}"
-        self.bar.set_description(used if progress.stage == "loading" else progress.stage, refresh=False)
-        self.bar.update(progress.done - self.bar.n)
-
-    def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.close()
-
-
-def _generate(
-    model: GPT2,
-    request: GenerationRequest,
-    ctrl_c: CtrlC,
-    *,
-    timed: bool,
-    clock: Callable[[], float] = time.perf_counter,
-) -> Written:
-    """Write until the end or Ctrl-C; what there is until then is kept. Raises the request's GenerationError."""
-    from plugins.gpt2.engine.scheduler import Scheduler
-
-    scheduler = Scheduler(model, clock=clock)
-    began = before = clock()
-    scheduler.submit(0, request, began)
-    text, finished, tokens = request.prompt, None, 0
-    with tqdm(total=request.count, unit="token", file=sys.stderr) as bar, ctrl_c.noted():
-        while scheduler.busy:
-            if ctrl_c.pressed:  # told between steps: within one, a request is for a moment neither waiting nor running
-                scheduler.cancel(0)
-            step = scheduler.step()
-            for _, outcome in step.outcomes:
-                match outcome:
-                    case GenerationError():
-                        raise outcome
-                    case Started(notice) if notice:
-                        bar.write(str(notice), file=sys.stderr)
-                    case Text(piece):
-                        text += piece
-                    case Finished():
-                        finished = outcome
-            now, count = clock(), scheduler.new_tokens(0) if finished is None else finished.timing.new_tokens
-            if count > tokens:
-                if timed:
-                    bar.write(f"token {count:4}: {(now - before) * 1000:8.2f} ms", file=sys.stderr)
-                bar.update(count - tokens)
-                before, tokens = now, count
-    return Written(text, finished, clock() - began)

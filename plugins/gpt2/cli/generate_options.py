@@ -4,72 +4,112 @@ from __future__ import annotations
 
 import argparse
 
-from plugins.gpt2.engine.sampling import GREEDY_BELOW
-from plugins.gpt2.model.constants import OFFICIAL_MODELS, WEIGHT_NAMES
-from plugins.gpt2.protocol import SamplingParams
+from plugins.gpt2.checkpoint.model_names import known_models
+from plugins.gpt2.model.constants import WEIGHT_NAMES
+from plugins.gpt2.protocol import BOUNDS, GREEDY_BELOW, SamplingParams
 from plugins.gpt2.settings import GPT2Settings
+from townhall_bot.settings import SettingsError, load_settings
 
 PROMPT = "What is the answer to life, the universe, and everything?"
+STANDARD_INPUT = "-"
 EXAMPLES = """examples:
-  townhall gpt2 --prompt "My fellow citizens" --count 40
-  townhall gpt2 --model_size gpt2-medium --temperature 0 --timing
-  townhall gpt2 --prompt "Once upon a time" --seed 7 --json | tail -1
+  townhall gpt2 "My fellow citizens" --count 40
+  townhall gpt2 --interactive --model-size gpt2-medium
+  townhall gpt2 --model-size gpt2-medium --temperature 0 --timing
+  fortune | townhall gpt2 - --count 60 > text.txt
+  townhall gpt2 "Once upon a time" --seed 7 --json | tail -1
+
+The text is on standard output, as it grows; all else is on standard error. Options may be spelled with _ as well.
 """
 
 
-def parser(settings: GPT2Settings) -> argparse.ArgumentParser:
-    """Return the command's arguments; their defaults are the settings'."""
-    sizes = ", ".join(("townhall-mini", *OFFICIAL_MODELS))
-    made = argparse.ArgumentParser(
-        prog="townhall gpt2",
-        description="Continue a text with GPT-2 on this machine, without Discord.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments; their defaults are the settings'."""
+    try:
+        settings = load_settings(GPT2Settings)
+    except SettingsError:  # whoever runs the command is told
+        settings = GPT2Settings.model_construct()
+    parser.description = "Continue a text with GPT-2 on this machine, without Discord."
+    parser.epilog, parser.formatter_class = EXAMPLES, argparse.RawDescriptionHelpFormatter
+    _what_to_write(parser, settings)
+    _how_to_draw(parser, settings)
+    _with_what(parser, settings)
+    shown = parser.add_argument_group("what is shown")
+    shown.add_argument(
+        "--interactive", action="store_true", help="write one text after another, without loading the model again"
     )
-    made.add_argument(
-        "--prompt",
-        default=PROMPT,
-        help="the text to continue; special tokens such as <|endoftext|> may stand in it (default: %(default)s)",
+    shown.add_argument("--timing", action="store_true", help="time every token, and sum up (default: no)")
+    shown.add_argument(
+        "--json", action="store_true", help="print one JSON object at the end instead of the text (default: no)"
     )
-    made.add_argument(
+
+
+def _what_to_write(parser: argparse.ArgumentParser, settings: GPT2Settings) -> None:
+    parser.add_argument(
+        "text",
+        nargs="?",
+        metavar="PROMPT",
+        help="the text to continue; - reads it from standard input; special tokens such as <|endoftext|> may stand in "
+        f"it (default: {PROMPT})",
+    )
+    parser.add_argument("--prompt", metavar="PROMPT", help="the same, as an option")
+    parser.add_argument(
         "--turn",
         action="append",
         default=[],
         metavar="TEXT",
-        help="what was said before the prompt in a conversation; may be given several times, the oldest first",
+        help="what was said before the prompt in a conversation; repeatable, the oldest first (default: nothing)",
     )
-    made.add_argument("--count", type=int, default=100, help="the most new tokens (default: %(default)s)")
-    made.add_argument(
-        "--temperature", type=float, default=settings.temperature, help="0 is greedy (default: %(default)s)"
+    parser.add_argument(
+        "--count",
+        type=int,
+        default=100,
+        metavar="N",
+        help="the most new tokens, 1 or more; the model's context ends it too (default: %(default)s)",
     )
-    made.add_argument("--top_k", type=int, default=0, help="draw from so many likeliest tokens; 0: from all")
-    made.add_argument(
-        "--top_p", type=float, default=settings.top_p, help="share of probability to draw from (default: %(default)s)"
+    parser.add_argument(
+        "--stop", action="append", default=[], metavar="TEXT", help="end before this text; repeatable (default: none)"
     )
-    made.add_argument(
-        "--min_p", type=float, default=0.0, help="leave out what is less likely than so much of the likeliest"
-    )
-    made.add_argument(
-        "--repetition_penalty",
-        type=float,
-        metavar="R",
-        help=f"how much used tokens lose; 1: nothing (default: {settings.repetition_penalty}, and 1 where greedy)",
-    )
-    made.add_argument("--stop", action="append", default=[], metavar="TEXT", help="end before this text; repeatable")
-    made.add_argument(
-        "--model_size",
+
+
+def _how_to_draw(parser: argparse.ArgumentParser, settings: GPT2Settings) -> None:
+    draw = parser.add_argument_group("how the next token is chosen")
+
+    def number(name: str, kind: type, default: float | None, says: str, shown: str = "%(default)s") -> None:
+        low, high = BOUNDS[name]
+        text = f"{says}; {low:.16g} to {high:.16g} (default: {shown})"
+        draw.add_argument(f"--{name.replace('_', '-')}", type=kind, default=default, metavar="N", help=text)
+
+    number("temperature", float, settings.temperature, "randomness, 0 is greedy")
+    number("top_k", int, 0, "draw from so many likeliest tokens, 0: from all")
+    number("top_p", float, settings.top_p, "share of probability to draw from")
+    number("min_p", float, 0.0, "leave out what is less likely than so much of the likeliest")
+    penalty = f"{settings.repetition_penalty}, and 1 where greedy"
+    number("repetition_penalty", float, None, "how much used tokens lose, 1: nothing", penalty)
+    number("seed", int, None, "the same seed gives the same text", "a fresh one")
+
+
+def _with_what(parser: argparse.ArgumentParser, settings: GPT2Settings) -> None:
+    model = parser.add_argument_group("with what")
+    model.add_argument(
+        "--model-size",
         default=settings.model,
         metavar="M",
-        help=f"{sizes}, a hub id or a folder (default: %(default)s)",
+        help=f"{', '.join(known_models())}, a hub id or a folder (default: %(default)s)",
     )
-    made.add_argument("--timing", action="store_true", help="time every token, and sum up")
-    made.add_argument("--seed", type=int, help="the same seed gives the same text")
-    made.add_argument("--weights", choices=WEIGHT_NAMES, default=settings.weights, help="how weights are kept")
-    made.add_argument(
-        "--draft", default=settings.draft, metavar="M", help="a small model of the same vocabulary that guesses ahead"
+    model.add_argument(
+        "--weights",
+        choices=WEIGHT_NAMES,
+        default=settings.weights,
+        help=f"how weights are kept (default: {settings.weights or 'int8 on a CPU, fp16 on a GPU'})",
     )
-    made.add_argument("--json", action="store_true", help="print one JSON object on the last line instead of the text")
-    return made
+    model.add_argument(
+        "--draft",
+        default=settings.draft,
+        metavar="M",
+        help="a small model of the same vocabulary that guesses ahead, as distilgpt2 for gpt2-large "
+        f"(default: {settings.draft or 'none'})",
+    )
 
 
 def sampling_of(options: argparse.Namespace, settings: GPT2Settings) -> SamplingParams:

@@ -13,7 +13,9 @@ from plugins.gpt2.checkpoint.config_file import read_config
 from plugins.gpt2.checkpoint.errors import CheckpointError
 from plugins.gpt2.checkpoint.files import CONFIG_NAME
 from plugins.gpt2.checkpoint.model_names import HUB_CONFIGS, HUB_NAMES, known_models, locate
+from plugins.gpt2.checkpoint.own_models import is_name, own_models, remove_own, unfinished_models
 from plugins.gpt2.checkpoint.verify import verify
+from plugins.gpt2.cli import train_options
 from plugins.gpt2.model.constants import EMBEDDED_MODEL, OTHER_TOKENS, GPT2Config, Weights
 from plugins.gpt2.model.memory_plan import memory_plan
 from townhall_bot.cli.terminal import FAILED, INTERRUPTED, note, tell
@@ -52,6 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                 action="store_true",
                 help="take pytorch_model.bin where there is nothing better; only tensors are read from it",
             )
+    train_options.configure(actions.add_parser("train", help="make a model in the voice of your own texts"))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -61,6 +64,10 @@ def run(arguments: argparse.Namespace) -> int:
             return _download(arguments.model, allow_pickle=arguments.allow_pickle)
         if arguments.action == "remove":
             return _remove(arguments.model)
+        if arguments.action == "train":
+            from plugins.gpt2.cli import train
+
+            return train.run(arguments)
         if arguments.action == "verify":
             return _verify(arguments.model, allow_pickle=arguments.allow_pickle)
         return _list()
@@ -88,8 +95,8 @@ def _list() -> int:
     print(f"\nMemory is for {ROWS} texts at a time. Download one: townhall models download gpt2")
     eight, four = (f"{OTHER_TOKENS[weights]:.0f}" for weights in ("int8", "int4"))
     print(
-        f"TOWNHALL_GPT2_WEIGHTS chooses. Against fp32, as measured with townhall-mini, another token is the likeliest\n"
-        f"in {eight} of 100 places with int8, in {four} with int4."
+        f"TOWNHALL_GPT2_WEIGHTS chooses. Against fp32, as measured with townhall-mini, the likeliest next token\n"
+        f"differs in {eight} of 100 places (int8), {four} of 100 (int4)."
     )
     return 0
 
@@ -103,6 +110,12 @@ def _lines() -> Iterator[_Line]:
             yield _Line(name, _config(name), _folder_size(locate(name).folder), "embedded")
         else:
             yield _Line(name, HUB_CONFIGS[name], cached.pop(repo, None), _note(name))
+    unfinished = unfinished_models()
+    for name in own_models():
+        more = f"; `townhall models train {name} --resume` goes on" if name in unfinished else ""
+        yield _Line(name, _config(name), _folder_size(locate(name).folder), f"trained here{more}")
+    for name in sorted(set(unfinished) - set(own_models())):
+        yield _Line(name, None, None, f"not trained to the end; `townhall models train {name} --resume` goes on")
     for repo, disk_bytes in sorted(cached.items()):
         if (config := _config(repo)) is not None:
             yield _Line(repo, config, disk_bytes, _note(repo))
@@ -135,14 +148,23 @@ def _download(model: str, *, allow_pickle: bool) -> int:
     with DownloadBar(place.name) as bar:
         folder = hub.download(place.repo, allow_pickle=allow_pickle, refresh=True, on_progress=bar)
     print(f"{place.name} is on this disk: {folder}")
+    tell(
+        f"Try it: townhall gpt2 --model-size {place.name} --interactive\n"
+        f"The bot takes it with TOWNHALL_GPT2_MODEL={place.name}, or by /gpt2-config where the host allows it."
+    )
     return 0
 
 
 def _remove(model: str) -> int:
+    if is_name(model) and (model in own_models() or model in unfinished_models()):
+        print(f"removed {model}, which was trained here, {format_bytes(remove_own(model))} freed")
+        return 0
     place = locate(model)
     if place.repo is None:
         what = "is part of Townhall" if place.name == EMBEDDED_MODEL else "is a folder of yours"
-        raise CheckpointError(f"{model} {what} and is not removed; this command frees downloads only.")
+        raise CheckpointError(
+            f"{model} {what} and is not removed; this command frees downloads and what was trained here."
+        )
     freed = hub_cache.remove(place.repo)
     print(f"removed {place.name}, {format_bytes(freed)} freed" if freed else f"{place.name} is not on this disk")
     return 0

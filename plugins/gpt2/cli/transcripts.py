@@ -20,8 +20,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print them, oldest first; return the exit status. Raises SettingsError and StoreError."""
-    path = database_in(load_settings(Settings, ENV_FILE).data_dir)
-    entries = asyncio.run(_kept(Store.open(path), arguments)) if path.exists() else []
+    settings = load_settings(Settings, ENV_FILE)
+    some = settings.database is not None or database_in(settings.data_dir).exists()
+    entries = asyncio.run(_kept(Store.of(settings.database, settings.data_dir), arguments)) if some else []
     for entry in entries:
         facts = {"at": entry.at.isoformat(timespec="seconds"), "server": entry.guild_id, "member": entry.user_id}
         print(json.dumps(facts | entry.values, ensure_ascii=False))

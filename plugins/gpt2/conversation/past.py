@@ -17,6 +17,8 @@ DEPTH = 12
 PAGES_AROUND = 9
 _ONE_MESSAGE = re.compile(r"gpt2:[a-z]+:\d+:0:")
 """The id of a button below a text that is one message."""
+_BUTTON = "gpt2:"
+"""What the ids of buttons below texts begin with; hints and refusals have none."""
 
 
 async def turns_of(message: discord.Message, cache: PromptCache, bot_id: int) -> tuple[str, ...]:
@@ -28,6 +30,8 @@ async def turns_of(message: discord.Message, cache: PromptCache, bot_id: int) ->
     turns: list[str] = []
     for _ in range(DEPTH):
         pages = await _pages(message)
+        if not any(each.startswith(_BUTTON) for page in pages for each in _ids(page)):
+            break
         shown = message_format.parse(pages[0].content)
         if shown.cut and not shown.goes_on:
             shown = cache.read(pages[0])
@@ -49,8 +53,7 @@ async def turns_of(message: discord.Message, cache: PromptCache, bot_id: int) ->
 async def _pages(message: discord.Message) -> list[discord.Message]:
     """Return all messages of the text that ``message`` is one of."""
     origin = origin_of(message)
-    ids = [str(getattr(each, "custom_id", "")) for row in message.components for each in getattr(row, "children", ())]
-    if origin is None or any(_ONE_MESSAGE.match(each) for each in ids):
+    if origin is None or any(_ONE_MESSAGE.match(each) for each in _ids(message)):
         return [message]
     around = [
         each
@@ -58,6 +61,10 @@ async def _pages(message: discord.Message) -> list[discord.Message]:
         if each.author == message.author and origin_of(each) == origin
     ]
     return sorted(around, key=lambda each: each.id) or [message]
+
+
+def _ids(message: discord.Message) -> list[str]:
+    return [str(getattr(each, "custom_id", "")) for row in message.components for each in getattr(row, "children", ())]
 
 
 async def _before(message: discord.Message, bot_id: int) -> tuple[str, discord.Message] | None:

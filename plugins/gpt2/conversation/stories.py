@@ -13,6 +13,7 @@ import discord
 from plugins.gpt2.chat.generation_options import GenerationOptions
 from plugins.gpt2.chat.look import Buttons, Look
 from plugins.gpt2.chat.message_format import verbatim
+from plugins.gpt2.chat.recent_ends import RecentEnds
 from plugins.gpt2.chat.responder import Responder
 from plugins.gpt2.conversation import story_text
 from plugins.gpt2.conversation.story_text import MARK, Story
@@ -40,6 +41,7 @@ class Stories:
         self.growing: Callable[[Interaction, int, int], discord.ui.View | None] = lambda *_: None
         """Makes what is below a step while it is written: with the request's id and the count."""
         self._busy: set[int] = set()
+        self._ends = RecentEnds()
 
     async def begin(self, interaction: Interaction, prompt: str, count: int, opening: Opening) -> None:
         """Write the first step, in the thread that ``opening`` makes. Raises Refusal."""
@@ -53,10 +55,16 @@ class Stories:
     async def go_on(self, interaction: Interaction, words: str, count: int) -> None:
         """Write the next step, behind a member's ``words`` where there are any. ``interaction`` has been deferred."""
         channel = self.thread(interaction)
+        self.check_may_write(interaction)
         with self._alone(interaction, channel.id):
             story = await self.read(interaction)
             whose = message("story.by", name=verbatim(sanitize(interaction.user.display_name))) if words else None
             await self._step(AnswerElsewhere(interaction, channel), story, words, count, whose)
+
+    def check_meant(self, interaction: Interaction) -> None:
+        """Raise Refusal where a press came so soon after a step's end that it was meant for *Stop*, in that place."""
+        if self._ends.is_fresh(interaction.channel_id or 0):
+            raise Refusal(TEXTS.for_user(interaction)("story.too_soon"))
 
     async def hear(self, heard: Heard) -> bool:
         """Take what is said to the bot in a story's thread as a line of it; False: this is no story."""
@@ -111,11 +119,22 @@ class Stories:
             raise Refusal(TEXTS.for_user(interaction)("story.none"))
         return interaction.channel
 
+    def check_may_write(self, interaction: Interaction) -> None:
+        """Raise Refusal where the bot may not write a story, saying what it lacks."""
+        words, held = TEXTS.for_user(interaction), interaction.app_permissions
+        lacking = {"send": held.send_messages_in_threads, "read": held.read_message_history}
+        for name, has in lacking.items():
+            if not has:
+                raise Refusal(words("story.bot_lacks", permission=words(f"story.{name}")))
+        if getattr(interaction.channel, "locked", False) and not held.manage_threads:
+            raise Refusal(words("story.locked"))
+
     async def _check_place(self, interaction: Interaction) -> None:
         (await self.responder.rules.of(interaction.guild_id)).check_place(interaction)
 
     async def _count(self, interaction: Interaction) -> int:
-        return min((await self.responder.rules.of(interaction.guild_id)).default_count, MOST)
+        rules = await self.responder.rules.of(interaction.guild_id, interaction.channel)
+        return min(rules.default_count, MOST)
 
     async def _step(
         self, ask: AskingMessage, story: Story, words: str, count: int, whose: Message | None = None
@@ -162,7 +181,10 @@ class Stories:
             ),
         )
         prompt, options = so_far[-MAX_PROMPT_CHARS:], GenerationOptions({"count": count})
-        await self.responder.answer(ask.as_interaction, prompt, options, notice=whose, look=look)
+        try:
+            await self.responder.answer(ask.as_interaction, prompt, options, notice=whose, look=look)
+        finally:
+            self._ends.note(ask.channel_id)
 
     async def _put_below(self, interaction: Interaction, step: discord.Message, count: int) -> None:
         first = step.content.startswith(story_text.BEGINS)

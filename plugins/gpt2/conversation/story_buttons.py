@@ -67,6 +67,7 @@ class StoryButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMPL
                 await interaction.response.defer()
                 await self.stories.back(interaction, self.count)
             case _:
+                self.stories.check_meant(interaction)
                 await interaction.response.defer()
                 await self.stories.go_on(interaction, "", self.count)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import discord
@@ -11,6 +12,7 @@ from plugins.gpt2.chat.message_format import verbatim
 from plugins.gpt2.conversation.stories import MOST, Interaction, Stories
 from plugins.gpt2.conversation.story_text import BEGINS
 from plugins.gpt2.messages import TEXTS
+from townhall_bot.discordpy.answers import FAILURES
 from townhall_bot.replies import Refusal
 from townhall_bot.replies.sanitize import sanitize
 
@@ -67,16 +69,21 @@ async def _begin(stories: Stories, interaction: Interaction, prompt: str, count:
     title = " ".join(prompt.split())
     name = title if len(title) <= NAME else f"{title[: NAME - 1].rsplit(' ', 1)[0]}…"
     _check_may_begin(interaction)
+    stories.check_may_write(interaction)
 
     async def open_thread() -> discord.Thread:
-        opened = f"{BEGINS}**{verbatim(sanitize(name))}**"
-        await interaction.response.send_message(opened)
+        await interaction.response.send_message(f"{BEGINS}**{verbatim(sanitize(name))}**")
         if isinstance(channel, discord.Thread):
             return channel
         assert isinstance(channel, discord.TextChannel)  # as was checked
         message = await interaction.original_response()
-        thread = await channel.create_thread(name=name[:100], message=discord.Object(message.id))
-        where = TEXTS.for_channel(interaction)("story.opened", title=opened, thread=thread.mention)
+        try:
+            thread = await channel.create_thread(name=name[:100], message=discord.Object(message.id))
+        except FAILURES:
+            with contextlib.suppress(*FAILURES):
+                await interaction.delete_original_response()  # a title without a story
+            raise
+        where = TEXTS.for_channel(interaction)("story.opened", thread=thread.mention)
         await interaction.edit_original_response(content=where)
         return thread
 
@@ -94,7 +101,3 @@ def _check_may_begin(interaction: Interaction) -> None:
             raise Refusal(words("story.bot_lacks", permission=words("story.create")))
         if not theirs.create_public_threads:
             raise Refusal(words("story.you_lack"))
-    if not mine.send_messages_in_threads:
-        raise Refusal(words("story.bot_lacks", permission=words("story.send")))
-    if not mine.read_message_history:
-        raise Refusal(words("story.bot_lacks", permission=words("story.read")))

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import discord
 
 from plugins.gpt2.chat import message_format
+from plugins.gpt2.chat.message_format import GAP
 from plugins.gpt2.protocol import MAX_PROMPT_CHARS
 
 BEGINS = "📖 "
-MARK = "\u2060"
-"""A word joiner: it takes no room, and keeps Discord from taking away the white space behind it."""
+MARK = GAP
+"""A zero-width space: it is not seen, and keeps Discord from taking away the white space behind it."""
 READ = 300
 """Messages of a thread that are looked at to go on."""
 READ_FOR_FILE = 3000
@@ -24,10 +25,9 @@ KINDS = (discord.MessageType.default, discord.MessageType.reply)
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """What was read of a story: its newest messages, the oldest first; ``begun``: its beginning is among them."""
+    """What was read of a story: its newest messages, the oldest first."""
 
     steps: Sequence[discord.Message]
-    begun: bool
 
     @property
     def text(self) -> str:
@@ -64,7 +64,7 @@ async def read(
     ``before`` is a message's id: what is as new as that is left out. Raises one of ``FAILURES``.
     """
     steps: list[discord.Message] = []
-    chars, begun = 0, False
+    chars = 0
     newest = None if before is None else discord.Object(before)
     async for message in channel.history(limit=READ_FOR_FILE if all_of_it else READ, before=newest):
         if message.author.id != bot_id or message.type not in KINDS or message.interaction_metadata is not None:
@@ -76,4 +76,4 @@ async def read(
         chars += len(message.content)
         if begun or (chars > MAX_PROMPT_CHARS and not all_of_it):
             break
-    return Story(steps[::-1], begun)
+    return Story(steps[::-1])

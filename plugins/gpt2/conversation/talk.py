@@ -8,16 +8,17 @@ from collections.abc import Callable
 from plugins.gpt2.chat.responder import Responder
 from plugins.gpt2.conversation.followed import FollowedMessages
 from plugins.gpt2.conversation.past import turns_of
+from plugins.gpt2.conversation.seldom import Seldom
 from plugins.gpt2.conversation.stories import Stories
 from plugins.gpt2.messages import TEXTS
 from townhall_bot.discordpy.answers import FAILURES, is_refused, reason
 from townhall_bot.plugins.hearing import Heard, tell_in_private
 from townhall_bot.replies import Refusal
-from townhall_bot.replies.asking import AskingMessage
 
 HINT_EVERY_S = 3600.0
 """How often a channel is told how to ask, at most."""
-REMEMBERED_HINTS = 1000
+REFUSAL_EVERY_S = 60.0
+"""How often a member is told in a server's channel, before everyone, why there is no text."""
 
 
 class Talk:
@@ -29,9 +30,9 @@ class Talk:
     def __init__(self, responder: Responder, stories: Stories, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._responder = responder
         self._stories = stories
-        self._clock = clock
         self._followed = FollowedMessages()
-        self._hinted: dict[int, float] = {}
+        self._hinted = Seldom(HINT_EVERY_S, clock)
+        self._refused = Seldom(REFUSAL_EVERY_S, clock)
 
     async def hear(self, heard: Heard) -> bool:
         """Answer a message. Raises Refusal as commands do."""
@@ -52,9 +53,8 @@ class Talk:
             return True
         await kept.stop()
         await kept.delete(first=1)
-        first = kept.answers[0] if kept.answers else None
-        ask = AskingMessage(heard.ask.client, heard.message, first)
-        await self._answer(Heard(heard.message, heard.words, heard.replied_to, ask))
+        heard.ask.overwrite(kept.answers)
+        await self._answer(heard)
         return True
 
     async def deletion(self, message_ids: set[int]) -> None:
@@ -68,23 +68,20 @@ class Talk:
                     await self._stories.mend(kept.in_story)
 
     async def _why_not(self, heard: Heard) -> str | None:
-        """Return the name of the text that says why a message is not answered; None where it is."""
+        """Return the name of the text that says why a message is not answered, "" for none; None where it is."""
         if heard.message.guild is None:
             return None if self._responder.settings.direct_messages else "talk.commands_only"
         rules = await self._responder.rules.of(heard.message.guild.id)
         if not rules.mentions:
-            return "talk.off"
+            return "talk.off" if heard.is_told else ""
+        if not heard.is_told:
+            return "talk.untold"
         return None if heard.words or heard.replied_to is not None else "talk.how"
 
     async def _hint(self, heard: Heard, text: str) -> None:
-        """Say in a line how to ask; a channel is told once an hour."""
-        now, channel = self._clock(), heard.ask.channel_id
-        if now - self._hinted.get(channel, -HINT_EVERY_S) < HINT_EVERY_S:
+        """Say in a line how to ask, where there is anything to say; a channel is told once an hour."""
+        if not text or not self._hinted.may(heard.ask.channel_id):
             return
-        self._hinted.pop(channel, None)
-        self._hinted[channel] = now
-        if len(self._hinted) > REMEMBERED_HINTS:
-            del self._hinted[next(iter(self._hinted))]
         said = TEXTS.for_channel(heard.ask.as_interaction)(text)
         if heard.ask.may_write:
             await heard.ask.response.send_message(said)
@@ -106,6 +103,11 @@ class Talk:
                     await self._hint(heard, "talk.how")
                     return
                 await self._responder.answer(interaction, heard.words, spoken=True, turns=turns)
+            except Refusal as refusal:
+                told = refusal.shown or bool(ask.answers) or ask.guild is None
+                if told or self._refused.may((ask.channel_id, ask.user.id)):
+                    raise
+                raise Refusal(str(refusal), shown=True) from refusal  # that was said a moment ago
             finally:
                 await ask.settle()
 

@@ -112,7 +112,7 @@ def coalesce(notices: Sequence[Notice]) -> list[Notice]:
                 and isinstance(previous, RequestEvent)
                 and isinstance(previous.event, Text)
             ):
-                result[index] = RequestEvent(notice.key, Text(previous.event.piece + notice.event.piece))
+                result[index] = RequestEvent(notice.key, previous.event + notice.event)
                 continue
             last[notice.key] = len(result)
         result.append(notice)

@@ -20,6 +20,8 @@ class RequestStats:
     """Time in this request's own prefill slices."""
     prefilled: int = 0
     new_tokens: int = 0
+    told_tokens: int = 0
+    """How many of them the listener knows of."""
 
     def token(self, now: float) -> None:
         """Note one more new token."""
@@ -27,6 +29,11 @@ class RequestStats:
             self.first_token = now
         self.last_token = now
         self.new_tokens += 1
+
+    def tell_tokens(self) -> int:
+        """Return how many tokens were chosen since this was asked before."""
+        told, self.told_tokens = self.told_tokens, self.new_tokens
+        return self.new_tokens - told
 
     def timing(self, now: float, *, info: ModelInfo, prompt_tokens: int, seed: int) -> Timing:
         """Sum up, ``now`` being the end.

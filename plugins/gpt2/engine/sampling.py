@@ -20,13 +20,10 @@ import numpy.typing as npt
 
 from plugins.gpt2.language_model import Logits
 from plugins.gpt2.messages import message
-from plugins.gpt2.protocol import BOUNDS, InvalidRequest, SamplingParams
+from plugins.gpt2.protocol import BOUNDS, GREEDY_BELOW, InvalidRequest, SamplingParams
 
 MAX_STOPS = 4
 MAX_STOP_CHARS = 100
-
-GREEDY_BELOW = 0.01
-"""Temperatures under this take the best token: dividing by less overflows and changes nothing."""
 
 
 def check_sampling(params: SamplingParams) -> None:

@@ -221,17 +221,18 @@ class Scheduler:
             return
         sequence.tokens.append(token)
         sequence.stats.token(self._clock())
-        if piece := sequence.detokenizer.push(token):
-            step.outcomes.append((sequence.key, Text(piece)))
+        if piece := sequence.text_after(token):
+            step.outcomes.append((sequence.key, Text(piece, sequence.stats.tell_tokens())))
         if reason := sequence.end_after(token, self._model.info):
             step.outcomes += self._finish(sequence, reason)
 
     def _finish(self, sequence: Sequence, reason: FinishReason) -> list[Outcome]:
         del self._sequences[sequence.key]
         self._rows.release(sequence.row, sequence.tokens[: sequence.cached])
-        rest = sequence.detokenizer.finish()
-        texts: list[Outcome] = [(sequence.key, Text(rest))] if rest else []
-        return [*texts, (sequence.key, Finished(reason, sequence.timing(self._clock(), self._model.info)))]
+        rest = sequence.last_text(reason)
+        texts: list[Outcome] = [(sequence.key, Text(rest, sequence.stats.tell_tokens()))] if rest else []
+        timing = sequence.timing(self._clock(), self._model.info)
+        return [*texts, (sequence.key, Finished(reason, timing, sequence.end.cut))]
 
     def _never_started(self, key: int, request: GenerationRequest, submitted: float) -> list[Outcome]:
         timing = RequestStats(submitted).timing(
@@ -242,8 +243,8 @@ class Scheduler:
     def _fail(self, sequence: Sequence, error: Exception) -> EngineFailed:
         del self._sequences[sequence.key]
         self._rows.release(sequence.row, ())  # who knows what the failed step left in it
-        sequence.detokenizer.finish()
-        return EngineFailed(message("failed.step", error=type(error).__name__), sequence.detokenizer.text)
+        sequence.last_text("cancelled")
+        return EngineFailed(message("failed.step", error=type(error).__name__), sequence.end.text)
 
 
 def _draft_of(model: LanguageModel) -> DraftModel | None:

@@ -115,7 +115,7 @@ class _Assembly:
             heads=config.n_head,
             size=config.head_size,
             positions=config.n_positions,
-            weights="fp32" if self.weights == "fp32" else "fp16",
+            weights="fp32" if self.weights == "fp32" else self.launcher.cached,
             layout=self.launcher.layout,
             where=self.where,
         )
@@ -156,7 +156,7 @@ def launcher_for(where: str, threads: int, weights: Weights = "fp32", products: 
     except (subprocess.CalledProcessError, OSError, RuntimeError) as error:
         log.warning("the compiler does not know this processor's integers (%s); products are made in fp32", error)
         instructions = None
-    return CLauncher(threads, compiler.vector_bits(), where, instructions)
+    return CLauncher(threads, compiler.vector_bits(), where, instructions, grouped=weights == "int4")
 
 
 def _compile(instructions: Instructions | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tinygrad import Tensor, UOp, dtypes
 
 from plugins.gpt2.model import device, kernels
+from plugins.gpt2.model.constants import Weights
 from plugins.gpt2.model.cpu.int_products import GROUP
 from plugins.gpt2.model.kv_cache import KVCache
 from plugins.gpt2.model.launcher import Matrix, Norm
@@ -19,6 +20,11 @@ class UOpLauncher:
 
     def _empty(self, *shape: int) -> Tensor:
         return Tensor.empty(*shape, dtype=dtypes.float32, device=self.where)
+
+    @property
+    def cached(self) -> Weights:
+        """See :class:`~plugins.gpt2.model.launcher.Launcher`."""
+        return "fp16"
 
     def embed(self, wte: Matrix, wpe: Tensor, inputs: Tensor) -> Tensor:
         """See :class:`~plugins.gpt2.model.launcher.Launcher`."""

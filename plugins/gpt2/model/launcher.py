@@ -103,6 +103,11 @@ class Launcher(Protocol):
 
     layout: Layout
 
+    @property
+    def cached(self) -> Weights:
+        """How keys and values are kept where weights are narrower than fp32."""
+        ...
+
     def embed(self, wte: Matrix, wpe: Tensor, inputs: Tensor) -> Tensor:
         """Return token plus position embeddings (B, padded E)."""
         ...

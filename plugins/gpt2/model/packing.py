@@ -72,7 +72,7 @@ def quantise_groups(
     groups = -(-rows // GROUP)
     q, s = np.empty((blocks, groups * GROUP, lanes), np.int8), np.empty((blocks, groups, lanes), np.int8)
     scale = np.empty((blocks, lanes), np.float32)
-    most = (2**31 - 1) // row_steps(rows)
+    most = (2**31 - 1) // row_steps(rows, grouped=True)
     for block in range(blocks):  # one at a time stays in the processor's cache
         whole = np.pad(packed[block], ((0, groups * GROUP - rows), (0, 0))).reshape(groups, GROUP, lanes)
         step = _best_steps(whole)

@@ -40,13 +40,22 @@ def check_share(
     member, guild = settings.member_limit, settings.guild_limit
     if request.limits is not None:
         member, guild = min(member, request.limits.member), min(guild, request.limits.guild)
+    if request.request_id is None or all(other.request_id != request.request_id for other, _ in opened):
+        _check_limits(request, opened, member, guild)
+    if queue.waiting >= settings.queue_limit:
+        raise Busy(message("busy.queue", count=queue.waiting, wait=duration(queue.moves_in)))
+
+
+def _check_limits(
+    request: GenerationRequest, opened: Sequence[tuple[GenerationRequest, float]], member: int, guild: int
+) -> None:
+    """Raise :class:`Busy` where the member or the server has as many texts as it may; variants are one text."""
+    once = {(other.request_id or id(other)): (other, ends_in) for other, ends_in in opened}.values()
     if request.user_id is not None:
-        mine = [ends_in for other, ends_in in opened if other.user_id == request.user_id]
+        mine = [ends_in for other, ends_in in once if other.user_id == request.user_id]
         if len(mine) >= member:
             raise Busy(message("busy.member", count=len(mine), wait=duration(min(mine))))
     if request.guild_id is not None:
-        ours = [ends_in for other, ends_in in opened if other.guild_id == request.guild_id]
+        ours = [ends_in for other, ends_in in once if other.guild_id == request.guild_id]
         if len(ours) >= guild:
             raise Busy(message("busy.server", count=len(ours), wait=duration(min(ours))))
-    if queue.waiting >= settings.queue_limit:
-        raise Busy(message("busy.queue", count=queue.waiting, wait=duration(queue.moves_in)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -53,13 +53,7 @@ class FairQueue(Generic[Item]):
 
     def order(self) -> list[Item]:
         """Return everything in the order of its turns, were each able to go."""
-        copy: FairQueue[Item] = FairQueue()
-        for guild, members in self._guilds.items():
-            copy._guilds[guild] = {member: deque(items) for member, items in members.items()}
-        result = []
-        while (item := copy.pop()) is not None:
-            result.append(item)
-        return result
+        return _in_turns(_in_turns(members.values()) for members in self._guilds.values())
 
     def _drop_empty(self, guild: Hashable, member: Hashable) -> None:
         members = self._guilds[guild]
@@ -67,3 +61,16 @@ class FairQueue(Generic[Item]):
             del members[member]
         if not members:
             del self._guilds[guild]
+
+
+def _in_turns(rings: Iterable[Iterable[Item]]) -> list[Item]:
+    """Return the first of each, then the second of each, and so on."""
+    turns = deque(iter(ring) for ring in rings)
+    result = []
+    while turns:
+        turn = turns.popleft()
+        for item in turn:  # one, where there is one left
+            result.append(item)
+            turns.append(turn)
+            break
+    return result

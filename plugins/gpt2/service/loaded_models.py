@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from plugins.gpt2.language_model import ModelInfo
+from plugins.gpt2.protocol import ServingModel
 
 
 @dataclass(slots=True)
@@ -82,6 +83,11 @@ class LoadedModels:
     def memory_bytes(self) -> int:
         """What all of them take."""
         return sum(model.memory_bytes for model in self._models.values())
+
+    @property
+    def serving(self) -> tuple[ServingModel, ...]:
+        """All of them, with the requests they take at once."""
+        return tuple(ServingModel(model.info, model.rows) for model in self._models.values())
 
     def idle(self) -> list[str]:
         """Return those that nobody holds, the longest unused first."""

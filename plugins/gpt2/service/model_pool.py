@@ -90,6 +90,10 @@ class ModelPool:
         """What is on its way, with a line of progress."""
         return next((load.line for load in self._loads.values()), None)
 
+    def out_of_service(self) -> dict[str, Message]:
+        """Return what an asker is told of models that failed too often."""
+        return {name: _out_of_service(name, reason).message for name, reason in self._out_of_service.items()}
+
     def rows(self, name: str) -> int | None:
         """Return how many requests a model takes at once, None where it is not loaded."""
         model = self.loaded.get(name)

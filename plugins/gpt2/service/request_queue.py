@@ -43,6 +43,10 @@ class RequestQueue:
         """How many wait."""
         return len(self._queue)
 
+    def waiting(self) -> list[RequestState]:
+        """Return all who wait, in the order of their turns."""
+        return self._queue.order()
+
     def check_share(self, request: GenerationRequest, opened: Iterable[RequestState]) -> None:
         """Raise :class:`Busy` where one more would be too many; ``opened`` are all that wait or run."""
         begins = self.estimator.begins(self._queue.order(), self.running.values())
@@ -94,12 +98,14 @@ class RequestQueue:
         """Tell those who wait their place where it changed; ``again`` repeats it with a new estimate."""
         order = self._queue.order()
         begins = self.estimator.begins(order, self.running.values())
+        # Looked up once a model: thousands may wait, each at every departure.
+        models = {state.request.model for state in order}
+        told = {model: (self.estimator.knows(model), self._loading(model)) for model in models}
         for ahead, state in enumerate(order):
             if again or state.ahead != ahead:
-                model = state.request.model
-                wait_s = begins[state.key] if self.estimator.knows(model) else None
+                known, loading = told[state.request.model]
                 state.ahead = ahead
-                state.put(Queued(ahead, wait_s, self._loading(model)))
+                state.put(Queued(ahead, begins[state.key] if known else None, loading))
 
     def announce_loading(self, model: str) -> None:
         """Repeat the place of those who wait for ``model``: there is news of its loading."""

@@ -35,14 +35,15 @@ class RequestState:
         """Tell the listener; what comes after the end is dropped."""
         if self.over:
             return
+        if isinstance(news, Queued) and self._news and isinstance(self._news[-1], Queued):
+            self._news[-1] = news  # first, for a long line tells it to thousands at once
+            return
         self.over = isinstance(news, Finished | GenerationError)
         if isinstance(news, Text):
             self.text += news.piece
         last = self._news[-1] if self._news else None
         if isinstance(news, Text) and isinstance(last, Text):
-            self._news[-1] = Text(last.piece + news.piece)
-        elif isinstance(news, Queued) and isinstance(last, Queued):
-            self._news[-1] = news
+            self._news[-1] = last + news
         else:
             self._news.append(news)
         self._arrived.set()

@@ -125,26 +125,26 @@ class GPT2Service(TextGenerator):
         newest = self._pool.loaded.newest
         failure = self._ended or self._pool.failure(self._settings.model)
         return EngineStatus(
-            models=tuple(self._pool.loaded),
+            loaded=self._pool.loaded.serving,
             loading=self._pool.loading,
             running=len(self._queue.running),
             queued=len(self._queue),
             device=newest.info.device if newest else "",
             dtype=newest.info.dtype if newest else "",
             failure=None if failure is None else str(failure),
+            out_of_service=self._pool.out_of_service(),
         )
 
     async def cancel(self, request_id: int) -> bool:
-        """End the request that goes by this id; return whether it was waiting or running."""
-        for state in self._open.values():
-            if state.request.request_id == request_id and not state.over:
-                if self._queue.remove(state):
-                    loaded = self._pool.loaded.get(state.request.model)
-                    state.put(Finished("cancelled", state.never_began(self._clock(), loaded.info if loaded else None)))
-                else:
-                    self._engine.cancel(state.key)
-                return True
-        return False
+        """End what goes by this id; return whether it was waiting or running."""
+        found = [each for each in self._open.values() if each.request.request_id == request_id and not each.over]
+        for state in found:
+            if self._queue.remove(state):
+                loaded = self._pool.loaded.get(state.request.model)
+                state.put(Finished("cancelled", state.never_began(self._clock(), loaded.info if loaded else None)))
+            else:
+                self._engine.cancel(state.key)
+        return bool(found)
 
     async def cancel_member(self, user_id: int) -> int:
         """End everything that a member has waiting or running; return how many requests that were."""

@@ -51,14 +51,18 @@ class WaitEstimator:
         """Return in how many seconds each of ``waiting``, in their order, is likely to begin, by key."""
         running = list(running)
         result: dict[int, float] = {}
-        for model in {state.request.model for state in waiting}:
+        of_model: dict[str, list[RequestState]] = {}
+        for state in waiting:
+            of_model.setdefault(state.request.model, []).append(state)
+        for model, its in of_model.items():
             ends = [self._left(state) for state in running if state.request.model == model]
             ends += [0.0] * max(0, self._rows_of(model) - len(ends))
             heapq.heapify(ends)  # when each row is free
-            for state in waiting:
-                if state.request.model == model:
-                    result[state.key] = ends[0]
-                    heapq.heapreplace(ends, ends[0] + self._left(state))
+            each = self._seconds_per_token.get(model)
+            for state in its:  # those who wait have not begun: all their tokens are left
+                takes = FIRST_GUESS_S if each is None else each * max(1, state.request.count)
+                result[state.key] = begin = ends[0]
+                heapq.heapreplace(ends, begin + takes)
         return result
 
     def ends(self, state: RequestState, begins: dict[int, float]) -> float:

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from plugins.gpt2.stats.summary import Point, hourly, span_h
+from plugins.gpt2.stats.summary import Day, span_h
 from townhall_bot.i18n import Words
 
 BACKGROUND, TEXT, GRID = "#2b2d31", "#f2f3f5", "#4e5058"
-SPEED, WAITING = "#5dade2", "#f5b041"
+SPEED, WAITING = ("#5dade2", "#a29bfe", "#55efc4", "#dfe6e9"), ("#f5b041", "#ff7675", "#fdcb6e", "#fab1a0")
+"""A model's colours, by its place; those beyond the fourth share the last one's."""
 SIZE_INCHES = (6.4, 4.0)
 DPI = 150
 """Few inches of many dots: the letters are large enough to be read in a chat, where the picture is small."""
@@ -25,7 +26,7 @@ _one_at_a_time = threading.Lock()
 """matplotlib is not made for threads."""
 
 
-def draw(points: Sequence[Point], words: Words, cache: Path) -> bytes:
+def draw(day: Day, words: Words, cache: Path) -> bytes:
     """Return a PNG of speed and waiting time over the last day. Takes a second the first time: not for the event loop.
 
     ``cache`` is a folder where matplotlib may keep what it knows of the machine's fonts.
@@ -38,12 +39,18 @@ def draw(points: Sequence[Point], words: Words, cache: Path) -> bytes:
         figure = Figure(figsize=SIZE_INCHES, dpi=DPI, facecolor=BACKGROUND, layout="constrained")
         FigureCanvasAgg(figure)
         above, below = figure.subplots(2, 1, sharex=True)
-        speeds = [(point.hours_ago, point.tokens_per_s) for point in points if point.tokens_per_s is not None]
-        waits = [(point.hours_ago, point.waited_s) for point in points]
-        _plot(above, speeds, words("stats.plot_speed"), SPEED, words)
-        _plot(below, waits, words("stats.plot_waiting"), WAITING, words)
+        for place, model in enumerate(day.models):
+            points = [point for point in day.points if point.model == model.model]
+            speeds = [(point.hours_ago, point.tokens_per_s) for point in points if point.tokens_per_s is not None]
+            waits = [(point.hours_ago, point.waited_s) for point in points]
+            colour = min(place, len(SPEED) - 1)
+            label = words("stats.plot_median") if len(day.models) == 1 else model.model
+            _plot(above, speeds, model.speeds, SPEED[colour], label)
+            _plot(below, waits, model.waits, WAITING[colour], label)
+        _dress(above, words("stats.plot_speed"))
+        _dress(below, words("stats.plot_waiting"))
         below.set_ylim(0, max(LEAST_WAITING_S, below.get_ylim()[1]))
-        span = span_h(points)
+        span = span_h(day.points)
         below.set_xlim(span, 0)
         ticks = [span * tick / TICKS for tick in range(TICKS, -1, -1)]
         below.set_xticks(ticks, [f"{60 * tick:.0f}" if span == 1 else f"{tick:g}" for tick in ticks])
@@ -53,13 +60,25 @@ def draw(points: Sequence[Point], words: Words, cache: Path) -> bytes:
         return picture.getvalue()
 
 
-def _plot(axes: Any, values: Sequence[tuple[float, float]], label: str, colour: str, words: Words) -> None:
-    axes.set_facecolor(BACKGROUND)
-    dots = zip(*values, strict=True) if values else ([], [])
-    axes.scatter(*dots, s=36 if len(values) < 100 else 14, color=colour, alpha=0.6, linewidths=0, clip_on=False)
-    medians = hourly(values)
+def _plot(
+    axes: Any, dots: Sequence[tuple[float, float]], medians: Sequence[tuple[float, float]], colour: str, label: str
+) -> None:
+    if dots:
+        axes.scatter(
+            *zip(*dots, strict=True),
+            s=36 if len(dots) < 100 else 14,
+            color=colour,
+            alpha=0.6,
+            linewidths=0,
+            clip_on=False,
+        )
     if len(medians) > 1:
-        axes.plot(*zip(*medians, strict=True), color=colour, linewidth=2, label=words("stats.plot_median"))
+        axes.plot(*zip(*medians, strict=True), color=colour, linewidth=2, label=label)
+
+
+def _dress(axes: Any, label: str) -> None:
+    axes.set_facecolor(BACKGROUND)
+    if axes.get_legend_handles_labels()[0]:
         axes.legend(facecolor=BACKGROUND, edgecolor=GRID, labelcolor=TEXT)
     axes.set_ylim(bottom=0)
     axes.set_ylabel(label, color=TEXT)

@@ -1,65 +1,81 @@
-"""Numbers of the last day, from what was counted of each request. Pure arithmetic."""
+"""Numbers of the last day, from the sums by hour of what was counted. Pure arithmetic.
+
+Models are never mixed: a median over two of them would be the speed of none.
+"""
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from townhall_bot.store import Record
+from townhall_bot.store import HourSum, Record, Spread, joined
+from townhall_bot.store.sums import HOUR_S
 
 DAY_S = 86_400.0
 SPANS_H = (1, 3, 6, 12, 24)
 KIND = "request"
 """The kind of record that each request leaves."""
+DOTS = 600
+"""How many requests the picture shows one by one, at most about."""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One request: when, in hours before now; its speed (None where one token or none was timed) and its wait."""
+    """One request: its model; when, in hours before now; its speed (None where none was timed) and its wait."""
 
+    model: str
     hours_ago: float
     tokens_per_s: float | None
     waited_s: float
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
-    """A day in numbers. Medians are None where nothing was measured."""
+class ModelDay:
+    """One model's day. Medians are None where nothing was measured; ``speeds`` and ``waits`` are each hour's median.
 
+    Those are pairs of (middle of the hour in hours before now, tokens a second or seconds), oldest first.
+    """
+
+    model: str
     requests: int
-    here: int
-    tokens: int
     median_tokens_per_s: float | None
     best_tokens_per_s: float | None
     median_wait_s: float | None
     longest_wait_s: float | None
     median_first_token_s: float | None
+    speeds: tuple[tuple[float, float], ...]
+    waits: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A day in numbers: all models' requests and tokens, each model's own speed, and some requests to draw."""
+
+    requests: int
+    here: int
+    tokens: int
+    models: tuple[ModelDay, ...]
     points: tuple[Point, ...]
 
 
-def sum_up(records: Sequence[Record], *, guild_id: int | None, now: float) -> Day:
-    """Sum up a day's records; ``now`` is Unix time, ``guild_id`` the server that "here" means."""
+def sum_up(hours: Sequence[HourSum], sample: Sequence[Record], *, here: int, now: float) -> Day:
+    """Sum up a day. ``sample`` are requests to draw, ``here`` how many one server had, ``now`` is Unix time."""
+    models = [_model(name, [hour for hour in hours if hour.label == name], now) for name in _names(hours)]
+    tokens = joined(hour.numbers["tokens"] for hour in hours)
     points = tuple(
         Point(
-            hours_ago=(now - record.at.timestamp()) / 3600,
+            model=record.label,
+            hours_ago=(now - record.at.timestamp()) / HOUR_S,
             tokens_per_s=record.numbers["tok_s"] or None,
             waited_s=record.numbers["queue_s"],
         )
-        for record in records
+        for record in sample
     )
-    speeds = [point.tokens_per_s for point in points if point.tokens_per_s is not None]
-    waits = [point.waited_s for point in points]
-    first = [record.numbers["first_token_s"] for record in records if record.numbers["tokens"]]
     return Day(
-        requests=len(records),
-        here=sum(record.guild_id == guild_id for record in records),
-        tokens=round(sum(record.numbers["tokens"] for record in records)),
-        median_tokens_per_s=_median(speeds),
-        best_tokens_per_s=max(speeds, default=None),
-        median_wait_s=_median(waits),
-        longest_wait_s=max(waits, default=None),
-        median_first_token_s=_median(first),
+        requests=tokens.count,
+        here=here,
+        tokens=round(tokens.total),
+        models=tuple(sorted(models, key=lambda model: (-model.requests, model.model))),
         points=points,
     )
 
@@ -70,13 +86,31 @@ def span_h(points: Sequence[Point]) -> int:
     return next((span for span in SPANS_H if oldest <= span), SPANS_H[-1])
 
 
-def hourly(values: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Return the median of each hour as (middle of the hour in hours ago, value), from (hours ago, value) pairs."""
-    hours: dict[int, list[float]] = {}
-    for hours_ago, value in values:
-        hours.setdefault(int(hours_ago), []).append(value)
-    return [(hour + 0.5, statistics.median(hours[hour])) for hour in sorted(hours, reverse=True)]
+def _names(hours: Sequence[HourSum]) -> list[str]:
+    return list(dict.fromkeys(hour.label for hour in hours))
 
 
-def _median(values: Sequence[float]) -> float | None:
-    return statistics.median(values) if values else None
+def _model(name: str, hours: Sequence[HourSum], now: float) -> ModelDay:
+    speed = joined(hour.numbers["tok_s"] for hour in hours).without_zero()  # 0: a text of one token has none
+    wait = joined(hour.numbers["queue_s"] for hour in hours)
+    first = joined(hour.numbers["first_token_s"] for hour in hours).without_zero()  # 0: it ended before its first
+    return ModelDay(
+        model=name,
+        requests=wait.count,
+        median_tokens_per_s=speed.median,
+        best_tokens_per_s=speed.most,
+        median_wait_s=wait.median,
+        longest_wait_s=wait.most,
+        median_first_token_s=first.median,
+        speeds=_medians([(hour.hour, hour.numbers["tok_s"].without_zero()) for hour in hours], now),
+        waits=_medians([(hour.hour, hour.numbers["queue_s"]) for hour in hours], now),
+    )
+
+
+def _medians(hours: Sequence[tuple[int, Spread]], now: float) -> tuple[tuple[float, float], ...]:
+    result = []
+    for hour, spread in hours:
+        begin, end = hour * HOUR_S, min(now, (hour + 1) * HOUR_S)  # the last one still runs
+        if (median := spread.median) is not None:
+            result.append(((now - (begin + end) / 2) / HOUR_S, median))
+    return tuple(result)

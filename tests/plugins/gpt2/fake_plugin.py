@@ -17,7 +17,13 @@ from townhall_bot.loopback import Message, Person, Turn
 from townhall_bot.replies import Refusal
 from townhall_bot.testkit import RunningTownhall, StartTownhall
 
-HOST = {"MODEL": "fake", "ALLOWED_MODELS": "fake,other,bad", "TEMPERATURE": "0", "REPETITION_PENALTY": "1"}
+HOST = {
+    "MODEL": "fake",
+    "ALLOWED_MODELS": "fake,other,bad",
+    "TEMPERATURE": "0",
+    "REPETITION_PENALTY": "1",
+    "ENDING": "exact",
+}
 """What the host has set: texts are what ``greedy_text`` foresees."""
 FINISHED = ["Again", "Continue", "Edit…", "Delete"]
 """The buttons below a text that is done."""

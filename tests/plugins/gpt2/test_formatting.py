@@ -6,7 +6,12 @@ from plugins.gpt2.formatting import detail, duration, parameters, rate, seconds,
 
 
 def test_numbers_read_as_people_write_them() -> None:
-    assert [str(parameters(n)) for n in (10_000_000, 124_439_808, 1_557_611_200)] == ["10M", "124M", "1.6B"]
+    assert [str(parameters(n)) for n in (26_496, 10_000_000, 124_439_808, 1_557_611_200)] == [
+        "26k",
+        "10M",
+        "124M",
+        "1.6B",
+    ]
     assert [duration(s) for s in (0.2, 8.4, 89, 180)] == ["1 s", "8 s", "89 s", "3 min"]
     assert [str(seconds(ms)) for ms in (12.4, 999, 1234)] == ["12 ms", "999 ms", "1.2 s"]
     assert [str(rate(per_s)) for per_s in (45.678, 240.0)] == ["45.7", "240"]

@@ -95,6 +95,20 @@ def test_a_page_for_other_machines_warns_and_opens_no_browser_unasked(
     assert "WARNING: --host 0.0.0.0 lets other machines reach this page" in shown.err
 
 
+def test_one_command_on_a_port_that_is_taken_says_what_to_do(server_beside: LoopbackDiscord, capsys: Output) -> None:
+    assert main(["local", "--say", "/ping", "--port", str(server_beside.port)]) == 1
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "Choose another with --port" in shown.err
+
+
+@pytest.mark.parametrize("port", ["65536", "-1", "http"])
+@pytest.mark.parametrize("what", [["--say", "/ping"], ["--no-browser"]])
+def test_a_port_out_of_range_is_wrong_usage(port: str, what: list[str], capsys: Output) -> None:
+    assert main(["local", *what, f"--port={port}"]) == 2
+    assert f"'{port}' is no port; allowed is 1 to 65535" in capsys.readouterr().err
+
+
 def test_a_page_on_a_port_that_is_taken_says_what_to_do(server_beside: LoopbackDiscord, capsys: Output) -> None:
     assert main(["local", "--no-browser", "--port", str(server_beside.port)]) == 1
     assert "Choose another with --port" in capsys.readouterr().err

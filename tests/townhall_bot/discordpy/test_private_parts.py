@@ -22,7 +22,17 @@ import pytest
 import yarl
 
 from tests.townhall_bot.discordpy.private_names import is_discords, private_names_in
-from townhall_bot.discordpy import components, endpoints, gateway, interactions, messages, proxy, registration, retries
+from townhall_bot.discordpy import (
+    components,
+    endpoints,
+    gateway,
+    interactions,
+    messages,
+    posted,
+    proxy,
+    registration,
+    retries,
+)
 
 ROOM = Path(endpoints.__file__).parent
 CHECKOUT = ROOM.parents[1]
@@ -142,7 +152,9 @@ PARTS = [
     Part("discord.VoiceClient.warn_nacl", (gateway,), is_a(bool)),
     Part("discord.VoiceClient.warn_dave", (gateway,), is_a(bool)),
     Part("client._connection", (interactions, messages, components), is_a(object)),
-    Part("client._connection.parsers", (interactions,), a_parser_of_interactions),
+    Part("client._connection.parsers", (interactions, posted), a_parser_of_interactions),
+    Part("client._connection.call_handlers", (posted,), takes("ready")),
+    Part("client._connection.dispatch", (posted,), takes("ready")),
     Part("client._connection.parsers", (messages,), parsers_of_messages),
     Part("discord.gateway.DiscordWebSocket.received_message", (interactions,), reads("_discord_parsers[event]")),
     Part("discord.ui.view.BaseView", (components,), is_a_subclass_of(object)),

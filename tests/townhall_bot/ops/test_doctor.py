@@ -326,3 +326,20 @@ def test_the_running_bot_is_named(tmp_path: Path) -> None:
     assert doctor.running_bot(tmp_path).detail == "none with this data folder"
     with lock.held(tmp_path, 0):
         assert f"process {os.getpid()}" in doctor.running_bot(tmp_path).detail
+
+
+@pytest.mark.parametrize(("address", "ok"), [("https://bot.example.org/interactions", True), (None, False)])
+async def test_without_a_gateway_discord_must_know_where_commands_go(
+    address: str | None,
+    ok: bool,
+    plugins: object,
+    data_dir: Path,
+    discord_server: LoopbackDiscord,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TOWNHALL_TOKEN", discord_server.token)
+    monkeypatch.setenv("TOWNHALL_INTERACTIONS_PORT", "8318")
+    discord_server.world.application.endpoint = address
+    check = (await examine(online=True))["discord"]
+    assert check.ok is ok
+    assert (address or "TOWNHALL_INTERACTIONS_PORT") in check.detail + check.cure

@@ -159,7 +159,7 @@ def test_no_proxy_and_this_machine_are_gone_round(
 
 def test_without_a_proxy_there_is_none_and_nothing_is_its_fault() -> None:
     assert proxies.proxy_for("https://discord.com/api/v10") is None
-    assert proxies.problem(aiohttp.ClientHttpProxyError(None, (), status=502)) is None  # type: ignore[arg-type]
+    assert proxies.problem(aiohttp.ClientHttpProxyError(None, (), status=502)) is None  # type: ignore[arg-type]  # of no request
 
 
 async def test_a_gateway_that_the_proxy_refuses_is_told_in_the_log(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -10,13 +9,6 @@ import pytest
 from townhall_bot.store import Entries, Entry, Store
 
 ADA, BEN, HALL, PUB = 1, 2, 10, 20
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    store = Store.open(tmp_path / "townhall.db")
-    yield store
-    await store.close()
 
 
 def texts(entries: list[Entry]) -> list[object]:

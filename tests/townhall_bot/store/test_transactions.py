@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from townhall_bot.store import MIGRATIONS, Store, StoreError, schema
+from townhall_bot.store.run import Database
 
 GUILD, OTHER_GUILD, ADA, BEN = 10, 11, 1, 2
 
@@ -41,7 +42,7 @@ async def test_a_setting_is_never_kept_without_its_line_in_the_audit_trail(store
 async def test_who_gives_up_while_a_change_waits_its_turn_leaves_no_doubt(store: Store) -> None:
     busy, may_go_on = threading.Event(), threading.Event()
 
-    def hold(_: sqlite3.Connection) -> None:
+    def hold(_: Database) -> None:
         busy.set()
         may_go_on.wait(10)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from townhall_bot.store import Store, StoreError, connections
+from townhall_bot.store.run import Database
 
 GUILD, ADA = 10, 1
 
@@ -57,7 +58,7 @@ async def test_reading_waits_for_no_other_program_and_for_no_change_that_does(
     monkeypatch.setattr(connections, "READ_PATIENCE_S", 0)
     busy, may_go_on = threading.Event(), threading.Event()
 
-    def hold(_: sqlite3.Connection) -> None:
+    def hold(_: Database) -> None:
         busy.set()
         may_go_on.wait(10)
 
@@ -123,7 +124,7 @@ async def test_a_full_disk_keeps_all_of_a_change_or_none_and_is_over_when_there_
 
 
 async def test_a_commit_that_fails_does_not_keep_later_ones_from_being_made(store: Store) -> None:
-    def commit_that_fails(db: sqlite3.Connection) -> None:
+    def commit_that_fails(db: Database) -> None:
         db.execute("PRAGMA defer_foreign_keys = ON")
         db.execute("CREATE TEMP TABLE whole (id INTEGER PRIMARY KEY)")
         db.execute("CREATE TEMP TABLE part (id REFERENCES whole DEFERRABLE INITIALLY DEFERRED)")

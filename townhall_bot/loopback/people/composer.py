@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -159,6 +160,16 @@ def _unknown(typed: str, leaves: list[Draft]) -> str:
     return f"there is no command /{word} here; there are: {known}"
 
 
+def _no_mistyped_option(value: str, names: list[str], command: str) -> None:
+    """Refuse a text in which a word looks like an option that was meant, as in ``cuont:4``; in quotes it may stand."""
+    after = re.match(r'\s*".*"(.*)\Z', value, re.DOTALL)  # what is behind the quotes of a text that goes on
+    for word in re.findall(r"(?:^|\s)([A-Za-z_-]{3,}):(?=\S)", value if after is None else after[1]):
+        if near := difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.75):
+            raise CommandRefused(
+                f"{command} has no option {word}. Did you mean {near[0]}? What is part of a text goes into quotes."
+            )
+
+
 def _split(rest: str, names: list[str], command: str) -> dict[str, str]:
     given: dict[str, str] = {}
     alternatives = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
@@ -177,6 +188,7 @@ def _split(rest: str, names: list[str], command: str) -> dict[str, str]:
         rest = rest[match.end() :]
         value = quoted.match(rest) or bare.match(rest)
         assert value is not None  # ``bare`` ends at the text's end at the latest
+        _no_mistyped_option(value.group(0), names, command)
         given[name] = value.group(1)
         rest = rest[value.end() :]
     return given

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from townhall_bot.loopback.people import composer, forms, rights
 from townhall_bot.loopback.people.option_values import CommandRefused, Scope
 from townhall_bot.loopback.people.turn import Turn
-from townhall_bot.loopback.world import permissions, threads
+from townhall_bot.loopback.world import installs, permissions, threads
 from townhall_bot.loopback.world.enums import SELECTS, CommandType, InteractionType
 from townhall_bot.loopback.world.state import Attachment, Channel, Interaction, Member, Message, Payload
 
@@ -46,6 +46,10 @@ class Person:
         """The channel between this person and the bot."""
         return self._world.direct_channel(self.user)
 
+    def install(self, installed: bool = True) -> None:
+        """Add the bot to one's own account, or take it off."""
+        self._world.install(self.user, installed)
+
     def _place(self, channel: Channel | None) -> Channel:
         visible = [each for each in self.guild.channels if permissions.in_channel(each, self.id)]
         chosen = channel or (visible[0] if visible else None)
@@ -66,7 +70,7 @@ class Person:
         """
         place = self._place(channel)
         uploads = {option: self._upload(*file) for option, file in (files or {}).items()}
-        return self._send(composer.read(text, self._world.usable_in(place), uploads), place)
+        return self._send(composer.read(text, installs.usable(self._world, place, self.user), uploads), place)
 
     async def fill_in(
         self,
@@ -81,7 +85,7 @@ class Person:
         """
         place = self._place(channel)
         uploads = {option: self._upload(*file) for option, file in (files or {}).items()}
-        return self._send(composer.pick(path, values, self._world.usable_in(place), uploads), place)
+        return self._send(composer.pick(path, values, installs.usable(self._world, place, self.user), uploads), place)
 
     def _send(self, draft: composer.Draft, place: Channel) -> Turn:
         composer.check_allowed(draft.command, self.user, place)
@@ -92,14 +96,14 @@ class Person:
     async def complete(self, text: str, channel: Channel | None = None, timeout: float = 3) -> list[Payload]:  # noqa: ASYNC109 - a test wants its own limit and message
         """Type a command up to some option's beginning and return the choices the bot offers."""
         place = self._place(channel)
-        turn = self._ask(composer.read(text, self._world.usable_in(place)), place)
+        turn = self._ask(composer.read(text, installs.usable(self._world, place, self.user)), place)
         await turn.until(lambda turn: turn.interaction.choices is not None, timeout)
         return turn.interaction.choices or []
 
     async def ask_choices(self, path: Sequence[str], values: Mapping[str, str], channel: Channel | None = None) -> Turn:
         """Ask the bot what it offers for the last of ``values``; the turn's interaction gets the ``choices``."""
         place = self._place(channel)
-        return self._ask(composer.pick(path, values, self._world.usable_in(place), {}), place)
+        return self._ask(composer.pick(path, values, installs.usable(self._world, place, self.user), {}), place)
 
     def _ask(self, draft: composer.Draft, place: Channel) -> Turn:
         composer.check_allowed(draft.command, self.user, place)
@@ -111,7 +115,7 @@ class Person:
         on_message = isinstance(target, Message)
         kind = CommandType.MESSAGE if on_message else CommandType.USER
         place = self._place(target.channel if isinstance(target, Message) else channel)
-        commands = [command for command in self._world.usable_in(place) if command.type is kind]
+        commands = [command for command in installs.usable(self._world, place, self.user) if command.type is kind]
         command = next((command for command in commands if command.name == name), None)
         if command is None:
             known = ", ".join(each.name for each in commands) or "none"

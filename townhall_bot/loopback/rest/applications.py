@@ -26,9 +26,10 @@ async def gateway(call: Call) -> Any:
 
 async def gateway_bot(call: Call) -> Any:
     """Return where the gateway listens, with the advice for shards."""
-    left = max(0, call.world.application.sessions_left)
-    limit = {"total": 1000, "remaining": left, "reset_after": 3_600_000, "max_concurrency": 1}
-    return {"url": gateway_url(call), "shards": 1, "session_start_limit": limit}
+    app = call.world.application
+    left = max(0, app.sessions_left)
+    limit = {"total": 1000, "remaining": left, "reset_after": 3_600_000, "max_concurrency": app.max_concurrency}
+    return {"url": gateway_url(call), "shards": app.advised_shards, "session_start_limit": limit}
 
 
 def gateway_url(call: Call) -> str:

@@ -12,7 +12,7 @@ from townhall_bot.loopback.rest import compose
 from townhall_bot.loopback.rest.routing import Call, Route
 from townhall_bot.loopback.wire import message_payloads, payloads
 from townhall_bot.loopback.wire.rate_limits import Rate
-from townhall_bot.loopback.world import errors, permissions, threads
+from townhall_bot.loopback.world import errors, permissions, reactions, threads
 from townhall_bot.loopback.world.enums import ChannelType, MessageFlag, MessageType
 from townhall_bot.loopback.world.events import Change
 from townhall_bot.loopback.world.state import Channel, Message, Payload
@@ -136,12 +136,12 @@ async def typing(call: Call) -> Any:
 async def react(call: Call) -> Any:
     """Add the bot's reaction."""
     need(call, call.channel, "read_message_history", "add_reactions")
-    call.world.react(call.message, call.world.bot, unquote(call.params["emoji_name"]))
+    reactions.add(call.world, call.message, call.world.bot, unquote(call.params["emoji_name"]))
 
 
 async def unreact(call: Call) -> Any:
     """Take the bot's reaction back."""
-    call.world.unreact(call.message, call.world.bot, unquote(call.params["emoji_name"]))
+    reactions.remove(call.world, call.message, call.world.bot, unquote(call.params["emoji_name"]))
 
 
 MESSAGES = "/channels/{channel_id}/messages"

@@ -11,10 +11,19 @@ from townhall_bot.loopback.wire import message_payloads
 from townhall_bot.loopback.wire.rate_limits import Rate
 from townhall_bot.loopback.world import errors, permissions, threads
 from townhall_bot.loopback.world.components import check_modal
-from townhall_bot.loopback.world.enums import CommandType, InteractionType, MessageFlag, MessageType, ResponseType
+from townhall_bot.loopback.world.enums import (
+    CommandType,
+    Install,
+    InteractionType,
+    MessageFlag,
+    MessageType,
+    ResponseType,
+)
 from townhall_bot.loopback.world.errors import FormErrors
 from townhall_bot.loopback.world.state import Interaction, Message, Payload
 
+FOLLOW_UPS = 5
+"""The most that an app sends in a server where only its user has installed it."""
 MESSAGES = (ResponseType.MESSAGE, ResponseType.DEFERRED_MESSAGE)
 UPDATES = (ResponseType.DEFERRED_UPDATE, ResponseType.UPDATE)
 ALLOWED: dict[InteractionType, tuple[ResponseType, ...]] = {
@@ -28,7 +37,8 @@ ALLOWED: dict[InteractionType, tuple[ResponseType, ...]] = {
 
 def _may_attach(call: Call, interaction: Interaction) -> None:
     """Raise 50013 where an answer has files and the bot may not attach any in this channel."""
-    bits = permissions.in_channel(interaction.channel, call.world.bot.id)
+    here = str(int(Install.GUILD)) in interaction.owners
+    bits = permissions.in_channel(interaction.channel, call.world.bot.id if here else interaction.user.id)
     if call.uploads and not permissions.allows(bits, "attach_files"):
         raise errors.missing_permissions()
 
@@ -159,6 +169,9 @@ async def follow_up(call: Call) -> Any:
     interaction = _interaction(call)
     _may_attach(call, interaction)
     original = interaction.original
+    brought_along = interaction.guild is not None and str(int(Install.GUILD)) not in interaction.owners
+    if brought_along and len(interaction.followups) >= FOLLOW_UPS:
+        raise errors.too_many_follow_ups()
     if original is not None and original.thinking:
         compose.write(call, original, _without_flags(call.form), creating=True)
         call.world.edited(original)

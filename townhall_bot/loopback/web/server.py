@@ -13,6 +13,7 @@ from townhall_bot.loopback.people.people import Person
 from townhall_bot.loopback.server import LoopbackDiscord
 from townhall_bot.loopback.web.access import FILE_POLICY, Access, add_headers
 from townhall_bot.loopback.web.tab import Tab
+from townhall_bot.ops.few_connections import FewConnections
 
 log = logging.getLogger("townhall.loopback")
 
@@ -23,6 +24,8 @@ PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 """Uploads that are shown as what they are; any other is text or a download, never something that runs."""
 USUAL = ("ada", "ben", "admin")
 """Who opens a tab, in this order, where the tab does not say."""
+MOST_CONNECTIONS = 128
+"""At a time, a tab's among them; a new one takes the place of the oldest, and a tab that lost its own comes back."""
 LARGEST_MESSAGE = 64 * 1024 * 1024
 """Bytes; a tab sends files inside its messages."""
 
@@ -50,8 +53,11 @@ class PageServer:
         await runner.setup()
         self._exit.push_async_callback(runner.cleanup)
         self._exit.push_async_callback(self._close_tabs)
-        await web.TCPSite(runner, self.access.host, self._port).start()
-        self._port = self.access.port = runner.addresses[0][1]
+        assert runner.server is not None  # from its setup on
+        few = FewConnections(runner.server, most=MOST_CONNECTIONS, longest_s=None)
+        listening = await few.listen(self.access.host, self._port)
+        self._exit.callback(listening.close)
+        self._port = self.access.port = listening.sockets[0].getsockname()[1]
         return self
 
     async def __aexit__(self, *_: object) -> None:

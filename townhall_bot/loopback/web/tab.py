@@ -52,6 +52,8 @@ class Tab:
             "remove": self._remove,
             "thread": self._thread,
             "direct": self._direct,
+            "group": self._group,
+            "install": self._install,
             "language": self._language,
             "inspect": self._inspect,
         }
@@ -224,6 +226,15 @@ class Tab:
         channel = self.person.direct_messages
         self._send_server()
         self._send("open", channel=str(channel.id))
+
+    async def _group(self, action: Payload) -> None:
+        world, user = self._discord.world, self.person.user
+        other = world.users[int(action["user"])]
+        known = (each for each in world.channels.values() if set(each.group) == {user, other})
+        self._send("open", channel=str((next(known, None) or world.add_group(user, other)).id))
+
+    async def _install(self, action: Payload) -> None:
+        self.person.install(bool(action["installed"]))
 
     async def _language(self, action: Payload) -> None:
         if action["locale"] not in views.LANGUAGES:

@@ -9,7 +9,7 @@ from townhall_bot.loopback.people import composer
 from townhall_bot.loopback.people.option_values import CommandRefused
 from townhall_bot.loopback.people.people import Person
 from townhall_bot.loopback.wire import message_payloads
-from townhall_bot.loopback.world import permissions
+from townhall_bot.loopback.world import installs, permissions
 from townhall_bot.loopback.world.enums import SUB_COMMANDS, ChannelType, CommandType, MessageType, ResponseType
 from townhall_bot.loopback.world.guild import Guild
 from townhall_bot.loopback.world.state import Channel, Command, Interaction, Message, Payload
@@ -30,10 +30,10 @@ SHOWN_HISTORY = 200
 
 
 def channels_of(person: Person) -> list[Channel]:
-    """Return the channels that a person sees: those of the server, and their direct messages where there are any."""
+    """Return the channels that a person sees: those of the server, their direct messages, and groups they are in."""
     guild = [channel for channel in person.guild.channels if permissions.in_channel(channel, person.id)]
-    direct = [channel for channel in person.guild.world.channels.values() if channel.recipient is person.user]
-    return guild + direct
+    others = person.guild.world.channels.values()
+    return guild + [each for each in others if each.recipient is person.user or person.user in each.group]
 
 
 def sees(person: Person, message: Message) -> bool:
@@ -47,7 +47,8 @@ def channel(of: Channel, person: Person) -> Payload:
         "id": str(of.id),
         "name": of.name,
         "topic": of.topic,
-        "direct": of.type is ChannelType.DM,
+        "direct": of.type in (ChannelType.DM, ChannelType.GROUP),
+        "with_bot": of.type is ChannelType.DM,
         "kind": KINDS.get(of.type, "hash"),
         "parent": None if of.thread is None else str(of.thread.parent.id),
         "archived": of.thread is not None and of.thread.archived,
@@ -86,7 +87,8 @@ def used(of: Interaction) -> Payload:
 
 def commands(of: Channel, person: Person) -> list[Payload]:
     """Return what can be used in a channel: one entry for each sub-command, with the reason where it is refused."""
-    return [entry for command in person.guild.world.usable_in(of) for entry in _entries(command, of, person)]
+    offered = installs.usable(person.guild.world, of, person.user)
+    return [entry for command in offered for entry in _entries(command, of, person)]
 
 
 def server(person: Person, *, connected: bool) -> Payload:
@@ -120,7 +122,7 @@ def user(user_id: int, world: World) -> Payload:
 def person(of: Person, names: Iterable[str]) -> Payload:
     """Return the one who acts in a tab; ``names`` are the others one can act as."""
     shown = {"id": str(of.id), "name": of.name, "people": list(names), "manages": _manages(of.guild, of.id)}
-    return {**shown, "language": of.user.locale, "languages": LANGUAGES}
+    return {**shown, "installed": of.user.has_installed, "language": of.user.locale, "languages": LANGUAGES}
 
 
 def _manages(guild: Guild, user_id: int) -> bool:

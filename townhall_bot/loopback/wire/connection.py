@@ -211,6 +211,9 @@ class Connection:
         shard_id, count = data.get("shard") or (0, 1)
         if not 0 <= shard_id < count:
             raise Closing(4010, "Invalid shard.")
+        if not self.gateway.may_identify(shard_id):
+            self.send({"op": Opcode.INVALID_SESSION, "d": False})
+            return
         self._attach(self.gateway.open_session(intents, (shard_id, count)))
 
     def _attach(self, session: Session) -> None:

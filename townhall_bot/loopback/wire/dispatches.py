@@ -41,6 +41,8 @@ def dispatches_of(change: Change, world: World) -> list[Dispatch]:
         return _of_message(change, change.message, world)
     if change.interaction is not None and change.kind == "interaction_created":
         interaction = change.interaction
+        if world.application.endpoint is not None:
+            return []
         return [_fixed("INTERACTION_CREATE", interaction.guild, "", message_payloads.interaction(interaction, world))]
     if change.member is not None:
         return _of_member(change)
@@ -49,6 +51,8 @@ def dispatches_of(change: Change, world: World) -> list[Dispatch]:
         return [_fixed("GUILD_ROLE_CREATE", change.guild, "guilds", payload)]
     if change.guild is not None and change.kind in ("guild_joined", "guild_left"):
         return [_of_guild(change, change.guild, world)]
+    if change.channel is not None and change.channel.group:
+        return []
     if change.channel is not None and (name := CHANNEL_EVENTS.get(change.kind)) is not None:
         about: Payload = payloads.channel(change.channel)
         if change.channel.thread is not None:
@@ -94,7 +98,7 @@ def _of_member(change: Change) -> list[Dispatch]:
 
 def _of_message(change: Change, message: Message, world: World) -> list[Dispatch]:
     # Discord tells a bot of an ephemeral message only in the answer to its own request.
-    if message.ephemeral:
+    if message.ephemeral or message.channel.group:
         return []
     guild = message.channel.guild
     place = {"channel_id": str(message.channel.id), **({"guild_id": str(guild.id)} if guild else {})}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from townhall_bot.loopback.world.events import Change
 from townhall_bot.loopback.world.state import Payload
 from townhall_bot.loopback.world.world import World
 
+INTERACTION = "INTERACTION_CREATE"
 CLOSE_SECONDS = 2.0
 """How long a close waits for the client's own."""
 REMEMBERED_EVENTS = 5000
@@ -39,6 +41,10 @@ class Gateway:
         self.sessions: dict[str, Session] = {}
         self.events: deque[SentEvent] = deque(maxlen=REMEMBERED_EVENTS)
         self.identified = 0
+        self.identifies: deque[tuple[float, int]] = deque(maxlen=REMEMBERED_EVENTS)
+        """When sessions were begun, by the machine's own clock, and of which shard."""
+        self.identify_seconds = 0.0
+        """How far apart sessions of a bucket must be; Discord wants 5 s, and sends who is sooner away."""
         self.resumed = 0
         self.delays: Callable[[str], Iterable[float]] = lambda _: (0.0,)
         """When an event of that name is sent, in seconds from now; more than once where something goes wrong."""
@@ -74,6 +80,13 @@ class Gateway:
         self.sessions[session.id] = session
         self.identified += 1
         return session
+
+    def may_identify(self, shard: int) -> bool:
+        """Tell whether the last session of the shard's bucket was begun long enough ago, and note this one."""
+        now, buckets = time.monotonic(), self.world.application.max_concurrency
+        last = max((at for at, other in self.identifies if other % buckets == shard % buckets), default=None)
+        self.identifies.append((now, shard))
+        return last is None or now - last >= self.identify_seconds
 
     def _note(self, text: str) -> None:
         self.events.append(SentEvent(self.world.clock(), text))
@@ -126,7 +139,9 @@ class Gateway:
         sending: list[Dispatch] = dispatches_of(change, self.world)
         for session in tuple(self.sessions.values()):
             for dispatch in sending:
-                if session.sees(dispatch.guild) and dispatch.intended_for(session.intents):
+                known = dispatch.guild is None or dispatch.name == INTERACTION or dispatch.guild.id in self.world.guilds
+                known = known or dispatch.name == "GUILD_DELETE"
+                if known and session.sees(dispatch.guild) and dispatch.intended_for(session.intents):
                     session.dispatch(dispatch.name, dispatch.payload_for(session.intents))
 
     async def send_to_all(self, payload: Payload) -> None:

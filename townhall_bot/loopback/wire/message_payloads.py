@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from townhall_bot.loopback.wire import payloads
-from townhall_bot.loopback.world import permissions
+from townhall_bot.loopback.world import installs, permissions
 from townhall_bot.loopback.world.clock import iso
-from townhall_bot.loopback.world.enums import InteractionType
+from townhall_bot.loopback.world.enums import Install, InteractionType
 from townhall_bot.loopback.world.state import Attachment, Command, Interaction, Message, Payload
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _metadata(of: Interaction) -> Payload:
         "id": str(of.id),
         "type": int(of.type),
         "user": payloads.user(of.user),
-        "authorizing_integration_owners": _owners(of),
+        "authorizing_integration_owners": of.owners,
     }
     if of.command is not None:
         metadata |= {"name": of.command.name, "command_type": int(of.command.type)}
@@ -128,10 +128,6 @@ def _referenced(of: Message, base_url: str, reads_all: bool) -> Payload:
     return {"referenced_message": inner}
 
 
-def _owners(of: Interaction) -> dict[str, str]:
-    return {"0": str(of.guild.id) if of.guild else "0"}
-
-
 def command(of: Command, application_id: int) -> Payload:
     """Return an application command object."""
     needed = of.definition.get("default_member_permissions")
@@ -157,7 +153,8 @@ def command(of: Command, application_id: int) -> Payload:
 def interaction(of: Interaction, world: World) -> Payload:
     """Return an interaction as INTERACTION_CREATE gives it."""
     app = world.application
-    app_permissions = permissions.in_channel(of.channel, app.bot.id)
+    brought_along = str(int(Install.GUILD)) not in of.owners  # by a person: it may do what they may, by answers
+    app_permissions = permissions.in_channel(of.channel, of.user.id if brought_along else app.bot.id)
     body: dict[str, Any] = {
         "id": str(of.id),
         "application_id": str(app.id),
@@ -170,8 +167,8 @@ def interaction(of: Interaction, world: World) -> Payload:
         "channel": payloads.channel(of.channel),
         "app_permissions": str(app_permissions),
         "entitlements": [],
-        "authorizing_integration_owners": _owners(of),
-        "context": 0 if of.guild else 1,
+        "authorizing_integration_owners": of.owners,
+        "context": int(installs.context_of(of.channel)),
         "attachment_size_limit": ATTACHMENT_SIZE_LIMIT,
     }
     if of.guild is not None:

@@ -65,7 +65,7 @@ def application(world: World) -> Payload:
         "team": None,
         "verify_key": app.verify_key,
         "redirect_uris": [],
-        "interactions_endpoint_url": None,
+        "interactions_endpoint_url": app.endpoint,
         "role_connections_verification_url": None,
         "approximate_guild_count": len(world.guilds),
         "approximate_user_install_count": 0,
@@ -131,6 +131,9 @@ def channel(of: Channel) -> Payload:
     }
     if of.type is ChannelType.DM:
         return {**base, "recipients": [user(of.recipient)] if of.recipient else []}
+    if of.group:
+        people = [user(each) for each in of.group]
+        return {**base, "name": None, "icon": None, "owner_id": str(of.group[0].id), "recipients": people}
     if of.thread is not None:
         return {**base, "name": of.name, **_thread(of, of.thread)}
     return {

@@ -40,10 +40,26 @@ class ChannelType(enum.IntEnum):
     TEXT = 0
     DM = 1
     VOICE = 2
+    GROUP = 3
     NEWS = 5
     NEWS_THREAD = 10
     THREAD = 11
     FORUM = 15
+
+
+class Install(enum.IntEnum):
+    """Who brought the bot along."""
+
+    GUILD = 0
+    USER = 1
+
+
+class Context(enum.IntEnum):
+    """The kinds of place in which a command is used."""
+
+    GUILD = 0
+    BOT_DM = 1
+    PRIVATE = 2
 
 
 class MessageType(enum.IntEnum):

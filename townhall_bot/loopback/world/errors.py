@@ -157,6 +157,11 @@ def already_acknowledged() -> DiscordError:
     return DiscordError(400, 40060, "Interaction has already been acknowledged.")
 
 
+def too_many_follow_ups() -> DiscordError:
+    """An app that only its user has installed sends five follow-ups in a server."""
+    return DiscordError(400, 40094, "This interaction has reached the maximum number of follow-up messages")
+
+
 def missing_access() -> DiscordError:
     """The bot cannot see the channel or server."""
     return DiscordError(403, 50001, "Missing Access")

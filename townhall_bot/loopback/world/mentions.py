@@ -17,7 +17,10 @@ EVERYONE = re.compile(r"@(everyone|here)\b")
 
 
 def resolve(message: Message, allowed: Payload | None, world: World) -> None:
-    """Fill a message's ``pings`` fields. ``allowed`` None means that everything in the text counts."""
+    """Fill a message's ``pings`` fields. ``allowed`` None means that everything in the text counts.
+
+    A reply pings who wrote what it replies to; one to the answer of a command does not (discord-api-docs issue 5395).
+    """
     parse = None if allowed is None else set(allowed.get("parse", []))
     users = {int(i) for i in USER.findall(message.content)}
     roles = {int(i) for i in ROLE.findall(message.content)}
@@ -29,7 +32,8 @@ def resolve(message: Message, allowed: Payload | None, world: World) -> None:
     may_everyone = permissions.allows(held, "mention_everyone")
     everyone = parse is None or "everyone" in parse
     message.pings = [world.users[i] for i in sorted(users) if i in world.users]
-    if message.reference is not None and (allowed is None or allowed.get("replied_user", False)):
+    replied_user = message.reference is not None and message.reference.interaction is None  # (issue 5395)
+    if message.reference is not None and replied_user and (allowed is None or allowed.get("replied_user", False)):
         author = message.reference.author
         if author not in message.pings:
             message.pings.append(author)

@@ -62,6 +62,8 @@ def in_guild(guild: Guild, user_id: int) -> int:
 def in_channel(channel: Channel, user_id: int) -> int:
     """Return the permissions of a user in a channel, its overwrites included."""
     guild = channel.guild
+    if channel.group:
+        return (MEMBER | BOT).value if user_id in {each.id for each in channel.group} else 0
     if guild is None:
         return (MEMBER | BOT).value
     bits = in_guild(guild, user_id)

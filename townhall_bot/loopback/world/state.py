@@ -47,6 +47,8 @@ class User:
     bot: bool = False
     locale: str = "en-US"
     """The language of their client, as Discord names it."""
+    has_installed: bool = False
+    """Whether they added the bot to their own account."""
 
 
 @dataclass(slots=True)
@@ -58,9 +60,15 @@ class Application:
     bot: User
     token: str
     verify_key: str
+    """The public half of the key by which Discord signs what it posts."""
     privileged: discord.Intents = field(default_factory=discord.Intents.none)
     sessions_left: int = 1000
     """How many sessions may still be begun today; each IDENTIFY takes one."""
+    advised_shards: int = 1
+    max_concurrency: int = 1
+    """How many buckets sessions fall into, by their shards; each has a distance of its own between two."""
+    endpoint: str | None = None
+    """Where interactions are posted instead of being sent by the gateway."""
 
 
 @dataclass(slots=True, eq=False)
@@ -198,6 +206,8 @@ class Channel:
     topic: str | None = None
     nsfw: bool = False
     recipient: User | None = None
+    group: tuple[User, ...] = ()
+    """Whose group message it is; the bot is in none."""
     thread: Thread | None = None
     slow_mode: int = 0
     overwrites: dict[int, Overwrite] = field(default_factory=dict)
@@ -275,6 +285,8 @@ class Interaction:
     followups: list[Message] = field(default_factory=list)
     choices: list[Payload] | None = None
     modal: Payload | None = None
+    owners: dict[str, str] = field(default_factory=dict)
+    """The installations it goes by."""
 
     @property
     def guild(self) -> Guild | None:

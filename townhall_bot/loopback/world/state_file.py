@@ -113,16 +113,16 @@ class StateFile:
 
 
 def _snapshot(world: World) -> dict[str, Any]:
-    channels = list(world.channels.values())
+    known = [c for c in world.channels.values() if c.guild is None or c.guild.id in world.guilds]
     return {
         "format": FORMAT,
         "version": VERSION,
-        "users": [{"id": u.id, "name": u.name, "display_name": u.display_name, "bot": u.bot, "locale": u.locale}
-                  for u in world.users.values()],
+        "users": [{key: getattr(user, key) for key in User.__slots__} for user in world.users.values()],
         "guilds": [_guild(guild) for guild in world.guilds.values()],
-        "direct": [{"id": c.id, "recipient": c.recipient.id} for c in channels if c.recipient is not None],
-        "messages": [_message(m) for c in channels for m in c.history.values() if not m.thinking],
-    }  # fmt: skip
+        "direct": [{"id": c.id, "recipient": c.recipient.id} for c in known if c.recipient is not None],
+        "groups": [{"id": c.id, "people": [user.id for user in c.group]} for c in known if c.group],
+        "messages": [_message(m) for c in known for m in c.history.values() if not m.thinking],
+    }
 
 
 def _guild(guild: Guild) -> dict[str, Any]:
@@ -188,13 +188,15 @@ def _restore(saved: dict[str, Any], world: World) -> None:
     for each in saved["users"]:
         user = world.users.setdefault(each["id"], User(**each))
         user.name, user.display_name = str(each["name"]), str(each["display_name"])
-        user.locale = str(each["locale"])
+        user.locale, user.has_installed = str(each["locale"]), bool(each.get("has_installed"))
     for each in saved["guilds"]:
         _restore_guild(each, world)
     for each in saved["direct"]:
         recipient = world.users[each["recipient"]]
         channel = Channel(each["id"], recipient.name, ChannelType.DM, recipient=recipient)
         world.channels[channel.id] = channel
+    for each in saved.get("groups", ()):
+        world.add_group(*(world.users[key] for key in each["people"]), key=each["id"])
     for each in saved["messages"]:
         _restore_message(each, world)
 

@@ -11,11 +11,10 @@ import base64
 import copy
 import itertools
 import secrets
-from collections.abc import Iterator
 
 import discord
 
-from townhall_bot.loopback.world import mentions, threads, validation
+from townhall_bot.loopback.world import installs, mentions, threads, validation
 from townhall_bot.loopback.world.clock import Clock, Snowflakes
 from townhall_bot.loopback.world.enums import ChannelType, InteractionType, MessageType, ResponseType
 from townhall_bot.loopback.world.events import Change, Observable
@@ -81,14 +80,15 @@ class World(Observable):
 
     # Places and people
 
-    def add_guild(self, name: str, *, bot_permissions: discord.Permissions = BOT) -> Guild:
-        """Create a server, owned by nobody in particular, that the bot has joined."""
+    def add_guild(self, name: str, *, bot_permissions: discord.Permissions | None = BOT) -> Guild:
+        """Create a server, owned by nobody in particular, that the bot has joined; with None, one that it is not in."""
         guild_id = self.ids.next()
         guild = Guild(self, guild_id, name, owner_id=self.ids.next())
         guild.roles[guild_id] = Role(guild_id, "@everyone", 0)
-        self.guilds[guild_id] = guild
-        guild.add_user(self.bot, bot_permissions)
-        self.publish(Change("guild_joined", guild=guild))
+        if bot_permissions is not None:
+            self.guilds[guild_id] = guild
+            guild.add_user(self.bot, bot_permissions)
+            self.publish(Change("guild_joined", guild=guild))
         return guild
 
     def remove_guild(self, guild: Guild) -> None:
@@ -115,24 +115,24 @@ class World(Observable):
         self.publish(Change("channel_created", channel=channel))
         return channel
 
+    def add_group(self, *people: User, key: int | None = None) -> Channel:
+        """Open a group message between people; the bot is none of them, and hears nothing of it."""
+        name = ", ".join(each.display_name for each in people)
+        channel = Channel(key or self.ids.next(), name, ChannelType.GROUP, group=people)
+        self.channels[channel.id] = channel
+        self.publish(Change("channel_created", channel=channel))
+        return channel
+
+    def install(self, user: User, installed: bool) -> None:
+        """Add the bot to a person's account, or take it off."""
+        user.has_installed = installed
+        self.publish(Change("commands_registered"))
+
     # Commands
 
     def registered(self, guild_id: int | None) -> list[Command]:
         """Return the commands registered for one server, or the global ones for None."""
         return [command for command in self.commands.values() if command.guild_id == guild_id]
-
-    def usable_in(self, channel: Channel) -> Iterator[Command]:
-        """Yield the commands that the client offers in a channel; a server's own hide global ones of that name."""
-        own = self.registered(channel.guild.id) if channel.guild else []
-        hidden = {(command.type, command.name) for command in own}
-        yield from own
-        for command in self.registered(None):
-            contexts = command.definition.get("contexts")
-            allowed = contexts is None or (0 if channel.guild else 1) in contexts
-            if command.definition.get("dm_permission") is False and channel.guild is None:
-                allowed = False
-            if allowed and (command.type, command.name) not in hidden:
-                yield command
 
     # Messages
 
@@ -182,22 +182,6 @@ class World(Observable):
         message.channel.history.pop(message.id, None)
         self.publish(Change("message_deleted", channel=message.channel, message=message))
 
-    def react(self, message: Message, user: User, emoji: str) -> None:
-        """Add a reaction; a second one of the same person and emoji changes nothing."""
-        users = message.reactions.setdefault(emoji, [])
-        if user.id not in users:
-            users.append(user.id)
-            self.publish(Change("reaction_added", channel=message.channel, message=message, user=user, emoji=emoji))
-
-    def unreact(self, message: Message, user: User, emoji: str) -> None:
-        """Take a reaction back, where there is one."""
-        users = message.reactions.get(emoji, [])
-        if user.id in users:
-            users.remove(user.id)
-            if not users:
-                del message.reactions[emoji]
-            self.publish(Change("reaction_removed", channel=message.channel, message=message, user=user, emoji=emoji))
-
     # Interactions
 
     def interact(
@@ -224,6 +208,7 @@ class World(Observable):
             message=message,
             trigger=trigger,
         )
+        interaction.owners = installs.owners_of(self, interaction)
         self._forget_expired()
         self.interactions[interaction.id] = interaction
         self._by_token[interaction.token] = interaction

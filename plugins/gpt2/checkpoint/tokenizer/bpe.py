@@ -81,6 +81,10 @@ class BPETokenizer:
         """
         return [*self.begins, *self._read(text, self._all if special else self._ordinary), *self._closes]
 
+    def encode_plain(self, text: str) -> list[int]:
+        """Return the ids of a text, or of a part of one: without what stands around prompts."""
+        return self._read(text, self._ordinary)
+
     def encode_turns(self, turns: Sequence[str], *, spoken: bool = False) -> list[int]:
         """Return the ids of a conversation so far, for the model to write the next turn.
 

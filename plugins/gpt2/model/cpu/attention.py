@@ -11,8 +11,6 @@ from __future__ import annotations
 import math
 
 from plugins.gpt2.model.constants import Weights
-from plugins.gpt2.model.cpu.instructions import Instructions
-from plugins.gpt2.model.cpu.int_products import finish_rows, quantiser
 from plugins.gpt2.model.cpu.prelude import C_TYPES, LANES, LOADERS, PRELUDE
 
 NOTHING = "-3.0e38f"
@@ -30,18 +28,10 @@ def attention(
     blocks: int,
     cache: Weights,
     vector_bits: int,
-    instructions: Instructions | None,
 ) -> str:
-    """Return the source of ``made[b] = softmax(q[b] · keys / √D) · values`` for each slot b of one head.
-
-    With ``instructions`` the rows of ``made`` are scratch, and ``out`` are the quantised ones.
-    """
+    """Return the source of ``made[b] = softmax(q[b] · keys / √D) · values`` for each slot b of one head."""
     kind, length, width = C_TYPES[cache], blocks * LANES, heads * size
     together, keys_at_once = (4, 1) if vector_bits < 512 else (8, 2) if slots >= 8 else (4, 4)
-    outputs, quantise, finish = "float* restrict made", "", ""
-    if instructions is not None:
-        outputs = "signed char* restrict out, float* restrict made, int* restrict arrived"
-        quantise, finish = quantiser(instructions, width), finish_rows(slots, width, width, heads)
     grouped = f"""int neighbours = 1;
     while (b + neighbours < {slots} && neighbours < {together} && rows[b + neighbours] == rows[b]) neighbours++;
     if (neighbours == {together}) {{
@@ -49,9 +39,9 @@ def attention(
       b += {together - 1};
       continue;
     }}"""
-    return f"""{PRELUDE}{_values_of(size, kind)}{quantise}
+    return f"""{PRELUDE}{_values_of(size, kind)}
 {_together(together, keys_at_once, stride, width, size, length, kind) if slots >= together else ""}
-void attention({outputs}, {kind}* restrict keys, {kind}* restrict values, const float* restrict qkv,
+void attention(float* restrict made, {kind}* restrict keys, {kind}* restrict values, const float* restrict qkv,
                const int* restrict inputs, int head) {{
   const int* positions = inputs + {slots};
   const int* rows = inputs + {2 * slots};
@@ -72,7 +62,7 @@ void attention({outputs}, {kind}* restrict keys, {kind}* restrict values, const 
     {_scores(size, LOADERS[kind], kind)}
     {_softmax(size)}
     {_mix(size)}
-  }}{finish}
+  }}
 }}
 """
 

@@ -2,7 +2,7 @@
 
 Each is C that defines S, sums of 16 columns; W, the weights that go into them in one step; X, a row's integers of one
 step; ``dot``, which adds the products of one step; ``load_packed`` and ``unpack`` for weights of 4 bits; and how a
-row's integers lie: x86 multiplies 16 bits by 16, Arm 8 by 8, so that a row is kept there as its high and its low 6
+row's integers lie: x86 multiplies 16 bits by 16, Arm 8 by 8, so that a row is kept there as its high 8 and its low 7
 bits, in two planes.
 """
 
@@ -113,16 +113,16 @@ INLINE S dot(S s, W w, X x) {
 }
 INLINE VI total_of(S s) {
   VI total;
-  for (int i = 0; i < 16; i++) total[i] = s.high[i / 4][i % 4] * 64 + s.low[i / 4][i % 4];
+  for (int i = 0; i < 16; i++) total[i] = s.high[i / 4][i % 4] * 128 + s.low[i / 4][i % 4];
   return total;
 }
 INLINE void keep(signed char* row, int e, int n, int plane) {
-  row[e] = (signed char)(n >> 6);
-  row[e + plane] = (signed char)(n & 63);
+  row[e] = (signed char)(n >> 7);
+  row[e + plane] = (signed char)(n & 127);
 }
 INLINE void keep_vector(signed char* row, int e, VI n, int plane) {
-  *(VB*)(row + e) = __builtin_convertvector(n >> 6, VB);
-  *(VB*)(row + e + plane) = __builtin_convertvector(n & 63, VB);
+  *(VB*)(row + e) = __builtin_convertvector(n >> 7, VB);
+  *(VB*)(row + e + plane) = __builtin_convertvector(n & 127, VB);
 }
 """
 

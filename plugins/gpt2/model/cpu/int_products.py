@@ -1,8 +1,8 @@
-"""Products of 8-bit weights in integers: rows of 12 bits with one scale each, and exact sums of 32 bits.
+"""Products of 8-bit weights in integers: rows of up to 15 bits with one scale each, and exact sums of 32 bits.
 
 A *quantised row* stands for K floats: its scale (fp32) in the first 64 bytes, then the integers, zeros behind the last.
-Whoever makes a row quantises it: layer normalisation, attention, and the product that ends in an activation. 2047 · 127
-· K stays below 2³¹ up to K = 8,260 and wider rows take fewer steps, so that no sum can overflow. An exact sum is the
+Whoever makes a row quantises it: layer normalisation, attention, and the product that ends in an activation. A row has
+as many steps as its width allows before a sum could overflow: 16383 up to K = 1,032, 5504 at 3,072. An exact sum is the
 same in any order: a text's logits do not depend on who is beside it, on the tile, or on the processor's instructions.
 
 Weights are (N/64, K/depth, 64, depth): ``depth`` neighbours of a column lie together, because an instruction adds so
@@ -20,8 +20,10 @@ from plugins.gpt2.model.constants import Activation
 from plugins.gpt2.model.cpu.instructions import Instructions
 from plugins.gpt2.model.cpu.prelude import PRELUDE, epilogue, parameters
 
-MOST_STEPS = 2047
-"""12 bits: with 11 the loss becomes visible, with 13 nothing is gained."""
+MOST_STEPS = 16383
+"""15 bits: what instructions of 8 bits hold in two planes. With 12, rows that have outliers lose."""
+MOST_STEPS_OF_GROUPS = 2047
+"""12 bits where weights have 4: the fewer steps a row takes, the finer the steps of the weights' groups may be."""
 SCALE_BYTES = 64
 ROW_ALIGNMENT = 64
 GROUP = 32
@@ -30,28 +32,36 @@ AHEAD = 4096
 """Bytes by which memory is asked for before it is needed: the processor's own guesses lose a third of its speed."""
 
 
-def steps(k: int) -> int:
-    """Return the largest integer in a row of ``k``: so many that no sum with 8-bit weights leaves 32 bits."""
-    return min(MOST_STEPS, (2**31 - 1) // (127 * k))
+def steps(k: int, *, grouped: bool = False) -> int:
+    """Return the largest integer in a row of ``k``: so many that no sum with 8-bit weights leaves 32 bits.
+
+    ``grouped``: for a model whose weights have 4 bits.
+    """
+    return min(MOST_STEPS_OF_GROUPS if grouped else MOST_STEPS, (2**31 - 1) // (127 * k))
 
 
 def row_bytes(k: int) -> int:
     """Return the bytes of a quantised row, whole cache lines."""
-    return SCALE_BYTES + 2 * _padded(k)
+    return SCALE_BYTES + 2 * padded(k)
 
 
-def _padded(k: int) -> int:
+def padded(k: int) -> int:
+    """Return the integers that a row of ``k`` has room for."""
     return -(-k // ROW_ALIGNMENT) * ROW_ALIGNMENT
 
 
-def quantiser(instructions: Instructions, k: int) -> str:
+def quantiser(
+    instructions: Instructions, k: int, *, grouped: bool = False, name: str = "quantise", with_source: bool = True
+) -> str:
     """Return the C function ``quantise(signed char* to, const float* from)`` for rows of ``k``; wants ``PRELUDE``.
+
+    ``with_source`` puts the instructions in front, which a source must have once.
 
     Scale and integers are the same on every processor: nothing in it may be fused into one rounding.
     """
-    whole = k // 16 * 16
-    return f"""{instructions.source}
-INLINE void quantise(signed char* to, const float* from) {{
+    whole, most = k // 16 * 16, steps(k, grouped=grouped)
+    return f"""{instructions.source if with_source else ""}
+INLINE void {name}(signed char* to, const float* from) {{
   #pragma clang fp contract(off)
   V peaks = (V)0.0f;
   for (int e = 0; e < {whole}; e += 16)
@@ -59,21 +69,21 @@ INLINE void quantise(signed char* to, const float* from) {{
   float peak = 0.0f;
   for (int i = 0; i < 16; i++) peak = peaks[i] > peak ? peaks[i] : peak;
   for (int e = {whole}; e < {k}; e++) peak = __builtin_fabsf(from[e]) > peak ? __builtin_fabsf(from[e]) : peak;
-  float rate = peak > 1e-30f ? {steps(k)}.0f / peak : 0.0f;
-  *(float*)to = peak / {steps(k)}.0f;
+  float rate = peak > 1e-30f ? {most}.0f / peak : 0.0f;
+  *(float*)to = peak / {most}.0f;
   signed char* row = to + {SCALE_BYTES};
   for (int e = 0; e < {whole}; e += 16) {{
     V scaled = *(const V*)(from + e) * rate;
     V shifted = scaled + 12582912.0f;  // 1.5 · 2²³: the sum's last bits are the nearest integer, of two the even one
-    keep_vector(row, e, (VI)shifted - 0x4b400000, {_padded(k)});
+    keep_vector(row, e, (VI)shifted - 0x4b400000, {padded(k)});
   }}
   for (int e = {whole}; e < {k}; e++) {{
     union {{ float f; int i; }} shifted;
     float scaled = from[e] * rate;
     shifted.f = scaled + 12582912.0f;
-    keep(row, e, shifted.i - 0x4b400000, {_padded(k)});
+    keep(row, e, shifted.i - 0x4b400000, {padded(k)});
   }}
-  for (int e = {k}; e < {_padded(k)}; e++) keep(row, e, 0, {_padded(k)});
+  for (int e = {k}; e < {padded(k)}; e++) keep(row, e, 0, {padded(k)});
 }}
 """
 
@@ -130,7 +140,7 @@ def _sum_of_groups(tile: Tile, depth: int, k: int, fetched: int) -> str:
                 for (int j = 0; j < {tile.vectors}; j++) column[j] = unpack(packed[j], n);
                 #pragma clang loop unroll(full)
                 for (int m = 0; m < {tile.slots}; m++) {{
-                  X factor = load_factor(rows + m * {row_bytes(k)} + {SCALE_BYTES}, i + n * {depth}, {_padded(k)});
+                  X factor = load_factor(rows + m * {row_bytes(k)} + {SCALE_BYTES}, i + n * {depth}, {padded(k)});
                   #pragma clang loop unroll(full)
                   for (int j = 0; j < {tile.vectors}; j++) sums[m][j] = dot(sums[m][j], column[j], factor);
                 }}
@@ -155,7 +165,7 @@ def _sum(tile: Tile, depth: int, k: int, fetched: int) -> str:
             for (int j = 0; j < {tile.vectors}; j++) column[j] = load_weights(p + j * {16 * depth});
             #pragma clang loop unroll(full)
             for (int m = 0; m < {tile.slots}; m++) {{
-              X factor = load_factor(rows + m * {row_bytes(k)} + {SCALE_BYTES}, i, {_padded(k)});
+              X factor = load_factor(rows + m * {row_bytes(k)} + {SCALE_BYTES}, i, {padded(k)});
               #pragma clang loop unroll(full)
               for (int j = 0; j < {tile.vectors}; j++) sums[m][j] = dot(sums[m][j], column[j], factor);
             }}
@@ -175,11 +185,13 @@ def matmul(
     activation: Activation | None,
     quantised: bool,
     grouped: bool = False,
+    rows_grouped: bool = False,
 ) -> str:
     """Return the source of ``out = activation(x @ W · scales + bias) + residual``; x are quantised rows of ``k``.
 
     With ``quantised`` the result becomes quantised rows of N = 64 · ``blocks`` and is made in ``made`` (B, N) first.
-    With ``grouped`` the weights have 4 bits, and the steps of their groups stand behind them.
+    With ``grouped`` the weights have 4 bits, and the steps of their groups stand behind them; with ``rows_grouped``
+    those of the product that comes next do.
     """
     tile, depth, width = tile_for(slots, instructions.bits), instructions.depth, blocks * 64
     extra = parameters(scaled=True, biased=biased, residual=residual)
@@ -199,7 +211,7 @@ def matmul(
     outputs, target = "float* restrict out", "out"
     if quantised:
         outputs, target = "signed char* restrict out, float* restrict made, int* restrict arrived", "made"
-    return f"""{PRELUDE}{quantiser(instructions, width) if quantised else instructions.source}
+    return f"""{PRELUDE}{quantiser(instructions, width, grouped=rows_grouped) if quantised else instructions.source}
 void {name}({outputs}, const signed char* restrict x, const signed char* restrict w{stored}{extra}, int slice) {{
   int first = (int)((long){blocks} * slice / {slices}), last = (int)((long){blocks} * (slice + 1) / {slices});
   for (int block = first; block < last; block++)

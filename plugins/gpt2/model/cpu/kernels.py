@@ -141,14 +141,19 @@ void embed(float* restrict out, const int* restrict inputs, const {kind}* restri
 """
 
 
-def layer_norm(*, stride: int, width: int, epsilon: float, gathered: bool, instructions: Instructions | None) -> str:
-    """Return the source of layer normalisation, an output row a slice; with ``instructions`` the rows are quantised."""
+def layer_norm(
+    *, stride: int, width: int, epsilon: float, gathered: bool, instructions: Instructions | None, grouped: bool = False
+) -> str:
+    """Return the source of layer normalisation, an output row a slice; with ``instructions`` the rows are quantised.
+
+    ``grouped`` is that of :func:`~plugins.gpt2.model.cpu.int_products.steps`.
+    """
     whole = width // LANES * LANES
     out, make, end = "float* restrict out", f"float* to = out + (long)slice * {width};", ""
     if instructions is not None:
         out, make = "signed char* restrict out", f"float to[{width}] __attribute__((aligned(64)));"
         end = f"quantise(out + (long)slice * {row_bytes(width)}, to);"
-    return f"""{PRELUDE}{"" if instructions is None else quantiser(instructions, width)}
+    return f"""{PRELUDE}{"" if instructions is None else quantiser(instructions, width, grouped=grouped)}
 void layer_norm({out}, const float* restrict x, const float* restrict weight,
                 const float* restrict bias{", const int* restrict wanted" if gathered else ""}, int slice) {{
   const float* row = x + (long){"wanted[slice]" if gathered else "slice"} * {stride};

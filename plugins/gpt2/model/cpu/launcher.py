@@ -10,8 +10,8 @@ from tinygrad import Tensor, UOp, dtypes
 
 from plugins.gpt2.model import device
 from plugins.gpt2.model.cache.page_memory import zeros
-from plugins.gpt2.model.constants import Products
-from plugins.gpt2.model.cpu import int_products, kernels
+from plugins.gpt2.model.constants import Products, Weights
+from plugins.gpt2.model.cpu import int_attention, int_products, kernels
 from plugins.gpt2.model.cpu.attention import attention
 from plugins.gpt2.model.cpu.instructions import Instructions
 from plugins.gpt2.model.kernels import attended_blocks
@@ -22,19 +22,36 @@ from plugins.gpt2.model.layout import NATIVE
 SLICES_PER_THREAD = 4
 """So many slices of a product fall to each thread: a thread that the system stopped holds back only a small one."""
 
+MANY_SLOTS = 16
+"""From so many on a slice takes long enough that the last one to finish is waited for: slices are smaller."""
+
 
 class CLauncher:
     """A :class:`~plugins.gpt2.model.launcher.Launcher` for ``threads`` threads and vectors of ``vector_bits``.
 
     With ``instructions`` all matrices are int8 or int4, in the layout that those want, and are multiplied in integers:
-    what comes before a product ends in quantised rows, bytes (B, row), instead of fp32.
+    what comes before a product ends in quantised rows, bytes (B, row), instead of fp32. ``grouped``: they are int4.
     """
 
-    def __init__(self, threads: int, vector_bits: int, where: str, instructions: Instructions | None = None) -> None:
+    def __init__(
+        self,
+        threads: int,
+        vector_bits: int,
+        where: str,
+        instructions: Instructions | None = None,
+        *,
+        grouped: bool = False,
+    ) -> None:
         self.threads, self.vector_bits, self.where, self.instructions = threads, vector_bits, where, instructions
+        self.grouped = grouped
         self.layout = NATIVE if instructions is None else replace(NATIVE, depth=instructions.depth)
         self._counter = zeros((16,), np.dtype(np.int32))
         self._arrived = device.place(self._counter, where)
+
+    @property
+    def cached(self) -> Weights:
+        """How keys and values are kept, by default: see :class:`~plugins.gpt2.model.launcher.Launcher`."""
+        return "fp16" if self.instructions is None else "int8"
 
     @property
     def products(self) -> Products:
@@ -80,6 +97,7 @@ class CLauncher:
             epsilon=norm.epsilon,
             gathered=wanted is not None,
             instructions=self.instructions,
+            grouped=self.grouped,
         )
         picked = () if wanted is None else (wanted,)
         count = int(x.shape[0] if wanted is None else wanted.shape[0])
@@ -115,7 +133,7 @@ class CLauncher:
         self, instructions: Instructions, linear: Matrix, x: Tensor, residual: Tensor | None
     ) -> Tensor:
         slots, width = int(x.shape[0]), linear.blocks * self.layout.lanes
-        slices = min(linear.blocks, self.threads * SLICES_PER_THREAD)
+        slices = min(linear.blocks, self.threads * (SLICES_PER_THREAD if slots < MANY_SLOTS else 4 * SLICES_PER_THREAD))
         source = int_products.matmul(
             linear.name,
             instructions=instructions,
@@ -128,6 +146,7 @@ class CLauncher:
             activation=None if linear.activation == "none" else linear.activation,
             quantised=linear.feeds_product,
             grouped=linear.weights == "int4",
+            rows_grouped=self.grouped,
         )
         made, operands = self._floats(slots, width), (*linear.operands, *(() if residual is None else (residual,)))
         if not linear.feeds_product:
@@ -138,20 +157,13 @@ class CLauncher:
     def attention(self, cache: KVCache, qkv: Tensor, inputs: Tensor) -> Tensor:
         """See :class:`~plugins.gpt2.model.launcher.Launcher`."""
         slots, stride = (int(size) for size in qkv.shape)
-        source = attention(
-            slots=slots,
-            stride=stride,
-            heads=cache.heads,
-            size=cache.size,
-            blocks=cache.blocks,
-            cache=cache.weights,
-            vector_bits=self.vector_bits,
-            instructions=self.instructions,
-        )
         width = cache.heads * cache.size
         made, read = self._floats(slots, width), (cache.keys, cache.values, qkv, inputs)
+        shape = {"slots": slots, "stride": stride, "heads": cache.heads, "size": cache.size, "blocks": cache.blocks}
         if self.instructions is None:
+            source = attention(**shape, cache=cache.weights, vector_bits=self.vector_bits)
             return self._run("attention", source, cache.heads, made, *read, outputs=3)
+        source = int_attention.attention(**shape, instructions=self.instructions, grouped=self.grouped)
         out = self._rows(slots, width)
         return self._run("attention", source, cache.heads, out, made, self._arrived, *read, outputs=5)
 

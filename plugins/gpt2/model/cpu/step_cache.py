@@ -45,6 +45,8 @@ SOURCES = (
         "cpu/launcher.py",
         "cpu/kernels.py",
         "cpu/attention.py",
+        "cpu/attention_shape.py",
+        "cpu/int_attention.py",
         "cpu/instructions.py",
         "cpu/int_products.py",
         "cpu/prelude.py",

@@ -203,9 +203,11 @@ async def test_the_panel_changes_the_model_places_and_numbers(
     trail = await admin.press(panel, "Changes")
     await trail.until(lambda turn: turn.messages)
     assert "Maximum count: the host's default → 50" in trail.text
-    await admin.press(panel, "Reset")
-    await chosen.until(lambda turn: "Model: other → the host's default" in panel.text)
-    assert "**fake**" in panel.text
+    asked = await admin.press(panel, "Reset")
+    await asked.until(lambda turn: turn.messages)
+    await admin.press(asked.message, "Reset everything")
+    await chosen.until(lambda turn: "Model: other → the host's default" in asked.text)
+    await chosen.until(lambda turn: "**fake**" in panel.text)
 
 
 async def test_the_panel_refuses_who_no_longer_manages_the_server(

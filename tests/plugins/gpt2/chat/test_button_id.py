@@ -101,7 +101,7 @@ def test_options_that_would_not_fit_into_an_id_are_refused_when_the_bot_starts()
     free = [letter for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" if letter not in OPTIONS.by_code]
     large = [Option(f"large_{letter}", int, Bounds(0, 2**53), letter, lambda rules, host: 0) for letter in free]
     check_length(OptionTable(*OPTIONS, large[0]))
-    with pytest.raises(ValueError, match="the ids of buttons would have up to 116 characters; Discord takes 100"):
+    with pytest.raises(ValueError, match="the ids of buttons would have up to 120 characters; Discord takes 100"):
         check_length(OptionTable(*OPTIONS, *large[:3]))
 
 

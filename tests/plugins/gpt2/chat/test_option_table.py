@@ -25,6 +25,8 @@ from townhall_bot.loopback import CommandRefused, Guild, Person
 from townhall_bot.testkit import StartTownhall
 
 ROW = Option("warmth", float, Bounds(0, 5), "W", lambda rules, host: 1.5, edited=True, shown="timing.option")
+LESS = tuple(replace(row, edited=row.name == "count") for row in OPTIONS)
+"""The rows there are, with room in the form."""
 LINES = {
     "en": {"[gpt2]": 'warmth = "How warm it is"', "[form]": 'warmth = "Warmth"'},
     "de": {"[gpt2]": 'warmth = "Wie warm es ist"', "[form]": 'warmth = "Wärme"'},
@@ -34,7 +36,7 @@ LINES = {
 @pytest.fixture
 def a_new_option(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A row in the table, and a few lines in the files of texts."""
-    monkeypatch.setattr(option_table, "OPTIONS", OptionTable(*OPTIONS, ROW))
+    monkeypatch.setattr(option_table, "OPTIONS", OptionTable(*LESS, ROW))
     here = Path(plugins.gpt2.messages.__file__)
     shutil.copytree(here.parent / "locale", tmp_path / "locale")
     for language, lines in LINES.items():
@@ -62,7 +64,7 @@ async def test_a_row_and_its_texts_make_an_option_in_the_command_the_buttons_the
 
     turn = await answered(townhall, ada, "/gpt2 prompt:Hello count:3 seed:7 warmth:2.5 timing:True")
     assert " · seed 7 · warmth 2.5 · fake on" in turn.text
-    assert all(str(button["custom_id"]).endswith("W1xg") for button in turn.message.buttons)
+    assert all(str(button["custom_id"]).endswith("E1V1W1xg") for button in turn.message.buttons)
     again = await finished(await ada.press(turn.message, "Again"))
     assert " · warmth 2.5 · fake on" in again.text
 
@@ -81,7 +83,7 @@ async def test_buttons_from_before_an_option_go_on_with_its_default(
     start_townhall: StartTownhall, ada: Person, a_new_option: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as before:
-        before.setattr(option_table, "OPTIONS", OPTIONS)
+        before.setattr(option_table, "OPTIONS", OptionTable(*LESS))
         townhall = await begin(start_townhall)
         turn = await answered(townhall, ada, "/gpt2 prompt:Hello count:3 timing:True")
         await townhall.stop()
@@ -122,11 +124,11 @@ async def test_a_command_made_from_the_table_takes_what_discord_py_gives_to_any_
         ([replace(ROW, kind=bool)], "numbers only"),
         ([replace(ROW, name=f"warm{n}", code=c) for n, c in enumerate("WXYZ")], "4 more fields at most, not 5: choose"),
         (
-            [replace(ROW, name=f"warm{n}", code=None, edited=False) for n in range(17)],
+            [replace(ROW, name=f"warm{n}", code=None, edited=False) for n in range(15)],
             "24 more options at most, not 25",
         ),
     ],
 )
 def test_rows_that_do_not_fit_together_are_refused_with_the_reason(rows: list[Option], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        OptionTable(*OPTIONS, *rows)
+        OptionTable(*LESS, *rows)

@@ -9,7 +9,19 @@ from tests.plugins.gpt2.fake_plugin import FINISHED, answered, begin, finished, 
 from townhall_bot.loopback import Guild, Message, Person
 from townhall_bot.testkit import StartTownhall
 
-NAMES = ["prompt", "count", "temperature", "timing", "top_k", "top_p", "seed", "min_p", "repetition_penalty"]
+NAMES = [
+    "prompt",
+    "count",
+    "temperature",
+    "timing",
+    "top_k",
+    "top_p",
+    "seed",
+    "min_p",
+    "repetition_penalty",
+    "ending",
+    "variants",
+]
 WITHOUT_REPETITION = "repetition_penalty:2"
 """The fake model's letters lie so close together that none comes twice with it."""
 LIKELIEST = "temperature:2 min_p:1"

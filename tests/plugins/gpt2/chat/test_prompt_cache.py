@@ -36,7 +36,7 @@ async def form_of(person: Person, message: Message) -> dict[str, tuple[str, str]
     await turn.until(lambda turn: turn.modal)
     assert turn.modal is not None
     fields = [row["components"][0] for row in turn.modal["components"]]
-    return {field["custom_id"]: (field["label"], field["value"]) for field in fields}
+    return {field["custom_id"]: (field["label"], field.get("value")) for field in fields}
 
 
 async def test_again_and_continue_use_the_whole_of_a_long_prompt(start_townhall: StartTownhall, ada: Person) -> None:

@@ -20,9 +20,10 @@ import pytest
 from plugins.gpt2.checkpoint.checkpoint import CheckpointError, open_checkpoint
 from plugins.gpt2.checkpoint.files import lacking_files
 from plugins.gpt2.checkpoint.pickle_file import open_pickle
+from plugins.gpt2.checkpoint.safetensors_writer import encode_as
 from plugins.gpt2.model.constants import GPT2Config
 from tests.plugins.gpt2.checkpoint.small_hub import REPO, SmallHub
-from tools.random_checkpoint import encode_as, random_weights, write_checkpoint
+from tools.random_checkpoint import random_weights, write_checkpoint
 
 CONFIG = GPT2Config(1, 1, 4, 5, 257, 16, end_of_text=256)
 STORAGES = {"F64": "DoubleStorage", "F32": "FloatStorage", "F16": "HalfStorage", "BF16": "BFloat16Storage"}

@@ -3,7 +3,6 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from collections.abc import Sequence
 
 import pytest
 
@@ -25,17 +24,16 @@ def run(*arguments: str) -> int:
     return status
 
 
-def test_every_argument_reaches_the_models_own_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    reached: list[str] = []
+def test_arguments_are_read_before_a_model_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    reached: list[argparse.Namespace] = []
 
-    def main(arguments: Sequence[str]) -> int:
-        reached.extend(arguments)
+    def told(options: argparse.Namespace) -> int:
+        reached.append(options)
         return 3
 
-    monkeypatch.setattr(generate, "main", main)
-    given = ["--prompt", "Hello there, --count", "--count", "5", "--timing", "--help"]
-    assert run("gpt2", *given) == 3
-    assert reached == given
+    monkeypatch.setattr(generate, "run", told)
+    assert run("gpt2", "--prompt", "Hello there, --count", "--count", "5", "--timing") == 3
+    assert [(given.prompt, given.count, given.timing) for given in reached] == [("Hello there, --count", 5, True)]
 
 
 def test_the_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -43,11 +43,8 @@ def test_the_text_is_all_of_stdout_and_the_way_there_is_on_stderr(capsys: Captur
     told = [line for line in shown.err.replace("\r", "\n").splitlines() if "it/s" not in line]
     assert told[0] == "using CPU backend"
     assert told[1] == "using townhall-mini"
-    assert re.search(r"ram used: +[\d.]+ MB, ", shown.err)
-    assert re.search(r"loaded weights in [\d.]+ ms, [\d.]+ MB loaded at [\d.]+ GB/s", shown.err)
-    assert "Generating text..." in told
-    assert "12/12" in shown.err
-    assert "token/s" in shown.err
+    assert re.search(r"loaded weights in [\d.]+ ms, [\d.]+ MB loaded at [\d.]+ [MG]B/s", shown.err)
+    assert told[-1] == "Generating text..."
 
 
 def test_json_is_one_object_on_the_last_line(capsys: Captured) -> None:
@@ -163,6 +160,7 @@ def test_what_is_wrong_is_said_with_what_is_right(
     assert main(arguments) == status
     shown = capsys.readouterr()
     assert said in shown.err
+    assert "using" not in shown.err
     assert shown.out == ""
 
 

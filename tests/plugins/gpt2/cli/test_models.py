@@ -46,13 +46,14 @@ def test_the_list_names_every_known_model_with_its_memory_need(models: Models) -
     assert "20.6 MB" in rows["townhall-mini"]
     assert rows["gpt2-xl"].split()[1:3] == ["1558M", "-"]
     assert rows["gpt2-xl"].count(" GB") == 3, "memory as int8, int4 and fp32"
-    assert "in 7 with int4" in table
+    assert "differs in 1 of 100 places (int8), 7 of 100 (int4)" in table
 
 
 def test_a_model_comes_shows_in_the_list_is_verified_and_goes(models: Models, small_hub: SmallHub) -> None:
-    status, text, bar = models("download", REPO)
+    status, text, told = models("download", REPO)
     assert (status, text) == (0, f"{REPO} is on this disk: {hub_cache.cached_snapshot(REPO)}\n")
-    assert f"{REPO}: model.safetensors: 100%" in bar
+    assert f"Try it: townhall gpt2 --model-size {REPO} --interactive\n" in told
+    assert "%" not in told, "a bar is for a terminal"
     row = models("list")[1].splitlines()[7].split()
     assert row[:2] == [REPO, "0M"]
     assert row[2:4] == ["289", "kB"]

@@ -56,6 +56,23 @@ async def test_one_member_gets_no_more_than_their_share(begin: Begin) -> None:
     assert (await Asker(stage.generator, request("x", user=1)).done()).finished is not None
 
 
+async def test_variants_of_one_text_are_one_to_limits_and_cancelled_together(begin: Begin) -> None:
+    stage = await begin(member_limit=1, guild_limit=1, rows=2)
+    stage.hold()
+    variants = [replace(request("x", user=1), request_id=5, guild_id=7) for _ in range(3)]
+    askers = [Asker(stage.generator, each) for each in variants]
+    await askers[1].until(lambda: askers[1].started)
+    other = await Asker(stage.generator, replace(request("x", user=1), request_id=6)).done()
+    assert other.refusal == "busy.member"
+    assert await stage.generator.cancel(5)
+    stage.go_on()
+    for asker in askers:
+        ended = (await asker.done()).finished
+        assert ended is not None
+        assert ended.reason == "cancelled"
+    assert not await stage.generator.cancel(5)
+
+
 async def test_one_server_gets_no_more_than_its_share(begin: Begin) -> None:
     stage = await begin(guild_limit=2)
     stage.hold()

@@ -136,6 +136,8 @@ async def test_draining_lets_texts_end_sends_away_who_waits_and_takes_nothing_ne
 async def test_draining_where_nothing_runs_is_over_at_once(begin: Begin) -> None:
     stage = await begin()
     await asyncio.wait_for(stage.generator.drain(), 20)
+    late = await Asker(stage.generator, request("Late", user=3)).done()
+    assert late.refusal == "failed.draining"
 
 
 async def test_closing_tells_those_who_wait_and_those_who_run_and_refuses_what_comes_later(begin: Begin) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from plugins.gpt2.protocol import Finished, Started, Text
 from tests.plugins.gpt2.asker import Asker
 from tests.plugins.gpt2.contract.conftest import Begin
@@ -17,7 +19,30 @@ async def test_a_text_comes_as_pieces_between_started_and_finished(begin: Begin)
     assert asker.text == greedy_text("Hello", 12)
     assert asker.events[-1].reason == "length"
     timing = asker.events[-1].timing
-    assert (timing.model, timing.prompt_tokens, timing.new_tokens) == ("fake", 5, 12)
+    assert (timing.model, timing.prompt_tokens, timing.new_tokens, timing.moved) == ("fake", 5, 12, 0)
+
+
+async def test_each_piece_says_how_many_tokens_it_took_and_together_they_are_all(begin: Begin) -> None:
+    stage = await begin()
+    asker = await Asker(stage.generator, request("Hello", count=12)).done()
+    pieces = [event for event in asker.events if isinstance(event, Text)]
+    assert all(len(piece.piece) == piece.tokens for piece in pieces), "a letter is a token here"
+    assert sum(piece.tokens for piece in pieces) == 12
+
+
+async def test_a_text_whose_engine_was_lost_goes_on_behind_what_was_written(begin: Begin) -> None:
+    stage = await begin()
+    whole = greedy_text("Hello", 20)
+    asker = await Asker(stage.generator, replace(request("Hello", count=12), written=whole[:8])).done()
+    assert asker.text == whole[8:]
+
+
+async def test_a_turn_of_a_conversation_goes_on_as_the_same_turn(begin: Begin) -> None:
+    stage = await begin()
+    asked = replace(request("How are you?", count=20), turns=("Hello", "Hi"))
+    whole = (await Asker(stage.generator, asked).done()).text
+    rest = await Asker(stage.generator, replace(asked, count=12, written=whole[:8])).done()
+    assert rest.text == whole[8:]
 
 
 async def test_a_greedy_text_is_the_same_each_time_and_beside_others(begin: Begin) -> None:

@@ -8,6 +8,7 @@ from typing import cast
 import discord
 import pytest
 
+from plugins.gpt2.chat.recent_ends import RecentEnds
 from plugins.gpt2.conversation import story_text
 from plugins.gpt2.conversation.story_text import Story
 from plugins.gpt2.plugin import GPT2Plugin
@@ -16,10 +17,11 @@ from tests.plugins.gpt2.fake_model import greedy_text
 from tests.plugins.gpt2.fake_plugin import answered, begin, labels, refused
 from tests.plugins.gpt2.fake_source import FakeSource, Gate
 from townhall_bot.loopback import Channel, LoopbackDiscord, Message, Person, TownhallWorld
+from townhall_bot.loopback.world import threads
 from townhall_bot.replies import Refusal
 from townhall_bot.testkit import RunningTownhall, StartTownhall
 
-MARK, BOOK = "\u2060", "📖 "
+MARK, BOOK = story_text.MARK, story_text.BEGINS
 FIRST, LATER = ["Continue", "As a file"], ["Continue", "Back one step", "As a file"]
 
 
@@ -204,7 +206,7 @@ async def test_the_rules_of_the_channel_hold_in_its_threads(
 @pytest.mark.parametrize("words", ["", "A line."])
 def test_a_step_reads_as_it_was_written(text: str, words: str) -> None:
     message = SimpleNamespace(content=story_text.shown(words, text).strip(" \n"))  # as Discord keeps it
-    [piece] = {Story([cast(discord.Message, message)], False).text}
+    [piece] = {Story([cast(discord.Message, message)]).text}
     assert piece == (f"\n{words}" if words else "") + text
 
 
@@ -218,3 +220,76 @@ async def test_a_step_of_several_messages_is_read_whole(start_townhall: StartTow
     await townhall.settled(turn)
     assert len(thread.messages) == 5
     assert turn.message.attachments[0].text == prompt + "**** " * 240
+
+
+async def test_a_locked_thread_and_missing_rights_are_told_before_anything_is_written(
+    start_townhall: StartTownhall, world: TownhallWorld, discord_server: LoopbackDiscord, ada: Person
+) -> None:
+    townhall = await begin(start_townhall)
+    thread = await told(townhall, ada)
+    threads.change(discord_server.world, thread, locked=True)
+    turn = await ada.press(thread.messages[0], "Continue")
+    assert isinstance(await townhall.settled(turn), Refusal)
+    assert "This thread is locked" in turn.text
+    threads.change(discord_server.world, thread, locked=False)
+    bot = world.guild.members[discord_server.world.bot.id]
+    deny = discord.Permissions(send_messages_in_threads=True)
+    world.guild.overwrite(world.channels["general"], bot, deny=deny)
+    turn = await ada.press(thread.messages[0], "Continue")
+    assert isinstance(await townhall.settled(turn), Refusal)
+    assert "I lack Send Messages in Threads" in turn.text
+    assert labels(thread.messages[0]) == FIRST
+
+
+async def test_an_archived_thread_is_opened_by_the_next_step(
+    start_townhall: StartTownhall, discord_server: LoopbackDiscord, ada: Person
+) -> None:
+    townhall = await begin(start_townhall)
+    thread = await told(townhall, ada)
+    threads.change(discord_server.world, thread, archived=True)
+    await press(townhall, ada, thread.messages[0], "Continue")
+    assert len(thread.messages) == 2
+    assert thread.thread is not None
+    assert not thread.thread.archived
+
+
+async def test_a_thread_that_discord_refuses_leaves_no_title(
+    start_townhall: StartTownhall, discord_server: LoopbackDiscord, ada: Person
+) -> None:
+    townhall = await begin(start_townhall)
+    route = "/channels/{channel_id}/messages/{message_id}/threads"
+    discord_server.faults.answer("POST", route, 403, code=50013, times=1)
+    turn = await ada.type("/gpt2-story prompt:Once count:8")
+    assert await townhall.settled(turn) is not None
+    assert "the bot may not write here" in turn.text
+    assert turn.channel.messages == []
+    await told(townhall, ada)
+
+
+async def test_a_step_that_discord_refuses_is_told_to_who_pressed(
+    start_townhall: StartTownhall, discord_server: LoopbackDiscord, ada: Person, ben: Person
+) -> None:
+    townhall = await begin(start_townhall)
+    thread = await told(townhall, ada)
+    discord_server.faults.answer("POST", "/channels/{channel_id}/messages", 400, code=200000, times=100)
+    turn = await ben.press(thread.messages[0], "Continue")
+    assert isinstance(await townhall.settled(turn), Refusal)
+    assert "AutoMod" in turn.text or "did not take it" in turn.text
+    assert labels(thread.messages[0]) == FIRST
+    discord_server.faults.clear()
+    await press(townhall, ben, thread.messages[0], "Continue")
+    assert len(thread.messages) == 2
+
+
+async def test_who_presses_stop_twice_does_not_go_on(
+    start_townhall: StartTownhall, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """*Continue* stands where *Stop* stood."""
+    assert RecentEnds.__init__.__kwdefaults__ is not None
+    monkeypatch.setitem(RecentEnds.__init__.__kwdefaults__, "moment_s", 60.0)
+    townhall = await begin(start_townhall)
+    thread = await told(townhall, ada)
+    turn = await ada.press(thread.messages[0], "Continue")
+    assert isinstance(await townhall.settled(turn), Refusal)
+    assert "Press “Continue” once more" in turn.text
+    assert len(thread.messages) == 1

@@ -33,12 +33,28 @@ async def test_a_reply_to_a_text_goes_on_from_it_with_the_words_of_the_reply(
 ) -> None:
     townhall = await talking(start_townhall, admin)
     first = await answered(townhall, ada, "/gpt2 prompt:Hello count:8")
-    answer = await say(townhall, ben, "But then", reply_to=first.message)
+    answer = await say(townhall, ben, "@bot But then", reply_to=first.message)
     so_far = f"Hello{greedy_text('Hello', 8)}\nBut then"
     assert answer.content == f"↪ **But then**{greedy_text(so_far, 8)}"
     again = await say(townhall, ada, "And", reply_to=answer)
     so_far = f"{so_far}{greedy_text(so_far, 8)}\nAnd"
     assert again.content == f"↪ **And**{greedy_text(so_far, 8)}"
+
+
+async def test_a_reply_to_a_commands_answer_is_told_to_mention_where_that_would_help(
+    start_townhall: StartTownhall, world: TownhallWorld, admin: Person, ada: Person
+) -> None:
+    """Discord counts it as no mention, and gives its words to nobody (discord-api-docs issue 5395)."""
+    townhall = await talking(start_townhall, admin)
+    first = await answered(townhall, ada, "/gpt2 prompt:Hello count:8")
+    told = await say(townhall, ada, "But then", reply_to=first.message)
+    assert "Mention me in it, or press Continue" in told.content
+    await answered(townhall, admin, "/gpt2-config mentions:False")
+    other = await ada.type("/gpt2 prompt:Hello count:8", world.channels["gpt2"])
+    assert await townhall.settled(other) is None
+    said = await ada.say("But then", world.channels["gpt2"], reply_to=other.message)
+    assert await townhall.settled(said) is None
+    assert answers_to(said) == []
 
 
 async def test_a_chain_of_replies_outlives_a_restart(start_townhall: StartTownhall, admin: Person, ada: Person) -> None:
@@ -216,3 +232,67 @@ async def test_a_long_answer_is_one_with_all_its_messages(start_townhall: StartT
     await ada.guild.world.until(lambda: pages[1].deleted and len(answers_to(said)) == 2, 5)
     await ada.delete(said)
     await ada.guild.world.until(lambda: not answers_to(said), 5)
+
+
+async def test_admins_turn_it_on_and_off_in_the_panel_and_the_trail_has_it(
+    start_townhall: StartTownhall, admin: Person, ada: Person
+) -> None:
+    townhall = await begin(start_townhall, DEFAULT_COUNT="8")
+    panel = await answered(townhall, admin, "/gpt2-config")
+    assert "Answers to mentions and replies: off" in panel.text
+    await townhall.settled(await admin.press(panel.message, "Answer mentions"))
+    assert "Answers to mentions and replies: off → on" in panel.text
+    assert (await say(townhall, ada, "@bot Hello")).content == f"**Hello**{greedy_text('Hello', 8)}"
+    await townhall.settled(await admin.press(panel.message, "Answer commands only"))
+    assert "commands only" in (await say(townhall, ada, "@bot Hello")).content
+    trail = await answered(townhall, admin, "/gpt2-config audit:True")
+    assert trail.text.count("Answers to mentions and replies") == 2
+
+
+async def test_privacy_says_what_is_heard(start_townhall: StartTownhall, ada: Person) -> None:
+    townhall = await begin(start_townhall)
+    told = (await (await ada.type("/privacy")).until(lambda turn: turn.messages)).text
+    assert "without what they say, and it drops that unread" in told
+    assert "A direct message to it is a prompt" in told
+    await townhall.stop()
+    await begin(start_townhall, DIRECT_MESSAGES="false")
+    told = (await (await ada.type("/privacy")).until(lambda turn: turn.messages)).text
+    assert "a direct message is none here" in told
+
+
+async def test_in_direct_messages_it_answers_in_the_language_of_the_last_press(
+    start_townhall: StartTownhall, ada: Person
+) -> None:
+    townhall = await begin(start_townhall, DEFAULT_COUNT="8")
+    ada.user.locale = "de"
+    answer = await say(townhall, ada, "Hello", ada.direct_messages)
+    assert labels(answer) == FINISHED
+    assert await townhall.settled(await ada.press(answer, "Again")) is None
+    german = await say(townhall, ada, "Hello", ada.direct_messages)
+    assert labels(german) == ["Noch einmal", "Fortsetzen", "Ändern …", "Löschen"]
+
+
+async def test_a_reply_to_what_is_no_text_is_a_prompt_of_its_own(
+    start_townhall: StartTownhall, admin: Person, ada: Person
+) -> None:
+    townhall = await talking(start_townhall, admin)
+    hint = await say(townhall, ada, "@bot")
+    answer = await say(townhall, ada, "Hello", reply_to=hint)
+    assert answer.content == f"**Hello**{greedy_text('Hello', 8)}"
+
+
+async def test_who_asks_too_much_is_told_once_a_minute_not_each_time(
+    start_townhall: StartTownhall, admin: Person, ada: Person, ben: Person
+) -> None:
+    gate = Gate(after=3)
+    townhall = await begin(start_townhall, FakeSource(before_step=gate), MEMBER_LIMIT="1")
+    await answered(townhall, admin, "/gpt2-config mentions:True")
+    first = await ada.say(f"{mention(townhall)} Hello")
+    await admin.guild.world.until(lambda: answers_to(first), 5)
+    told = [await ada.say(f"{mention(townhall)} More") for _ in range(3)]
+    for said in told:
+        assert isinstance(await townhall.settled(said), Refusal)
+    assert [len(answers_to(said)) for said in told] == [1, 0, 0]
+    assert "1 text on the way" in answers_to(told[0])[0].content
+    gate.open()
+    assert await townhall.settled(first) is None

@@ -122,3 +122,20 @@ def test_an_empty_prompt_is_refused_where_the_model_has_no_such_token() -> None:
     desk.run()
     assert isinstance(desk.errors[1], InvalidRequest)
     assert desk.texts[2] == greedy_text("ok", 5)
+
+
+def test_an_opening_is_read_before_the_prompt_and_stays_where_a_long_prompts_head_goes() -> None:
+    desk = Desk(FakeModel(context=64))
+    desk.submit(1, replace(request("Hello", count=5), opening="Dear "))
+    desk.submit(2, replace(request("x" * 200 + "end", count=32), opening="Dear "))
+    desk.run()
+    assert desk.texts[1] == greedy_text("Dear Hello", 5)
+    assert desk.finished[1].timing.prompt_tokens == 10
+    assert desk.texts[2] == greedy_text("Dear " + "x" * 24 + "end", 32)
+
+
+def test_an_opening_is_said_before_what_a_conversation_begins_with() -> None:
+    desk = Desk(FakeModel())
+    desk.submit(1, replace(request("b", count=3), opening="Sir, ", turns=("a",)))
+    desk.run()
+    assert desk.finished[1].timing.prompt_tokens == len("Sir, a") + 1 + len("b") + 1

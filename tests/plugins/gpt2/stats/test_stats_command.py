@@ -15,52 +15,70 @@ from plugins.gpt2.messages import TEXTS
 from plugins.gpt2.plugin import GPT2Plugin
 from plugins.gpt2.stats import stats_command
 from plugins.gpt2.stats.chart import draw
-from plugins.gpt2.stats.summary import DAY_S, hourly, span_h, sum_up
+from plugins.gpt2.stats.summary import DAY_S, Day, span_h, sum_up
 from tests.plugins.gpt2.fake_plugin import answered, begin
 from townhall_bot.loopback import Person
 from townhall_bot.store import Record
+from townhall_bot.store.sums import HOUR_S, bucket_of, by_hour
 from townhall_bot.testkit import StartTownhall
 
 NOW = 1_800_000_000.0
 WORDS = TEXTS.of("en-US")
 
 
-def request(hours_ago: float, *, speed: float = 50.0, wait: float = 1.0, guild: int | None = 1) -> Record:
+def request(hours_ago: float, *, speed: float = 50.0, wait: float = 1.0, model: str = "fake") -> Record:
     numbers = {"tokens": 20, "prompt_tokens": 3, "queue_s": wait, "first_token_s": 0.2, "total_s": 2, "tok_s": speed}
-    return Record(datetime.fromtimestamp(NOW - hours_ago * 3600, UTC), guild, None, "fake", numbers)
+    return Record(datetime.fromtimestamp(NOW - hours_ago * 3600, UTC), 1, None, model, numbers)
+
+
+def summed(records: list[Record], here: int = 0) -> Day:
+    rows = [
+        (int(record.at.timestamp() // HOUR_S), record.label, name, bucket_of(number), 1, number, number)
+        for record in records
+        for name, number in record.numbers.items()
+    ]
+    return sum_up(by_hour(rows), records, here=here, now=NOW)
 
 
 def test_a_day_is_summed_up() -> None:
-    day = sum_up([request(5, wait=9), request(2, guild=2), request(1, speed=90), request(0)], guild_id=1, now=NOW)
+    day = summed([request(5, wait=9), request(2), request(1, speed=90), request(0)], here=3)
     assert (day.requests, day.here, day.tokens) == (4, 3, 80)
-    assert (day.median_tokens_per_s, day.best_tokens_per_s) == (50, 90)
-    assert (day.median_wait_s, day.longest_wait_s, day.median_first_token_s) == (1, 9, 0.2)
+    [fake] = day.models
+    assert (fake.median_tokens_per_s, fake.best_tokens_per_s) == (50, 90)
+    assert (fake.median_wait_s, fake.longest_wait_s) == (1, 9)
+    assert fake.median_first_token_s == pytest.approx(0.2)
     assert [point.hours_ago for point in day.points] == pytest.approx([5, 2, 1, 0])
 
 
 def test_a_day_without_requests_invents_nothing() -> None:
-    day = sum_up([], guild_id=1, now=NOW)
-    assert (day.requests, day.median_tokens_per_s, day.longest_wait_s) == (0, None, None)
+    day = summed([])
+    assert (day.requests, day.tokens, day.models) == (0, 0, ())
+
+
+def test_models_are_never_mixed() -> None:
+    day = summed([request(2, speed=300), request(1, speed=10, model="large"), request(1, speed=300)])
+    assert [(model.model, model.median_tokens_per_s) for model in day.models] == [("fake", 300), ("large", 10)]
 
 
 def test_a_text_of_one_token_has_no_speed() -> None:
-    day = sum_up([request(1, speed=0.0)], guild_id=1, now=NOW)
+    day = summed([request(1, speed=0.0)])
     assert day.points[0].tokens_per_s is None
-    assert day.median_tokens_per_s is None
+    assert day.models[0].median_tokens_per_s is None
 
 
 def test_each_hour_has_its_median() -> None:
-    assert hourly([(0.1, 4.0), (0.9, 6.0), (3.2, 1.0)]) == [(3.5, 1.0), (0.5, 5.0)]
+    [model] = summed([request(3.2, speed=1.0), request(0.9, speed=4.0), request(0.1, speed=6.0)]).models
+    assert model.speeds == ((3.5, 1.0), (0.5, 5.0))
 
 
 @pytest.mark.parametrize(("oldest", "hours"), [(0.01, 1), (1.0, 1), (1.1, 3), (5, 6), (11, 12), (13, 24), (24, 24)])
 def test_the_picture_shows_no_more_hours_than_there_is_to_show(oldest: float, hours: int) -> None:
-    assert span_h(sum_up([request(0), request(oldest)], guild_id=1, now=NOW).points) == hours
+    assert span_h(summed([request(0), request(oldest)]).points) == hours
 
 
 def test_a_few_texts_of_just_now_are_seen(tmp_path: Path) -> None:
-    points = sum_up([request(minutes / 60, speed=30) for minutes in (5, 20, 40)], guild_id=1, now=NOW).points
-    (tmp_path / "picture.png").write_bytes(draw(points, TEXTS.of("en"), tmp_path))
+    day = summed([request(minutes / 60, speed=30) for minutes in (5, 20, 40)])
+    (tmp_path / "picture.png").write_bytes(draw(day, TEXTS.of("en"), tmp_path))
     picture = Image.open(tmp_path / "picture.png").convert("RGB")
     columns = [x for x in range(picture.width) for y in range(300) if _is_blue(picture.getpixel((x, y)))]
     assert max(columns) - min(columns) > picture.width / 3  # spread over the picture, not squeezed at its edge
@@ -73,8 +91,8 @@ def _is_blue(pixel: Any) -> bool:
 
 @pytest.mark.parametrize("locale", TEXTS.locales)
 def test_the_picture_brings_its_own_background_and_strong_contrast(tmp_path: Path, locale: str) -> None:
-    points = sum_up([request(h / 4, speed=30 + h % 7) for h in range(90)], guild_id=1, now=NOW).points
-    (tmp_path / "picture.png").write_bytes(draw(points, TEXTS.of(locale), tmp_path))
+    day = summed([request(h / 4, speed=30 + h % 7, model=f"fake{h % 2}") for h in range(90)])
+    (tmp_path / "picture.png").write_bytes(draw(day, TEXTS.of(locale), tmp_path))
     picture = Image.open(tmp_path / "picture.png").convert("RGBA")
     assert picture.size == (960, 600)
     assert picture.getchannel("A").getextrema() == (255, 255)  # no theme shines through

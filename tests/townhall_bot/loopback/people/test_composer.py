@@ -148,3 +148,15 @@ async def test_somebody_who_sees_no_channel_writes_nowhere(world: TownhallWorld)
         world.guild.overwrite(channel, ada, deny=discord.Permissions(view_channel=True))
     with pytest.raises(CommandRefused, match="ada sees no channel"):
         await ada.say("hello?")
+
+
+@pytest.mark.parametrize("text", ["/gpt2 prompt:Hello cuont:4", '/gpt2 prompt:"Hello you" cuont:4'])
+async def test_a_mistyped_option_does_not_become_part_of_the_prompt(world: TownhallWorld, text: str) -> None:
+    with pytest.raises(CommandRefused, match=r"has no option cuont. Did you mean count\?"):
+        await typed(world, text)
+
+
+@pytest.mark.parametrize("prompt", ["The cuont: a tale", "see http://example.org", "Note:this"])
+async def test_other_words_with_a_colon_are_text(world: TownhallWorld, prompt: str) -> None:
+    assert await typed(world, f"/gpt2 prompt:{prompt}") == {"prompt": prompt}
+    assert await typed(world, '/gpt2 prompt:"a cuont:4"') == {"prompt": "a cuont:4"}

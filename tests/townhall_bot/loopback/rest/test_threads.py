@@ -96,3 +96,22 @@ async def test_threads_are_there_the_next_day(
     assert kept.thread is not None
     assert (kept.type, kept.thread.parent.name) == (ChannelType.THREAD, "general")
     assert [each.content for each in kept.messages] == ["Hello"]
+
+
+async def test_groups_and_who_has_the_bot_are_there_the_next_day(
+    server: LoopbackDiscord, world: TownhallWorld, tmp_path: Path
+) -> None:
+    ada, ben = world.people["ada"], world.people["ben"]
+    ada.install()
+    group = server.world.add_group(ada.user, ben.user)
+    await ada.say("Hello", group)
+    far = server.add_guild("Elsewhere", bot_permissions=None)
+    server.world.say(ada.user, far.add_channel("lounge"), "Far away", None, [])
+    StateFile(tmp_path / "state.json", server.world).save()
+    other = LoopbackDiscord()
+    people = other.townhall().people
+    StateFile(tmp_path / "state.json", other.world).load()
+    assert (people["ada"].user.has_installed, people["ben"].user.has_installed) == (True, False)
+    kept = other.world.channels[group.id]
+    assert [user.name for user in kept.group] == ["ada", "ben"]
+    assert [each.content for each in kept.messages] == ["Hello"]

@@ -40,7 +40,7 @@ function channels() {
         "button",
         { type: "button", class: `channel${channel.unread ? " unread" : ""}${channel.parent ? " below" : ""}`, "aria-current": channel === state.channel ? "page" : null, onclick: () => openChannel(channel.id) },
         icon(sign(channel)),
-        el("span", { text: channel.direct ? "Townhall" : channel.name }),
+        el("span", { text: channel.with_bot ? "Townhall" : channel.name }),
         channel.locked && el("span", { class: "unseen", text: ", locked" }),
         channel.unread && el("span", { class: "unseen", text: ", unread" }),
       ),
@@ -52,7 +52,7 @@ function channels() {
 }
 
 function sign(channel) {
-  return channel.direct ? "at" : channel.kind;
+  return channel.with_bot ? "at" : channel.direct ? "people" : channel.kind;
 }
 
 function members() {
@@ -119,11 +119,11 @@ function topbar() {
     part("topbar"),
     iconButton("menu", "Channels", () => drawer("sidebar"), { class: "icon-button narrow-only", "aria-controls": "sidebar" }),
     icon(sign(channel)),
-    el("h1", { text: channel.direct ? "Townhall" : channel.name }),
+    el("h1", { text: channel.with_bot ? "Townhall" : channel.name }),
     el("span", { class: "topic", text: channel.topic ?? "" }),
     membersButton,
   );
-  document.title = `${channel.direct ? "@Townhall" : `#${channel.name}`} | ${state.server.name}`;
+  document.title = `${channel.with_bot ? "@Townhall" : channel.direct ? channel.name : `#${channel.name}`} | ${state.server.name}`;
 }
 
 function membersShown() {
@@ -151,11 +151,14 @@ document.addEventListener("keydown", (event) => {
 function welcome() {
   const { channel, you } = state;
   if (!channel) return;
-  const title = channel.direct ? "Townhall" : channel.parent ? channel.name : `Welcome to #${channel.name}!`;
-  const text = channel.direct
+  const title = channel.with_bot ? "Townhall" : channel.parent || channel.direct ? channel.name : `Welcome to #${channel.name}!`;
+  const text = channel.direct && !channel.with_bot
+    ? "Messages between people. The bot is not here; whoever has it on their account can bring it along."
+    : channel.direct
     ? "Messages between you and the bot."
     : `This is the start of ${channel.parent ? "this thread" : `#${channel.name}`}. The bot here runs on this machine; nothing you type leaves it.`;
-  const cards = channel.commands.filter((command) => command.type === 1 && !command.refused).slice(0, 4);
+  const cards = channel.commands.filter((command) => command.type === 1 && !command.refused)
+    .sort((a, b) => needs(b) - needs(a)).slice(0, 4);
   fill(
     part("welcome"),
     el("span", { class: "welcome-sign" }, icon(sign(channel))),
@@ -164,6 +167,11 @@ function welcome() {
     el("div", { class: "cards" }, ...cards.map(card)),
     cards.length ? null : el("p", { class: "welcome-wait", text: channel.commands.length ? `${you.name} may not use commands here.` : "The bot is on its way…" }),
   );
+}
+
+/** Commands that take something come first: they show what the bot is for. */
+function needs(command) {
+  return Number(command.options.some((option) => option.required));
 }
 
 function card(command) {

@@ -150,6 +150,13 @@ class TestTurns:
         tokenizer = BPETokenizer(*small_vocabulary(257))
         assert tokenizer.decode_bytes(tokenizer.encode_turns(["hi", "yo"])) == b"hi\nyo"
 
+    def test_of_what_is_spoken_the_models_turns_go_on_in_the_line_unless_it_knows_turns(self) -> None:
+        said = ["hi", " you", "yo"]
+        plain = BPETokenizer(*small_vocabulary(257))
+        assert plain.decode_bytes(plain.encode_turns(said, spoken=True)) == b"hi you\nyo"
+        trained = BPETokenizer(*small_vocabulary(257), joins_turns=True)
+        assert trained.encode_turns(said, spoken=True) == trained.encode_turns(said)
+
 
 @pytest.mark.skipif(not OFFICIAL.exists(), reason="needs the official files in ../shared/data beside the checkout")
 class TestOfficialFiles:

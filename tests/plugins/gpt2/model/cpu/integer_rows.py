@@ -15,23 +15,23 @@ from plugins.gpt2.model.packing import quantise_groups
 Array = npt.NDArray[Any]
 
 
-def quantised(x: Array) -> tuple[Array, Array]:
+def quantised(x: Array, *, grouped: bool = False) -> tuple[Array, Array]:
     """Integers and scales of rows, as the kernels must make them: to the nearest, of two to the even one."""
-    most = np.float32(int_products.steps(x.shape[1]))
+    most = np.float32(int_products.steps(x.shape[1], grouped=grouped))
     peak = np.abs(x).max(axis=1, keepdims=True)
     rate = np.divide(most, peak, out=np.zeros_like(peak), where=peak > 1e-30)
     return np.rint(x * rate).astype(np.int32), (peak / most)[:, 0]
 
 
-def rows_of(instructions: Instructions, x: Array) -> Array:
+def rows_of(instructions: Instructions, x: Array, *, grouped: bool = False) -> Array:
     """Quantised rows as bytes."""
-    integers, scale = quantised(x)
+    integers, scale = quantised(x, grouped=grouped)
     k = x.shape[1]
     rows = np.zeros((len(x), int_products.row_bytes(k)), np.int8)
     rows[:, :4] = scale.astype(np.float32)[:, None].view(np.int8)
     half = (rows.shape[1] - 64) // 2
     if instructions.depth == 4:
-        rows[:, 64 : 64 + k], rows[:, 64 + half : 64 + half + k] = integers >> 6, integers & 63
+        rows[:, 64 : 64 + k], rows[:, 64 + half : 64 + half + k] = integers >> 7, integers & 127
     else:
         rows[:, 64 : 64 + 2 * k] = integers.astype(np.int16).view(np.int8)
     return rows
@@ -42,3 +42,15 @@ def quantised_groups(packed: Array, layout: Layout) -> tuple[Array, Array, Array
     values, steps, scale = quantise_groups(packed)
     integers = values.astype(np.int32) * np.repeat(steps, int_products.GROUP, axis=1)
     return integers[:, : packed.shape[1]], scale, layout.nibbles(values), steps
+
+
+def floats_of(instructions: Instructions | None, rows: Array, k: int) -> Array:
+    """The floats that quantised rows stand for, (B, k)."""
+    assert instructions is not None
+    scale, half = rows[:, :4].copy().view(np.float32), (rows.shape[1] - 64) // 2
+    if instructions.depth == 4:
+        integers = rows[:, 64 : 64 + k].astype(np.int32) * 128 + rows[:, 64 + half : 64 + half + k]
+    else:
+        integers = rows[:, 64 : 64 + 2 * k].copy().view(np.int16)[:, :k].astype(np.int32)
+    result: Array = integers * scale
+    return result

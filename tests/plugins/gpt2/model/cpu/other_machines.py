@@ -110,7 +110,7 @@ def run(
     """
     slices = 3
     row, wide = int_products.row_bytes(k), int_products.row_bytes(64 * blocks)
-    quantise = f"""{PRELUDE}{int_products.quantiser(instructions, k)}
+    quantise = f"""{PRELUDE}{int_products.quantiser(instructions, k, grouped=steps > 0)}
 void quantise_rows(signed char* out, const float* x, int slot) {{ quantise(out + slot * {row}, x + slot * {k}); }}
 """
     product, expand = (
@@ -126,6 +126,7 @@ void quantise_rows(signed char* out, const float* x, int slot) {{ quantise(out +
             activation="relu" if name == "expand" else None,
             quantised=name == "expand",
             grouped=steps > 0,
+            rows_grouped=steps > 0,
         )
         for name in ("product", "expand")
     )

@@ -15,12 +15,10 @@ compiler.use()
 
 from tinygrad import Tensor  # noqa: E402 - tinygrad reads the environment that use() sets
 
-from plugins.gpt2.model import device  # noqa: E402 - as above
 from plugins.gpt2.model.constants import Weights  # noqa: E402 - as above
 from plugins.gpt2.model.cpu import int_products  # noqa: E402 - as above
 from plugins.gpt2.model.cpu.instructions import INSTRUCTIONS, choose  # noqa: E402 - as above
 from plugins.gpt2.model.cpu.launcher import CLauncher  # noqa: E402 - as above
-from plugins.gpt2.model.kv_cache import KVCache  # noqa: E402 - as above
 from plugins.gpt2.model.layer_norm import LayerNorm  # noqa: E402 - as above
 from plugins.gpt2.model.linear import Linear  # noqa: E402 - as above
 from plugins.gpt2.model.packing import quantise  # noqa: E402 - as above
@@ -85,10 +83,11 @@ def test_a_sum_is_exact_for_any_number_of_slots(
     assert launcher.instructions is not None
     x, matrix = rng.standard_normal((slots, k), np.float32), rng.standard_normal((k, 150), np.float32)
     linear, columns, scale = made(launcher, matrix, None, weights=weights)
-    integers, of_row = quantised(x)
+    grouped = weights == "int4"
+    integers, of_row = quantised(x, grouped=grouped)
     sums = integers.astype(np.int64) @ columns
     expected = sums.astype(np.float32) * (scale * of_row[:, None]).astype(np.float32)
-    ours = linear(on_cpu(rows_of(launcher.instructions, x))).numpy()
+    ours = linear(on_cpu(rows_of(launcher.instructions, x, grouped=grouped))).numpy()
     np.testing.assert_array_equal(ours, expected)
 
 
@@ -98,7 +97,7 @@ def test_the_widest_row_at_its_limits_does_not_overflow(launcher: CLauncher, wei
     for k in (6400, 12000):
         x, matrix = np.full((1, k), 3, np.float32), np.full((k, 64), -0.5, np.float32)
         linear, _, _ = made(launcher, matrix, None, weights=weights)
-        ours = linear(on_cpu(rows_of(launcher.instructions, x))).numpy()
+        ours = linear(on_cpu(rows_of(launcher.instructions, x, grouped=weights == "int4"))).numpy()
         np.testing.assert_allclose(ours, x @ matrix, rtol=off)
 
 
@@ -127,28 +126,15 @@ def test_an_activated_product_ends_in_quantised_rows(
     launcher: CLauncher, rng: np.random.Generator, slots: int, weights: Weights
 ) -> None:
     assert launcher.instructions is not None
+    instructions = launcher.instructions
     x, matrix = rng.standard_normal((slots, 64), np.float32), rng.standard_normal((64, 1000), np.float32)
-    bias, given = rng.standard_normal(1000, np.float32), on_cpu(rows_of(launcher.instructions, x))
+    grouped = weights == "int4"
+    launcher = CLauncher(2, launcher.vector_bits, "CPU", launcher.instructions, grouped=grouped)
+    bias, given = rng.standard_normal(1000, np.float32), on_cpu(rows_of(instructions, x, grouped=grouped))
     expand, _, _ = made(launcher, matrix, bias, "gelu_new", feeds_product=True, weights=weights)
     plain = replace(expand, feeds_product=False)(given).numpy()
     for _ in range(3):  # whoever comes last leaves the counter as it was
-        np.testing.assert_array_equal(bytes_of(expand(given)), rows_of(launcher.instructions, plain))
-
-
-def test_attention_ends_in_quantised_rows(launcher: CLauncher, rng: np.random.Generator) -> None:
-    assert launcher.instructions is not None
-    heads, size, inputs = 3, 16, np.array([[0, 0], [0, 1], [1, 1]], np.int32)
-    qkv = rng.standard_normal((2, 3 * heads * size), np.float32)
-
-    def attend(by: CLauncher) -> Array:
-        cache = KVCache(2, heads, size, 32, "fp16", by.layout, "CPU")
-        run = device.captured(lambda given, where, _: by.attention(cache, given, where).realize())
-        result: Array = run(on_cpu(qkv), on_cpu(inputs), by.attended(cache, 1)).numpy()
-        return result
-
-    plain, ours = attend(CLauncher(2, launcher.vector_bits, "CPU")), attend(launcher).copy()
-    ours[:, 4:64] = 0
-    np.testing.assert_array_equal(ours, rows_of(launcher.instructions, plain))
+        np.testing.assert_array_equal(bytes_of(expand(given)), rows_of(instructions, plain, grouped=grouped))
 
 
 def test_a_row_of_zeros_has_scale_zero(launcher: CLauncher) -> None:
@@ -156,9 +142,16 @@ def test_a_row_of_zeros_has_scale_zero(launcher: CLauncher) -> None:
     assert not bytes_of(LayerNorm(zero, zero, 1e-5, launcher)(on_cpu(np.ones((1, 48), np.float32)))).any()
 
 
+def test_a_row_takes_as_many_steps_as_no_sum_overflows_with() -> None:
+    for k in (7, 768, 1033, 3072, 6400, 12000):
+        assert int_products.steps(k) * 127 * k < 2**31
+    assert [int_products.steps(k) for k in (7, 768, 3072)] == [16383, 16383, 5504]
+    assert int_products.steps(768, grouped=True) == 2047
+
+
 def test_halves_go_to_the_even_integer() -> None:
-    integers, _ = quantised(np.array([[2047, 0.5, 1.5, -2.5]], np.float32))
-    assert integers.tolist() == [[2047, 0, 2, -2]]
+    integers, _ = quantised(np.array([[16383, 0.5, 1.5, -2.5]], np.float32))
+    assert integers.tolist() == [[16383, 0, 2, -2]]
 
 
 @pytest.mark.parametrize("bits", [128, 256, 512])

@@ -41,13 +41,14 @@ def test_other_processors_give_the_same_integers(
     shape = {"slots": slots, "k": k, "blocks": blocks, "stored": stored.nbytes, "steps": steps.nbytes}
     said = other_machines.run(machine, instructions, tmp_path, given, **shape)
 
-    integers, of_row = quantised(x)
+    grouped = weights == "int4"
+    integers, of_row = quantised(x, grouped=grouped)
     columns = values.swapaxes(0, 1).reshape(k, -1).astype(np.int64)
     sums = (integers.astype(np.int64) @ columns).astype(np.float32) * (scale.ravel() * of_row[:, None])
     cut = slots * int_products.row_bytes(k)
     rows = np.frombuffer(said[:cut], np.int8).reshape(slots, -1)
     floats = np.frombuffer(said[cut : cut + sums.nbytes], np.float32).reshape(sums.shape)
     wide = np.frombuffer(said[cut + sums.nbytes :], np.int8).reshape(slots, -1)
-    np.testing.assert_array_equal(rows, rows_of(instructions, x))
+    np.testing.assert_array_equal(rows, rows_of(instructions, x, grouped=grouped))
     np.testing.assert_array_equal(floats, sums)
-    np.testing.assert_array_equal(wide, rows_of(instructions, np.maximum(sums, 0)))
+    np.testing.assert_array_equal(wide, rows_of(instructions, np.maximum(sums, 0), grouped=grouped))

@@ -26,6 +26,9 @@ const sendButton = iconButton("send", "Send", () => submit(), { class: "icon-but
 let form = null;
 let replyTo = null;
 let rewording = null;
+/** What was sent from this tab, the oldest first; the arrow keys bring it back into an empty box. */
+const sent = [];
+let recalled = 0;
 
 const typing = el("div", { class: "typing", "aria-hidden": "true" });
 let typingEnds = 0;
@@ -82,7 +85,7 @@ function about(text, what, cancel) {
 
 function label() {
   if (!state.channel) return;
-  const name = state.channel.direct ? "Townhall" : state.channel.parent ? state.channel.name : `#${state.channel.name}`;
+  const name = state.channel.with_bot ? "Townhall" : state.channel.parent || state.channel.direct ? state.channel.name : `#${state.channel.name}`;
   box.placeholder = narrow.matches ? `Message ${name}` : `Message ${name}, or type / for commands`;
   box.setAttribute("aria-label", `Message ${name}. Type a slash for commands.`);
 }
@@ -108,13 +111,25 @@ box.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && !event.shiftKey) {
     event.preventDefault();
     submit();
-  } else if (event.key === "Escape" && (replyTo || rewording)) endReply();
+  } else if ((event.key === "ArrowUp" || event.key === "ArrowDown") && !rewording) recall(event);
+  else if (event.key === "Escape" && (replyTo || rewording)) endReply();
 });
 picker.addEventListener("change", async () => {
   const files = await Promise.all([...picker.files].map(encode));
   picker.value = "";
   say(box.value, files);
 });
+
+/** Brings back what was sent before, or after; leaves the keys alone in a text that was typed or changed. */
+function recall(event) {
+  const showing = box.value && box.value === sent[recalled];
+  const next = (showing ? recalled : sent.length) + (event.key === "ArrowUp" ? -1 : 1);
+  if ((box.value && !showing) || next < 0 || next > sent.length || (!showing && event.key === "ArrowDown")) return;
+  event.preventDefault();
+  recalled = next;
+  box.value = sent[next] ?? "";
+  box.setSelectionRange(box.value.length, box.value.length);
+}
 
 function typed() {
   complain("");
@@ -202,6 +217,7 @@ function submit() {
 }
 
 function say(text, files) {
+  if (text.trim()) sent.push(text.trim());
   const fields = { channel: state.channel.id, text: withIds(text.trim()), files, reply_to: replyTo?.id };
   const what = rewording ? "reword" : "say";
   if (rewording) fields.message = rewording.id;

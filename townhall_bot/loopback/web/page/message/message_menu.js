@@ -62,12 +62,21 @@ export function openMessageMenu(message, anchor, at) {
   menu(anchor, entries, { name: "Message", at });
 }
 
+function botEntries() {
+  const { installed } = state.you;
+  return [
+    { label: "Direct message", icon: "send", run: () => send("direct", {}) },
+    { label: installed ? "Take off my account" : "Add to my account", icon: installed ? "close" : "plus", run: () => send("install", { installed: !installed }) },
+  ];
+}
+
 /** Opens the menu of a member. */
 export function openMemberMenu(member, anchor) {
   const own = member.id === state.you.id;
   const entries = [
-    ...(member.bot ? [{ label: "Direct message", icon: "send", run: () => send("direct", {}) }] : []),
+    ...(member.bot ? botEntries() : []),
     ...(!member.bot && !own ? [{ label: `Act as ${member.name}`, icon: "people", run: () => actAs(member.name) }] : []),
+    ...(!member.bot && !own ? [{ label: "Group message", icon: "people", run: () => send("group", { user: member.id }) }] : []),
     { label: "Mention", icon: "at", run: () => tell("insert", `@${member.name} `) },
     ...(member.bot ? [] : appEntries(USER_MENU, { user: member.id })),
   ];

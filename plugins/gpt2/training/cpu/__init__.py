@@ -1,0 +1,1 @@
+"""What training does on a CPU, in C: products, normalisation, attention, loss and AdamW."""

@@ -1,0 +1,1 @@
+"""The differentiable GPT-2: its operations, its optimiser, what training takes."""

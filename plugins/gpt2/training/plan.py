@@ -1,0 +1,163 @@
+"""What a training is to be: its method, its sizes, what it takes. Fits it into the machine, or says what would fit."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from plugins.gpt2.model.constants import GPT2Config
+from townhall_bot.i18n.formatting import format_bytes
+from townhall_bot.machine.files import write_atomically
+
+Method = Literal["full", "lora"]
+NAME = "plan.json"
+
+FULL_UP_TO = 200_000_000
+"""Parameters from which on a few matrices beside the weights are trained (LoRA), where the host chooses nothing."""
+CONTEXT = 512
+SHORTEST_CONTEXT = 64
+STEPS = 400
+"""So many steps a run should have at least, where the machine is slow: a step reads fewer tokens then."""
+TOKENS_PER_STEP = (512, 4096)
+RATES = {"full": 3e-4, "lora": 5e-4, "new": 1.5e-3}
+"""The highest learning rate of a model with the embedded one's parameters; with more, it is lower."""
+RATE_PARAMETERS = 10_000_000
+REACHED = 0.4
+"""The share of the processor's products that training makes use of, about."""
+
+
+class DoesNotFit(ValueError):
+    """Memory or disk do not suffice; the message says what would."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A training as it is kept for ``--resume``. ``source`` is the model that it begins with, "" where it is new."""
+
+    name: str
+    source: str
+    texts: str
+    """The name of the texts' folder; never a path."""
+    kinds: dict[str, int]
+    """How many files of each kind were read."""
+    replaced_names: bool
+    method: Method
+    batch: int
+    context: int
+    minutes: float
+    learning_rate: float
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What training takes: bytes of memory, and floating-point operations a token."""
+
+    memory_bytes: int
+    flops_per_token: float
+
+
+Estimating = Callable[[Method, int, int], Need]
+"""Tells what a method, a batch and a context take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What :func:`fit` decided."""
+
+    method: Method
+    batch: int
+    context: int
+    need: Need
+    tokens_per_s: float
+
+
+def fit(
+    config: GPT2Config,
+    estimating: Estimating,
+    *,
+    method: Method | None,
+    batch: int | None,
+    seconds: float,
+    shortest: int,
+    free: int | None,
+    flops: float,
+) -> Sizes:
+    """Choose the method, the batch and the context for this machine. ``shortest`` is the lesser count of tokens of both
+    files; ``free`` the memory in bytes, None where it is not known; ``flops`` what the processor makes in a second.
+
+    Raises :class:`DoesNotFit`, saying what would fit.
+    """
+    chosen: Method = method or ("full" if config.parameters <= FULL_UP_TO else "lora")
+    context = max(min(CONTEXT, config.n_positions, shortest - 1), min(SHORTEST_CONTEXT, config.n_positions))
+    speed = REACHED * flops / estimating(chosen, 1, context).flops_per_token
+    low, high = TOKENS_PER_STEP
+    wanted = min(high, max(low, speed * seconds / STEPS))
+    context = context if wanted >= context else max(min(SHORTEST_CONTEXT, context), context // 2)
+    rows = batch or max(1, int(wanted) // context)
+    need = estimating(chosen, rows, context)
+    while free is not None and need.memory_bytes > free and rows > 1 and batch is None:
+        rows //= 2
+        need = estimating(chosen, rows, context)
+    if free is not None and need.memory_bytes > free:
+        raise DoesNotFit(_cure(config, estimating, chosen, rows, context, need, free))
+    return Sizes(chosen, rows, context, need, speed)
+
+
+def _cure(
+    config: GPT2Config, estimating: Estimating, method: Method, rows: int, context: int, need: Need, free: int
+) -> str:
+    takes = f"training it takes {format_bytes(need.memory_bytes)} of memory, and {format_bytes(free)} are free."
+    if rows > 1 and (small := estimating(method, 1, context)).memory_bytes <= free:
+        return f"{takes} --batch 1 takes {format_bytes(small.memory_bytes)}."
+    if method == "full" and (small := estimating("lora", 1, context)).memory_bytes <= free:
+        return f"{takes} --method lora takes {format_bytes(small.memory_bytes)}."
+    return f"{takes} Stop what takes memory, or train a smaller model: --from townhall-mini is the smallest."
+
+
+def check_disk(folder: Path, config: GPT2Config, text_bytes: int, free: int) -> None:
+    """Raise :class:`DoesNotFit` where ``free`` bytes do not hold the tokens, two states and the result."""
+    needed = text_bytes + 34 * config.parameters
+    if needed > free:
+        raise DoesNotFit(
+            f"training it takes {format_bytes(needed)} of disk, and {format_bytes(free)} are free in {folder}. "
+            "Free some, or let TOWNHALL_DATA_DIR name a folder on another disk."
+        )
+
+
+def learning_rate(config: GPT2Config, method: Method, *, new: bool) -> float:
+    """Return the highest rate: that of the embedded model, less with the root of what is larger."""
+    highest = RATES["new" if new else method]
+    return float(f"{highest * min(1.0, math.sqrt(RATE_PARAMETERS / config.parameters)):.2g}")
+
+
+def measured_flops(seconds: float = 0.3, clock: Callable[[], float] = time.perf_counter) -> float:
+    """Return what this machine's processors make of products in fp32 in a second: the best of many, as others run."""
+    a = np.ones((512, 512), np.float32)
+    a @ a  # threads start
+    end, best = clock() + seconds, float("inf")
+    while (began := clock()) < end:
+        a @ a
+        best = min(best, clock() - began)
+    return 2 * 512**3 / max(best, 1e-9)
+
+
+def write_plan(folder: Path, plan: Plan) -> None:
+    """Keep a plan. Raises OSError."""
+    with write_atomically(folder / NAME) as file:
+        file.write(json.dumps(asdict(plan)).encode())
+
+
+def read_plan(folder: Path) -> Plan | None:
+    """Return the plan that is kept in a run's folder, None where there is none."""
+    try:
+        return Plan(**json.loads((folder / NAME).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
