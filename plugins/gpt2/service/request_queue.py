@@ -43,6 +43,11 @@ class RequestQueue:
         """How many wait."""
         return len(self._queue)
 
+    @property
+    def waiting(self) -> list[RequestState]:
+        """Those who wait, in the order of their turns."""
+        return self._queue.order()
+
     def check_share(self, request: GenerationRequest, opened: Iterable[RequestState]) -> None:
         """Raise :class:`Busy` where one more would be too many; ``opened`` are all that wait or run."""
         begins = self.estimator.begins(self._queue.order(), self.running.values())
