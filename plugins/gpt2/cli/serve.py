@@ -12,10 +12,10 @@ from typing import Any
 
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.cli.terminal import FAILED, note
-from townhall_bot.settings import SettingsError, load_settings
+from townhall_bot.ops import logs
+from townhall_bot.settings import Settings, SettingsError, load_settings
 
 ROUTER_PORT = 8765
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 DRAIN_S = 60.0
 
 log = logging.getLogger("townhall.gpt2.serve")
@@ -85,8 +85,9 @@ def _address(text: str) -> tuple[str, int]:
 def _run(arguments: argparse.Namespace, begin: Callable[[GPT2Settings], Coroutine[Any, Any, None]]) -> int:
     from plugins.gpt2.wire.serving import NotListening
 
-    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
     try:
+        host = load_settings(Settings)
+        logs.set_up(host.log_level, style=host.log_format)
         asyncio.run(begin(load_settings(GPT2Settings)))
     except (SettingsError, NotListening) as error:
         note(str(error), arguments.command)

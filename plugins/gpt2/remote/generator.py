@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
+import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from typing import Any
 
@@ -80,11 +81,13 @@ class RemoteTextGenerator(TextGenerator):
         self._check_alive()
         stop: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self._open[stop] = False
+        asker = uuid.uuid4().hex
         try:
             async with contextlib.AsyncExitStack() as leaving:
-                told = await self._enter(request)
+                told = await self._enter(request, asker)
                 await leaving.enter_async_context(contextlib.aclosing(told))
-                yield await leaving.enter_async_context(contextlib.aclosing(self._events(request, told, stop)))
+                events = self._events(request, asker, told, stop)
+                yield await leaving.enter_async_context(contextlib.aclosing(events))
         finally:
             del self._open[stop]
             if not self._open:
@@ -185,10 +188,13 @@ class RemoteTextGenerator(TextGenerator):
             self._alive.lose(caller, str(error))
         raise ModelUnavailable(message("failed.no_router"))
 
-    async def _enter(self, request: GenerationRequest, *, resumed: bool = False) -> AsyncGenerator[Told]:
-        """Return a stream behind the line that gives a place. Raises the refusal, EngineFailed without router."""
+    async def _enter(self, request: GenerationRequest, asker: str, *, resumed: bool = False) -> AsyncGenerator[Told]:
+        """Return a stream behind the line that gives a place. Raises the refusal, EngineFailed without router.
+
+        ``asker`` names this one listener: where it comes again, a router ends what it had for it.
+        """
         until = asyncio.get_running_loop().time() + (self._patience_s if resumed else ENTER_S)
-        said = {**request_out(request), "resumed": resumed}
+        said = {**request_out(request), "resumed": resumed, "asker": asker}
         while True:
             caller = self._alive.current
             told = caller.told("generate", said)
@@ -203,7 +209,7 @@ class RemoteTextGenerator(TextGenerator):
             await asyncio.sleep(AGAIN_S)
 
     async def _events(
-        self, request: GenerationRequest, told: AsyncGenerator[Told], stop: asyncio.Future[Message]
+        self, request: GenerationRequest, asker: str, told: AsyncGenerator[Told], stop: asyncio.Future[Message]
     ) -> AsyncGenerator[Event]:
         """Yield a request's events from one router after the other, until one tells the end, or ``stop`` does."""
         manuscript = Manuscript(request, self._clock)
@@ -226,11 +232,11 @@ class RemoteTextGenerator(TextGenerator):
             if (end := manuscript.whole()) is not None:
                 yield end
                 return
-            told = await self._resumed(manuscript)
+            told = await self._resumed(manuscript, asker)
 
-    async def _resumed(self, manuscript: Manuscript) -> AsyncGenerator[Told]:
+    async def _resumed(self, manuscript: Manuscript, asker: str) -> AsyncGenerator[Told]:
         try:
-            return await self._enter(manuscript.rest, resumed=True)
+            return await self._enter(manuscript.rest, asker, resumed=True)
         except EngineFailed as error:
             raise EngineFailed(error.message, manuscript.text) from error
 

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 
 from plugins.gpt2.router.router import Router
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # as the bot's: a second series that nobody reads
 
 
 class RouterMetrics:

@@ -70,14 +70,14 @@ class Router:
 
     @contextlib.asynccontextmanager
     async def admitted(
-        self, request: GenerationRequest, *, resumed: bool = False
+        self, request: GenerationRequest, *, resumed: bool = False, asker: str = ""
     ) -> AsyncGenerator[AsyncIterator[Event]]:
         """Give a request its place, as ``TextGenerator`` says.
 
         ``resumed`` is one that had its place at a router that was lost: it needs no other one, and goes on at once
-        where something of it is written.
+        where something of it is written. ``asker`` names the listener: one that comes again had its connection broken.
         """
-        writing = self._admit(request, resumed=resumed)
+        writing = self._admit(request, resumed=resumed, asker=asker)
         try:
             async with contextlib.aclosing(self._streams.of(writing.state)) as events:
                 yield events
@@ -91,11 +91,10 @@ class Router:
 
     async def cancel(self, request_id: int) -> bool:
         """End the request that goes by this id, whichever bot asked."""
-        for writing in self._open.values():
-            if writing.state.request.request_id == request_id and not writing.state.over:
-                await self._cancel(writing)
-                return True
-        return False
+        wanted = [w for w in self._open.values() if w.state.request.request_id == request_id and not w.state.over]
+        for writing in wanted:  # variants of one text are several
+            await self._cancel(writing)
+        return bool(wanted)
 
     async def cancel_member(self, user_id: int) -> int:
         """End everything of a member's; return how many requests that were."""
@@ -150,16 +149,16 @@ class Router:
             models = ", ".join(offered)
             raise ModelUnavailable(message("unavailable.not_offered", model=name[:100], models=models))
 
-    def _admit(self, request: GenerationRequest, *, resumed: bool) -> Writing:
+    def _admit(self, request: GenerationRequest, *, resumed: bool, asker: str) -> Writing:
         check_request(request, self._settings)
         self._check_offered(request.model)
         if (refusal := self._out_of_service(request.model)) is not None:
             raise refusal
-        self._replace(request)
+        self._replace(asker)
         if not resumed:
             self.queue.check_share(request, [writing.state for writing in self._open.values()])
         state = RequestState(next(self._keys), request, self._clock())
-        writing = self._open[state.key] = Writing(state, self._clock)
+        writing = self._open[state.key] = Writing(state, self._clock, asker)
         if resumed and request.written:
             state.begun = self._clock()
             self.queue.running[state.key] = state
@@ -174,10 +173,10 @@ class Router:
         said = self.status().out_of_service.get(model)
         return None if said is None or model in self._loads else ModelUnavailable(said)
 
-    def _replace(self, request: GenerationRequest) -> None:
-        """End an open request of the same id: its bot asks again, the connection having broken."""
+    def _replace(self, asker: str) -> None:
+        """End what is open for the same listener: its bot asks again, the connection having broken."""
         for writing in list(self._open.values()):
-            if request.request_id is not None and writing.state.request.request_id == request.request_id:
+            if asker and writing.asker == asker:
                 writing.state.put(EngineFailed(message("failed.cancelled"), writing.state.text))
                 self._leave(writing)
 

@@ -62,10 +62,10 @@ class RouterServer:
 
     async def _generate(self, request: web.Request) -> web.StreamResponse:
         said = read(await request.read())
-        asked, resumed = request_in(said), bool(said.get("resumed"))
+        asked, resumed, asker = request_in(said), bool(said.get("resumed")), str(said.get("asker") or "")
 
         async def told() -> AsyncGenerator[Told]:
-            async with self._router.admitted(asked, resumed=resumed) as events:
+            async with self._router.admitted(asked, resumed=resumed, asker=asker) as events:
                 yield Admitted()
                 async for event in events:
                     yield event

@@ -16,10 +16,10 @@ from plugins.gpt2.wire.values import request_out
 
 
 class Writing:
-    """A request from its place to its end. ``clock`` is in seconds."""
+    """A request from its place to its end. ``clock`` is in seconds, ``asker`` the name of its listener."""
 
-    def __init__(self, state: RequestState, clock: Callable[[], float]) -> None:
-        self.state = state
+    def __init__(self, state: RequestState, clock: Callable[[], float], asker: str = "") -> None:
+        self.state, self.asker = state, asker
         self.manuscript = Manuscript(state.request, clock, state.submitted)
         self.engine: Engine | None = None
         self.task: asyncio.Task[None] | None = None
