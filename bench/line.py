@@ -40,7 +40,7 @@ def announcement_ms(waiting: int) -> float:
     times = []
     queue = filled(waiting + ROUNDS)
     for _ in range(ROUNDS):
-        first = queue.waiting()[0]
+        first = queue.waiting[0]
         began = time.thread_time()
         queue.remove(first)
         times.append((time.thread_time() - began) * 1000)

@@ -23,6 +23,8 @@ DEVICE_CURE = "Correct TOWNHALL_GPT2_DEVICE, or leave it empty for the best devi
 
 def checks(settings: GPT2Settings) -> Sequence[Check]:
     """Make every check. May take seconds: the compiler is tried, and a GPU that may be here is looked for."""
+    if settings.router:
+        return [_router(url) for url in settings.router]  # what engines need is their machines' business
     try:
         plan = settings.device_plan()
     except ValueError as error:
@@ -35,6 +37,19 @@ def checks(settings: GPT2Settings) -> Sequence[Check]:
         *_allowed_models(settings),
         *_model(settings, plan),
     )
+
+
+def _router(url: str) -> Check:
+    from urllib.error import URLError
+    from urllib.request import urlopen
+
+    cure = "Start it with “townhall router”, an engine with “townhall engine --router URL”, or correct the address."
+    try:
+        with urlopen(f"{url}/readyz", timeout=3) as answer:
+            said = answer.read(100).decode(errors="replace").strip()
+    except (URLError, OSError) as error:
+        return Check("gpt2 router", False, f"{url}: {error}", cure)
+    return Check("gpt2 router", True, f"{url}: {said}")
 
 
 def _compiler(plan: DevicePlan) -> Check:

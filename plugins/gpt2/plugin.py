@@ -26,6 +26,7 @@ from plugins.gpt2.guild_rules import GuildRulesStore
 from plugins.gpt2.messages import TEXTS
 from plugins.gpt2.metrics import Metrics
 from plugins.gpt2.protocol import Finished, GenerationRequest, TextGenerator
+from plugins.gpt2.remote.generator import RemoteTextGenerator
 from plugins.gpt2.service.model_catalog import ModelCatalog
 from plugins.gpt2.service.service import GPT2Service
 from plugins.gpt2.settings import GPT2Settings
@@ -68,7 +69,9 @@ class GPT2Plugin(Plugin):
         self._metrics = Metrics(self.service)
 
     def make_service(self, settings: GPT2Settings, catalog: ModelCatalog) -> TextGenerator:
-        """Return what writes texts: the engine of this machine; a subclass may bring another."""
+        """Return what writes texts: this machine's engine, or those behind the host's routers; a subclass's own."""
+        if settings.router:
+            return RemoteTextGenerator(settings.router, settings.secret)
         return GPT2Service(settings, catalog=catalog)
 
     def commands(self) -> Sequence[app_commands.Command[Any, ..., Any] | app_commands.ContextMenu]:

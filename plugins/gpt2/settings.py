@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from plugins.gpt2.model.constants import EMBEDDED_MODEL, Products, Weights
@@ -115,14 +115,32 @@ class GPT2Settings(PluginSettings):
     direct_messages: bool = Field(
         True, description="Whether a direct message to the bot is a prompt. Servers decide for themselves on mentions."
     )
+    router: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Addresses of routers, separated by commas, the one to prefer first: texts are written by the "
+        "engines behind them. Empty: by this process.",
+    )
+    router_secret: SecretStr | None = Field(
+        None,
+        min_length=8,
+        description="What bots, routers and engines know each other by: a long random word, the same for all of them.",
+    )
     allow_pickle: bool = Field(
         False, description="Whether pytorch_model.bin may be read. Such a file can run any program: trust its author."
     )
 
-    @field_validator("allowed_models", mode="before")
+    @field_validator("allowed_models", "router", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("router")
+    @classmethod
+    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for url in value:
+            if not url.startswith(("http://", "https://")):
+                raise ValueError(f"{url!r} is no address; one looks like http://router:8765")
+        return tuple(url.rstrip("/") for url in value)
 
     @field_validator("device")
     @classmethod
@@ -142,6 +160,11 @@ class GPT2Settings(PluginSettings):
     def count_bounds(self) -> Bounds:
         """What a request's count may be on this host."""
         return Bounds(COUNT_BOUNDS.low, self.max_count)
+
+    @property
+    def secret(self) -> str | None:
+        """What bots, routers and engines know each other by, None where there is none."""
+        return None if self.router_secret is None else self.router_secret.get_secret_value()
 
     @property
     def memory_budget(self) -> int | None:

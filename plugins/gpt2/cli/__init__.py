@@ -55,9 +55,35 @@ def _configure_capacity(parser: argparse.ArgumentParser) -> None:
     configure(parser)
 
 
+def _run_router(arguments: argparse.Namespace) -> int:
+    from plugins.gpt2.cli.serve import run_router
+
+    return run_router(arguments)
+
+
+def _configure_router(parser: argparse.ArgumentParser) -> None:
+    from plugins.gpt2.cli.serve import configure_router
+
+    configure_router(parser)
+
+
+def _run_engine(arguments: argparse.Namespace) -> int:
+    from plugins.gpt2.cli.serve import run_engine
+
+    return run_engine(arguments)
+
+
+def _configure_engine(parser: argparse.ArgumentParser) -> None:
+    from plugins.gpt2.cli.serve import configure_engine
+
+    configure_engine(parser)
+
+
 COMMANDS = (
     CliCommand("gpt2", "continue a text with a model, without Discord", _configure_gpt2, _run_gpt2),
     CliCommand("models", "list, download, verify, remove or train models", _configure_models, _run_models),
+    CliCommand("router", "keep the one line of several machines' engines", _configure_router, _run_router),
+    CliCommand("engine", "write texts for a router, without Discord", _configure_engine, _run_engine),
     CliCommand("texts", "print the prompts and texts that are kept, where that is on", _configure_texts, _run_texts),
     CliCommand("capacity", "how many machines a number of servers asks for", _configure_capacity, _run_capacity),
 )

@@ -61,7 +61,7 @@ class ModelLoad:
             if self._outcome.done():
                 raise ConnectionAbortedError(f"nobody waits for {self.name} any more")  # stops the download
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody looks any more
-                loop.call_soon_threadsafe(self._tell, line)
+                loop.call_soon_threadsafe(self.tell, line)
 
         try:
             return await in_daemon_thread(lambda: source.open(self.name, on_progress))
@@ -75,9 +75,9 @@ class ModelLoad:
         stage, percent = STAGES.get(progress.stage, progress.stage), 100 * progress.done // max(1, progress.total)
         values = {"model": self.name, "stage": stage, "percent": percent}
         if progress.memory_bytes:
-            self._tell(message("progress.stage_with_memory", **values, memory=format_bytes(progress.memory_bytes)))
+            self.tell(message("progress.stage_with_memory", **values, memory=format_bytes(progress.memory_bytes)))
         else:
-            self._tell(message("progress.stage_at", **values))
+            self.tell(message("progress.stage_at", **values))
 
     def end(self, outcome: ModelInfo | ModelUnavailable) -> None:
         """Tell everyone who waits what came of it."""
@@ -86,7 +86,8 @@ class ModelLoad:
         else:
             self._outcome.set_result(outcome)
 
-    def _tell(self, line: Message) -> None:
+    def tell(self, line: Message) -> None:
+        """Take a line of progress."""
         if self._outcome.done():
             return  # it was on its way from the thread when everybody left
         self.line = line

@@ -43,8 +43,9 @@ class RequestQueue:
         """How many wait."""
         return len(self._queue)
 
+    @property
     def waiting(self) -> list[RequestState]:
-        """Return all who wait, in the order of their turns."""
+        """Those who wait, in the order of their turns."""
         return self._queue.order()
 
     def check_share(self, request: GenerationRequest, opened: Iterable[RequestState]) -> None:

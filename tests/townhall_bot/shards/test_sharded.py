@@ -94,8 +94,20 @@ async def test_a_bot_that_lost_a_shard_is_not_connected(
     start_townhall: StartTownhall, discord_server: LoopbackDiscord
 ) -> None:
     townhall = await start_townhall(PingPlugin, settings=shards("0-1/2"))
-    lost = asyncio.ensure_future(townhall.bot.wait_for("shard_disconnect", timeout=10))
-    await asyncio.sleep(0)
+    lost: asyncio.Queue[int] = asyncio.Queue()
+    back: asyncio.Queue[int] = asyncio.Queue()
+
+    async def on_shard_disconnect(shard: int) -> None:
+        lost.put_nowait(shard)
+
+    async def on_shard_resumed(shard: int) -> None:
+        back.put_nowait(shard)
+
+    townhall.bot.event(on_shard_disconnect)
+    townhall.bot.event(on_shard_resumed)
     discord_server.gateway.cut_connections()
-    assert await lost in (0, 1)
+    first = await asyncio.wait_for(lost.get(), 10)
     assert not townhall.bot.connected
+    assert townhall.bot.shard_states()["shards"][str(first)] is False
+    assert {await asyncio.wait_for(back.get(), 20) for _ in range(2)} == {0, 1}
+    assert townhall.bot.connected

@@ -13,12 +13,20 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from plugins.gpt2.engine_host.host import EngineHost, engine_settings
 from plugins.gpt2.protocol import TextGenerator
+from plugins.gpt2.remote.generator import RemoteTextGenerator
+from plugins.gpt2.router.fleet import Fleet
+from plugins.gpt2.router.router import Router
+from plugins.gpt2.router.server import RouterServer
 from plugins.gpt2.service.service import GPT2Service
 from plugins.gpt2.settings import GPT2Settings
+from plugins.gpt2.wire.calling import session
+from plugins.gpt2.wire.serving import listen
 from tests.plugins.gpt2.fake_source import FakeSource
 from tests.plugins.gpt2.manual_time import ManualTime
 
+SECRET = "a secret of the tests"
 PATIENCE_S = 20.0
 """How long a held step waits in a test that went wrong."""
 
@@ -70,6 +78,10 @@ class Stage(Protocol):
 
     def loads(self, model: str) -> int:
         """Return how often loading the model was begun."""
+        ...
+
+    async def told(self) -> None:
+        """Wait until the generator's status is what is so now."""
         ...
 
     async def unloaded(self, model: str) -> None:
@@ -132,6 +144,9 @@ class StageInProcess:
 
     def loads(self, model: str) -> int:
         return self.source.opened.count(model)
+
+    async def told(self) -> None:
+        """It always is, here."""
 
     async def unloaded(self, model: str) -> None:
         for made in self.source.models:
@@ -199,4 +214,49 @@ def local(settings: GPT2Settings, stage: StageInProcess) -> GPT2Service:
     return GPT2Service(settings, stage.source, clock=time, timeout=time.timeout, available_memory=lambda: None)
 
 
-IMPLEMENTATIONS: Mapping[str, Setting] = {"local": in_process(local)}
+class RemoteStage(StageInProcess):
+    """A bot's side, a router and an engine, with real sockets between them."""
+
+    def __init__(self, *, rows: int, context: int, step_s: float | None) -> None:
+        super().__init__(rows=rows, context=context, step_s=step_s)
+        self.host: EngineHost | None = None
+
+    async def told(self) -> None:
+        assert self.host is not None
+        assert isinstance(self.generator, RemoteTextGenerator)
+        await self.host.register()
+        await self.generator.refresh()
+
+
+@contextlib.asynccontextmanager
+async def remote(
+    settings: GPT2Settings, *, rows: int, context: int, step_s: float | None, held: Iterable[str]
+) -> AsyncIterator[Stage]:
+    """Everything over the wire: a bot, a router and an engine."""
+    stage = RemoteStage(rows=rows, context=context, step_s=step_s)
+    for model in held:
+        stage.hold_loading(model)
+    async with contextlib.AsyncExitStack() as parts:
+        parts.callback(stage.end)
+        calls = await parts.enter_async_context(session(SECRET))
+        router = Router(settings, Fleet(calls), clock=stage.time, timeout=stage.time.timeout)
+        runner, port = await listen(RouterServer(router, SECRET).app, "127.0.0.1", 0, SECRET)
+        parts.push_async_callback(runner.cleanup)
+        url = f"http://127.0.0.1:{port}"
+        service = local(engine_settings(settings), stage)
+        parts.push_async_callback(service.close)
+        await service.start()
+        stage.host = EngineHost(service, settings.allowed_models, SECRET, join_s=0.0)
+        runner, port = await listen(stage.host.app, "127.0.0.1", 0, SECRET)
+        parts.push_async_callback(runner.cleanup)
+        stage.host.begin(f"http://:{port}", [url], calls)
+        parts.push_async_callback(stage.host.end)
+        stage.generator = RemoteTextGenerator([url], SECRET, clock=stage.time)
+        parts.push_async_callback(stage.generator.close)
+        await stage.generator.start()
+        await stage.told()
+        parts.callback(stage.end)  # first of all, so that everyone can come to an end
+        yield stage
+
+
+IMPLEMENTATIONS: Mapping[str, Setting] = {"local": in_process(local), "remote": remote}

@@ -112,6 +112,7 @@ async def test_leaving_after_the_end_ends_nothing_else(begin: Begin) -> None:
     async with stage.generator.admitted(request("x", count=2, user=1)) as events:
         seen = [event async for event in events]
         assert isinstance(seen[-1], Finished)
+        await stage.told()
         assert stage.generator.status().running == 0
     assert (await Asker(stage.generator, request("y", count=2, user=1)).done()).text == greedy_text("y", 2)
 
@@ -154,4 +155,5 @@ async def test_closing_tells_those_who_wait_and_those_who_run_and_refuses_what_c
     await closing
     late = await Asker(stage.generator, request("Late")).done()
     assert isinstance(late.error, EngineFailed)
+    await stage.told()
     assert stage.generator.status().failure == "The bot is stopping."

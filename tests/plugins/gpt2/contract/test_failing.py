@@ -21,6 +21,7 @@ async def test_a_failing_step_keeps_what_was_written_and_the_next_request_works(
     assert greedy_text("Hello", 20).startswith(asker.text)
     again = await Asker(stage.generator, request("Hello", count=20)).done()
     assert again.text == greedy_text("Hello", 20)
+    await stage.told()
     assert stage.generator.status().failure is None
 
 
@@ -48,11 +49,13 @@ async def test_a_model_that_fails_three_times_is_out_of_service_until_somebody_c
     assert isinstance(refused.error, ModelUnavailable)
     assert refused.refusal == "failed.out_of_service"
     assert "device lost" in str(refused.error)
+    await stage.told()
     status = stage.generator.status()
     assert status.models == ()
     assert "device lost" in (status.failure or "")
 
     await stage.generator.ensure_model("fake")
+    await stage.told()
     assert stage.generator.status().failure is None
     assert (await Asker(stage.generator, request("x", count=2)).done()).text == greedy_text("x", 2)
 
@@ -65,5 +68,6 @@ async def test_a_member_whose_requests_fail_again_and_again_takes_the_model_from
     refused = await Asker(stage.generator, request("x", user=1)).done()
     assert isinstance(refused.error, ModelUnavailable)
     assert refused.refusal == "failed.yours"
+    await stage.told()
     assert stage.generator.status().failure is None
     assert (await Asker(stage.generator, request("x", count=2, user=2)).done()).text == greedy_text("x", 2)

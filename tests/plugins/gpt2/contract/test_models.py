@@ -25,6 +25,7 @@ async def test_a_request_that_comes_before_its_model_waits_for_it_and_hears_how_
     lines = [str(told.loading) for told in asker.queued if told.loading is not None]
     assert all(line.startswith(("Looking for fake", "fake: ")) for line in lines)
     assert any(line.startswith("fake: loading, ") for line in lines), "and hears it again when there is news"
+    await stage.told()
     assert stage.generator.status().loading is None
 
 
@@ -83,6 +84,7 @@ async def test_the_old_model_serves_while_the_new_one_comes_and_one_can_go_back(
     assert asker.text == greedy_text("Hello", 6)
     stage.go_on_loading("other")
     assert (await switching).name == "other"
+    await stage.told()
     assert set(stage.generator.status().models) == {"fake", "other"}
     assert (await stage.generator.ensure_model("fake")).name == "fake"
     for model in ("fake", "other"):
@@ -98,8 +100,11 @@ async def test_texts_of_two_models_are_written_side_by_side(begin: Begin) -> Non
     await stage.generator.ensure_model("other")
     stage.hold()
     askers = [Asker(stage.generator, request("Hello", count=20, model=model)) for model in ("fake", "other")]
-    for asker in askers:
-        await asker.until(lambda: asker.started)  # noqa: B023 - awaited in the same turn
+    async with asyncio.timeout(20):
+        while stage.generator.status().running < 2:
+            await stage.told()
+            await asyncio.sleep(0)
+    assert not any(asker.finished for asker in askers)
     stage.go_on()
     for asker in askers:
         assert (await asker.done()).text == greedy_text("Hello", 20)
@@ -123,6 +128,7 @@ async def test_a_model_that_cannot_be_loaded_says_why_without_the_hosts_folders(
     asker = await Asker(stage.generator, request("x", model="other")).done()
     assert isinstance(asker.error, ModelUnavailable)
     assert asker.refusal == "unavailable.not_opened"
+    await stage.told()
     assert stage.generator.status().failure is None, "the default model serves"
     assert (await Asker(stage.generator, request("x", count=3)).done()).text == greedy_text("x", 3)
 
@@ -148,9 +154,11 @@ async def test_a_default_model_that_cannot_be_loaded_is_a_failure_until_it_can(b
     asker = Asker(stage.generator, request("x"))
     stage.go_on_loading("fake")
     assert (await asker.done()).refusal == "unavailable.not_opened"
+    await stage.told()
     assert "config.json is not there" in (stage.generator.status().failure or "")
     stage.find("fake")
     await stage.generator.ensure_model("fake")
+    await stage.told()
     assert stage.generator.status().failure is None
 
 
@@ -158,6 +166,7 @@ async def test_a_model_that_nobody_uses_leaves_and_comes_back_when_it_is_asked_f
     stage = await begin(idle_s=60)
     stage.advance(61)
     await stage.unloaded("fake")
+    await stage.told()
     assert stage.generator.status().models == ()
     asker = await Asker(stage.generator, request("Hello", count=5)).done()
     assert asker.text == greedy_text("Hello", 5)
@@ -171,6 +180,7 @@ async def test_a_model_that_writes_does_not_count_as_idle(begin: Begin) -> None:
     await endless.until(lambda: endless.text)
     stage.advance(61)
     await stage.unloaded("other")
+    await stage.told()
     assert stage.generator.status().models == ("fake",)
     await endless.leave()
 

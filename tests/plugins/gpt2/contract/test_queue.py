@@ -78,12 +78,14 @@ async def test_as_many_are_written_for_at_once_as_the_model_has_rows(begin: Begi
     stage.hold()
     askers = [Asker(stage.generator, request(f"prompt {user}", user=user)) for user in range(5)]
     await askers[4].until(lambda: askers[4].places)
+    await stage.told()
     status = stage.generator.status()
     assert (status.running, status.queued) == (2, 3)
     stage.go_on()
     for user, asker in enumerate(askers):
         await asker.done()
         assert asker.text == greedy_text(f"prompt {user}", 10)
+    await stage.told()
     status = stage.generator.status()
     assert (status.running, status.queued) == (0, 0)
 

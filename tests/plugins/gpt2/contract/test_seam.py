@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,8 +21,8 @@ CONSUMERS = sorted(
         *(ROOM / f"{name}.py" for name in ("protocol", "metrics", "messages", "guild_rules", "settings", "doctor")),
     ]
 )
-COMPOSES = {"plugin.py"}
-"""The one module outside of the service's room that makes a local service."""
+COMPOSES = {"plugin.py", "cli/serve.py"}
+"""The modules outside of the service's room that make a local service: the bot's, and that of an engine by itself."""
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -52,3 +54,9 @@ def test_the_local_service_shows_nothing_beyond_the_protocol() -> None:
         return {name for name in dir(cls) if not name.startswith("_")}
 
     assert public(GPT2Service) == public(TextGenerator)
+
+
+def test_a_process_without_extras_imports_none_of_them() -> None:
+    told = "import sys, plugins.gpt2.plugin; print([m for m in ('ray', 'asyncpg', 'cryptography') if m in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"

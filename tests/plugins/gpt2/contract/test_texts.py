@@ -63,6 +63,7 @@ async def test_the_same_seed_gives_the_same_text_and_is_told(begin: Begin) -> No
 
 async def test_the_status_tells_what_is_loaded_and_that_all_is_well(begin: Begin) -> None:
     stage = await begin()
+    await stage.told()
     status = stage.generator.status()
     assert (status.models, status.loading, status.failure) == (("fake",), None, None)
     assert (status.running, status.queued) == (0, 0)
@@ -71,6 +72,7 @@ async def test_the_status_tells_what_is_loaded_and_that_all_is_well(begin: Begin
 
 async def test_before_anything_is_loaded_the_status_says_what_is_on_its_way(begin: Begin) -> None:
     stage = await begin(held=["fake"])
+    await stage.told()
     status = stage.generator.status()
     assert (status.models, status.device, status.failure) == ((), "", None)
     assert "fake" in str(status.loading)

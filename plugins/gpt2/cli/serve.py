@@ -1,0 +1,149 @@
+"""``townhall router`` and ``townhall engine``: the parts of a house of several machines, each until SIGTERM."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from plugins.gpt2.settings import GPT2Settings
+from townhall_bot.cli.terminal import FAILED, note
+from townhall_bot.ops import logs
+from townhall_bot.settings import Settings, SettingsError, load_settings
+
+ROUTER_PORT = 8765
+DRAIN_S = 60.0
+
+log = logging.getLogger("townhall.gpt2.serve")
+
+
+def configure_router(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``townhall router``."""
+    _listen(parser, f"127.0.0.1:{ROUTER_PORT}")
+
+
+def configure_engine(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``townhall engine``."""
+    parser.add_argument(
+        "--router",
+        metavar="URL[,URL]",
+        help="where to register, at each of them (TOWNHALL_GPT2_ROUTER where this is not given)",
+    )
+    parser.add_argument(
+        "--url",
+        metavar="URL",
+        help="where routers reach this engine; without it, at the address that its registration comes from",
+    )
+    parser.add_argument(
+        "--drain",
+        type=float,
+        default=DRAIN_S,
+        metavar="SECONDS",
+        help="how long texts may take to their end after SIGTERM (%(default)s)",
+    )
+    _listen(parser, "127.0.0.1:0")
+
+
+def run_router(arguments: argparse.Namespace) -> int:
+    """Serve the line until SIGTERM or Ctrl-C; return the exit status."""
+    return _run(arguments, lambda settings: _router(settings, *arguments.listen))
+
+
+def run_engine(arguments: argparse.Namespace) -> int:
+    """Serve this machine's engine until SIGTERM or Ctrl-C; return the exit status."""
+
+    def begin(settings: GPT2Settings) -> Coroutine[Any, Any, None]:
+        routers = tuple(filter(None, (arguments.router or "").split(","))) or settings.router
+        if not routers:
+            raise SettingsError("An engine needs to know its router: townhall engine --router http://127.0.0.1:8765")
+        return _engine(settings, routers, *arguments.listen, url=arguments.url, drain_s=arguments.drain)
+
+    return _run(arguments, begin)
+
+
+def _listen(parser: argparse.ArgumentParser, default: str) -> None:
+    parser.add_argument(
+        "--listen",
+        type=_address,
+        default=_address(default),
+        metavar="HOST:PORT",
+        help=f"where to take requests ({default}); beyond loopback TOWNHALL_GPT2_ROUTER_SECRET has to be set",
+    )
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not port.isdigit() or int(port) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT, such as 127.0.0.1:{ROUTER_PORT}")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def _run(arguments: argparse.Namespace, begin: Callable[[GPT2Settings], Coroutine[Any, Any, None]]) -> int:
+    from plugins.gpt2.wire.serving import NotListening
+
+    try:
+        host = load_settings(Settings)
+        logs.set_up(host.log_level, style=host.log_format)
+        asyncio.run(begin(load_settings(GPT2Settings)))
+    except (SettingsError, NotListening) as error:
+        note(str(error), arguments.command)
+        return FAILED
+    return 0
+
+
+async def _router(settings: GPT2Settings, host: str, port: int) -> None:
+    from plugins.gpt2.router.fleet import Fleet
+    from plugins.gpt2.router.router import Router
+    from plugins.gpt2.router.server import RouterServer
+    from plugins.gpt2.wire.calling import session
+    from plugins.gpt2.wire.serving import listen
+
+    async with session(settings.secret) as calls:
+        server = RouterServer(Router(settings, Fleet(calls)), settings.secret)
+        runner, port = await listen(server.app, host, port, settings.secret)
+        log.info("the router listens on %s port %d", host, port)
+        try:
+            await _until_told()
+        finally:
+            await runner.cleanup()
+
+
+async def _engine(
+    settings: GPT2Settings, routers: tuple[str, ...], host: str, port: int, *, url: str | None, drain_s: float
+) -> None:
+    from plugins.gpt2.engine_host.host import EngineHost, engine_settings
+    from plugins.gpt2.service.model_catalog import ModelCatalog
+    from plugins.gpt2.service.service import GPT2Service
+    from plugins.gpt2.wire.calling import session
+    from plugins.gpt2.wire.serving import listen
+
+    catalog = ModelCatalog(settings)
+    service = GPT2Service(engine_settings(settings), catalog=catalog)
+    async with session(settings.secret) as calls:
+        host_of = EngineHost(service, catalog.allowed, settings.secret)
+        runner, port = await listen(host_of.app, host, port, settings.secret)
+        log.info("the engine listens on %s port %d and registers at %s", host, port, ", ".join(routers))
+        try:
+            await service.start()
+            host_of.begin(url or f"http://:{port}", routers, calls)
+            await _until_told()
+            log.info("the engine leaves: what is being written may take %.0f s to its end", drain_s)
+            await host_of.leave(drain_s)
+        finally:
+            await host_of.end()
+            await service.close()
+            await runner.cleanup()
+
+
+async def _until_told() -> None:
+    """Wait for SIGTERM or Ctrl-C."""
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(NotImplementedError):  # Windows; there Ctrl-C raises KeyboardInterrupt
+            loop.add_signal_handler(number, told.set)
+    await told.wait()

@@ -1,0 +1,1 @@
+"""An engine for a router: the service of this machine behind the wire, which registers and beats."""

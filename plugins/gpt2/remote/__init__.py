@@ -1,0 +1,1 @@
+"""The bot's side of a router: a ``TextGenerator`` whose engines are elsewhere."""
