@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.plugins.host import STOP_TIMEOUT
-from townhall_bot.settings import Settings
+from townhall_bot.settings import Settings, env_names
 
 CHECKOUT = Path(__file__).parents[1]
 DEPLOY = CHECKOUT / "docs" / "deploy"
@@ -68,3 +69,16 @@ def test_systemd_understands_the_unit(tmp_path: Path) -> None:
     newer = re.compile(r".*Unknown key (name )?'(RestartSteps|RestartMaxDelaySec)' in section .*, ignoring.*")  # 254
     said = [line for line in done.stderr.splitlines() if not newer.fullmatch(line)]
     assert (done.returncode, said) == (0, [])
+
+
+def test_the_scaled_composition_names_settings_and_ports_that_there_are() -> None:
+    compose = text("compose.scaled.yaml")
+    known = {*env_names(Settings), *env_names(GPT2Settings)}
+    named = set(re.findall(r"TOWNHALL_[A-Z0-9_]+", compose))
+    assert named <= known, named - known
+    routers = {int(port) for port in re.findall(r"router:(\d+)", compose)}
+    listening = {int(port) for port in re.findall(r"router, --listen, \"0\.0\.0\.0:(\d+)\"", compose)}
+    assert routers == listening == {8765}
+    grace = [int(seconds) for seconds in re.findall(r"stop_grace_period: (\d+)s", compose)]
+    assert min(grace) > SLOWEST_STOP
+    assert 'ARG EXTRAS=""' in text("Dockerfile")

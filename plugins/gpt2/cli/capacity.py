@@ -207,7 +207,7 @@ def _lines(load: Load, result: Sheet) -> list[str]:
         f"{load.servers:,} servers, {load.commands_a_day:g} commands a day on each, {load.model} (int8), "
         f"{load.tokens} tokens a text, peak {load.peak:g} times the mean: {result.stage}."
     )
-    tail = f"Engine figures: {figures.source}. No GPU was measured. docs/decisions.md tells the rest."
+    tail = f"Engine figures: {figures.source}. No GPU was measured. docs/scaling.md tells the rest."
     table = (fill(f"  {name:<18} {value}", 110, subsequent_indent=" " * 21) for name, value in rows)
     return [head, "", *table, "", tail]
 
