@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any
 
@@ -9,9 +10,11 @@ import discord
 
 from townhall_bot.bot import Townhall
 from townhall_bot.discordpy import gateway
+from townhall_bot.ops import session_limit
 from townhall_bot.settings import Settings
 from townhall_bot.shard_range import ShardRange
 from townhall_bot.shards.owners import ShardOwner
+from townhall_bot.shards.server_owner import ServerOwner
 from townhall_bot.shards.turns import Turns
 
 log = logging.getLogger("townhall.shards")
@@ -27,7 +30,10 @@ class ShardedTownhall(Townhall, discord.AutoShardedClient):
     def __init__(self, settings: Settings, *arguments: Any, **options: Any) -> None:
         self._range = ShardRange.parse(settings.shards or "auto")
         super().__init__(settings, *arguments, **options)
-        self.owner, self.turns = ShardOwner(settings.data_dir), Turns(settings.data_dir)
+        self.owner: ShardOwner | ServerOwner = ShardOwner(settings.data_dir)
+        if settings.database is not None:
+            self.owner = ServerOwner(settings.database.get_secret_value())
+        self.turns = Turns(settings.data_dir)
         self._concurrency = 1
 
     def client_options(self, settings: Settings) -> dict[str, Any]:
@@ -61,7 +67,12 @@ class ShardedTownhall(Townhall, discord.AutoShardedClient):
         """Wait for this shard's turn among all processes."""
         if initial:
             self.session_pace.record()
-        await self.turns.take(shard_id or 0, self._concurrency)
+        shard = shard_id or 0
+        if self.settings.database is None:
+            await self.turns.take(shard, self._concurrency)
+        else:  # by the server's clock, for all machines
+            bucket = shard % max(1, self._concurrency)
+            await asyncio.sleep(await self.store.take_turn(f"identify/{bucket}", session_limit.IDENTIFY_SECONDS))
 
     @property
     def connected(self) -> bool:
@@ -86,7 +97,7 @@ class ShardedTownhall(Townhall, discord.AutoShardedClient):
 
     async def let_go(self) -> None:
         """Leave the shards to others."""
-        self.owner.release()
+        await asyncio.to_thread(self.owner.release)
 
 
 def bot_class(settings: Settings) -> type[Townhall]:

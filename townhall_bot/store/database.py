@@ -16,12 +16,16 @@ from townhall_bot.store.connections import Connections
 from townhall_bot.store.entries import Entries
 from townhall_bot.store.guild_settings import GuildSettings, Json
 from townhall_bot.store.records import Records
-from townhall_bot.store.run import Database
+from townhall_bot.store.run import Database, lock, now
 from townhall_bot.store.schema import StoreError, database_in
 from townhall_bot.store.sums import HOUR_S
 
 if TYPE_CHECKING:
     from townhall_bot.store.postgres import Postgres
+
+
+LONGEST_LINE_S = 3600.0
+"""A turn further off than this was not taken by this clock."""
 
 
 class Store:
@@ -100,6 +104,24 @@ class Store:
             for table in ("record_sum", "record_count"):
                 db.execute(f"DELETE FROM {table} WHERE hour < ?", (int(at // HOUR_S),))
             return db.execute("DELETE FROM record WHERE at < ?", (at,)).rowcount
+
+        return await self._db.write(write)
+
+    async def take_turn(self, key: str, spacing_s: float) -> float:
+        """Take the next turn of ``key``, at ``spacing_s`` from the one before, of whichever process on this database.
+
+        Returns the seconds until it comes. One that is not used is lost.
+        """
+
+        def write(db: Database) -> float:
+            lock(db, key)
+            at = now(db)
+            row = db.execute("SELECT value FROM core_value WHERE key = ?", (key,)).fetchone()
+            free = float(json.loads(row[0])) if row else at
+            mine = max(at, free) if free < at + LONGEST_LINE_S else at  # a clock that was set back keeps nobody waiting
+            upsert = "INSERT INTO core_value VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+            db.execute(upsert, (key, json.dumps(mine + spacing_s)))
+            return mine - at
 
         return await self._db.write(write)
 

@@ -51,12 +51,15 @@ class Result:
 class Session:
     """One connection, for the thread that made it."""
 
-    def __init__(self, url: str, within_s: float) -> None:
+    def __init__(self, url: str, within_s: float, **server_settings: str) -> None:
         import asyncpg
 
         self._loop = asyncio.new_event_loop()
         try:
-            self.connection: Any = self.wait(asyncpg.connect(url, timeout=within_s, command_timeout=WRITE_PATIENCE_S))
+            connecting = asyncpg.connect(
+                url, timeout=within_s, command_timeout=WRITE_PATIENCE_S, server_settings=server_settings
+            )
+            self.connection: Any = self.wait(connecting)
         except BaseException:
             self._loop.close()
             raise
@@ -78,6 +81,10 @@ class Session:
     def lock(self, name: str) -> None:
         """Hold a lock until the transaction ends."""
         self.execute("SELECT pg_advisory_xact_lock(hashtextextended(?, 0))", (name,))
+
+    def now(self) -> float:
+        """Return Unix time by the server's clock, which all its clients share."""
+        return float(self.execute("SELECT extract(epoch FROM clock_timestamp())").fetchone()[0])
 
     def close(self) -> None:
         """End the connection."""

@@ -5,6 +5,7 @@ The SQL is what both speak, with ``?`` for values.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -44,11 +45,20 @@ class Locks(Protocol):
         """Wait until nobody else has the lock of this name; it is let go of with the transaction."""
         ...
 
+    def now(self) -> float:
+        """Return Unix time by the clock that all who use this database share."""
+        ...
+
 
 def lock(db: Database, *name: str | int) -> None:
     """Let nobody else change what ``name`` names until the transaction ends. SQLite lets one write at a time anyway."""
     if isinstance(db, Locks):
         db.lock("/".join(str(part) for part in name))
+
+
+def now(db: Database) -> float:
+    """Return Unix time by the clock that all who use this database share: the server's, or this machine's."""
+    return db.now() if isinstance(db, Locks) else time.time()
 
 
 class Run(Protocol):
