@@ -128,11 +128,10 @@ def test_the_pods_of_bots_run_every_shard_once() -> None:
     assert {one.count for one in ranges if one} == {count}
 
 
-def test_bots_share_the_folder_whose_locks_keep_shards_apart() -> None:
-    (claim,) = [volume["persistentVolumeClaim"] for volume in pod("bot")["volumes"] if volume["name"] == "data"]
-    (made,) = [one for one in DOCUMENTS if one["kind"] == "PersistentVolumeClaim"]
-    assert (made["metadata"]["name"], made["spec"]["accessModes"]) == (claim["claimName"], ["ReadWriteMany"])
-    assert {"name": "data", "mountPath": "/data"} in container("bot")["volumeMounts"]
+def test_bots_have_one_database_which_keeps_their_shards_apart() -> None:
+    database = [each for each in container("bot")["env"] if each["name"] == "TOWNHALL_DATABASE"]
+    assert database[0]["valueFrom"]["secretKeyRef"]["key"] == "TOWNHALL_DATABASE"
+    assert not any("persistentVolumeClaim" in volume for volume in pod("bot")["volumes"])
 
 
 @pytest.mark.parametrize("name", OURS)

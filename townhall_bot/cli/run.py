@@ -58,14 +58,15 @@ def run(arguments: argparse.Namespace) -> int:
     import signal
 
     from townhall_bot.lifecycle import RELOAD, serve_until_stopped
-    from townhall_bot.shards.bot import bot_class
+    from townhall_bot.shards.bot import alone_on_server, bot_class
     from townhall_bot.store import Store, lock
 
     async def serve(token: str, data_folder: contextlib.ExitStack) -> None:
         store = await asyncio.to_thread(Store.of, settings.database, settings.data_dir)
         bot = bot_class(settings)(settings, store, plugins, always_sync=arguments.sync)
         try:
-            await serve_until_stopped(bot, token)
+            async with alone_on_server(settings):
+                await serve_until_stopped(bot, token)
         finally:
             data_folder.close()  # now, and not where a thread that hangs keeps this process from ending
 

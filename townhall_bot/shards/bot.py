@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+from collections.abc import AsyncIterator
 from typing import Any
 
 import discord
@@ -103,3 +105,20 @@ class ShardedTownhall(Townhall, discord.AutoShardedClient):
 def bot_class(settings: Settings) -> type[Townhall]:
     """Return what serves by these settings."""
     return Townhall if settings.shards is None or settings.interactions_port is not None else ShardedTownhall
+
+
+@contextlib.asynccontextmanager
+async def alone_on_server(settings: Settings) -> AsyncIterator[None]:
+    """Where the database is a server's, be the one bot without shards on it; raises Held beside another.
+
+    Bots with shards see to that themselves, and those that take commands by HTTP may be several.
+    """
+    if settings.database is None or settings.shards is not None or settings.interactions_port is not None:
+        yield
+        return
+    owner = ServerOwner(settings.database.get_secret_value())
+    await owner.take(None, settings.lock_wait_s)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(owner.release)

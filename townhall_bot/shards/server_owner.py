@@ -81,9 +81,8 @@ class ServerOwner:
         """Take all locks, or none and raise Held. For any thread, which then is the connection's."""
         from townhall_bot.store.postgres import Postgres, Session
 
-        Postgres.open(
-            self._url, lambda db: db.execute("SELECT 1")
-        ).end()  # where it is away, the store's own words tell
+        # Where the server is away, the store's own words tell.
+        Postgres.open(self._url, lambda db: db.execute("SELECT 1")).end()
         me = f"townhall {socket.gethostname()} process {os.getpid()} shards {self._shards or 'none'}"
         session = Session(self._url, CONNECT_S, application_name=me[:63], **KEEPALIVE)
         try:
@@ -101,7 +100,8 @@ class ServerOwner:
             return
         if not _had(session, f"pg_try_advisory_lock_shared({KEY})", ALL):
             raise lock.Held(
-                f"a Townhall without TOWNHALL_SHARDS serves with this database: {_holders(session, ALL)}. Stop it first."
+                "a Townhall without TOWNHALL_SHARDS serves with this database: "
+                f"{_holders(session, ALL)}. Stop it first."
             )
         counts = set(re.findall(r"shards \S+/(\d+)", _holders(session, ALL))) - {str(shards.count)}
         if counts:
@@ -113,8 +113,8 @@ class ServerOwner:
             key = f"townhall/shard/{shard}"
             if not _had(session, f"pg_try_advisory_lock({KEY})", key):
                 raise lock.Held(
-                    f"shard {shard} of {shards.count} is served by another Townhall: {_holders(session, key)}. Give this "
-                    f"one other shards than {shards} with TOWNHALL_SHARDS, or stop that one."
+                    f"shard {shard} of {shards.count} is served by another Townhall: {_holders(session, key)}. Give "
+                    f"this one other shards than {shards} with TOWNHALL_SHARDS, or stop that one."
                 )
 
     def _keep(self) -> None:
