@@ -27,6 +27,7 @@ from plugins.gpt2.checkpoint.files import (
 from plugins.gpt2.checkpoint.hub_cache import is_damaged, repo_folder
 from plugins.gpt2.checkpoint.other_formats import NAMED
 from plugins.gpt2.checkpoint.tokenizer.tokenizer_files import check_kind, load_tokenizer
+from townhall_bot.i18n.formatting import format_bytes
 
 log = logging.getLogger("townhall.gpt2.hub")
 
@@ -219,6 +220,6 @@ def _check_disk(repo: str, needed: int) -> None:
     free = shutil.disk_usage(existing).free
     if needed > free:
         raise DownloadFailed(
-            f"{repo} needs {needed / 1e6:.0f} MB, but only {free / 1e6:.0f} MB are free at {cache}. "
+            f"{repo} needs {format_bytes(needed)}, but only {format_bytes(free)} are free at {cache}. "
             "Free some space (townhall models remove …) or point HF_HOME to another disk."
         )

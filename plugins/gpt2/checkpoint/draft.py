@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from plugins.gpt2.checkpoint.config_file import CONFIG_NAME, read_config
 from plugins.gpt2.checkpoint.errors import CheckpointError
 from plugins.gpt2.checkpoint.model_names import HUB_CONFIGS
+from plugins.gpt2.formatting import parameters
 
 if TYPE_CHECKING:
     from plugins.gpt2.checkpoint.checkpoint import Checkpoint
@@ -47,7 +48,7 @@ def _difference(draft: Checkpoint, model: Checkpoint) -> str | None:
         if (one := theirs.decode_bytes([token])) != (other := ours.decode_bytes([token])):
             return f"token {token} of its vocabulary is {_shown(one)}, and that of {model.name} {_shown(other)}"
     if small.parameters >= large.parameters:
-        return f"it has {small.parameters / 1e6:.0f}M parameters, and a draft must be smaller than the model's own"
+        return f"it has {parameters(small.parameters)} parameters, and a draft must be smaller than the model's own"
     return None
 
 

@@ -16,6 +16,7 @@ from plugins.gpt2.checkpoint.model_names import HUB_CONFIGS, HUB_NAMES, known_mo
 from plugins.gpt2.checkpoint.own_models import is_name, own_models, remove_own, unfinished_models
 from plugins.gpt2.checkpoint.verify import verify
 from plugins.gpt2.cli import train_options
+from plugins.gpt2.formatting import parameters as counted
 from plugins.gpt2.model.constants import EMBEDDED_MODEL, OTHER_TOKENS, GPT2Config, Weights
 from plugins.gpt2.model.memory_plan import memory_plan
 from townhall_bot.cli.terminal import FAILED, INTERRUPTED, note, tell
@@ -87,7 +88,7 @@ def _list() -> int:
         if line.config is None:
             parameters = small = smaller = large = "?"
         else:
-            parameters = f"{line.config.parameters / 1e6:.0f}M"
+            parameters = str(counted(line.config.parameters))
             small, smaller, large = (str(format_bytes(memory_plan(line.config, w, ROWS))) for w in SHOWN)
         disk = "-" if line.disk_bytes is None else str(format_bytes(line.disk_bytes))
         memory = f"{small:>11}  {smaller:>9}  {large:>9}"

@@ -1,4 +1,4 @@
-"""The picture of /gpt2-stats. Its colours are its own, so it reads the same in Discord's light and dark theme."""
+"""The picture of /gpt2-stats, which reads alike in Discord's light and dark theme."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from plugins.gpt2.pictures import BLUES, GRID, GRID_ALPHA, NO_GROUND, REDS, TEXT
 from plugins.gpt2.stats.summary import Day, span_h
 from townhall_bot.i18n import Words
 
-BACKGROUND, TEXT, GRID = "#2b2d31", "#f2f3f5", "#4e5058"
-SPEED, WAITING = ("#5dade2", "#a29bfe", "#55efc4", "#dfe6e9"), ("#f5b041", "#ff7675", "#fdcb6e", "#fab1a0")
+SPEED, WAITING = BLUES, REDS
 """A model's colours, by its place; those beyond the fourth share the last one's."""
 SIZE_INCHES = (6.4, 4.0)
 DPI = 150
@@ -36,7 +36,7 @@ def draw(day: Day, words: Words, cache: Path) -> bytes:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=SIZE_INCHES, dpi=DPI, facecolor=BACKGROUND, layout="constrained")
+        figure = Figure(figsize=SIZE_INCHES, dpi=DPI, facecolor=NO_GROUND, layout="constrained")
         FigureCanvasAgg(figure)
         above, below = figure.subplots(2, 1, sharex=True)
         for place, model in enumerate(day.models):
@@ -56,7 +56,7 @@ def draw(day: Day, words: Words, cache: Path) -> bytes:
         below.set_xticks(ticks, [f"{60 * tick:.0f}" if span == 1 else f"{tick:g}" for tick in ticks])
         below.set_xlabel(words("stats.plot_minutes" if span == 1 else "stats.plot_hours"), color=TEXT)
         picture = io.BytesIO()
-        figure.savefig(picture, format="png", facecolor=BACKGROUND)
+        figure.savefig(picture, format="png", facecolor=NO_GROUND)
         return picture.getvalue()
 
 
@@ -77,12 +77,12 @@ def _plot(
 
 
 def _dress(axes: Any, label: str) -> None:
-    axes.set_facecolor(BACKGROUND)
+    axes.set_facecolor(NO_GROUND)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(facecolor=BACKGROUND, edgecolor=GRID, labelcolor=TEXT)
+        axes.legend(facecolor=NO_GROUND, edgecolor=GRID, labelcolor=TEXT)
     axes.set_ylim(bottom=0)
     axes.set_ylabel(label, color=TEXT)
     axes.tick_params(colors=TEXT)
-    axes.grid(color=GRID, linewidth=0.6)
+    axes.grid(color=GRID, alpha=GRID_ALPHA, linewidth=0.6)
     for spine in axes.spines.values():
         spine.set_color(GRID)

@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+from plugins.gpt2.pictures import BLUES, GRID, GRID_ALPHA, NO_GROUND, REDS, TEXT
 from plugins.gpt2.training.run_files import Progress
 
-BACKGROUND, TEXT, GRID = "#2b2d31", "#f2f3f5", "#4e5058"
-LEARNT, HELD_OUT = "#5dade2", "#f5b041"
+LEARNT, HELD_OUT = BLUES[0], REDS[0]
 SIZE_INCHES, DPI = (6.4, 4.0), 150
 
 
@@ -20,10 +20,10 @@ def draw(progress: Progress, title: str, cache: Path) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=SIZE_INCHES, dpi=DPI, facecolor=BACKGROUND, layout="constrained")
+    figure = Figure(figsize=SIZE_INCHES, dpi=DPI, facecolor=NO_GROUND, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    axes.set_facecolor(BACKGROUND)
+    axes.set_facecolor(NO_GROUND)
     _line(axes, progress.learnt, LEARNT, "texts it learns from")
     _line(axes, progress.held_out, HELD_OUT, "texts that were held out")
     if progress.best is not None:
@@ -33,12 +33,12 @@ def draw(progress: Progress, title: str, cache: Path) -> bytes:
     axes.set_xlabel("minutes", color=TEXT)
     axes.set_ylabel("nats a token", color=TEXT)
     axes.tick_params(colors=TEXT)
-    axes.grid(color=GRID, linewidth=0.6)
+    axes.grid(color=GRID, alpha=GRID_ALPHA, linewidth=0.6)
     for spine in axes.spines.values():
         spine.set_color(GRID)
-    axes.legend(facecolor=BACKGROUND, edgecolor=GRID, labelcolor=TEXT)
+    axes.legend(facecolor=NO_GROUND, edgecolor=GRID, labelcolor=TEXT)
     picture = io.BytesIO()
-    figure.savefig(picture, format="png", facecolor=BACKGROUND)
+    figure.savefig(picture, format="png", facecolor=NO_GROUND)
     return picture.getvalue()
 
 
