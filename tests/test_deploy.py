@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml  # type: ignore[import-untyped]
 
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.plugins.host import STOP_TIMEOUT
@@ -82,3 +83,8 @@ def test_the_scaled_composition_names_settings_and_ports_that_there_are() -> Non
     grace = [int(seconds) for seconds in re.findall(r"stop_grace_period: (\d+)s", compose)]
     assert min(grace) > SLOWEST_STOP
     assert 'ARG EXTRAS=""' in text("Dockerfile")
+    services = yaml.safe_load(compose)["services"]
+    assert [name for name, service in services.items() if "env_file" in service] == ["bot"]  # only it gets the token
+    for name in ("router", "engine-1", "engine-2"):
+        assert "TOWNHALL_GPT2_ROUTER_SECRET" in services[name]["environment"]
+        assert "TOWNHALL_TOKEN" not in str(services[name])

@@ -32,7 +32,9 @@ KEEPALIVE = {"tcp_keepalives_idle": "3", "tcp_keepalives_interval": "2", "tcp_ke
 """A machine that is gone without a word is noticed by the server within 7 s, and its locks are let go of."""
 KEY = "hashtextextended(?, 0)"
 HOLDERS = f"""SELECT activity.application_name FROM pg_locks JOIN pg_stat_activity AS activity USING (pid)
-    WHERE locktype = 'advisory' AND granted AND (classid::bigint << 32) | objid::bigint = {KEY}"""
+    WHERE locktype = 'advisory' AND granted
+    AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND (classid::bigint << 32) | objid::bigint = {KEY}"""
 
 
 class ServerOwner:
@@ -83,7 +85,7 @@ class ServerOwner:
 
         # Where the server is away, the store's own words tell.
         Postgres.open(self._url, lambda db: db.execute("SELECT 1")).end()
-        me = f"townhall {socket.gethostname()} process {os.getpid()} shards {self._shards or 'none'}"
+        me = f"townhall shards {self._shards or 'none'} process {os.getpid()} on {socket.gethostname()}"  # cut at 63
         session = Session(self._url, CONNECT_S, application_name=me[:63], **KEEPALIVE)
         try:
             self._lock_all(session)

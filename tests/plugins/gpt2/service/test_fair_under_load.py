@@ -9,7 +9,6 @@ from __future__ import annotations
 import heapq
 import itertools
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -19,6 +18,7 @@ from plugins.gpt2.protocol import GenerationRequest, Timing
 from plugins.gpt2.service.request_queue import RequestQueue
 from plugins.gpt2.service.request_state import RequestState
 from plugins.gpt2.settings import GPT2Settings
+from townhall_bot.settings import load_settings
 
 ROWS, TOKEN_S, QUIET_A_SECOND, SECONDS = 64, 0.02, 30.0, 600.0
 GREEDY = tuple(range(1, 5))
@@ -43,7 +43,7 @@ class Simulation:
         self.now, self._random = 0.0, random.Random(1)
         self._keys, self._events = itertools.count(), list[tuple[float, int, RequestState | None]]()
         self.queue = RequestQueue(
-            GPT2Settings(_env_file=None), lambda: self.now, rows_of=lambda _: ROWS, loading=lambda _: None
+            load_settings(GPT2Settings, env_file=None), lambda: self.now, rows_of=lambda _: ROWS, loading=lambda _: None
         )
         self.queue.estimator.expect("gpt2", TOKEN_S)
         self.waits, self._estimates = Waits(), dict[int, float]()
@@ -95,8 +95,8 @@ class Simulation:
 
 
 @pytest.fixture(scope="module")
-def waits() -> Iterator[Waits]:
-    yield Simulation().run()
+def waits() -> Waits:
+    return Simulation().run()
 
 
 def percentile(values: list[float], share: float) -> float:
