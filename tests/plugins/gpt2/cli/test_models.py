@@ -44,7 +44,7 @@ def test_the_list_names_every_known_model_with_its_memory_need(models: Models) -
     assert rows["townhall-mini"].endswith("embedded")
     assert "10M" in rows["townhall-mini"]
     assert "20.6 MB" in rows["townhall-mini"]
-    assert rows["gpt2-xl"].split()[1:3] == ["1558M", "-"]
+    assert rows["gpt2-xl"].split()[1:3] == ["1.6B", "-"]
     assert rows["gpt2-xl"].count(" GB") == 3, "memory as int8, int4 and fp32"
     assert "differs in 1 of 100 places (int8), 7 of 100 (int4)" in table
 
