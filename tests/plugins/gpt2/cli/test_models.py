@@ -55,7 +55,7 @@ def test_a_model_comes_shows_in_the_list_is_verified_and_goes(models: Models, sm
     assert f"Try it: townhall gpt2 --model-size {REPO} --interactive\n" in told
     assert "%" not in told, "a bar is for a terminal"
     row = models("list")[1].splitlines()[7].split()
-    assert row[:2] == [REPO, "0M"]
+    assert row[:2] == [REPO, "71k"]
     assert row[2:4] == ["289", "kB"]
 
     status, text, _ = models("verify", REPO)
