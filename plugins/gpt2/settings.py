@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
@@ -14,6 +15,19 @@ from plugins.gpt2.protocol import BOUNDS, COUNT_BOUNDS, Bounds, Ending, Sampling
 from townhall_bot.plugins import PluginSettings
 
 DEFAULTS = SamplingParams()
+
+
+def router_addresses(given: tuple[str, ...]) -> tuple[str, ...]:
+    """Return routers' addresses as they are called; raises ValueError where one is none."""
+    for url in given:
+        try:
+            parts = urlsplit(url)
+            fine = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # of a port that is no number, or too large
+            fine = False
+        if not fine:
+            raise ValueError(f"{url!r} is no address; one looks like http://router:8765")
+    return tuple(url.rstrip("/") for url in given)
 
 
 class GPT2Settings(PluginSettings):
@@ -137,10 +151,7 @@ class GPT2Settings(PluginSettings):
     @field_validator("router")
     @classmethod
     def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for url in value:
-            if not url.startswith(("http://", "https://")):
-                raise ValueError(f"{url!r} is no address; one looks like http://router:8765")
-        return tuple(url.rstrip("/") for url in value)
+        return router_addresses(value)
 
     @field_validator("device")
     @classmethod

@@ -10,7 +10,7 @@ import signal
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from plugins.gpt2.settings import GPT2Settings
+from plugins.gpt2.settings import GPT2Settings, router_addresses
 from townhall_bot.cli.terminal import FAILED, note
 from townhall_bot.ops import logs
 from townhall_bot.settings import Settings, SettingsError, load_settings
@@ -31,6 +31,8 @@ def configure_engine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--router",
         metavar="URL[,URL]",
+        type=_routers,
+        default=(),
         help="where to register, at each of them (TOWNHALL_GPT2_ROUTER where this is not given)",
     )
     parser.add_argument(
@@ -50,19 +52,19 @@ def configure_engine(parser: argparse.ArgumentParser) -> None:
 
 def run_router(arguments: argparse.Namespace) -> int:
     """Serve the line until SIGTERM or Ctrl-C; return the exit status."""
-    return _run(arguments, lambda settings: _router(settings, *arguments.listen))
+    return _run("router", lambda settings: _router(settings, *arguments.listen))
 
 
 def run_engine(arguments: argparse.Namespace) -> int:
     """Serve this machine's engine until SIGTERM or Ctrl-C; return the exit status."""
 
     def begin(settings: GPT2Settings) -> Coroutine[Any, Any, None]:
-        routers = tuple(filter(None, (arguments.router or "").split(","))) or settings.router
+        routers = arguments.router or settings.router
         if not routers:
             raise SettingsError("An engine needs to know its router: townhall engine --router http://127.0.0.1:8765")
         return _engine(settings, routers, *arguments.listen, url=arguments.url, drain_s=arguments.drain)
 
-    return _run(arguments, begin)
+    return _run("engine", begin)
 
 
 def _listen(parser: argparse.ArgumentParser, default: str) -> None:
@@ -75,6 +77,13 @@ def _listen(parser: argparse.ArgumentParser, default: str) -> None:
     )
 
 
+def _routers(text: str) -> tuple[str, ...]:
+    try:
+        return router_addresses(tuple(part.strip() for part in text.split(",") if part.strip()))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     if not port.isdigit() or int(port) > 65535:
@@ -82,7 +91,7 @@ def _address(text: str) -> tuple[str, int]:
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
-def _run(arguments: argparse.Namespace, begin: Callable[[GPT2Settings], Coroutine[Any, Any, None]]) -> int:
+def _run(command: str, begin: Callable[[GPT2Settings], Coroutine[Any, Any, None]]) -> int:
     from plugins.gpt2.wire.serving import NotListening
 
     try:
@@ -90,7 +99,7 @@ def _run(arguments: argparse.Namespace, begin: Callable[[GPT2Settings], Coroutin
         logs.set_up(host.log_level, style=host.log_format)
         asyncio.run(begin(load_settings(GPT2Settings)))
     except (SettingsError, NotListening) as error:
-        note(str(error), arguments.command)
+        note(str(error), command)
         return FAILED
     return 0
 
