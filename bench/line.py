@@ -16,6 +16,7 @@ from plugins.gpt2.protocol import GenerationRequest
 from plugins.gpt2.service.request_queue import RequestQueue
 from plugins.gpt2.service.request_state import RequestState
 from plugins.gpt2.settings import GPT2Settings
+from townhall_bot.settings import load_settings
 
 ROUNDS = 15
 ROWS = 64
@@ -24,7 +25,7 @@ ROWS = 64
 def filled(waiting: int) -> RequestQueue:
     """Return a line where so many wait."""
     rows = [ROWS]
-    settings = GPT2Settings(queue_limit=1000, _env_file=None)  # type: ignore[call-arg]
+    settings = load_settings(GPT2Settings, env_file=None).model_copy(update={"queue_limit": 1000})
     queue = RequestQueue(settings, time.monotonic, rows_of=lambda model: rows[0], loading=lambda model: None)
     queue.estimator.expect("gpt2", 0.02)
     for key in range(waiting + ROWS):

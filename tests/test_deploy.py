@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.plugins.host import STOP_TIMEOUT

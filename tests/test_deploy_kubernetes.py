@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from plugins.gpt2.cli.serve import ROUTER_PORT, configure_engine, configure_router
 from plugins.gpt2.engine_host.host import OPEN as ENGINE_PAGES
@@ -26,12 +26,14 @@ OURS = {"router": ROUTER_PAGES, "engine-gpt2": ENGINE_PAGES, "bot": ROUTER_PAGES
 
 
 def pod(name: str) -> dict[str, Any]:
-    return WORKLOADS[name]["spec"]["template"]["spec"]  # type: ignore[no-any-return]
+    found: dict[str, Any] = WORKLOADS[name]["spec"]["template"]["spec"]
+    return found
 
 
 def container(name: str) -> dict[str, Any]:
+    only: dict[str, Any]
     (only,) = pod(name)["containers"]
-    return only  # type: ignore[no-any-return]
+    return only
 
 
 def environment(name: str) -> dict[str, str]:

@@ -17,7 +17,7 @@ Made = TypeVar("Made")
 
 def fields_of(kind: type[Made], said: Mapping[str, Any], **made: object) -> Made:
     """Return a dataclass of what was said, with the fields ``made`` already. Raises :class:`WireError`."""
-    names = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    names = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]  # only dataclasses are asked for
     try:
         return kind(**{name: value for name, value in said.items() if name in names} | made)
     except (TypeError, AttributeError) as error:

@@ -48,8 +48,11 @@ async def test_turns_are_taken_one_by_one(postgres_server: Server) -> None:
 
 
 async def test_bots_of_other_databases_on_the_same_server_are_none_of_its_business(postgres_server: Server) -> None:
-    here, there = ServerOwner(postgres_server.database()), ServerOwner(postgres_server.database())
+    first, second = postgres_server.database(), postgres_server.database()
+    here, there = ServerOwner(first), ServerOwner(second)
     await here.take(ShardRange(0, 0, 4), 0)
     await there.take(ShardRange(0, 0, 8), 0)
+    with pytest.raises(lock.Held, match="shard 0 of 8"):  # there it is somebody's
+        await ServerOwner(second).take(ShardRange(0, 0, 8), 0)
     for owner in (here, there):
         await asyncio.to_thread(owner.release)

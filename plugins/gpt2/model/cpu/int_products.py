@@ -14,6 +14,7 @@ the whole stays exact; ``packing.quantise_groups`` sees to it that no column's s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from plugins.gpt2.model.constants import Activation
@@ -172,6 +173,33 @@ def _sum(tile: Tile, depth: int, k: int, fetched: int) -> str:
           }}"""
 
 
+def _sums_of_a_tile(add: Callable[..., str], tile: Tile, depth: int, k: int, column: int) -> str:
+    """Return the loop over k, which asks early for what comes next: of each next block of ``column`` bytes a share."""
+    return f"""const signed char* ahead = w + (long)(block + 1) * {column} + part * {column // 4};
+        if (b == 0 && block == first && part == 0) {{  // the first block: a little ahead of itself
+          ahead = p + {AHEAD};
+          {add(tile, depth, k, fetched=64 * depth)}
+        }} else if (b == 0 && block + 1 < last) {{
+          {add(tile, depth, k, fetched=16 * depth * tile.vectors)}
+        }} else {{
+          {add(tile, depth, k, fetched=0)}
+        }}"""
+
+
+def _results_of_a_tile(tile: Tile, row: int, width: int, target: str, value: str) -> str:
+    """Return what makes ``value`` of each sum and puts it into its place in ``target`` (B, ``width``)."""
+    return f"""#pragma clang loop unroll(full)
+        for (int m = 0; m < {tile.slots}; m++) {{
+          float of_row = *(const float*)(rows + m * {row});
+          #pragma clang loop unroll(full)
+          for (int j = 0; j < {tile.vectors}; j++) {{
+            int column = block * 64 + (part + j) * 16;
+            long at = (long)(b + m) * {width} + column;
+            *(V*)({target} + at) = {value};
+          }}
+        }}"""
+
+
 def matmul(
     name: str,
     *,
@@ -224,26 +252,8 @@ void {name}({outputs}, const signed char* restrict x, const signed char* restric
         #pragma clang loop unroll(full)
         for (int m = 0; m < {tile.slots}; m++)
           for (int j = 0; j < {tile.vectors}; j++) {none};
-        // What comes next is asked for early: the first block a little ahead of itself, then of each next one a share.
-        const signed char* ahead = w + (long)(block + 1) * {column} + part * {column // 4};
-        if (b == 0 && block == first && part == 0) {{
-          ahead = p + {AHEAD};
-          {add(tile, depth, k, fetched=64 * depth)}
-        }} else if (b == 0 && block + 1 < last) {{
-          {add(tile, depth, k, fetched=16 * depth * tile.vectors)}
-        }} else {{
-          {add(tile, depth, k, fetched=0)}
-        }}
-        #pragma clang loop unroll(full)
-        for (int m = 0; m < {tile.slots}; m++) {{
-          float of_row = *(const float*)(rows + m * {row});
-          #pragma clang loop unroll(full)
-          for (int j = 0; j < {tile.vectors}; j++) {{
-            int column = block * 64 + (part + j) * 16;
-            long at = (long)(b + m) * {width} + column;
-            *(V*)({target} + at) = {value};
-          }}
-        }}
+        {_sums_of_a_tile(add, tile, depth, k, column)}
+        {_results_of_a_tile(tile, row, width, target, value)}
       }}{finish_rows(slots, width, width, slices) if quantised else ""}
 }}
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from plugins.gpt2.plugin import GPT2Plugin
 from tests.plugins.gpt2.conversation.said import answers_to, mention, say
 from tests.plugins.gpt2.fake_model import greedy_text
 from tests.plugins.gpt2.fake_plugin import FINISHED, answered, begin, labels
@@ -154,11 +155,13 @@ async def test_a_change_of_the_words_while_it_writes_is_followed(
     gate = Gate(after=3)
     townhall = await talking(start_townhall, admin, FakeSource(before_step=gate))
     said = await ada.say(f"{mention(townhall)} Hello")
-    await said.channel.guild.world.until(lambda: answers_to(said) and "Writing" in answers_to(said)[0].content, 10)  # type: ignore[union-attr]  # a server's
+    await admin.guild.world.until(lambda: answers_to(said) and "Writing" in answers_to(said)[0].content, 10)
+    first = answers_to(said)[0]
     await ada.edit(said, f"{mention(townhall)} Goodbye")
     gate.open()
     text = f"**Goodbye**{greedy_text('Goodbye', 8)}"
-    await said.channel.guild.world.until(lambda: [each.content for each in answers_to(said)] == [text], 10)  # type: ignore[union-attr]  # a server's
+    await admin.guild.world.until(lambda: [each.content for each in answers_to(said)] == [text], 10)
+    assert answers_to(said) == [first]  # one answer, changed
 
 
 async def test_a_change_of_the_last_words_writes_anew_and_of_older_ones_does_not(
@@ -195,9 +198,12 @@ async def test_a_message_deleted_while_it_is_answered_stops_the_text(
     townhall = await talking(start_townhall, admin, FakeSource(before_step=gate))
     said = await ada.say(f"{mention(townhall)} Hello")
     await admin.guild.world.until(lambda: answers_to(said) and "Writing" in answers_to(said)[0].content, 10)
+    answer = answers_to(said)[0]
     await ada.delete(said)
     gate.open()
     await admin.guild.world.until(lambda: not answers_to(said), 10)
+    assert answer.deleted
+    assert townhall.plugin(GPT2Plugin).service.status().running == 0
 
 
 async def test_where_the_bot_may_not_write_the_asker_is_told_directly(

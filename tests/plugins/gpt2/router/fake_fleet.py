@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 from aiohttp import web
 
@@ -46,10 +46,10 @@ def words(count: int) -> str:
 class FakeService(TextGenerator):
     """Writes :func:`words`, going on where what was written ends. ``free`` are the tokens that it may still write."""
 
-    def __init__(self, rows: int = 8) -> None:
+    def __init__(self, rows: int, change: asyncio.Condition) -> None:
         self.rows = rows
         self.free: int | None = None
-        self.change = asyncio.Condition()
+        self.change = change
         self.asked: list[GenerationRequest] = []
         self.running: dict[int, GenerationRequest] = {}
         self.cancelled: set[int] = set()
@@ -67,11 +67,17 @@ class FakeService(TextGenerator):
         self.asked.append(request)
         assert request.request_id is not None
         self.running[request.request_id] = request
+        await self._tell()
         try:
             async with contextlib.aclosing(self._events(request, request.request_id)) as events:
                 yield events
         finally:
             del self.running[request.request_id]
+            await self._tell()
+
+    async def _tell(self) -> None:
+        async with self.change:
+            self.change.notify_all()
 
     async def _events(self, request: GenerationRequest, key: int) -> AsyncGenerator[Event]:
         yield Started()
@@ -124,8 +130,8 @@ async def broken_off(runner: web.AppRunner) -> None:
 class FakeEngine:
     """An engine that is registered, and can be killed."""
 
-    def __init__(self, rows: int) -> None:
-        self.service = FakeService(rows)
+    def __init__(self, rows: int, change: asyncio.Condition) -> None:
+        self.service = FakeService(rows, change)
         self.host = EngineHost(self.service, ["fake"], SECRET, join_s=0.0)
         self.port = 0
         self._runner: web.AppRunner | None = None
@@ -170,6 +176,13 @@ class House:
         self.routers: list[RunningRouter] = []
         self.engines: list[FakeEngine] = []
         self._bots: list[RemoteTextGenerator] = []
+        self.change = asyncio.Condition()
+        """Notified of whatever an engine begins, ends or is allowed."""
+
+    async def until(self, true: Callable[[], object]) -> None:
+        """Wait until what engines do makes something true."""
+        async with asyncio.timeout(10), self.change:
+            await self.change.wait_for(lambda: bool(true()))
 
     async def router(self, **changes: object) -> Router:
         running = RunningRouter(self, **changes)
@@ -179,7 +192,7 @@ class House:
 
     async def engine(self, rows: int = 8, *, tokens: int | None = None) -> FakeEngine:
         """Begin one, which may write so many tokens."""
-        engine = FakeEngine(rows)
+        engine = FakeEngine(rows, self.change)
         engine.service.free = tokens
         self.engines.append(engine)
         await engine.start(self)

@@ -13,14 +13,6 @@ from tests.plugins.gpt2.fake_model import request
 from tests.plugins.gpt2.router.fake_fleet import FakeEngine, House, words
 
 
-async def until(true: object, *, seconds: float = 10.0) -> None:
-    """Wait until a function says so."""
-    assert callable(true)
-    async with asyncio.timeout(seconds):
-        while not true():  # noqa: ASYNC110 - what is asked is in other programs' books
-            await asyncio.sleep(0.005)
-
-
 def busy(engines: list[FakeEngine]) -> FakeEngine:
     """Return the engine that writes."""
     return next(engine for engine in engines if engine.service.running)
@@ -111,18 +103,15 @@ async def test_without_any_router_one_is_told_so_in_words(house: House) -> None:
     assert "No router answers" in (bot.status().failure or "")
 
 
-async def test_stop_from_another_bot_ends_it_within_50_ms(house: House) -> None:
+async def test_stop_from_another_bot_ends_it(house: House) -> None:
     await house.router()
     engine = await house.engine(tokens=3)
     asking, stopping = await house.bot(), await house.bot()
     asker = Asker(asking, replace(request("Hello", count=12), request_id=7))
     await asker.until(lambda: asker.text == words(3))
-    loop = asyncio.get_running_loop()
-    began = loop.time()
     assert await stopping.cancel(7)
     await asker.done()
-    await until(lambda: not engine.service.running)
-    assert loop.time() - began < 0.05 * 10, "0.05 on a machine that does nothing else; this one may"
+    await house.until(lambda: not engine.service.running)
     assert asker.finished is not None
     assert (asker.finished.reason, asker.finished.timing.new_tokens) == ("cancelled", 3)
     assert not await stopping.cancel(7)
@@ -133,9 +122,9 @@ async def test_the_rows_of_a_bot_that_is_gone_are_free(house: House) -> None:
     engine = await house.engine(tokens=3)
     bot = await house.bot()
     askers = [Asker(bot, request("Hello", count=12, user=user)) for user in range(3)]
-    await until(lambda: len(engine.service.running) == 3)
+    await house.until(lambda: len(engine.service.running) == 3)
     await asyncio.gather(*(asker.leave() for asker in askers))
-    await until(lambda: not engine.service.running)
+    await house.until(lambda: not engine.service.running)
     assert (router.status().running, router.status().queued) == (0, 0)
 
 
@@ -147,7 +136,8 @@ async def test_an_engine_that_leaves_ends_what_it_writes_and_gets_nothing_new(ho
     await asker.until(lambda: asker.text == words(3))
     staying = await house.engine()
     going = asyncio.create_task(leaving.host.leave(20))
-    await until(lambda: len(house.routers[0].router.fleet.taking) == 1)
+    await asyncio.sleep(0)
+    await leaving.host.register()  # it says so with each beat; this one is now
     later = await Asker(bot, request("Hello", count=4, user=2)).done()
     assert later.text == words(4)
     assert len(staying.service.asked) == 1
@@ -164,12 +154,12 @@ async def test_a_prompt_goes_to_where_the_like_was_read_unless_that_engine_is_bu
     engines = [await house.engine(tokens=0) for _ in range(2)]
     bot = await house.bot()
     first = Asker(bot, request("The same opening", count=2, user=1))
-    await until(lambda: any(engine.service.running for engine in engines))
+    await house.until(lambda: any(engine.service.running for engine in engines))
     home = busy(engines)
     askers = [first]
     for user in range(2, 6):
         askers.append(Asker(bot, request("The same opening", count=2, user=user)))
-        await until(lambda: sum(len(each.service.running) for each in engines) == len(askers))
+        await house.until(lambda: sum(len(each.service.running) for each in engines) == len(askers))
     assert len(home.service.running) == 3, "as long as it is at most 2 rows busier"
     for engine in engines:
         await engine.service.allow(None)
@@ -187,7 +177,7 @@ async def test_who_asks_again_after_a_cut_replaces_its_own_request(house: House)
             with pytest.raises(EngineFailed) as ended:
                 heard += [event async for event in old]
             assert ended.value.message.name == "failed.cancelled"
-            await until(lambda: len(engine.service.asked) == 2)
+            await house.until(lambda: len(engine.service.asked) == 2)
             await engine.service.allow(None)
             events = [event async for event in new]
     assert "".join(event.piece for event in events if isinstance(event, Text)) == words(6)
