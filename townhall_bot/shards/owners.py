@@ -24,6 +24,26 @@ LOOK_AGAIN_S = 0.5
 """How soon a range is taken over whose owner was killed."""
 
 
+async def until_free(attempt: Callable[[], object], wait_s: float, sleep: Callable[[float], Awaitable[None]]) -> None:
+    """Try, in a thread, what raises :class:`~townhall_bot.store.lock.Held` while others hold what is wanted.
+
+    It is tried again for ``wait_s`` seconds; then what the last try raised is raised.
+    """
+    left, told = wait_s, False
+    while True:
+        try:
+            await asyncio.to_thread(attempt)
+            return
+        except lock.Held as held:
+            if left <= 0:
+                raise
+            if not told:
+                told = True
+                log.warning("%s It is tried again for up to %.0f s", held, wait_s)
+        await sleep(LOOK_AGAIN_S)
+        left -= LOOK_AGAIN_S
+
+
 class ShardOwner:
     """Holds a range's locks from :meth:`take` until :meth:`release`. ``sleep`` is what waits."""
 
@@ -37,18 +57,7 @@ class ShardOwner:
         Raises :class:`~townhall_bot.store.lock.Held`, which names the shard and its owner, and where others share
         their servers out among another number of shards; StoreError where the folder cannot be used.
         """
-        left, told = wait_s, False
-        while True:
-            try:
-                return self._try(shards)
-            except lock.Held as held:
-                if left <= 0:
-                    raise
-                if not told:
-                    told = True
-                    log.warning("%s It is tried again for up to %.0f s", held, wait_s)
-            await self._sleep(LOOK_AGAIN_S)
-            left -= LOOK_AGAIN_S
+        await until_free(lambda: self._try(shards), wait_s, self._sleep)
 
     def release(self) -> None:
         """Let go of them; twice is fine."""

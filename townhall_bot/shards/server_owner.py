@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from townhall_bot.shard_range import ShardRange
-from townhall_bot.shards.owners import LOOK_AGAIN_S
+from townhall_bot.shards.owners import until_free
 from townhall_bot.store import lock
 
 if TYPE_CHECKING:
@@ -43,8 +43,10 @@ class ServerOwner:
     Without a range it is the one bot on this database, beside none with shards.
     """
 
-    def __init__(self, url: str, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
-        self._url, self._sleep = url, sleep
+    def __init__(
+        self, url: str, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep, *, ping_s: float = PING_S
+    ) -> None:
+        self._url, self._sleep, self._ping_s = url, sleep, ping_s
         self._session: Session | None = None
         self._ending = threading.Event()
         self._keeping: threading.Thread | None = None
@@ -57,19 +59,7 @@ class ServerOwner:
         server cannot be used.
         """
         self._shards = shards
-        left, told = wait_s, False
-        while True:
-            try:
-                await asyncio.to_thread(self._acquire)
-                break
-            except lock.Held as held:
-                if left <= 0:
-                    raise
-                if not told:
-                    told = True
-                    log.warning("%s It is tried again for up to %.0f s", held, wait_s)
-            await self._sleep(LOOK_AGAIN_S)
-            left -= LOOK_AGAIN_S
+        await until_free(self._acquire, wait_s, self._sleep)
         self._keeping = threading.Thread(target=self._keep, name="townhall-shards", daemon=True)
         self._keeping.start()
 
@@ -120,7 +110,7 @@ class ServerOwner:
                 )
 
     def _keep(self) -> None:
-        while not self._ending.wait(PING_S):
+        while not self._ending.wait(self._ping_s):
             try:
                 if self._session is None:
                     self._acquire()

@@ -11,7 +11,7 @@ from plugins.gpt2.protocol import Finished, GenerationError, GenerationRequest, 
 from plugins.gpt2.service.admission import Queue, check_share
 from plugins.gpt2.service.fair_queue import FairQueue
 from plugins.gpt2.service.request_state import RequestState
-from plugins.gpt2.service.wait_estimate import WaitEstimator
+from plugins.gpt2.service.wait_estimate import WaitEstimator, crowded, server_of
 from plugins.gpt2.settings import GPT2Settings
 
 
@@ -56,10 +56,7 @@ class RequestQueue:
 
     def enqueue(self, state: RequestState) -> None:
         """Let a request wait for its turn."""
-        request = state.request
-        # A direct message has no server: each of them takes turns like a server of its own.
-        guild = request.guild_id if request.guild_id is not None else ("direct", request.user_id)
-        self._queue.push(guild, request.user_id, state)
+        self._queue.push(server_of(state.request), state.request.user_id, state)
 
     def remove(self, state: RequestState) -> bool:
         """Take out a request that waits, and tell the others; return whether it was one."""
@@ -79,6 +76,8 @@ class RequestQueue:
             busy[state.request.model] += 1
             self.running[state.key] = state
             state.begun = self._clock()
+            if state.expected_s is not None:
+                self.estimator.learn_wait(state.expected_s, state.begun - state.submitted)
             yield state
 
     def hear(self, notice: RequestEvent | Failed) -> RequestState | None:
@@ -102,6 +101,9 @@ class RequestQueue:
         # Looked up once a model: thousands may wait, each at every departure.
         models = {state.request.model for state in order}
         told = {model: (self.estimator.knows(model), self._loading(model)) for model in models}
+        for state in crowded(order):
+            if state.ahead is None:
+                state.expected_s = self.estimator.on_time(begins[state.key])
         for ahead, state in enumerate(order):
             if again or state.ahead != ahead:
                 known, loading = told[state.request.model]

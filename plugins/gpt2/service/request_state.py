@@ -22,6 +22,8 @@ class RequestState:
         self.submitted = submitted
         self.begun: float | None = None
         """When the engine got it, in the same seconds; None while it waits."""
+        self.expected_s: float | None = None
+        """How long it would wait if nobody came in between, where it stood behind others of its own server."""
         self.ahead: int | None = None
         """The place in the queue that was told last."""
         self.text = ""

@@ -6,15 +6,18 @@ Pure arithmetic on seconds. Counts are what was asked for, so a text that ends e
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 
-from plugins.gpt2.protocol import Timing
+from plugins.gpt2.protocol import GenerationRequest, Timing
 from plugins.gpt2.service.request_state import RequestState
 
 FIRST_GUESS_S = 10.0
 """How long a request is taken to run before one was measured."""
 WEIGHT = 0.25
 """How much the latest measurement counts against those before."""
+LATENESS_WEIGHT = 0.05
+WORTH_LEARNING_S = 0.2
+MOST_LATE = 5.0
 
 
 class WaitEstimator:
@@ -27,6 +30,24 @@ class WaitEstimator:
         self._clock = clock
         self._rows_of = rows_of
         self._seconds_per_token: dict[str, float] = {}
+        self._lateness = 1.0
+        """How many times longer they waited of late who stood behind others of their own server.
+
+        Whoever comes from another server meanwhile is served before them, which their place does not tell.
+        """
+
+    def learn_wait(self, expected_s: float, waited_s: float) -> None:
+        """Take into account how long somebody waited who stood behind others of their own server.
+
+        ``expected_s`` is what :meth:`begins` without lateness said when they came.
+        """
+        if expected_s >= WORTH_LEARNING_S:
+            late = min(max(waited_s / expected_s, 1.0), MOST_LATE)
+            self._lateness += (late - self._lateness) * LATENESS_WEIGHT
+
+    def on_time(self, begin_s: float) -> float:
+        """Return when one behind others of its server would begin, did nobody come in between."""
+        return begin_s / self._lateness
 
     def learn(self, model: str, timing: Timing) -> None:
         """Take a finished request into account; one that ended before its first token says nothing of the speed."""
@@ -63,6 +84,8 @@ class WaitEstimator:
                 takes = FIRST_GUESS_S if each is None else each * max(1, state.request.count)
                 result[state.key] = begin = ends[0]
                 heapq.heapreplace(ends, begin + takes)
+        for state in crowded(waiting):
+            result[state.key] *= self._lateness
         return result
 
     def ends(self, state: RequestState, begins: dict[int, float]) -> float:
@@ -76,3 +99,19 @@ class WaitEstimator:
         if each is None:
             return max(1.0, FIRST_GUESS_S - running_s)
         return max(each, each * state.request.count - running_s)
+
+
+def crowded(waiting: Iterable[RequestState]) -> list[RequestState]:
+    """Return those who stand behind others of their own server; ``waiting`` is in the order of turns."""
+    seen: set[Hashable] = set()
+    result = []
+    for state in waiting:
+        if (server := server_of(state.request)) in seen:
+            result.append(state)
+        seen.add(server)
+    return result
+
+
+def server_of(request: GenerationRequest) -> Hashable:
+    """Return whose turn a request waits for. A direct message has no server: its writer takes turns like one."""
+    return request.guild_id if request.guild_id is not None else ("direct", request.user_id)

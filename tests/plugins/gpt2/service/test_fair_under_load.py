@@ -1,6 +1,6 @@
 """Half again as much is asked as eight engines write, most of it by four greedy servers: the others hardly wait.
 
-Ten minutes of simulated time with the real line: 64 rows, 20 ms a token, thousands of quiet servers that ask now and
+Five minutes of simulated time with the real line: 64 rows, 20 ms a token, thousands of quiet servers that ask now and
 then, and four of which 16 requests are open all the time.
 """
 
@@ -20,7 +20,7 @@ from plugins.gpt2.service.request_state import RequestState
 from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.settings import load_settings
 
-ROWS, TOKEN_S, QUIET_A_SECOND, SECONDS = 64, 0.02, 30.0, 600.0
+ROWS, TOKEN_S, QUIET_A_SECOND, SECONDS = 64, 0.02, 30.0, 300.0
 GREEDY = tuple(range(1, 5))
 OPEN = 16
 MEASURED_FROM = 10.0
@@ -68,6 +68,7 @@ class Simulation:
         request = GenerationRequest("x", count, "gpt2", user_id=self._random.randrange(8), guild_id=guild)
         state = RequestState(next(self._keys), request, self.now)
         self.queue.enqueue(state)
+        self.queue.announce()
         begins = self.queue.estimator.begins(self.queue.waiting, self.queue.running.values())
         self._estimates[state.key] = begins[state.key]
 
@@ -76,8 +77,7 @@ class Simulation:
             waited, greedy = self.now - state.submitted, state.request.guild_id in GREEDY
             if self.now > MEASURED_FROM:
                 (self.waits.greedy if greedy else self.waits.quiet).append(waited)
-                if not greedy:
-                    self.waits.told.append((self._estimates[state.key], waited))
+                self.waits.told.append((self._estimates[state.key], waited))
             self._later(state.request.count * TOKEN_S, state)
 
     def _end(self, state: RequestState) -> None:
@@ -104,15 +104,16 @@ def percentile(values: list[float], share: float) -> float:
 
 
 def test_quiet_servers_hardly_wait_while_greedy_ones_hold_the_load(waits: Waits) -> None:
-    assert len(waits.quiet) > 10_000
+    assert len(waits.quiet) > 5_000
     assert percentile(waits.quiet, 0.95) <= 0.5
     assert max(waits.quiet) <= 2.0
     assert median(waits.greedy) > 3 * median(waits.quiet)  # who asks for more than there is waits for it
 
 
-def test_what_quiet_servers_are_told_is_what_comes_within_a_factor_of_two(waits: Waits) -> None:
-    """Greedy ones wait 2.5 times what they are told, in the middle: whoever comes after them is served before them."""
-    worth_telling = [(told, came) for told, came in waits.told if max(told, came) > 0.1]
+@pytest.mark.parametrize("from_s", [0.1, 1.0])
+def test_what_people_are_told_is_what_comes_within_a_factor_of_two(waits: Waits, from_s: float) -> None:
+    """Of greedy servers too, whose requests everybody passes who comes later: those wait longer than the line says."""
+    worth_telling = [(told, came) for told, came in waits.told if max(told, came) > from_s]
     assert len(worth_telling) > 1_000
     within = [0.5 <= came / max(told, 0.01) <= 2.0 for told, came in worth_telling]
     assert sum(within) / len(within) > 0.9
