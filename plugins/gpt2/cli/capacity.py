@@ -40,9 +40,9 @@ ROWS = 8
 """Texts that an engine writes at once: the default of TOWNHALL_GPT2_ROWS."""
 
 ROUTER_CPU_S = 0.003
-"""Seconds of a core a request of 60 tokens: 2.7 to 3.7 ms in the design's sketch, text joined for 100 ms."""
+"""Seconds of a core a request of 60 tokens: fleet.json, 150 texts at once, text joined for 100 ms."""
 ROUTER_MB, DATABASE_MB, BOT_MB = 150, 500, 150
-"""Memory of a router, of PostgreSQL with its defaults, and of a bot without an engine or servers."""
+"""Memory of a router, of PostgreSQL with its defaults, and of a bot alone: assumed, not measured."""
 SERVER_KB = 23
 """A server with 30 channels and 20 roles, as discord.py keeps it."""
 
@@ -207,7 +207,10 @@ def _lines(load: Load, result: Sheet) -> list[str]:
         f"{load.servers:,} servers, {load.commands_a_day:g} commands a day on each, {load.model} (int8), "
         f"{load.tokens} tokens a text, peak {load.peak:g} times the mean: {result.stage}."
     )
-    tail = f"Engine figures: {figures.source}. No GPU was measured. docs/scaling.md tells the rest."
+    tail = (
+        f"Engine figures: {figures.source}. Assumed, not measured: memory of routers, bots and "
+        "PostgreSQL. No GPU was measured. docs/scaling.md tells the rest."
+    )
     table = (fill(f"  {name:<18} {value}", 110, subsequent_indent=" " * 21) for name, value in rows)
     return [head, "", *table, "", tail]
 

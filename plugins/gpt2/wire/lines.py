@@ -13,7 +13,7 @@ BEAT = b"{}\n"
 """The line that says nothing but that somebody is there."""
 BEAT_S = 0.5
 """How often a stream that has nothing to say has a beat, in seconds."""
-SILENCE_S = 2.0
+SILENCE_S = 1.5
 """After so many seconds without a line, who should speak is taken for lost."""
 
 Object = Mapping[str, Any]
