@@ -57,8 +57,18 @@ async def test_each_serves_its_own_servers_and_sessions_are_begun_apart(
     begun = list(discord_server.gateway.identifies)
     assert [shard for _, shard in begun] == [0, 1, 2, 3]
     assert all(later - earlier >= APART_S - 0.02 for (earlier, _), (later, _) in pairwise(begun))
-    registered = [each for each in discord_server.requests if each.method == "PUT" and each.path.endswith("/commands")]
-    assert len(registered) == 1  # by the owner of shard 0, for all
+
+
+async def test_the_owner_of_shard_0_registers_the_commands_for_all(
+    start_townhall: StartTownhall, discord_server: LoopbackDiscord
+) -> None:
+    def registered() -> list[str]:
+        return [each.path for each in discord_server.requests if each.method in ("PUT", "POST", "PATCH")]
+
+    await start_townhall(PingPlugin, settings=shards("1/2"))
+    assert registered() == []
+    await start_townhall(PingPlugin, settings=shards("0/2"))
+    assert len(registered()) == 1
 
 
 async def test_a_setting_changed_in_one_is_seen_in_the_other(
