@@ -15,6 +15,7 @@ from pathlib import Path
 from townhall_bot.cli import completion
 from townhall_bot.cli import data_commands as data
 from townhall_bot.cli import serve_commands as serve
+from townhall_bot.cli.output import GREEN, RED, write_coloured
 from townhall_bot.cli.run import run, run_options
 from townhall_bot.cli.terminal import FAILED, OK, note
 from townhall_bot.plugins import CliCommand
@@ -43,7 +44,8 @@ def _doctor(arguments: argparse.Namespace) -> int:
         async for check in doctor.examine(rehearse, online=online):
             passed.append(check.ok)
             detail, cure = without_secrets(check.detail), without_secrets(check.cure)
-            print(f"{'ok  ' if check.ok else 'FAIL'}  {check.name}: {detail}", flush=not cure)
+            write_coloured(*(("ok  ", GREEN) if check.ok else ("FAIL", RED)))
+            print(f"  {check.name}: {detail}", flush=not cure)
             if cure:
                 print(f"      {'cure' if not check.ok else 'hint'}: {cure}", flush=True)
         return passed

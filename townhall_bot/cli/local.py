@@ -33,7 +33,8 @@ from townhall_bot.plugins import reload as reloading
 from townhall_bot.plugins.host import LoadedPlugin
 from townhall_bot.plugins.outcomes import Outcomes
 from townhall_bot.settings import Settings
-from townhall_bot.store import Store, database_in
+from townhall_bot.store import Store, database_in, lock
+from townhall_bot.store.lock import LOCAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,13 +160,20 @@ async def connected(settings: Settings, plugins: Sequence[LoadedPlugin], token: 
         update={
             "token": SecretStr(token),
             "guild": None,
-            "data_dir": settings.data_dir / "local",
+            "data_dir": settings.data_dir / LOCAL,
             "interactions_port": None,
             "shards": None,
         }
     )
     # The local Discord knows no commands yet, whatever was registered with the last one: hence always_sync.
     # It sends its servers at once, so there is no need to wait long for more of them.
+    with lock.held(local.data_dir, 0, shared=True):  # so that `townhall doctor` knows of it; several may share it
+        async with _connected(local, plugins, token) as bot:
+            yield bot
+
+
+@contextlib.asynccontextmanager
+async def _connected(local: Settings, plugins: Sequence[LoadedPlugin], token: str) -> AsyncIterator[Townhall]:
     store = Store.open(database_in(local.data_dir))
     # It counts no sessions either: who tries things out starts as often as they like.
     bot = Townhall(local, store, plugins, always_sync=True, guild_ready_timeout=0.1, counts_sessions=False)

@@ -40,6 +40,19 @@ def visible(text: str) -> str:
     return _ACTS.sub(lambda match: _escaped(match[0]), text.replace("\r\n", "\n"))
 
 
+GREEN, RED = 32, 31
+"""Colours of a terminal, as ECMA-48's SGR numbers them."""
+
+
+def write_coloured(text: str, colour: int) -> None:
+    """Write to standard output, in colour where that is a terminal that is not told otherwise (https://no-color.org)."""
+    out = sys.stdout
+    if isinstance(out, _Text) and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb":
+        out.write_coloured(text, colour)
+    else:
+        out.write(text)
+
+
 def bearing(command: Callable[[], int]) -> int:
     """Run a command whose output is as this module says; return its exit status, FAILED where the output was lost."""
     with _prepared():
@@ -127,6 +140,13 @@ class _Text(io.TextIOWrapper):
         else:
             super().write(text)
         return len(text)
+
+    def write_coloured(self, text: str, colour: int) -> None:
+        """Write a text in colour, where a terminal shows it; what would act on that in the text itself is escaped."""
+        if self._terminal:
+            super().write(f"\x1b[{colour}m{visible(text)}\x1b[0m")
+        else:
+            self.write(text)
 
     def told(self) -> None:
         """Raise no more of what was lost: Python 3.13 prints what the last flush of a stream raises."""

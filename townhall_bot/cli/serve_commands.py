@@ -43,6 +43,8 @@ def reload(arguments: argparse.Namespace) -> int:
     pid = lock.holders_pid(data_dir)
     if pid is None:
         note(f"no bot runs with {data_dir}. TOWNHALL_DATA_DIR says where another one keeps its data.")
+        if lock.holder(data_dir / lock.LOCAL):
+            note("`townhall local` does: it brings plugins up anew by itself where it was started with --reload.")
         return FAILED
     try:
         os.kill(pid, RELOAD)

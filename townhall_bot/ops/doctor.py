@@ -214,7 +214,9 @@ async def own_checks(loaded: LoadedPlugin, data_dir: Path) -> Sequence[Check]:
 
 def running_bot(data_dir: Path) -> Check:
     """Who serves from this data folder now?"""
-    return Check("running bot", True, lock.holder(data_dir) or "none with this data folder")
+    local = lock.holder(data_dir / lock.LOCAL)
+    beside = f"; `townhall local`: {local}" if local else ""
+    return Check("running bot", True, (lock.holder(data_dir) or "none with this data folder") + beside)
 
 
 def health_page(settings: Settings) -> Check:

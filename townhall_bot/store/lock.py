@@ -18,6 +18,8 @@ from townhall_bot.store.schema import told_of
 log = logging.getLogger("townhall.lock")
 
 FILE = "townhall.lock"
+LOCAL = "local"
+"""The folder of `townhall local` in a data folder: what is tried there is its own."""
 LOOK_AGAIN_S = 0.1
 
 T = TypeVar("T")

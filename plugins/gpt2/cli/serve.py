@@ -42,10 +42,10 @@ def configure_engine(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--drain",
-        type=float,
+        type=_seconds,
         default=DRAIN_S,
         metavar="SECONDS",
-        help="how long texts may take to their end after SIGTERM (%(default)s)",
+        help="how long texts may take to their end after SIGTERM, 0 to 3600 (%(default)s)",
     )
     _listen(parser, "127.0.0.1:0")
 
@@ -75,6 +75,16 @@ def _listen(parser: argparse.ArgumentParser, default: str) -> None:
         metavar="HOST:PORT",
         help=f"where to take requests ({default}); beyond loopback TOWNHALL_GPT2_ROUTER_SECRET has to be set",
     )
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= 3600:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0 to 3600")
+    return seconds
 
 
 def _routers(text: str) -> tuple[str, ...]:

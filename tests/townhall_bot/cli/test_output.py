@@ -118,3 +118,31 @@ def test_a_bar_draws_itself_anew_and_what_it_names_is_escaped() -> None:
 def test_what_is_visible_stays_and_what_acts_is_escaped_as_json_does() -> None:
     assert visible("Grüße\tan\n\U0001f600\r\n") == "Grüße\tan\n\U0001f600\n"
     assert visible("\x1b[2J\x07\x9b\x7f\u202e\r") == r"\u001b[2J\u0007\u009b\u007f\u202e\u000d"
+
+
+COLOURED = """
+from townhall_bot.cli.output import GREEN, bearing, write_coloured
+bearing(lambda: write_coloured("ok\\x07", GREEN) or print() or 0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "shown"),
+    [
+        ({"TERM": "xterm"}, "\x1b[32mok\\u0007\x1b[0m"),
+        ({"TERM": "xterm", "NO_COLOR": "1"}, "ok\\u0007"),
+        ({"TERM": "dumb"}, "ok\\u0007"),
+    ],
+)
+def test_colour_is_for_terminals_that_want_it(
+    settings: dict[str, str], shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    assert on_terminal(COLOURED).strip() == shown
+
+
+def test_a_pipe_gets_no_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    ended = subprocess.run([sys.executable, "-c", COLOURED], capture_output=True, check=True, timeout=60)
+    assert ended.stdout.strip() == b"ok\x07"

@@ -145,3 +145,12 @@ async def test_a_plugin_whose_settings_changed_reads_them(
 def test_where_no_bot_runs_it_says_so(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["reload"]) == 1
     assert "no bot runs with" in capsys.readouterr().err
+
+
+def test_beside_a_local_discord_it_is_said_how_that_one_reloads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TOWNHALL_DATA_DIR", str(tmp_path))
+    with lock.held(tmp_path / lock.LOCAL, 0, shared=True):
+        assert main(["reload"]) == 1
+    assert "started with --reload" in capsys.readouterr().err

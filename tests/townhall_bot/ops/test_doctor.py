@@ -343,3 +343,9 @@ async def test_without_a_gateway_discord_must_know_where_commands_go(
     check = (await examine(online=True))["discord"]
     assert check.ok is ok
     assert (address or "TOWNHALL_INTERACTIONS_PORT") in check.detail + check.cure
+
+
+def test_a_local_discord_that_runs_is_known(data_dir: Path) -> None:
+    assert doctor.running_bot(data_dir).detail == "none with this data folder"
+    with lock.held(data_dir / lock.LOCAL, 0, shared=True), lock.held(data_dir / lock.LOCAL, 0, shared=True):
+        assert f"`townhall local`: process {os.getpid()}" in doctor.running_bot(data_dir).detail
