@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from collections.abc import Iterator
@@ -82,6 +83,16 @@ def no_text_left_to_chance(request: pytest.FixtureRequest, monkeypatch: pytest.M
     yield
     if drawn and request.node.get_closest_marker("fresh_seeds") is None:
         pytest.fail(f"this test drew {len(drawn)} text(s) with a fresh seed: set temperature 0 or a seed")
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    root, names = logging.root, ("townhall", "townhall.plugin")
+    handlers, levels = root.handlers[:], [logging.getLogger(name).level for name in ("", *names)]
+    yield
+    root.handlers[:] = handlers
+    for name, level in zip(("", *names), levels, strict=True):
+        logging.getLogger(name).setLevel(level)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,7 +1,6 @@
 """Ground for the core's tests: none of this machine's settings, and a plugin that does what a test says."""
 
 import asyncio
-import logging
 import os
 import sys
 import threading
@@ -29,16 +28,6 @@ def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         if mine or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("TOWNHALL_HEALTH_PORT", "0")  # two runs of the tests at once must not want the same port
-
-
-@pytest.fixture(autouse=True)
-def logging_as_it_was() -> Iterator[None]:
-    root, names = logging.root, ("townhall", "townhall.plugin")
-    handlers, levels = root.handlers[:], [logging.getLogger(name).level for name in ("", *names)]
-    yield
-    root.handlers[:] = handlers
-    for name, level in zip(("", *names), levels, strict=True):
-        logging.getLogger(name).setLevel(level)
 
 
 @pytest.fixture
