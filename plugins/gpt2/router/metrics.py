@@ -51,12 +51,12 @@ class ByModel(Collector):
             ),
         }
         names = {*self._router.fleet.offers, *(name for _, count in counts.values() for name in count)}
-        for name, (text, count) in counts.items():
-            family, shown = GaugeMetricFamily(name, text, labels=["model"]), Count[str]()
-            for model in names:
-                shown[without_folders(model)] += count[model]  # where the host keeps files is the host's business
-            for model, number in sorted(shown.items()):
-                family.add_metric([model], number)
+        for gauge, (text, count) in counts.items():
+            family, shown = GaugeMetricFamily(gauge, text, labels=["model"]), Count[str]()
+            for name in names:
+                shown[without_folders(name)] += count[name]  # where the host keeps files is the host's business
+            for label, number in sorted(shown.items()):
+                family.add_metric([label], number)
             yield family
 
 
