@@ -143,7 +143,7 @@ async def _engine(
     catalog = ModelCatalog(settings)
     service = GPT2Service(engine_settings(settings), catalog=catalog)
     async with session(settings.secret) as calls:
-        host_of = EngineHost(service, catalog.allowed, settings.secret)
+        host_of = EngineHost(service, catalog.allowed, settings.secret, entries=catalog.entries)
         runner, port = await listen(host_of.app, host, port, settings.secret)
         log.info("the engine listens on %s port %d and registers at %s", host, port, ", ".join(routers))
         try:
