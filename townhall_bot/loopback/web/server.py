@@ -9,8 +9,10 @@ from pathlib import Path
 
 from aiohttp import web
 
+from townhall_bot.i18n import Texts
 from townhall_bot.loopback.people.people import Person
 from townhall_bot.loopback.server import LoopbackDiscord
+from townhall_bot.loopback.web import views
 from townhall_bot.loopback.web.access import FILE_POLICY, Access, add_headers
 from townhall_bot.loopback.web.tab import Tab
 from townhall_bot.ops.few_connections import FewConnections
@@ -18,6 +20,8 @@ from townhall_bot.ops.few_connections import FewConnections
 log = logging.getLogger("townhall.loopback")
 
 FOLDER = Path(__file__).parent / "page"
+TEXTS = Texts.beside(__file__)
+"""What the page itself says."""
 KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 """Content types of the page's files, told by this table: what a system's own says of ``.js`` differs."""
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
@@ -48,6 +52,7 @@ class PageServer:
         app.router.add_get("/", self._index)
         app.router.add_get("/static/{name:.+}", self._static)
         app.router.add_get("/attachments/{channel_id:\\d+}/{attachment_id:\\d+}/{filename}", self._upload)
+        app.router.add_get("/words", self._words)
         app.router.add_get("/tab", self._tab)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
@@ -87,6 +92,9 @@ class PageServer:
     async def _static(self, request: web.Request) -> web.StreamResponse:
         return _page_file(request.match_info["name"])
 
+    async def _words(self, request: web.Request) -> web.StreamResponse:
+        return web.json_response({locale: TEXTS.of(locale).as_written() for locale in TEXTS.locales})
+
     async def _upload(self, request: web.Request) -> web.StreamResponse:
         found = self._discord.find_file(int(request.match_info["channel_id"]), int(request.match_info["attachment_id"]))
         if found is None:
@@ -113,6 +121,7 @@ class PageServer:
         person = self._person(request.query.get("as"))
         socket = web.WebSocketResponse(heartbeat=30, max_msg_size=LARGEST_MESSAGE)
         await socket.prepare(request)
+        person.speak(views.language(request.query.get("languages", "")))
         tab = Tab(self._discord, socket, person)
         self._tabs.add(tab)
         try:

@@ -1,6 +1,7 @@
 // The websocket to the server: who acts, what is sent, what comes back to whom.
 
 import { dropMessage, openChannel, takeMessage, takeServer, tell } from "./state.js";
+import { speak, words } from "./words.js";
 
 const RETRY_MS = [300, 1000, 2000, 5000];
 let socket = null;
@@ -27,14 +28,15 @@ export function actAs(name) {
 /** Opens the connection, and opens it again whenever it is lost. */
 export function connect() {
   const name = actingAs();
-  const mine = new WebSocket(`ws://${location.host}/tab${name ? `?as=${encodeURIComponent(name)}` : ""}`);
+  const query = new URLSearchParams({ ...(name ? { as: name } : {}), languages: navigator.languages.join(",") });
+  const mine = new WebSocket(`ws://${location.host}/tab?${query}`);
   socket = mine;
   mine.addEventListener("message", (event) => {
     if (mine === socket) take(JSON.parse(event.data));
   });
   mine.addEventListener("close", () => {
     if (mine !== socket) return;
-    for (const { refused } of waiting.values()) refused?.("The connection was lost before an answer came.");
+    for (const { refused } of waiting.values()) refused?.(words("connection.lost_waiting"));
     waiting.clear();
     tell("connection", false);
     setTimeout(() => mine === socket && connect(), RETRY_MS[Math.min(attempts++, RETRY_MS.length - 1)]);
@@ -45,7 +47,7 @@ export function connect() {
 export function send(type, fields, handlers = {}) {
   const nonce = String(++counter);
   if (socket?.readyState !== WebSocket.OPEN) {
-    handlers.refused?.("There is no connection to the server at the moment.");
+    handlers.refused?.(words("connection.none"));
     return nonce;
   }
   waiting.set(nonce, handlers);
@@ -56,12 +58,15 @@ export function send(type, fields, handlers = {}) {
 function take(frame) {
   const handlers = frame.nonce ? waiting.get(frame.nonce) : undefined;
   switch (frame.type) {
-    case "server":
+    case "server": {
       attempts = 0;
       sessionStorage.setItem("as", frame.you.name);
+      const another = speak([frame.you.language]);
       takeServer(frame);
+      if (another) tell("language");
       tell("connection", true);
       break;
+    }
     case "message":
       takeMessage(frame.message);
       break;
