@@ -28,6 +28,8 @@ PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 """Uploads that are shown as what they are; any other is text or a download, never something that runs."""
 USUAL = ("ada", "ben", "admin")
 """Who opens a tab, in this order, where the tab does not say."""
+MOST_TABS = 64
+"""At a time. One more is told so and waits: a tab that lost its place to another would come back and take the next."""
 MOST_CONNECTIONS = 128
 """At a time, a tab's among them; a new one takes the place of the oldest, and a tab that lost its own comes back."""
 LARGEST_MESSAGE = 64 * 1024 * 1024
@@ -38,8 +40,17 @@ class PageServer:
     """The page of one local Discord. ``async with`` starts and stops it; ``port`` 0 takes a free one."""
 
     def __init__(
-        self, discord: LoopbackDiscord, port: int = 0, host: str = "127.0.0.1", *, key: str | None = None
+        self,
+        discord: LoopbackDiscord,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        *,
+        key: str | None = None,
+        most_tabs: int = MOST_TABS,
+        most_connections: int = MOST_CONNECTIONS,
     ) -> None:
+        self._most_tabs = most_tabs
+        self._most_connections = most_connections
         self._discord = discord
         self._port = port
         self.access = Access(host, key)
@@ -59,7 +70,7 @@ class PageServer:
         self._exit.push_async_callback(runner.cleanup)
         self._exit.push_async_callback(self._close_tabs)
         assert runner.server is not None  # from its setup on
-        few = FewConnections(runner.server, most=MOST_CONNECTIONS, longest_s=None)
+        few = FewConnections(runner.server, most=self._most_connections, longest_s=None)
         listening = await few.listen(self.access.host, self._port)
         self._exit.callback(listening.close)
         self._port = self.access.port = listening.sockets[0].getsockname()[1]
@@ -121,6 +132,10 @@ class PageServer:
         person = self._person(request.query.get("as"))
         socket = web.WebSocketResponse(heartbeat=30, max_msg_size=LARGEST_MESSAGE)
         await socket.prepare(request)
+        if len(self._tabs) >= self._most_tabs:
+            await socket.send_json({"type": "full", "most": self._most_tabs})
+            await socket.close(code=1013)  # try again later
+            return socket
         person.speak(views.language(request.query.get("languages", "")))
         tab = Tab(self._discord, socket, person)
         self._tabs.add(tab)

@@ -6,6 +6,8 @@ import { speak, words } from "./words.js";
 const RETRY_MS = [300, 1000, 2000, 5000];
 let socket = null;
 let attempts = 0;
+/** Why the server takes no tab, in words; "" where it does. */
+let full = "";
 let counter = 0;
 const waiting = new Map();
 
@@ -38,7 +40,7 @@ export function connect() {
     if (mine !== socket) return;
     for (const { refused } of waiting.values()) refused?.(words("connection.lost_waiting"));
     waiting.clear();
-    tell("connection", false);
+    tell("connection", full || words("connection.lost"));
     setTimeout(() => mine === socket && connect(), RETRY_MS[Math.min(attempts++, RETRY_MS.length - 1)]);
   });
 }
@@ -64,9 +66,14 @@ function take(frame) {
       const another = speak([frame.you.language]);
       takeServer(frame);
       if (another) tell("language");
-      tell("connection", true);
+      full = "";
+      tell("connection", "");
       break;
     }
+    case "full":
+      attempts = RETRY_MS.length;
+      full = words("connection.full", { most: frame.most });
+      break;
     case "message":
       takeMessage(frame.message);
       break;

@@ -26,9 +26,9 @@ on("channel", () => {
   welcome();
 });
 on("unread", channels);
-on("connection", (connected) => {
-  part("connection").textContent = connected ? "" : words("connection.lost");
-  part("connection").classList.toggle("lost", !connected);
+on("connection", (trouble) => {
+  part("connection").textContent = trouble;
+  part("connection").classList.toggle("lost", Boolean(trouble));
 });
 on("inspect", () => drawer(""));
 
