@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from townhall_bot.loopback.people import composer
-from townhall_bot.loopback.people.option_values import CommandRefused
 from townhall_bot.loopback.people.people import Person
+from townhall_bot.loopback.people.refusals import CommandRefused
 from townhall_bot.loopback.wire import message_payloads
 from townhall_bot.loopback.world import installs, permissions
 from townhall_bot.loopback.world.enums import SUB_COMMANDS, ChannelType, CommandType, MessageType, ResponseType
@@ -151,7 +151,7 @@ def _entries(command: Command, of: Channel, person: Person) -> list[Payload]:
     try:
         composer.check_allowed(command, person.user, of)
     except CommandRefused as refusal:
-        refused = str(refusal)
+        refused = refusal.told(person.user.locale)
     common = {"id": str(command.id), "type": int(command.type), "refused": refused}
     if command.type is not CommandType.CHAT:
         label = _translated(command.definition, "name", person)
