@@ -61,13 +61,13 @@ class House:
                 await asyncio.sleep(0.1)
 
     async def metric(self, session: aiohttp.ClientSession, name: str) -> float | None:
-        """Return one of the first router's numbers, None where it does not answer."""
+        """Return one of the first router's numbers, of all models together; None where it does not answer."""
         try:
             async with session.get(f"{self.urls[0]}/metrics") as answer:
                 lines = (await answer.text()).splitlines()
         except aiohttp.ClientError:
             return None
-        return next((float(line.split()[1]) for line in lines if line.split()[0] == name), None)
+        return sum(float(line.split()[-1]) for line in lines if line.split("{")[0].split()[0] == name)
 
 
 def program(*module_and_arguments: str) -> subprocess.Popen[Any]:

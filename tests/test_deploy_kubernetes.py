@@ -155,8 +155,11 @@ def test_every_budget_and_policy_is_for_pods_that_there_are() -> None:
 
 def test_the_autoscaler_asks_for_gauges_that_routers_have_and_scales_a_deployment_there_is() -> None:
     (scaler,) = [one["spec"] for one in DOCUMENTS if one["kind"] == "ScaledObject"]
-    assert WORKLOADS[scaler["scaleTargetRef"]["name"]]["kind"] == "Deployment"
-    asked = set(re.findall(r"townhall_\w+", scaler["triggers"][0]["metadata"]["query"]))
+    target, query = WORKLOADS[scaler["scaleTargetRef"]["name"]], scaler["triggers"][0]["metadata"]["query"]
+    assert target["kind"] == "Deployment"
+    asked = set(re.findall(r"townhall_\w+", query))
+    model = target["spec"]["template"]["metadata"]["labels"]["model"]
+    assert re.findall(r"townhall_\w+({[^}]*})?", query) == [f'{{model="{model}"}}'] * 4  # of its own pool alone
     source = (CHECKOUT / "plugins" / "gpt2" / "router" / "metrics.py").read_text()
     assert asked
     assert all(f'"{gauge}"' in source for gauge in asked)

@@ -33,6 +33,17 @@ async def entry(tab: Tab, number: int, name: str) -> None:
     await tab.page.get_by_role("menuitem", name=name).click()
 
 
+async def test_the_first_thing_proposed_is_what_the_bot_is_for(open_tab: OpenTab, townhall: RunningTownhall) -> None:
+    from playwright.async_api import expect
+
+    tab = await open_tab()
+    first = tab.page.locator("#welcome .card").first
+    await expect(first.locator("strong")).to_have_text("Try /gpt2")
+    await first.click()
+    await expect(tab.page.get_by_role("group", name="/gpt2", exact=True)).to_be_visible()
+    await expect(tab.page.get_by_label("prompt", exact=True)).to_be_focused()
+
+
 async def test_a_member_mentions_replies_changes_and_deletes(
     open_tab: OpenTab, townhall: RunningTownhall, guild: Guild, admin: Person
 ) -> None:

@@ -173,7 +173,7 @@ class Postgres:
                 done = self._attempt(work, until, writes=writes)
             except StoreError as error:
                 self.failure = error
-                if error.kind != "away" or isinstance(error, InDoubt) or time.monotonic() + AGAIN_S >= until:
+                if error.kind != "away" or time.monotonic() + AGAIN_S >= until:
                     raise
                 time.sleep(AGAIN_S)
             else:
@@ -224,16 +224,13 @@ class Postgres:
         lost = isinstance(error, OSError | TimeoutError | asyncpg.InterfaceError)
         if lost or code[:2] in ("08", "57") or code in RETRIED:
             if in_doubt and code not in RETRIED:
-                return InDoubt(
+                return StoreError(  # not tried again: it might be made twice
                     f"the database {self.name} went away in the moment a change was kept: {said}",
                     "Look whether it was, and try it again where it was not.",
+                    kind="doubt",
                 )
             return StoreError(f"the database {self.name} is away: {said}", AWAY_CURE, kind="away")
         return StoreError(f"the database {self.name} cannot be used: {said}", "Check TOWNHALL_DATABASE.")
-
-
-class InDoubt(StoreError):
-    """The answer to a commit was lost. It is not tried again, for then it might be made twice."""
 
 
 def inspect(url: str) -> tuple[str, dict[str, Any]]:

@@ -67,7 +67,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 """Each step takes the schema one version up. Never change a step that was released: add one."""
 
 
-Kind = Literal["held", "full", "gone", "away", "unusable"]
+Kind = Literal["held", "full", "gone", "away", "doubt", "unusable"]
 KINDS: dict[int, Kind] = {
     sqlite3.SQLITE_BUSY: "held",
     sqlite3.SQLITE_LOCKED: "held",

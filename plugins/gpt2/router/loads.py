@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from contextlib import aclosing
 
@@ -14,6 +15,8 @@ from plugins.gpt2.service.model_load import ModelLoad
 from plugins.gpt2.service.model_pool import Coming, PoolEvent, Ready, Unavailable
 from plugins.gpt2.wire.calling import Lost
 from plugins.gpt2.wire.events import Loaded, Progress
+
+log = logging.getLogger("townhall.gpt2.router")
 
 
 class Loads:
@@ -63,26 +66,37 @@ class Loads:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _run(self, load: ModelLoad, engine: Engine) -> None:
-        error = ModelUnavailable(message("unavailable.engine_lost", model=load.name))
+        outcome: ModelInfo | ModelUnavailable | None = None
+        try:
+            outcome = await self._asked(load, engine)
+            other = self._fleet.to_load(load.name)
+            if outcome is None and other is not None and other is not engine:
+                load.tell(message("progress.looking", model=load.name))
+                outcome = await self._asked(load, other)
+        finally:
+            del self._loads[load.name], self._tasks[load.name]
+        # Two lost engines are enough: the model may be what kills them.
+        outcome = outcome or ModelUnavailable(message("unavailable.engine_lost", model=load.name))
+        load.end(outcome)
+        if isinstance(outcome, ModelUnavailable):
+            self._tell(Unavailable(load.name, outcome))
+        else:
+            self._tell(Ready(load.name, outcome))
+
+    async def _asked(self, load: ModelLoad, engine: Engine) -> ModelInfo | ModelUnavailable | None:
+        """Have one engine load a model; return what came of it, None where the engine is lost."""
         try:
             async with aclosing(engine.caller.told("models", {"model": load.name})) as told:
                 async for event in told:
                     if isinstance(event, Progress):
                         load.tell(event.line)
                     elif isinstance(event, Loaded):
-                        self._end(load, event.info)
-                        return
+                        return event.info
         except ModelUnavailable as said:
-            error = said
+            return said
         except EngineFailed as said:
-            error = ModelUnavailable(said.message)
-        except Lost:
+            return ModelUnavailable(said.message)
+        except Lost as how:
+            log.warning("engine %s (%s) is lost while it loads %s: %s", engine.name, engine.caller.url, load.name, how)
             self._fleet.lose(engine)
-        finally:
-            del self._loads[load.name], self._tasks[load.name]
-        load.end(error)
-        self._tell(Unavailable(load.name, error))
-
-    def _end(self, load: ModelLoad, info: ModelInfo) -> None:
-        load.end(info)
-        self._tell(Ready(load.name, info))
+        return None

@@ -6,11 +6,15 @@ import asyncio
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.townhall_bot.store.conftest import Server
+from townhall_bot.i18n.core_texts import TEXTS
+from townhall_bot.replies.refusal import told
 from townhall_bot.store import Store, StoreError, postgres
 from townhall_bot.store.copying import copy
 
@@ -47,6 +51,33 @@ async def test_a_server_that_is_away_for_a_while_loses_nothing(
     assert len(await counts.since("request", 60)) == 2  # what could not be counted then is counted now
     await store.close()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("townhall-store")]
+
+
+async def test_a_change_whose_confirmation_is_lost_is_not_made_twice_and_who_made_it_is_told_to_look(
+    postgres_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store.connect(postgres_server.database())
+    settings = store.guild_settings("gpt2")
+    execute = postgres.Session.execute
+
+    def lose_the_answer(session: postgres.Session, statement: str, values: Sequence[Any] = (), /) -> postgres.Result:
+        done = execute(session, statement, values)
+        if statement == "COMMIT":
+            raise ConnectionResetError("connection reset by peer")
+        return done
+
+    with monkeypatch.context() as patched:
+        patched.setattr(postgres.Session, "execute", lose_the_answer)
+        with pytest.raises(StoreError, match="in the moment a change was kept") as lost:
+            await settings.change(7, "count", 5, actor_id=1)
+    assert "hushhush" not in str(lost.value)
+    assert told(lost.value) == (
+        "This may have been kept, or not: the bot's database went away in just that moment. "
+        "Look before you do it again."
+    )
+    assert "Sieh nach" in (told(lost.value, TEXTS.of("de")) or "")
+    assert [entry.new for entry in await settings.audit(7)] == [5]
+    await store.close()
 
 
 def test_a_server_that_is_not_there_is_told_without_the_password(monkeypatch: pytest.MonkeyPatch) -> None:

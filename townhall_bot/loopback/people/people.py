@@ -46,6 +46,11 @@ class Person:
         """The channel between this person and the bot."""
         return self._world.direct_channel(self.user)
 
+    def speak(self, locale: str | None, *, chosen: bool = False) -> None:
+        """Set the language of one's client: one that was ``chosen``, else the system's, which gives way to a choice."""
+        if locale is not None and (chosen or not self.user.has_chosen_locale):
+            self.user.locale, self.user.has_chosen_locale = locale, chosen
+
     def install(self, installed: bool = True) -> None:
         """Add the bot to one's own account, or take it off."""
         self._world.install(self.user, installed)

@@ -239,7 +239,7 @@ class Tab:
     async def _language(self, action: Payload) -> None:
         if action["locale"] not in views.LANGUAGES:
             raise CommandRefused(f"this page offers {', '.join(views.LANGUAGES)}")
-        self.person.user.locale = str(action["locale"])
+        self.person.speak(str(action["locale"]), chosen=True)
         self._send_server()
 
     async def _inspect(self, action: Payload) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from dataclasses import replace
 
 from aiohttp import web
 
@@ -15,6 +16,7 @@ from plugins.gpt2.protocol import (
     Event,
     Finished,
     GenerationRequest,
+    ModelEntry,
     OnProgress,
     ServingModel,
     Started,
@@ -44,10 +46,16 @@ def words(count: int) -> str:
 
 
 class FakeService(TextGenerator):
-    """Writes :func:`words`, going on where what was written ends. ``free`` are the tokens that it may still write."""
+    """Writes :func:`words`, going on where what was written ends. ``free`` are the tokens that it may still write.
+
+    ``loads`` is whether a model that is asked for comes, and does not stay on its way.
+    """
 
     def __init__(self, rows: int, change: asyncio.Condition) -> None:
         self.rows = rows
+        self.models = ["fake"]
+        self.loading: list[str] = []
+        self.loads = True
         self.free: int | None = None
         self.change = change
         self.asked: list[GenerationRequest] = []
@@ -106,10 +114,16 @@ class FakeService(TextGenerator):
         return 0
 
     async def ensure_model(self, name: str, on_progress: OnProgress | None = None) -> ModelInfo:
-        return INFO
+        async with self.change:
+            self.loading.append(name)
+            self.change.notify_all()
+            await self.change.wait_for(lambda: self.loads)
+        self.models.append(name)
+        return replace(INFO, name=name)
 
     def status(self) -> EngineStatus:
-        return EngineStatus((ServingModel(INFO, self.rows),), None, len(self.running), 0, "FAKE", "int8")
+        loaded = tuple(ServingModel(replace(INFO, name=name), self.rows) for name in self.models)
+        return EngineStatus(loaded, None, len(self.running), 0, "FAKE", "int8")
 
     async def drain(self) -> None: ...
 
@@ -130,16 +144,28 @@ async def broken_off(runner: web.AppRunner) -> None:
 class FakeEngine:
     """An engine that is registered, and can be killed."""
 
-    def __init__(self, rows: int, change: asyncio.Condition) -> None:
+    def __init__(
+        self,
+        rows: int,
+        change: asyncio.Condition,
+        offers: Sequence[str] = ("fake",),
+        entries: Sequence[ModelEntry] = (),
+    ) -> None:
         self.service = FakeService(rows, change)
-        self.host = EngineHost(self.service, ["fake"], SECRET, join_s=0.0)
+        self.host = EngineHost(self.service, offers, SECRET, join_s=0.0, entries=lambda: entries)
         self.port = 0
         self._runner: web.AppRunner | None = None
 
     async def start(self, house: House) -> None:
         self._runner, self.port = await listen(self.host.app, "127.0.0.1", 0, SECRET)
+        await self.host.look()
         self.host.begin(f"http://:{self.port}", [router.url for router in house.routers], house.calls)
         await self.host.register()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it listens."""
+        return self._runner is not None
 
     async def kill(self) -> None:
         """Be gone."""
@@ -190,10 +216,18 @@ class House:
         await running.start()
         return running.router
 
-    async def engine(self, rows: int = 8, *, tokens: int | None = None) -> FakeEngine:
+    async def engine(
+        self,
+        rows: int = 8,
+        *,
+        tokens: int | None = None,
+        offers: Sequence[str] = ("fake",),
+        entries: Sequence[ModelEntry] = (),
+        loads: bool = True,
+    ) -> FakeEngine:
         """Begin one, which may write so many tokens."""
-        engine = FakeEngine(rows, self.change)
-        engine.service.free = tokens
+        engine = FakeEngine(rows, self.change, offers, entries)
+        engine.service.free, engine.service.loads = tokens, loads
         self.engines.append(engine)
         await engine.start(self)
         return engine
