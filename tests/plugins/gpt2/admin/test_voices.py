@@ -132,8 +132,9 @@ async def test_a_preset_is_changed_in_a_form_that_shows_what_it_is(
     await asked.until(lambda turn: turn.messages)
     form = await admin.press(asked.message, "Eine neue")
     await form.until(lambda turn: turn.modal)
-    await admin.submit(form, name="Captain", opening="Now. ")
-    await asked.until(lambda turn: "Stimme captain: keine" in turn.text)
+    sent = await admin.submit(form, name="Captain", opening="Now. ")
+    assert await townhall.settled(sent) is None
+    assert "Stimme captain: keine" in asked.text
     assert set(await kept.all(guild.id)) == {"preset:captain", "preset:pirate", "preset:poet"}
 
 
