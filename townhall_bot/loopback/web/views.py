@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from townhall_bot.loopback.people import composer
-from townhall_bot.loopback.people.option_values import CommandRefused
 from townhall_bot.loopback.people.people import Person
+from townhall_bot.loopback.people.refusals import CommandRefused
 from townhall_bot.loopback.wire import message_payloads
 from townhall_bot.loopback.world import installs, permissions
 from townhall_bot.loopback.world.enums import SUB_COMMANDS, ChannelType, CommandType, MessageType, ResponseType
@@ -27,6 +27,13 @@ KINDS = {
 """The sign of a channel that is no plain one."""
 SHOWN_HISTORY = 200
 """Messages of a channel that a tab gets when it opens."""
+
+
+def language(languages: str) -> str | None:
+    """Return the first of a browser's languages ("de-DE,en") that can be chosen here, None where none can."""
+    known = {each.split("-")[0]: each for each in LANGUAGES}
+    wanted = (each.split("-")[0].strip() for each in languages.split(","))
+    return next((known[each] for each in wanted if each in known), None)
 
 
 def channels_of(person: Person) -> list[Channel]:
@@ -144,16 +151,17 @@ def _entries(command: Command, of: Channel, person: Person) -> list[Payload]:
     try:
         composer.check_allowed(command, person.user, of)
     except CommandRefused as refusal:
-        refused = str(refusal)
+        refused = refusal.told(person.user.locale)
     common = {"id": str(command.id), "type": int(command.type), "refused": refused}
     if command.type is not CommandType.CHAT:
-        return [{**common, "path": [command.name], "description": "", "options": []}]
+        label = _translated(command.definition, "name", person)
+        return [{**common, "path": [command.name], "label": label, "description": "", "options": []}]
     return [
         {
             **common,
             "path": list(leaf.path),
-            "description": _described(_part(command, leaf.path), person),
-            "options": [{**option, "description": _described(option, person)} for option in leaf.options],
+            "description": _translated(_part(command, leaf.path), "description", person),
+            "options": [_option(option, person) for option in leaf.options],
         }
         for leaf in composer.leaves(command)
     ]
@@ -166,9 +174,16 @@ def _part(command: Command, path: tuple[str, ...]) -> Payload:
     return part
 
 
-def _described(part: Payload, person: Person) -> str:
-    translated = (part.get("description_localizations") or {}).get(person.user.locale)
-    return str(translated or part.get("description", ""))
+def _option(option: Payload, person: Person) -> Payload:
+    shown = {**option, "description": _translated(option, "description", person)}
+    if option.get("choices"):
+        shown["choices"] = [{**each, "name": _translated(each, "name", person)} for each in option["choices"]]
+    return shown
+
+
+def _translated(part: Payload, what: str, person: Person) -> str:
+    translated = (part.get(f"{what}_localizations") or {}).get(person.user.locale)
+    return str(translated or part.get(what, ""))
 
 
 def _typed(options: list[Payload]) -> list[str]:
