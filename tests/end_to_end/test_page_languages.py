@@ -69,6 +69,24 @@ async def test_a_german_browser_gets_a_german_page(
     stage.steps.put_nowait(None)
 
 
+async def test_what_is_not_allowed_is_told_in_german(open_tab: OpenTab, townhall: RunningTownhall) -> None:
+    from playwright.async_api import expect
+
+    tab = await open_tab(locale="de-DE")
+    alert = tab.page.locator("#composer [role=alert]")
+    await tab.command("/rule")
+    await expect(alert).to_have_text("/rule braucht „Server verwalten“, das ada fehlt")
+    await tab.say("x" * 2001)
+    await expect(alert).to_have_text("Eine Nachricht hat höchstens 2.000 Zeichen; diese hat 2.001.")
+    await expect(tab.box).to_have_value("x" * 2001)
+    stranger = await open_tab("stranger", locale="de-DE")
+    await expect(stranger.page.locator(".welcome-wait")).to_have_text("stranger darf hier keine Befehle verwenden.")
+    await stranger.command("/story")
+    await expect(stranger.page.locator("#composer [role=alert]")).to_have_text(
+        "stranger fehlt „Anwendungsbefehle verwenden“ in #general"
+    )
+
+
 async def test_who_chooses_a_language_keeps_it(open_tab: OpenTab, townhall: RunningTownhall) -> None:
     from playwright.async_api import expect
 

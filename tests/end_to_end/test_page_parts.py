@@ -205,7 +205,9 @@ async def test_messages_are_grouped_and_answered(open_tab: OpenTab, townhall: Ru
     await tab.say("three")
     await expect(tab.last.locator(".origin")).to_contain_text("one")
     await tab.say("x" * 2001)
-    await expect(tab.page.locator("#composer [role=alert]")).to_contain_text("2000")
+    await expect(tab.page.locator("#composer [role=alert]")).to_have_text(
+        "A message has 2,000 characters at most; this one has 2,001."
+    )
 
 
 async def test_direct_messages_with_the_bot(open_tab: OpenTab, townhall: RunningTownhall) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import pytest
@@ -73,6 +74,17 @@ async def test_a_member_mentions_replies_changes_and_deletes(
 
     await entry(tab, 2, "Delete message")
     await expect(tab.messages).to_have_count(2)
+
+
+async def test_a_choice_is_typed_in_ones_own_language(open_tab: OpenTab, townhall: RunningTownhall) -> None:
+    from playwright.async_api import expect
+
+    tab = await open_tab(locale="de-DE")
+    await tab.command("/gpt2 prompt:Hallo ending:genau count:8")
+    await expect(tab.last.locator("strong").first).to_have_text("Hallo")
+    await expect(tab.last.locator(".origin-command")).to_have_attribute("title", re.compile("ending:genau"))
+    await tab.last.click(button="right", position={"x": 90, "y": 30})
+    await expect(tab.page.get_by_role("menuitem", name="Mit GPT-2 fortsetzen")).to_be_visible()
 
 
 async def test_a_member_writes_to_the_bot_directly(open_tab: OpenTab, townhall: RunningTownhall) -> None:

@@ -54,7 +54,13 @@ export class Chip {
 
   /** What is sent as the option's value. */
   get value() {
-    return this.sent ?? this.text;
+    return this.sent ?? String(this.chosen?.value ?? this.text);
+  }
+
+  /** The choice that is typed out, by its name, which has the person's language, or by its value. */
+  get chosen() {
+    const text = this.text.toLowerCase();
+    return this.option.choices?.find(({ name, value }) => [name, value].some((each) => String(each).toLowerCase() === text));
   }
 
   get file() {

@@ -14,6 +14,8 @@ import { Suggestions } from "./suggestions.js";
 import { typing } from "./typing.js";
 import { parts, words } from "../words.js";
 
+/** Characters of a message. */
+const LONGEST = 2000;
 const narrow = matchMedia("(max-width: 900px)");
 const place = document.getElementById("composer");
 const suggestions = new Suggestions();
@@ -222,7 +224,9 @@ function submit() {
     complain(commandAt([command.slice(1)])?.refused || words("composer.no_command", { command }));
     return;
   }
-  if (text) say(text, []);
+  const size = [...withIds(text)].length;
+  if (size > LONGEST) complain(words("composer.long", { most: LONGEST, size }));
+  else if (text) say(text, []);
 }
 
 function say(text, files) {
