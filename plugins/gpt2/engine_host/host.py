@@ -68,6 +68,11 @@ class EngineHost:
         self._routers = [Caller(router, session) for router in routers]
         self._beating = asyncio.create_task(self._beat(), name="engine-beat")
 
+    @property
+    def beating(self) -> bool:
+        """Whether it registers again and again."""
+        return self._beating is not None and not self._beating.done()
+
     async def register(self) -> None:
         """Say how things are, to all routers."""
         status = self._service.status()
