@@ -25,7 +25,8 @@ from plugins.gpt2.doctor import checks
 from plugins.gpt2.guild_rules import GuildRulesStore
 from plugins.gpt2.messages import TEXTS
 from plugins.gpt2.metrics import Metrics
-from plugins.gpt2.protocol import Finished, GenerationRequest, TextGenerator
+from plugins.gpt2.protocol import Finished, GenerationRequest, ModelEntry, TextGenerator
+from plugins.gpt2.remote import models as remote_models
 from plugins.gpt2.remote.generator import RemoteTextGenerator
 from plugins.gpt2.service.model_catalog import ModelCatalog
 from plugins.gpt2.service.service import GPT2Service
@@ -54,7 +55,7 @@ class GPT2Plugin(Plugin):
     def __init__(self, context: PluginContext) -> None:
         super().__init__(context)
         settings: GPT2Settings = context.settings
-        catalog = ModelCatalog(settings)
+        catalog = ModelCatalog(settings, total_memory=lambda: None) if settings.router else ModelCatalog(settings)
         self.service = self.make_service(settings, catalog)
         self.rules = GuildRulesStore(context.guild_settings, catalog.allowed, settings)
         self._kept = Transcripts(context.entries, settings.keep_texts_days)
@@ -64,7 +65,7 @@ class GPT2Plugin(Plugin):
         self._stories = Stories(self._responder)
         self._story_button = story_buttons.bound(self._stories)
         self._talk = Talk(self._responder, self._stories)
-        self._config = ConfigCommand(self.service, catalog.entries, self.rules, settings)
+        self._config = ConfigCommand(self.service, lambda: self._offered(catalog, settings), self.rules, settings)
         self._stats = StatsCommand(self.service, context.records, context.data_dir / "matplotlib")
         self._metrics = Metrics(self.service)
 
@@ -73,6 +74,12 @@ class GPT2Plugin(Plugin):
         if settings.router:
             return RemoteTextGenerator(settings.router, settings.secret)
         return GPT2Service(settings, catalog=catalog)
+
+    def _offered(self, catalog: ModelCatalog, settings: GPT2Settings) -> Sequence[ModelEntry]:
+        """Return what an admin may choose from. Looks at the disk where the engine is here."""
+        if settings.router:
+            return remote_models.entries(catalog.allowed, settings, self.service.status())
+        return catalog.entries()
 
     def commands(self) -> Sequence[app_commands.Command[Any, ..., Any] | app_commands.ContextMenu]:
         """Return the commands, with the host's bounds."""

@@ -224,7 +224,8 @@ class EngineStatus:
     ``running`` and ``queued`` count requests. ``device`` and ``dtype`` are those of the model that was used last, empty
     where there is none. ``failure`` says why nothing can be generated, or not with the host's default model, in English
     for whoever runs the bot; None where all is well. ``out_of_service`` says of models that failed too often what an
-    asker is told, until somebody chooses them again.
+    asker is told, until somebody chooses them again. ``offered`` are the models that engines on other machines can
+    load, with what they need and have there; empty where the engine is in this process.
     """
 
     loaded: tuple[ServingModel, ...]
@@ -235,6 +236,7 @@ class EngineStatus:
     dtype: str
     failure: str | None = None
     out_of_service: Mapping[str, Message] = field(default_factory=dict)
+    offered: tuple[ModelEntry, ...] = ()
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -246,13 +248,13 @@ class EngineStatus:
 class ModelEntry:
     """One model that the host offers. Sizes are None where only its files would tell and they are not here.
 
-    ``on_disk`` says whether it can be loaded without a download.
+    ``on_disk`` says whether it can be loaded without a download; None where that is another machine's business.
     """
 
     name: str
     parameters: int | None
     memory_bytes: int | None
-    on_disk: bool
+    on_disk: bool | None
     saved_bytes: int | None = None
     """With weights of 4 bits: the memory that 8 bits would take besides."""
     other_tokens: int | None = None

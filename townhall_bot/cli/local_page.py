@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import sys
@@ -17,6 +18,8 @@ from townhall_bot.loopback.web.server import PageServer
 from townhall_bot.ops.health import why_not
 
 THIS_MACHINE = "127.0.0.1"
+OF_THE_PORT = (errno.EADDRINUSE, errno.EACCES)
+"""Why one cannot listen at a port, where the host is not to blame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +41,10 @@ async def serve_page(
     try:
         await page.__aenter__()
     except (OSError, UnicodeError) as error:
-        note(
-            f"the page cannot listen on {options.host} port {options.port}: {why_not(error)}. "
-            "Choose another with --port, or leave --port out for any free one."
-        )
+        cure = "Choose another with --port, or leave --port out for any free one."
+        if not isinstance(error, OSError) or error.errno not in OF_THE_PORT:
+            cure = "Leave --host out for this machine alone; --host 0.0.0.0 lets others in."
+        note(f"the page cannot listen on {options.host} port {options.port}: {why_not(error)}. {cure}")
         return FAILED
     try:
         address = page.address + (f"&as={options.as_}" if options.as_ else "")

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
+from townhall_bot.cli.terminal import USAGE
+
 _CHOICE = re.compile(r"invalid choice: '(?P<given>.*?)' \(choose from (?P<known>.*)\)")
 
 
@@ -26,6 +28,8 @@ class Parser(argparse.ArgumentParser):
         """Say what is wrong and, of several choices, which one was meant; exit with status 2."""
         if found := _CHOICE.search(message):
             message += did_you_mean(found["given"], found["known"].replace("'", "").split(", "))
+        if not message.startswith("the following arguments are required"):  # which a usage explains, and nothing else
+            self.exit(USAGE, f"{self.prog}: {message}\n")
         super().error(message)
 
     def _hyphened(self, arguments: Sequence[str]) -> list[str]:

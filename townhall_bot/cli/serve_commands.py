@@ -10,9 +10,11 @@ import argparse
 import asyncio
 from pathlib import Path
 
+from townhall_bot.cli.bounded import PORT, Whole
 from townhall_bot.cli.terminal import FAILED, OK, note
 from townhall_bot.ops import logs
 
+WEATHER_SEED = Whole(0, 2**32 - 1)
 LOCAL_EXAMPLES = """examples:
   townhall local --say '/gpt2 prompt:Hello count:16'
   townhall local --say '/gpt2-config' --as admin
@@ -64,7 +66,7 @@ def local_options(parser: argparse.ArgumentParser) -> None:
         "--as", dest="as_", metavar="NAME", help="who types: ada (default), admin, ben, member, stranger"
     )
     parser.add_argument(
-        "--port", type=_port, default=0, metavar="N", help="the page's port, 1 to 65535 (default: any free one)"
+        "--port", type=PORT, default=0, metavar="N", help=f"the page's port, {PORT}; 0 is any free one (default: 0)"
     )
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine alone)"
@@ -78,13 +80,13 @@ def local_options(parser: argparse.ArgumentParser) -> None:
         default="calm",
         help="how Discord and the network behave (default: %(default)s)",
     )
-    parser.add_argument("--weather-seed", type=int, default=0, metavar="N", help="which drizzle or storm (default: 0)")
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or not 0 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port; allowed is 1 to 65535, and 0 for any free one")
-    return int(text)
+    parser.add_argument(
+        "--weather-seed",
+        type=WEATHER_SEED,
+        default=0,
+        metavar="N",
+        help=f"which drizzle or storm, {WEATHER_SEED} (default: 0)",
+    )
 
 
 def local(arguments: argparse.Namespace) -> int:

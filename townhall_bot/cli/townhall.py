@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
+from typing import NoReturn
 
 from townhall_bot.cli import output
 from townhall_bot.cli.core_commands import CORE_COMMANDS
@@ -90,6 +91,10 @@ class _Parser(argparse.ArgumentParser):
         )
         self.add_argument("--version", action="version", version=f"townhall {version('townhall-bot')}")
         self.commands = self.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
+
+    def error(self, message: str) -> NoReturn:
+        """Say in a line what is wrong, as a command's own parser does; exit with status 2."""
+        self.exit(USAGE, f"{self.prog}: {message}\n")
 
     def add(self, command: CliCommand) -> None:
         """Add a subcommand; raises ValueError where there is one of that name."""

@@ -68,12 +68,15 @@ class ConfigPanels:
 
     async def _embed(self, words: Words, rules: GuildRules, entries: Sequence[ModelEntry]) -> discord.Embed:
         status = self.service.status()
-        entry = next(entry for entry in entries if entry.name == rules.model)
+        unknown = ModelEntry(rules.model, None, None, None)
+        entry = next((entry for entry in entries if entry.name == rules.model), unknown)
         about = [f"**{discord.utils.escape_markdown(without_folders(rules.model))}**"]
         if (needs := facts(words, entry)) is not None:
             about.append(needs)
-        place = "in_memory" if rules.model in status.models else "on_disk" if entry.on_disk else "absent"
-        about.append(words(f"config.show.{place}"))
+        if rules.model in status.models:
+            about.append(words("config.show.in_memory"))
+        elif entry.on_disk is not None:
+            about.append(words(f"config.show.{'on_disk' if entry.on_disk else 'absent'}"))
         if rules.chosen_model != rules.model:
             old = discord.utils.escape_markdown(without_folders(rules.chosen_model))
             about.append(words("config.show.not_offered", model=old))

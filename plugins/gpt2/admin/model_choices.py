@@ -39,6 +39,8 @@ def facts(words: Words, entry: ModelEntry) -> str | None:
 
 def label(words: Words, entry: ModelEntry) -> str:
     """Return one line for a choice: name, parameters, memory need, and whether it has to be downloaded."""
-    place = words("config.label.on_disk" if entry.on_disk else "config.label.absent")
+    place = None
+    if entry.on_disk is not None:
+        place = words("config.label.on_disk" if entry.on_disk else "config.label.absent")
     described = ", ".join(fact for fact in (facts(words, entry), place) if fact)
-    return f"{without_folders(entry.name)} · {described}"[:MAX_CHOICE]
+    return " · ".join(part for part in (without_folders(entry.name), described) if part)[:MAX_CHOICE]

@@ -42,11 +42,13 @@ _ALIASES = {
 }
 """GPT-2's names of sizes → transformers' names for every model, under which some tools write them."""
 
+MOST_POSITIONS = 1 << 20
+"""The longest context that a checkpoint may have, in tokens."""
 _LIMITS = {
     "n_layer": 1024,
     "n_head": 4096,
     "n_embd": 1 << 17,
-    "n_positions": 1 << 20,
+    "n_positions": MOST_POSITIONS,
     "vocab_size": 1 << 24,
     "n_inner": 1 << 20,
 }

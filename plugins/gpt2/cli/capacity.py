@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from math import ceil
 from textwrap import fill
 
+from plugins.gpt2.protocol import COUNT_BOUNDS
+from townhall_bot.cli.bounded import Decimal, Whole
 from townhall_bot.cli.terminal import OK
+
+SERVERS, COMMANDS, PEAK = Whole(1, 10**9), Decimal(0, 10**6, above=True), Decimal(1, 10**4)
+TOKENS = Whole(int(COUNT_BOUNDS.low), int(COUNT_BOUNDS.high))
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,14 +168,26 @@ def _first_to_give_way(load: Load, peak: float, tokens: float | None) -> tuple[f
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``townhall capacity``."""
-    parser.add_argument("--servers", type=_at_least(1), required=True, help="how many servers the bot is in")
     parser.add_argument(
-        "--commands-a-day", type=_positive, default=2.0, metavar="N", help="texts a day on each server; default: 2"
+        "--servers", type=SERVERS, required=True, metavar="N", help=f"how many servers the bot is in, {SERVERS}"
     )
-    parser.add_argument("--model", choices=tuple(MODELS), default="gpt2", help="the model; default: gpt2")
-    parser.add_argument("--tokens", type=_at_least(1), default=60, help="new tokens a text; default: 60")
     parser.add_argument(
-        "--peak", type=_positive, default=3.0, metavar="TIMES", help="the busiest minute, in times the mean; default: 3"
+        "--commands-a-day",
+        type=COMMANDS,
+        default=2.0,
+        metavar="N",
+        help=f"texts a day on each server, {COMMANDS} (default: 2)",
+    )
+    parser.add_argument("--model", choices=tuple(MODELS), default="gpt2", help="the model (default: gpt2)")
+    parser.add_argument(
+        "--tokens", type=TOKENS, default=60, metavar="N", help=f"new tokens a text, {TOKENS} (default: 60)"
+    )
+    parser.add_argument(
+        "--peak",
+        type=PEAK,
+        default=3.0,
+        metavar="TIMES",
+        help=f"the busiest minute, in times the mean, {PEAK} (default: 3)",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
 
@@ -213,19 +229,3 @@ def _lines(load: Load, result: Sheet) -> list[str]:
     )
     table = (fill(f"  {name:<18} {value}", 110, subsequent_indent=" " * 21) for name, value in rows)
     return [head, "", *table, "", tail]
-
-
-def _at_least(least: int) -> Callable[[str], int]:
-    def whole_number(text: str) -> int:
-        if (number := int(text)) < least:
-            raise argparse.ArgumentTypeError(f"must be at least {least}, not {text}")
-        return number
-
-    return whole_number
-
-
-def _positive(text: str) -> float:
-    number = float(text)
-    if not 0 < number < 1e9:
-        raise argparse.ArgumentTypeError(f"must be more than 0, not {text}")
-    return number

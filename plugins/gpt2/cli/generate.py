@@ -74,8 +74,6 @@ def run(options: argparse.Namespace) -> int:
 
 def _request(options: argparse.Namespace, settings: GPT2Settings) -> GenerationRequest:
     """Return what is asked for, the prompt read where it stands elsewhere. Raises WrongArguments and InvalidRequest."""
-    if options.count < 1:
-        raise WrongArguments(f"--count is {options.count}; it must be 1 or more.")
     if options.text is not None and options.prompt is not None:
         raise WrongArguments("there are two prompts, one as --prompt and one without; leave one of them out.")
     if options.interactive and options.json:

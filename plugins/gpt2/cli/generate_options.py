@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import argparse
 
+from plugins.gpt2.checkpoint.config_file import MOST_POSITIONS
 from plugins.gpt2.checkpoint.model_names import known_models
 from plugins.gpt2.model.constants import WEIGHT_NAMES
 from plugins.gpt2.protocol import BOUNDS, GREEDY_BELOW, SamplingParams
 from plugins.gpt2.settings import GPT2Settings
+from townhall_bot.cli.bounded import Decimal, Whole
 from townhall_bot.settings import SettingsError, load_settings
 
 PROMPT = "What is the answer to life, the universe, and everything?"
 STANDARD_INPUT = "-"
+_WHOLE = ("top_k", "seed")
+NUMBERS: dict[str, Whole | Decimal] = {
+    "count": Whole(1, MOST_POSITIONS),
+    **{
+        name: Whole(int(low), int(high)) if name in _WHOLE else Decimal(low, high)
+        for name, (low, high) in BOUNDS.items()
+    },
+}
+"""What the command's numbers, and those of ``/set``, may be; a session shows them in this order."""
 EXAMPLES = """examples:
   townhall gpt2 "My fellow citizens" --count 40
   townhall gpt2 --interactive --model-size gpt2-medium
@@ -62,10 +73,10 @@ def _what_to_write(parser: argparse.ArgumentParser, settings: GPT2Settings) -> N
     )
     parser.add_argument(
         "--count",
-        type=int,
+        type=NUMBERS["count"],
         default=100,
         metavar="N",
-        help="the most new tokens, 1 or more; the model's context ends it too (default: %(default)s)",
+        help=f"the most new tokens, {NUMBERS['count']}; the model's context ends it too (default: %(default)s)",
     )
     parser.add_argument(
         "--stop", action="append", default=[], metavar="TEXT", help="end before this text; repeatable (default: none)"
@@ -75,18 +86,17 @@ def _what_to_write(parser: argparse.ArgumentParser, settings: GPT2Settings) -> N
 def _how_to_draw(parser: argparse.ArgumentParser, settings: GPT2Settings) -> None:
     draw = parser.add_argument_group("how the next token is chosen")
 
-    def number(name: str, kind: type, default: float | None, says: str, shown: str = "%(default)s") -> None:
-        low, high = BOUNDS[name]
-        text = f"{says}; {low:.16g} to {high:.16g} (default: {shown})"
-        draw.add_argument(f"--{name.replace('_', '-')}", type=kind, default=default, metavar="N", help=text)
+    def number(name: str, default: float | None, says: str, shown: str = "%(default)s") -> None:
+        text = f"{says}; {NUMBERS[name]} (default: {shown})"
+        draw.add_argument(f"--{name.replace('_', '-')}", type=NUMBERS[name], default=default, metavar="N", help=text)
 
-    number("temperature", float, settings.temperature, "randomness, 0 is greedy")
-    number("top_k", int, 0, "draw from so many likeliest tokens, 0: from all")
-    number("top_p", float, settings.top_p, "share of probability to draw from")
-    number("min_p", float, 0.0, "leave out what is less likely than so much of the likeliest")
+    number("temperature", settings.temperature, "randomness, 0 is greedy")
+    number("top_k", 0, "draw from so many likeliest tokens, 0: from all")
+    number("top_p", settings.top_p, "share of probability to draw from")
+    number("min_p", 0.0, "leave out what is less likely than so much of the likeliest")
     penalty = f"{settings.repetition_penalty}, and 1 where greedy"
-    number("repetition_penalty", float, None, "how much used tokens lose, 1: nothing", penalty)
-    number("seed", int, None, "the same seed gives the same text", "a fresh one")
+    number("repetition_penalty", None, "how much used tokens lose, 1: nothing", penalty)
+    number("seed", None, "the same seed gives the same text", "a fresh one")
 
 
 def _with_what(parser: argparse.ArgumentParser, settings: GPT2Settings) -> None:

@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from plugins.gpt2.cli.serve import DRAIN_S, routers_of, seconds_of
+from plugins.gpt2.cli.serve import DRAIN, DRAIN_S, routers_of
 from plugins.gpt2.settings import GPT2Settings
+from townhall_bot.cli.bounded import Decimal
 from townhall_bot.cli.terminal import FAILED, note
 from townhall_bot.settings import SettingsError, given_settings, load_settings
 
@@ -38,6 +39,7 @@ NOT_ELSEWHERE = frozenset({"TOWNHALL_GPT2_ROUTER", "TOWNHALL_GPT2_MODEL", "TOWNH
 PATIENCE_S = 3600.0
 """How long ``up`` waits for engines: large models are downloaded first."""
 LOOK_S = 0.5
+CPUS, GPUS = Decimal(0.1, 512), Decimal(0, 64)
 
 # Serve's words for how an application and its engines are.
 WELL, BEING_MADE = "RUNNING", ("NOT_STARTED", "DEPLOYING", "DELETING")
@@ -67,14 +69,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N or MIN-MAX",
         help="how many engines a model has; a range goes by the router's line (1)",
     )
-    up.add_argument("--cpus", type=_amount(0.1, 512), default=2, metavar="N", help="cores that an engine takes (2)")
-    up.add_argument("--gpus", type=_amount(0, 64), default=0, metavar="N", help="GPUs that an engine takes (0)")
+    up.add_argument(
+        "--cpus", type=CPUS, default=2, metavar="N", help=f"cores that an engine takes, {CPUS} (default: 2)"
+    )
+    up.add_argument("--gpus", type=GPUS, default=0, metavar="N", help=f"GPUs that an engine takes, {GPUS} (default: 0)")
     up.add_argument(
         "--drain",
-        type=seconds_of,
+        type=DRAIN,
         default=DRAIN_S,
         metavar="SECONDS",
-        help="how long texts may take to their end where an engine is replaced, 0 to 3600 (%(default)s)",
+        help=f"how long texts may take to their end where an engine is replaced, {DRAIN} (default: {DRAIN_S:g})",
     )
     up.add_argument("--without-token", action="store_true", help="use a Ray that asks for no token")
     commands.add_parser("status", help="say which engines Ray runs, and what is wrong with them")
@@ -112,19 +116,6 @@ def _engines(text: str) -> tuple[int, int]:
     if not 1 <= least <= most <= 1000:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of engines, such as 2 or 1-4, from 1 to 1000")
     return least, most
-
-
-def _amount(low: float, high: float) -> Callable[[str], float]:
-    def amount(text: str) -> float:
-        try:
-            number = float(text)
-        except ValueError:
-            number = -1.0
-        if not low <= number <= high:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {low:g} to {high:g}")
-        return number
-
-    return amount
 
 
 def _up(arguments: argparse.Namespace) -> int:
@@ -216,7 +207,7 @@ def _line(state: Any) -> str:
     """Return how an application is, in a line, with what is wrong where something is."""
     if state is None:
         return "waits for Ray"
-    engines = [each for each in state.deployments.values()]
+    engines = list(state.deployments.values())
     counts = ", ".join(
         f"{number} {word.lower()}" for each in engines for word, number in sorted(each.replica_states.items()) if number
     )

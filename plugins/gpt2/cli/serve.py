@@ -11,12 +11,14 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from plugins.gpt2.settings import GPT2Settings, router_addresses
+from townhall_bot.cli.bounded import PORT, Decimal, shown
 from townhall_bot.cli.terminal import FAILED, note
 from townhall_bot.ops import logs
 from townhall_bot.settings import Settings, SettingsError, load_settings
 
 ROUTER_PORT = 8765
 DRAIN_S = 60.0
+DRAIN = Decimal(0, 3600)
 
 log = logging.getLogger("townhall.gpt2.serve")
 
@@ -37,15 +39,16 @@ def configure_engine(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--url",
+        type=_url,
         metavar="URL",
         help="where routers reach this engine; without it, at the address that its registration comes from",
     )
     parser.add_argument(
         "--drain",
-        type=seconds_of,
+        type=DRAIN,
         default=DRAIN_S,
         metavar="SECONDS",
-        help="how long texts may take to their end after SIGTERM, 0 to 3600 (%(default)s)",
+        help=f"how long texts may take to their end after SIGTERM, {DRAIN} (default: {DRAIN_S:g})",
     )
     _listen(parser, "127.0.0.1:0")
 
@@ -77,17 +80,6 @@ def _listen(parser: argparse.ArgumentParser, default: str) -> None:
     )
 
 
-def seconds_of(text: str) -> float:
-    """Return how long something may take; raises argparse's error."""
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds <= 3600:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0 to 3600")
-    return seconds
-
-
 def routers_of(text: str) -> tuple[str, ...]:
     """Return the addresses of routers; raises argparse's error."""
     try:
@@ -96,11 +88,25 @@ def routers_of(text: str) -> tuple[str, ...]:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def _url(text: str) -> str:
+    bare = text.startswith("http://:")  # without a host it is the one that the registration comes from
+    try:
+        router_addresses((text.replace("://:", "://host:") if bare else text,))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{shown(text)} is no address; one looks like http://engine:8766, or http://:8766"
+        ) from None
+    return text
+
+
 def _address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
-    if not port.isdigit() or int(port) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT, such as 127.0.0.1:{ROUTER_PORT}")
-    return host.strip("[]") or "127.0.0.1", int(port)
+    try:
+        return host.strip("[]") or "127.0.0.1", PORT(port)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(
+            f"{shown(text)} is not HOST:PORT, such as 127.0.0.1:{ROUTER_PORT}, with a port from {PORT}"
+        ) from None
 
 
 def _run(command: str, begin: Callable[[GPT2Settings], Coroutine[Any, Any, None]]) -> int:

@@ -12,10 +12,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from plugins.gpt2.cli.ctrl_c import CtrlC
-from plugins.gpt2.cli.generate_options import sampling_of
+from plugins.gpt2.cli.generate_options import NUMBERS, sampling_of
 from plugins.gpt2.cli.report import summary
 from plugins.gpt2.cli.writing import Growing, write
-from plugins.gpt2.engine.sampling import check_sampling
 from plugins.gpt2.engine.scheduler import Scheduler
 from plugins.gpt2.protocol import GenerationRequest, InvalidRequest
 from plugins.gpt2.settings import GPT2Settings
@@ -32,15 +31,6 @@ HELP = """Type a text and press Enter: it is continued. Then
   /quit           ends, as Ctrl-D does; Ctrl-C stops a text
 A text that begins with / is typed as //."""
 COMMANDS = ("/again", "/continue", "/exit", "/help", "/quit", "/set")
-NUMBERS = {
-    "count": int,
-    "temperature": float,
-    "top_k": int,
-    "top_p": float,
-    "min_p": float,
-    "repetition_penalty": float,
-    "seed": int,
-}
 
 
 @dataclass(slots=True)
@@ -155,30 +145,13 @@ class Session:
         if name not in NUMBERS:
             tell(f"There is no {name} to set.{did_you_mean(name, NUMBERS)} /set shows all.")
             return
-        before = getattr(self._options, name)
         try:
-            value = None if given.strip() == "any" and name == "seed" else NUMBERS[name](given)
-            setattr(self._options, name, value)
-            check_sampling(sampling_of(self._options, self._settings))
-            if self._options.count < 1:
-                raise ValueError(f"count is {given}; it must be 1 or more")
-        except InvalidRequest as error:
-            self._refused(name, before, str(error))
-        except ValueError as error:
-            kind = "whole number" if NUMBERS[name] is int else "number"
-            self._refused(
-                name,
-                before,
-                str(error)
-                if name == "count" and "must be" in str(error)
-                else f"{name} is to be a {kind}, as in /set {name} {1 if NUMBERS[name] is int else 0.5}",
-            )
+            value = None if given.strip() == "any" and name == "seed" else NUMBERS[name](given.strip())
+        except argparse.ArgumentTypeError as error:
+            tell(f"{name}: {error}. It stays {self._shown(name)}.")
         else:
+            setattr(self._options, name, value)
             tell(f"{name} is {self._shown(name)}")
-
-    def _refused(self, name: str, before: object, why: str) -> None:
-        setattr(self._options, name, before)
-        tell(f"{why.rstrip('.')}. It stays {self._shown(name)}.")
 
     def _shown(self, name: str) -> str:
         value = getattr(self._options, name)

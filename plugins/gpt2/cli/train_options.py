@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import math
 from pathlib import Path
 
 from plugins.gpt2.model.constants import EMBEDDED_MODEL
 from plugins.gpt2.training.vocabulary import LARGEST, SMALLEST
+from townhall_bot.cli.bounded import Decimal, Whole
+
+MINUTES = Decimal(0, 100_000, above=True)
 
 EXAMPLES = """examples:
   townhall models train our-voice --texts exports --replace-names
@@ -33,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help=f"the model to begin with: an official size, a hub id, a folder (default: {EMBEDDED_MODEL})",
     )
-    parser.add_argument("--minutes", type=_minutes, help="how long to train (default: 20)")
+    _number(parser, "--minutes", MINUTES, "how long to train", "20")
     parser.add_argument(
         "--method",
         choices=("full", "lora"),
@@ -45,22 +47,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="replace mentions, mail addresses, and in Discord exports the names of who wrote or is mentioned",
     )
-    parser.add_argument("--batch", type=_whole(1, 256), help="stretches of text a step (default: by speed)")
-    parser.add_argument("--learning-rate", type=_rate, help="the highest (default: by the model's size)")
-    parser.add_argument("--seed", type=_whole(0, 2**31 - 1), default=1, help="default: %(default)s")
-    parser.add_argument("--threads", type=_whole(1, 512), help="CPU threads (default: TOWNHALL_GPT2_THREADS, or all)")
+    _number(parser, "--batch", Whole(1, 256), "stretches of text a step", "by speed")
+    _number(parser, "--learning-rate", Decimal(0, 1, above=True), "the highest", "by the model's size")
+    _number(parser, "--seed", Whole(0, 2**31 - 1), "what is drawn in training", 1)
+    _number(parser, "--threads", Whole(1, 512), "CPU threads", "TOWNHALL_GPT2_THREADS, or all")
     new = parser.add_argument_group("a new model, from nothing")
     new.add_argument("--new", action="store_true", help="begin with random weights and a vocabulary from the texts")
-    new.add_argument("--layers", type=_whole(1, 96), default=6, help="default: %(default)s")
-    new.add_argument("--heads", type=_whole(1, 96), default=5, help="default: %(default)s")
-    new.add_argument("--width", type=_whole(8, 8192), default=320, help="default: %(default)s")
-    new.add_argument("--context", type=_whole(64, 4096), default=512, help="default: %(default)s")
-    new.add_argument(
-        "--vocabulary",
-        type=_whole(SMALLEST, LARGEST),
-        default=8192,
-        help=f"entries, {SMALLEST} to {LARGEST} (default: %(default)s)",
-    )
+    _number(new, "--layers", Whole(1, 96), "blocks, one after another", 6)
+    _number(new, "--heads", Whole(1, 96), "heads of attention in a block", 5)
+    _number(new, "--width", Whole(8, 8192), "numbers a token, a multiple of the heads", 320)
+    _number(new, "--context", Whole(64, 4096), "tokens that it sees at a time", 512)
+    _number(new, "--vocabulary", Whole(SMALLEST, LARGEST), "entries", 8192)
     new.add_argument("--vocabulary-of", metavar="MODEL", help="take a model's vocabulary instead: for a draft of it")
 
 
@@ -79,26 +76,12 @@ def complaint(options: argparse.Namespace) -> str | None:
     return None
 
 
-def _minutes(text: str) -> float:
-    value = float(text)
-    if not (math.isfinite(value) and 0 < value <= 100_000):
-        raise argparse.ArgumentTypeError(f"{text} is not a number of minutes")
-    return value
-
-
-def _rate(text: str) -> float:
-    value = float(text)
-    if not (math.isfinite(value) and 0 < value <= 1):
-        raise argparse.ArgumentTypeError(f"{text} is not a learning rate, which is above 0 and at most 1")
-    return value
-
-
-def _whole(low: int, high: int) -> type[int]:
-    def read(text: str) -> int:
-        value = int(text)
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text} is not between {low} and {high}")
-        return value
-
-    read.__name__ = "whole number"
-    return read  # type: ignore[return-value]  # argparse takes any callable
+def _number(group: argparse._ActionsContainer, name: str, kind: Whole | Decimal, says: str, default: int | str) -> None:
+    """Add a number, with its bounds in the help. A ``default`` in words is found out later, from None."""
+    group.add_argument(
+        name,
+        type=kind,
+        default=default if isinstance(default, int) else None,
+        metavar="N",
+        help=f"{says}, {kind} (default: {default})",
+    )

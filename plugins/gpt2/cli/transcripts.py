@@ -7,6 +7,7 @@ import asyncio
 import json
 
 from plugins.gpt2.chat.transcripts import KIND
+from townhall_bot.cli.bounded import SNOWFLAKE
 from townhall_bot.cli.terminal import tell
 from townhall_bot.settings import ENV_FILE, Settings, load_settings
 from townhall_bot.store import Entry, Store, database_in
@@ -14,8 +15,10 @@ from townhall_bot.store import Entry, Store, database_in
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
-    parser.add_argument("--server", type=int, metavar="ID", help="only those of this server")
-    parser.add_argument("--member", type=int, metavar="ID", help="only those that this member asked for")
+    parser.add_argument("--server", type=SNOWFLAKE, metavar="ID", help="only those of this server, an id of Discord's")
+    parser.add_argument(
+        "--member", type=SNOWFLAKE, metavar="ID", help="only those that the member of this id asked for"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import logging
 import uuid
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import replace
 
 import aiohttp
 from aiohttp import web
 
 from plugins.gpt2.engine_host.joined import JOIN_S, joined
-from plugins.gpt2.protocol import GenerationError, TextGenerator
+from plugins.gpt2.protocol import GenerationError, ModelEntry, TextGenerator
 from plugins.gpt2.settings import GPT2Settings
 from plugins.gpt2.wire.calling import Caller, Lost
 from plugins.gpt2.wire.events import Admitted, Loaded, Told
@@ -24,6 +25,8 @@ from plugins.gpt2.wire.values import request_in, status_out
 log = logging.getLogger("townhall.gpt2.engine")
 
 OPEN = frozenset({"/healthz", "/readyz"})
+LOOK_S = 30.0
+"""How often the disk is looked at for models that came or went."""
 
 
 def engine_settings(settings: GPT2Settings) -> GPT2Settings:
@@ -33,19 +36,30 @@ def engine_settings(settings: GPT2Settings) -> GPT2Settings:
 
 
 class EngineHost:
-    """Puts a generator behind HTTP and registers it. ``app`` is what listens; ``offers`` are the models it can load."""
+    """Puts a generator behind HTTP and registers it. ``app`` is what listens; ``offers`` are the models it can load.
+
+    ``entries`` looks at the disk for what each of them needs here, for those who choose one.
+    """
 
     def __init__(
-        self, service: TextGenerator, offers: Sequence[str], secret: str | None, *, join_s: float = JOIN_S
+        self,
+        service: TextGenerator,
+        offers: Sequence[str],
+        secret: str | None,
+        *,
+        join_s: float = JOIN_S,
+        entries: Callable[[], Sequence[ModelEntry]] = lambda: (),
     ) -> None:
         self._service = service
         self._offers = tuple(offers)
         self._join_s = join_s
+        self._entries = entries
+        self._offered: tuple[ModelEntry, ...] = ()
         self._name = uuid.uuid4().hex
         self._url = ""
         self._routers: list[Caller] = []
         self._silent: set[str] = set()
-        self._beating: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._leaving = False
         self._streams = 0
         self._idle = asyncio.Event()
@@ -66,7 +80,10 @@ class EngineHost:
         """Register at every router, at once and then with each beat; ``url`` is where requests may come."""
         self._url = url
         self._routers = [Caller(router, session) for router in routers]
-        self._beating = asyncio.create_task(self._beat(), name="engine-beat")
+        self._tasks = [
+            asyncio.create_task(self._beat(), name="engine-beat"),
+            asyncio.create_task(self._look_again(), name="engine-look"),
+        ]
 
     @property
     def beating(self) -> bool:
@@ -75,7 +92,7 @@ class EngineHost:
 
     async def register(self) -> None:
         """Say how things are, to all routers."""
-        status = self._service.status()
+        status = replace(self._service.status(), offered=self._offered)
         said = registration_out(Registration(self._name, self._url, self._offers, status, self._leaving))
         await asyncio.gather(*(self._tell(router, said) for router in self._routers))
 
@@ -90,9 +107,21 @@ class EngineHost:
 
     async def end(self) -> None:
         """Stop registering."""
-        if self._beating is not None:
-            self._beating.cancel()
-            await asyncio.gather(self._beating, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def look(self) -> None:
+        """See what each model needs here and whether its files are here."""
+        try:
+            self._offered = tuple(await asyncio.to_thread(self._entries))
+        except OSError as error:
+            log.warning("the folders of models cannot be looked at: %s", error)
+
+    async def _look_again(self) -> None:
+        while True:
+            await self.look()
+            await asyncio.sleep(LOOK_S)
 
     async def _beat(self) -> None:
         # From the event loop: a long prefill in the engine's thread keeps beating, and a frozen machine does not.
@@ -141,6 +170,7 @@ class EngineHost:
             try:
                 async for event in told_loading(self._service.ensure_model, model):
                     if isinstance(event, Loaded):
+                        await self.look()
                         await self.register()  # before the router hears that it may send requests
                     yield event
             except GenerationError:

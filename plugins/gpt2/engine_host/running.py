@@ -25,7 +25,7 @@ class RunningEngine:
         self._catalog = ModelCatalog(settings)
         self._parts = AsyncExitStack()
         self.service = self.make_service()
-        self._host = EngineHost(self.service, self._catalog.allowed, settings.secret)
+        self._host = EngineHost(self.service, self._catalog.allowed, settings.secret, entries=self._catalog.entries)
         self.app = self._host.app
 
     def make_service(self) -> TextGenerator:

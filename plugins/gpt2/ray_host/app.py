@@ -108,6 +108,4 @@ def application(pool: Pool, replica: type[Replica]) -> Application:
             policy=policy,
         )
     deployment = serve.deployment(**options)(replica)
-    return deployment.bind(
-        pool.model, pool.routers, settings, drain_s=pool.drain_s, release=version("townhall-bot")
-    )
+    return deployment.bind(pool.model, pool.routers, settings, drain_s=pool.drain_s, release=version("townhall-bot"))

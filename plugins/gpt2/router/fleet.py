@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import aiohttp
 
 from plugins.gpt2.language_model import ModelInfo
-from plugins.gpt2.protocol import GenerationRequest, ServingModel
+from plugins.gpt2.protocol import GenerationRequest, ModelEntry, ServingModel
 from plugins.gpt2.wire.calling import Caller
 from plugins.gpt2.wire.registration import Registration
 
@@ -97,6 +97,15 @@ class Fleet:
     def offers(self) -> tuple[str, ...]:
         """The models that some engine can load."""
         return tuple(dict.fromkeys(name for engine in self.taking for name in engine.registration.offers))
+
+    @property
+    def offered(self) -> tuple[ModelEntry, ...]:
+        """The same with what each needs and has there; of several engines' by that of one that has its files."""
+        found: dict[str, ModelEntry] = {}
+        for entry in (entry for engine in self.taking for entry in engine.registration.status.offered):
+            if entry.name not in found or (entry.on_disk and not found[entry.name].on_disk):
+                found[entry.name] = entry
+        return tuple(found.values())
 
     def rows_of(self, model: str) -> int | None:
         """Return how many requests of a model are written at once, None where no engine has it."""

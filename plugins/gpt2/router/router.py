@@ -119,6 +119,7 @@ class Router:
             device=newest.device if newest else "",
             dtype=newest.dtype if newest else "",
             failure=failure if states else "No engine is registered at the router.",
+            offered=self.fleet.offered,
             out_of_service={k: v for state in states for k, v in state.out_of_service.items() if k not in loaded},
         )
 

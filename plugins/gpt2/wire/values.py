@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from plugins.gpt2.language_model import ModelInfo
 from plugins.gpt2.messages import Message
-from plugins.gpt2.protocol import EngineStatus, GenerationRequest, Limits, SamplingParams, ServingModel
+from plugins.gpt2.protocol import EngineStatus, GenerationRequest, Limits, ModelEntry, SamplingParams, ServingModel
 from plugins.gpt2.wire.lines import WireError
 from townhall_bot.i18n.formatting import Amount
 
@@ -77,6 +77,7 @@ def status_out(status: EngineStatus) -> dict[str, Any]:
         "dtype": status.dtype,
         "failure": status.failure,
         "out_of_service": {name: message_out(said) for name, said in status.out_of_service.items()},
+        "offered": [dataclasses.asdict(entry) for entry in status.offered],
     }
 
 
@@ -89,6 +90,7 @@ def status_in(said: Mapping[str, Any]) -> EngineStatus:
         loaded=tuple(model_in(model) for model in said.get("loaded") or ()),
         loading=None if loading is None else message_in(loading),
         out_of_service={name: message_in(each) for name, each in (said.get("out_of_service") or {}).items()},
+        offered=tuple(fields_of(ModelEntry, entry) for entry in said.get("offered") or ()),
     )
 
 

@@ -10,6 +10,8 @@ def test_a_choice_says_what_the_model_needs_and_whether_it_is_here() -> None:
     assert label(ENGLISH, small) == "townhall-mini · 10M parameters, needs 30 MB of memory, ✓ on disk"
     large = ModelEntry("gpt2-xl", 1_558_000_000, 1_900_000_000, on_disk=False)
     assert label(ENGLISH, large) == "gpt2-xl · 1.6B parameters, needs 1.90 GB of memory, to download"
+    elsewhere = ModelEntry("people/poet", None, None, on_disk=None)
+    assert label(ENGLISH, elsewhere) == "people/poet", "no engine has told yet"
 
 
 def test_four_bits_say_what_they_save_and_cost() -> None:

@@ -100,7 +100,7 @@ def test_a_session_over_a_pipe_writes_goes_on_and_sets() -> None:
     assert texts[0].startswith("The king")
     assert texts[-1].startswith("/x")
     assert "no temprature to set. Did you mean temperature?" in done.stderr
-    assert "temperature is 9.0; allowed is 0 to 2. It stays 0.8." in done.stderr
+    assert "temperature: '9' is not a number from 0 to 2. It stays 0.8." in done.stderr
     assert "temperature is 0\n" in done.stderr
     assert "There is no /agian. Did you mean /again?" in done.stderr
 

@@ -146,12 +146,8 @@ def test_a_prompt_longer_than_the_context_is_explained(capsys: Captured) -> None
     ("arguments", "status", "said"),
     [
         (["--model_size", "gpt5"], 1, "no model is called 'gpt5'. Did you mean gpt2? Known are townhall-mini"),
-        (["--count", "0"], 2, "--count is 0; it must be 1 or more"),
-        (["--temperature", "-1"], 2, "temperature is -1.0; allowed is 0 to 2"),
-        (["--top_k", "-1"], 2, "top_k is -1; allowed is 0 to 1000"),
-        (["--min_p", "2"], 2, "min_p is 2.0; allowed is 0 to 1"),
-        (["--repetition_penalty", "0"], 2, "repetition_penalty is 0.0; allowed is 1 to 2"),
-        (["--seed", "-1"], 2, "seed is -1; allowed is 0 to 9007199254740991"),
+        (["--stop", "x" * 101], 2, "A stop string has 101 characters; allowed is 1 to 100."),
+        (["--stop", "a", "--stop", "b", "--stop", "c", "--stop", "d", "--stop", "e"], 2, "5"),
     ],
 )
 def test_what_is_wrong_is_said_with_what_is_right(

@@ -100,4 +100,4 @@ def test_what_is_no_routers_address_is_refused_before_anything_begins(
 @pytest.mark.parametrize("seconds", ["-5", "nan", "inf", "soon", "3601"])
 def test_how_long_an_engine_may_take_to_leave_is_bounded(seconds: str, capsys: Said) -> None:
     assert main(["engine", "--drain", seconds]) == 2
-    assert "is not a number of seconds from 0 to 3600" in capsys.readouterr().err
+    assert "is not a number from 0 to 3600" in capsys.readouterr().err

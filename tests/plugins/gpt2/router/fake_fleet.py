@@ -16,6 +16,7 @@ from plugins.gpt2.protocol import (
     Event,
     Finished,
     GenerationRequest,
+    ModelEntry,
     OnProgress,
     ServingModel,
     Started,
@@ -143,14 +144,21 @@ async def broken_off(runner: web.AppRunner) -> None:
 class FakeEngine:
     """An engine that is registered, and can be killed."""
 
-    def __init__(self, rows: int, change: asyncio.Condition, offers: Sequence[str] = ("fake",)) -> None:
+    def __init__(
+        self,
+        rows: int,
+        change: asyncio.Condition,
+        offers: Sequence[str] = ("fake",),
+        entries: Sequence[ModelEntry] = (),
+    ) -> None:
         self.service = FakeService(rows, change)
-        self.host = EngineHost(self.service, offers, SECRET, join_s=0.0)
+        self.host = EngineHost(self.service, offers, SECRET, join_s=0.0, entries=lambda: entries)
         self.port = 0
         self._runner: web.AppRunner | None = None
 
     async def start(self, house: House) -> None:
         self._runner, self.port = await listen(self.host.app, "127.0.0.1", 0, SECRET)
+        await self.host.look()
         self.host.begin(f"http://:{self.port}", [router.url for router in house.routers], house.calls)
         await self.host.register()
 
@@ -209,10 +217,16 @@ class House:
         return running.router
 
     async def engine(
-        self, rows: int = 8, *, tokens: int | None = None, offers: Sequence[str] = ("fake",), loads: bool = True
+        self,
+        rows: int = 8,
+        *,
+        tokens: int | None = None,
+        offers: Sequence[str] = ("fake",),
+        entries: Sequence[ModelEntry] = (),
+        loads: bool = True,
     ) -> FakeEngine:
         """Begin one, which may write so many tokens."""
-        engine = FakeEngine(rows, self.change, offers)
+        engine = FakeEngine(rows, self.change, offers, entries)
         engine.service.free, engine.service.loads = tokens, loads
         self.engines.append(engine)
         await engine.start(self)

@@ -18,6 +18,7 @@ from plugins.gpt2.protocol import (
     GenerationError,
     GenerationRequest,
     Limits,
+    ModelEntry,
     Queued,
     SamplingParams,
     ServingModel,
@@ -67,6 +68,7 @@ statuses = some.builds(
     some.lists(some.builds(ServingModel, infos, numbers), max_size=2).map(tuple),
     some.none() | messages,
     out_of_service=some.dictionaries(words, messages, max_size=2),
+    offered=some.lists(some.builds(ModelEntry), max_size=2).map(tuple),
 )
 registrations = some.builds(Registration, words, words, some.lists(words, max_size=3).map(tuple), statuses)
 
