@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -220,6 +221,7 @@ def _line(state: Any) -> str:
 def _connect() -> None:
     import ray
 
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     try:
         ray.init(address="auto", log_to_driver=False, logging_level="ERROR", namespace="serve")
     except ConnectionError as error:
@@ -232,13 +234,12 @@ def _check_token() -> None:
     """Raise where this Ray takes orders from anybody. Its workers know: they have what ``ray start`` was given."""
     import ray
 
-    @ray.remote(num_cpus=0)
     def mode() -> str:
         import os
 
         return os.environ.get("RAY_AUTH_MODE", "")
 
-    if ray.get(mode.remote()).lower() != "token":
+    if ray.get(ray.remote(num_cpus=0)(mode).remote()).lower() != "token":
         raise _Refused(NO_TOKEN)
 
 

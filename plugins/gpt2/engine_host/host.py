@@ -88,7 +88,7 @@ class EngineHost:
     @property
     def beating(self) -> bool:
         """Whether it registers again and again."""
-        return self._beating is not None and not self._beating.done()
+        return bool(self._tasks) and not any(task.done() for task in self._tasks)
 
     async def register(self) -> None:
         """Say how things are, to all routers."""

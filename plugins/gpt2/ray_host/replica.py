@@ -25,7 +25,7 @@ class Replica:
     ModelUnavailable and NotListening, which ``townhall ray status`` shows.
     """
 
-    async def __init__(
+    async def __init__(  # type: ignore[misc]  # Serve awaits it, and counts a replica from its return on
         self, model: str, routers: Sequence[str], given: Mapping[str, str], *, drain_s: float = 60.0, release: str = ""
     ) -> None:
         # The process is this replica's alone. Every setting is read from the environment, as everywhere.
