@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 from plugins.gpt2.engine_host.host import EngineHost, engine_settings
+from plugins.gpt2.engine_host.joined import JOIN_S
 from plugins.gpt2.protocol import EngineStatus, TextGenerator
 from plugins.gpt2.service.model_catalog import ModelCatalog
 from plugins.gpt2.service.service import GPT2Service
@@ -20,12 +21,17 @@ log = logging.getLogger("townhall.gpt2.engine")
 class RunningEngine:
     """A generator, what listens for it, and its registration. :meth:`begin` it once; :meth:`end` it in any case."""
 
+    join_s = JOIN_S
+    """Seconds for which pieces of text are joined before they are sent."""
+
     def __init__(self, settings: GPT2Settings) -> None:
         self._settings = settings
         self._catalog = ModelCatalog(settings)
         self._parts = AsyncExitStack()
         self.service = self.make_service()
-        self._host = EngineHost(self.service, self._catalog.allowed, settings.secret, entries=self._catalog.entries)
+        self._host = EngineHost(
+            self.service, self._catalog.allowed, settings.secret, entries=self._catalog.entries, join_s=self.join_s
+        )
         self.app = self._host.app
 
     def make_service(self) -> TextGenerator:
@@ -51,6 +57,10 @@ class RunningEngine:
         self._parts.push_async_callback(self._host.end)
         self._host.begin(url or f"http://:{port}", routers, calls)
         return port
+
+    async def register(self) -> None:
+        """Tell routers how things are, between two beats."""
+        await self._host.register()
 
     async def leave(self, seconds: float) -> None:
         """Take nothing new, and let what is being written come to its end, at most ``seconds``."""
