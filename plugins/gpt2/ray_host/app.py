@@ -39,12 +39,12 @@ class Pool(BaseModel):
     model: str = Field(min_length=1)
     routers: tuple[str, ...] = Field(min_length=1)
     engines: tuple[Annotated[int, Field(ge=1, le=1000)], Annotated[int, Field(ge=1, le=1000)]] = (1, 1)
-    cpus: float = Field(2, gt=0, le=512)
-    gpus: float = Field(0, ge=0, le=64)
-    rows: int = Field(8, ge=1, le=32)
+    cpus: float = Field(default=2, gt=0, le=512)
+    gpus: float = Field(default=0, ge=0, le=64)
+    rows: int = Field(default=8, ge=1, le=32)
     surge: bool = False
     """Whether there is room for one engine more while new ones take the place of old."""
-    drain_s: float = Field(60, ge=0, le=3600)
+    drain_s: float = Field(default=60, ge=0, le=3600)
     given: dict[str, str] = Field(default_factory=dict)
     """Settings by name (``TOWNHALL_GPT2_…``) that hold on every machine."""
 

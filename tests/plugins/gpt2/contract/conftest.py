@@ -39,7 +39,7 @@ def implementation(request: pytest.FixtureRequest) -> Setting:
 
 @pytest.fixture(scope="session")
 def on_ray(ray_cluster: Cluster) -> Setting:
-    from tests.plugins.gpt2.ray_host.staged import on_ray
+    from tests.plugins.gpt2.ray_host.stage_on_ray import on_ray
 
     return on_ray(ray_cluster)
 
