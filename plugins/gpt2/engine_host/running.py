@@ -39,12 +39,20 @@ class RunningEngine:
         return GPT2Service(engine_settings(self._settings), catalog=self._catalog)
 
     async def begin(
-        self, routers: Sequence[str], host: str, port: int, *, url: str | None = None, model: str | None = None
+        self,
+        routers: Sequence[str],
+        host: str,
+        port: int,
+        *,
+        url: str | None = None,
+        named: bool = False,
+        model: str | None = None,
     ) -> int:
         """Listen, and register at ``routers``; return the port.
 
-        ``url`` is where they reach it; without it, at the address that its registration comes from. With a ``model``
-        it registers once that is loaded, else at once. Raises NotListening, and ModelUnavailable.
+        ``url`` is where they reach it; without it, at the address that its registration comes from, or at ``host``
+        where ``named`` says that this is a machine's own. With a ``model`` it registers once that is loaded, else at
+        once. Raises NotListening, and ModelUnavailable.
         """
         calls = await self._parts.enter_async_context(session(self._settings.secret))
         runner, port = await listen(self.app, host, port, self._settings.secret)
@@ -55,7 +63,7 @@ class RunningEngine:
         if model is not None:
             await self.service.ensure_model(model)
         self._parts.push_async_callback(self._host.end)
-        self._host.begin(url or f"http://:{port}", routers, calls)
+        self._host.begin(url or f"http://{host if named else ''}:{port}", routers, calls)
         return port
 
     async def register(self) -> None:

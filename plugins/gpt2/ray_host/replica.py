@@ -34,7 +34,7 @@ class Replica:
         self._engine = self.make_engine(load_settings(GPT2Settings, env_file=None))
         host = ray.util.get_node_ip_address()
         try:
-            port = await self._engine.begin(routers, host, 0, model=model)
+            port = await self._engine.begin(routers, host, 0, named=True, model=model)
         except BaseException:
             await self._engine.end()
             raise

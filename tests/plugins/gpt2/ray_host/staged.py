@@ -78,7 +78,7 @@ class StagedReplica(Replica):
         self._running = AsyncExitStack()
         self._running.push_async_callback(engine.end)
         self._running.callback(stage.end)
-        await engine.begin([router], ADDRESS, 0, url=None)
+        await engine.begin([router], ADDRESS, 0, named=True)
         return web.json_response({})
 
     async def _end(self, request: web.Request) -> web.Response:
