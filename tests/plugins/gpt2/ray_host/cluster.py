@@ -33,10 +33,8 @@ class Cluster:
             "TOWNHALL_CACHE_DIR": os.environ.get("TOWNHALL_CACHE_DIR", ""),
         }
 
-    def ray(self, *arguments: str, **more: str) -> str:
-        """Run Ray's own program, which has to end well; return what it says."""
-        program = str(Path(sys.executable).with_name("ray"))
-        return self._run([program, *arguments], self.environment | more, check=True).stdout
+    program = str(Path(sys.executable).with_name("ray"))
+    """Ray's own."""
 
     def townhall(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         """Run a command of Townhall's."""
@@ -55,13 +53,23 @@ class Cluster:
 
 
 @contextmanager
-def running_cluster(cpus: int = 4) -> Iterator[Cluster]:
-    """Start a head with so many cores in its books, and stop it."""
-    with tempfile.TemporaryDirectory(prefix="ray-") as folder:  # a short path: there are sockets in it
+def running_cluster(cpus: int = 4, *, address: str = ADDRESS, port: int = PORT, **more: str) -> Iterator[Cluster]:
+    """Start a head with so many cores in its books, and end it; ``ray stop`` would end every Ray of this machine."""
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:  # a short path, for sockets
         cluster = Cluster(Path(folder))
-        head = ("--head", f"--node-ip-address={ADDRESS}", f"--port={PORT}", f"--num-cpus={cpus}")
-        cluster.ray("start", *head, "--include-dashboard=false", "--disable-usage-stats", f"--temp-dir={folder}/ray")
+        head = subprocess.Popen(
+            [cluster.program, "start", "--head", "--block", f"--node-ip-address={address}", f"--port={port}",
+             f"--num-cpus={cpus}", "--include-dashboard=false", "--disable-usage-stats", f"--temp-dir={folder}/ray"],
+            env=cluster.environment | more, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
         try:
+            assert head.stdout is not None
+            said = ""
+            while "Ray runtime started" not in said:
+                line = head.stdout.readline()
+                assert line, said
+                said += line
             yield cluster
         finally:
-            cluster.ray("stop", "--force")
+            head.terminate()
+            head.wait(30)
