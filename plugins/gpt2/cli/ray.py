@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import logging
+import os
+import socket
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -221,7 +223,13 @@ def _line(state: Any) -> str:
 def _connect() -> None:
     import ray
 
-    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    os.environ.setdefault("RAY_SERVE_LOG_TO_STDERR", "0")
+    host, _, port = os.environ.get("RAY_ADDRESS", "").rpartition(":")
+    if host and port.isdigit():  # Ray itself tries for some minutes
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=3).close()
+        except OSError as error:
+            raise _Refused(NO_CLUSTER) from error
     try:
         ray.init(address="auto", log_to_driver=False, logging_level="ERROR", namespace="serve")
     except ConnectionError as error:

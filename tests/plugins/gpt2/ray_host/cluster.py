@@ -72,4 +72,4 @@ def running_cluster(cpus: int = 4, *, address: str = ADDRESS, port: int = PORT, 
             yield cluster
         finally:
             head.terminate()
-            head.wait(30)
+            head.communicate(timeout=90)

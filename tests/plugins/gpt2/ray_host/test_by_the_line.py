@@ -50,11 +50,14 @@ async def test_who_waits_and_who_is_written_for_is_counted_at_the_first_router_t
     await house.engine(rows=1, tokens=0)
     bot = await house.bot()
     router = house.routers[0]
-    askers = [Asker(bot, request("x", user=user)) for user in (1, 2)]
-    await house.until(lambda: any(asker.started for asker in askers))
-    await house.until(lambda: any(asker.places for asker in askers))
+    first = Asker(bot, request("x", user=1))
+    await first.until(lambda: first.started)
+    second = Asker(bot, request("x", user=2))
+    await second.until(lambda: second.places)
     policy = ByTheLine(["http://127.0.0.1:1", router.url], "fake", 8)
     assert await asyncio.to_thread(policy, context(least=1, most=3)) == (2, {})
     assert await asyncio.to_thread(policy, context(least=1, most=1)) == (1, {})
     other = ByTheLine([router.url], "other", 8)
     assert await asyncio.to_thread(other, context(least=1, most=3)) == (1, {})
+    for asker in (first, second):
+        await asker.leave()
