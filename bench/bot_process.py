@@ -22,7 +22,7 @@ from townhall_bot.lifecycle import serve_until_stopped
 from townhall_bot.loopback import LoopbackDiscord, point_discord_at
 from townhall_bot.ops import logs
 from townhall_bot.plugins.discovery import prepare
-from townhall_bot.store import Store, database_in
+from townhall_bot.store import Store
 
 START_SECONDS = 120
 LOOK_SECONDS = 0.1
@@ -69,7 +69,7 @@ def main() -> int:
     discord = cast(LoopbackDiscord, SimpleNamespace(api_url=api_url, gateway_url=gateway_url))
 
     async def run() -> None:
-        store = Store.open(database_in(settings.data_dir))
+        store = Store.of(settings.database, settings.data_dir)
         await serve_until_stopped(Townhall(settings, store, plugins, env_file=None), token)
 
     with point_discord_at(discord):

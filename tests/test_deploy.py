@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import shutil
@@ -11,7 +12,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from plugins.gpt2.cli.serve import configure_engine, configure_router
 from plugins.gpt2.settings import GPT2Settings
+from townhall_bot.cli.terminal import USAGE
+from townhall_bot.ops.addresses import is_loopback
 from townhall_bot.plugins.host import STOP_TIMEOUT
 from townhall_bot.settings import Settings, env_names
 
@@ -52,6 +56,41 @@ def test_nobody_is_killed_while_the_bot_drains() -> None:
     assert DEFAULTS["lock_wait_s"] >= SLOWEST_STOP  # a second start waits for the first
 
 
+UNITS = {name: text(f"{name}.service") for name in ("townhall", "townhall-router", "townhall-engine")}
+
+
+def assigned(unit: str, key: str) -> list[str]:
+    """Return what a unit says of a key, in its order."""
+    return re.findall(rf"^{key}=(.+)$", UNITS[unit], flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("part", ["router", "engine"])
+def test_a_parts_unit_runs_the_part_where_its_file_says_and_leaves_wrong_settings_alone(part: str) -> None:
+    (command,) = assigned(f"townhall-{part}", "ExecStart")
+    program, name, *options = command.split()
+    assert (program, name) == ("/opt/townhall/.venv/bin/townhall", part)
+    assert options[:2] == ["--listen", "${LISTEN}"]
+    (default,) = [each for each in assigned(f"townhall-{part}", "Environment") if each.startswith("LISTEN=")]
+    parser = argparse.ArgumentParser()
+    {"router": configure_router, "engine": configure_engine}[part](parser)
+    given = parser.parse_args([each.replace("${LISTEN}", default.partition("=")[2]) for each in options])
+    assert is_loopback(given.listen[0])
+    assert assigned(f"townhall-{part}", "EnvironmentFile") == [f"/etc/townhall/{part}.env"]
+    assert assigned(f"townhall-{part}", "RestartPreventExitStatus") == [str(USAGE)]
+    if part == "engine":
+        (stop,) = assigned("townhall-engine", "TimeoutStopSec")
+        assert int(stop) > given.drain
+
+
+def test_parts_see_as_little_of_the_machine_as_the_bot() -> None:
+    kept = re.compile(
+        r"^(?:Protect|Private|Restrict|System|Capability|Ambient|NoNew|Lock|RemoveIPC|DynamicUser).*", re.M
+    )
+    bot, *parts = (kept.findall(unit) for unit in UNITS.values())
+    assert len(bot) > 15
+    assert parts == [bot, bot]
+
+
 def test_the_service_has_a_home_though_its_user_has_none() -> None:
     variables = dict(
         assignment.split("=", 1)
@@ -62,10 +101,11 @@ def test_the_service_has_a_home_though_its_user_has_none() -> None:
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
-def test_systemd_understands_the_unit(tmp_path: Path) -> None:
-    unit = tmp_path / "townhall.service"
+@pytest.mark.parametrize("name", UNITS)
+def test_systemd_understands_the_unit(name: str, tmp_path: Path) -> None:
+    unit = tmp_path / f"{name}.service"
     # The program is not installed where the unit expects it; everything else is checked as it is.
-    unit.write_text(text("townhall.service").replace("/opt/townhall/.venv/bin/townhall", "/bin/true"))
+    unit.write_text(UNITS[name].replace("/opt/townhall/.venv/bin/townhall", "/bin/true"))
     done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True)
     newer = re.compile(r".*Unknown key (name )?'(RestartSteps|RestartMaxDelaySec)' in section .*, ignoring.*")  # 254
     said = [line for line in done.stderr.splitlines() if not newer.fullmatch(line)]

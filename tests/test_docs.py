@@ -8,8 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from plugins.gpt2.checkpoint.config_file import read_config
+from plugins.gpt2.checkpoint.files import CONFIG_NAME
+from plugins.gpt2.checkpoint.model_names import HUB_CONFIGS, known_models, locate
+from plugins.gpt2.formatting import parameters
+from plugins.gpt2.model.memory_plan import memory_plan
 from plugins.gpt2.settings import GPT2Settings
 from plugins.ping.plugin import PingSettings
+from townhall_bot.i18n.formatting import format_bytes
 from townhall_bot.settings import NOT_OURS, Settings, env_names
 
 CHECKOUT = Path(__file__).parents[1]
@@ -23,6 +29,14 @@ FILE = re.compile(r"`((?:townhall_bot|plugins|tests|tools|bench|docs)/[\w./-]*\w
 
 def named(page: Path) -> str:
     return str(page.relative_to(CHECKOUT))
+
+
+def test_every_known_model_has_its_memory_in_the_guide_for_hosts() -> None:
+    page = (CHECKOUT / "docs" / "operating.md").read_text()
+    for name in known_models():
+        config = HUB_CONFIGS.get(name) or read_config(Path(str(locate(name).folder)) / CONFIG_NAME)
+        small, large = (format_bytes(memory_plan(config, weights, rows=8)) for weights in ("int8", "fp32"))
+        assert f"| {name} | {parameters(config.parameters)} | {small} | {large} |" in page
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)

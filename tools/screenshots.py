@@ -85,6 +85,7 @@ async def shoot(browser: Browser, address: str, name: str, scene: Scene, size: t
             device_scale_factor=2 if size == PHONE else 1.5,
             color_scheme=scheme,  # type: ignore[arg-type]  # one of Playwright's literals
             reduced_motion="reduce",
+            locale="en-US",
         )
         page = await context.new_page()
         await page.goto(f"{address}&as=ada")

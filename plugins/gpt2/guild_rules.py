@@ -84,7 +84,7 @@ class GuildRulesStore:
 
         With a ``channel``, it is what holds there; a thread is its channel's.
         """
-        kept = {} if guild_id is None else await self.kept.all(guild_id)
+        kept = {} if guild_id is None else await self.kept.known(guild_id)
         host, ids = self._host, (getattr(channel, "parent_id", None), getattr(channel, "id", None))
         voice: dict[str, Any] = {}
         for each in ids:

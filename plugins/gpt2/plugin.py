@@ -36,6 +36,7 @@ from plugins.gpt2.stats.summary import KIND
 from townhall_bot.i18n import Words
 from townhall_bot.plugins import Check, CliCommand, Health, Plugin, PluginContext
 from townhall_bot.plugins.hearing import Heard
+from townhall_bot.store import StoreError
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -164,6 +165,8 @@ class GPT2Plugin(Plugin):
         }
         try:
             await self.context.records.add(KIND, numbers, guild_id=request.guild_id, label=request.model)
+        except StoreError as error:  # its own words are enough; the store counts it later where it can
+            self.context.log.warning("a request could not be counted now: %s", error)
         except Exception:
             self.context.log.exception("a request could not be counted")  # the text matters more
 

@@ -110,11 +110,14 @@ async def open_tab(chromium: Browser, page_server: PageServer) -> AsyncIterator[
     async with AsyncExitStack() as stack:
         tabs: list[Tab] = []
 
-        async def open_as(name: str = "ada", *, width: int = 1280, height: int = 800, scheme: str = "light") -> Tab:
+        async def open_as(
+            name: str = "ada", *, width: int = 1280, height: int = 800, scheme: str = "light", locale: str = "en-US"
+        ) -> Tab:
             context = await chromium.new_context(
                 viewport={"width": width, "height": height},
                 color_scheme=scheme,  # type: ignore[arg-type]  # one of Playwright's literals
                 reduced_motion="reduce",
+                locale=locale,
             )
             stack.push_async_callback(context.close)
             tab = Tab(await context.new_page(), name)

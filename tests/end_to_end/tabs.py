@@ -26,7 +26,7 @@ class Tab:
     async def open(self, address: str) -> None:
         """Go to the page and wait until its person is there."""
         await self.page.goto(f"{address}&as={self.name}")
-        await self.page.locator("#act-as", has_text=f"You are {self.name}").wait_for(state="attached")
+        await self.page.locator("#act-as", has_text=self.name).wait_for(state="attached")
 
     @property
     def box(self) -> Locator:

@@ -177,13 +177,13 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
         return source.read().decode()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "locale"), [("light", "en-US"), ("dark", "de-DE")])
 async def test_axe_finds_nothing_serious(
-    scheme: str, axe: str, open_tab: OpenTab, townhall: RunningTownhall, stage: StagePlugin
+    scheme: str, locale: str, axe: str, open_tab: OpenTab, townhall: RunningTownhall, stage: StagePlugin
 ) -> None:
     from playwright.async_api import expect
 
-    tab = await open_tab(scheme=scheme)
+    tab = await open_tab(scheme=scheme, locale=locale)
 
     async def check(where: str) -> None:
         # The page's policy lets no foreign script in; the browser's own debugger may still run one.
@@ -221,7 +221,11 @@ async def test_axe_finds_nothing_serious(
     await expect(tab.page.get_by_role("dialog")).to_be_visible()
     await check("a form")
     await tab.page.keyboard.press("Escape")
+    await tab.box.click()
+    await tab.page.keyboard.press("ArrowUp")
+    await check("what was sent before")
+    await tab.page.keyboard.press("Escape")
     await tab.last.hover()
-    await tab.last.get_by_role("button", name="Inspect").click()
+    await tab.last.locator(".actions button").nth(1).click()
     await tab.page.locator("#inspector summary").first.click()
     await check("the inspector")

@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 
 import discord
+import pytest
 
 from tests.end_to_end.stage_plugin import StagePlugin
-from tests.end_to_end.tabs import OpenTab
+from tests.end_to_end.tabs import OpenTab, Tab
 from townhall_bot.loopback import LoopbackDiscord, TownhallWorld
 from townhall_bot.loopback.web.server import PageServer
 from townhall_bot.testkit import RunningTownhall
@@ -204,7 +205,9 @@ async def test_messages_are_grouped_and_answered(open_tab: OpenTab, townhall: Ru
     await tab.say("three")
     await expect(tab.last.locator(".origin")).to_contain_text("one")
     await tab.say("x" * 2001)
-    await expect(tab.page.locator("#composer [role=alert]")).to_contain_text("2000")
+    await expect(tab.page.locator("#composer [role=alert]")).to_have_text(
+        "A message has 2,000 characters at most; this one has 2,001."
+    )
 
 
 async def test_direct_messages_with_the_bot(open_tab: OpenTab, townhall: RunningTownhall) -> None:
@@ -239,6 +242,27 @@ async def test_a_lost_connection_is_told_and_comes_back(
         await expect(tab.messages).to_have_count(2)
         await tab.page.close()
     tab.errors.clear()  # the browser complains of each vain attempt to connect
+
+
+async def test_a_tab_too_many_says_so_and_opens_once_there_is_a_place(
+    open_tab: OpenTab, townhall: RunningTownhall, page_server: PageServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from playwright.async_api import expect
+
+    monkeypatch.setattr(page_server, "_most_tabs", 1)
+    ada = await open_tab("ada")
+    waiting = Tab(await ada.page.context.new_page(), "ben")
+    await waiting.page.goto(f"{page_server.address}&as=ben")
+    notice = waiting.page.locator("#connection")
+    await expect(notice).to_have_text(
+        "There is no place for another tab (1 at a time). Close one: this one then opens by itself."
+    )
+    await ada.say("still here")
+    await expect(ada.messages).to_have_count(1)
+    await ada.page.close()
+    await expect(notice).to_be_empty(timeout=15_000)
+    await expect(waiting.last).to_contain_text("still here")
+    assert waiting.errors == []
 
 
 async def test_a_bot_that_types_or_leaves_is_seen(open_tab: OpenTab, townhall: RunningTownhall) -> None:

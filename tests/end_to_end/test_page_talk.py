@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import pytest
@@ -33,6 +34,17 @@ async def entry(tab: Tab, number: int, name: str) -> None:
     await tab.page.get_by_role("menuitem", name=name).click()
 
 
+async def test_the_first_thing_proposed_is_what_the_bot_is_for(open_tab: OpenTab, townhall: RunningTownhall) -> None:
+    from playwright.async_api import expect
+
+    tab = await open_tab()
+    first = tab.page.locator("#welcome .card").first
+    await expect(first.locator("strong")).to_have_text("Try /gpt2")
+    await first.click()
+    await expect(tab.page.get_by_role("group", name="/gpt2", exact=True)).to_be_visible()
+    await expect(tab.page.get_by_label("prompt", exact=True)).to_be_focused()
+
+
 async def test_a_member_mentions_replies_changes_and_deletes(
     open_tab: OpenTab, townhall: RunningTownhall, guild: Guild, admin: Person
 ) -> None:
@@ -62,6 +74,17 @@ async def test_a_member_mentions_replies_changes_and_deletes(
 
     await entry(tab, 2, "Delete message")
     await expect(tab.messages).to_have_count(2)
+
+
+async def test_a_choice_is_typed_in_ones_own_language(open_tab: OpenTab, townhall: RunningTownhall) -> None:
+    from playwright.async_api import expect
+
+    tab = await open_tab(locale="de-DE")
+    await tab.command("/gpt2 prompt:Hallo ending:genau count:8")
+    await expect(tab.last.locator("strong").first).to_have_text("Hallo")
+    await expect(tab.last.locator(".origin-command")).to_have_attribute("title", re.compile("ending:genau"))
+    await tab.last.click(button="right", position={"x": 90, "y": 30})
+    await expect(tab.page.get_by_role("menuitem", name="Mit GPT-2 fortsetzen")).to_be_visible()
 
 
 async def test_a_member_writes_to_the_bot_directly(open_tab: OpenTab, townhall: RunningTownhall) -> None:

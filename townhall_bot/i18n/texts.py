@@ -76,6 +76,10 @@ class Words:
             return _ENGLISH_NUMBERS.vformat(self._english[name], (), values)
         return (_COMMA_NUMBERS if self.locale in DECIMAL_COMMA else _ENGLISH_NUMBERS).vformat(chosen, (), values)
 
+    def as_written(self) -> dict[str, str]:
+        """Return every text by its name, values not put in: for what puts them in elsewhere, as a page in a browser."""
+        return {**self._english, **self._chosen}
+
 
 class Texts:
     """All texts of a package. ``by_locale`` maps a locale to texts by name, and must have English (``en``)."""

@@ -4,8 +4,8 @@ It speaks the gateway and the REST API, version 10, to the unmodified discord.py
 Discord refuses. The state is one observable object (:class:`~townhall_bot.loopback.world.world.World`).
 """
 
-from townhall_bot.loopback.people.option_values import CommandRefused
 from townhall_bot.loopback.people.people import Person
+from townhall_bot.loopback.people.refusals import CommandRefused
 from townhall_bot.loopback.people.turn import Turn
 from townhall_bot.loopback.server import LoopbackDiscord, PortUnusable, TownhallWorld
 from townhall_bot.loopback.wire.client import point_discord_at

@@ -14,6 +14,7 @@ from townhall_bot.discordpy.answers import FAILURES, Code
 from townhall_bot.discordpy.bodies import one_line
 from townhall_bot.i18n import Words
 from townhall_bot.i18n.core_texts import TEXTS
+from townhall_bot.i18n.permissions import permission
 from townhall_bot.replies.paging import split
 from townhall_bot.store import StoreError
 
@@ -109,7 +110,7 @@ def told(cause: BaseException, words: Words | None = None) -> str | None:
         case Refusal():
             return str(cause)
         case app_commands.MissingPermissions():
-            needed = ", ".join(_permission(name, words) for name in cause.missing_permissions)
+            needed = ", ".join(permission(name, words) for name in cause.missing_permissions)
             return words("refusal.permissions", permissions=needed)
         case app_commands.NoPrivateMessage():
             return words("refusal.no_private_message")
@@ -124,14 +125,6 @@ def told(cause: BaseException, words: Words | None = None) -> str | None:
         case StoreError():
             return words(f"refusal.store.{cause.kind}")
     return None
-
-
-def _permission(name: str, words: Words) -> str:
-    """Return what Discord calls a permission; for a rare one, that the texts lack, its name in the API."""
-    try:
-        return words(f"permission.{name}")
-    except KeyError:
-        return name.replace("_", " ").replace("guild", "server").title()
 
 
 async def _tell(interaction: discord.Interaction[Any], message: str) -> None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from townhall_bot.shard_range import ShardRange
 from townhall_bot.shards.owners import until_free
 from townhall_bot.store import lock
+from townhall_bot.store.connections import WRITE_PATIENCE_S
 
 if TYPE_CHECKING:
     from townhall_bot.store.postgres import Session
@@ -76,7 +77,7 @@ class ServerOwner:
         # Where the server is away, the store's own words tell.
         Postgres.open(self._url, lambda db: db.execute("SELECT 1")).end()
         me = f"townhall shards {self._shards or 'none'} process {os.getpid()} on {socket.gethostname()}"  # cut at 63
-        session = Session(self._url, CONNECT_S, application_name=me[:63], **KEEPALIVE)
+        session = Session(self._url, CONNECT_S, WRITE_PATIENCE_S, application_name=me[:63], **KEEPALIVE)
         try:
             self._lock_all(session)
         except BaseException:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from townhall_bot.store.run import Database, Run, lock
+from townhall_bot.store.schema import StoreError
 
 Json = Any
 """Whatever ``json.dumps`` takes."""
@@ -26,12 +27,18 @@ class AuditEntry:
     new: Json
 
 
+KNOWN = 10_000
+"""Servers whose settings are remembered for while the database is away."""
+
+
 class GuildSettings:
     """One plugin's settings per server, each change with a line in the audit trail. Values are JSON."""
 
     def __init__(self, run: Run, plugin: str) -> None:
         self._run = run
         self._plugin = plugin
+        self._known: dict[int, str] = {}
+        """What was read last of each server, the one longest unread first."""
 
     async def get(self, guild_id: int, key: str, default: Json = None) -> Json:
         """Return a setting, or ``default`` where the server never set it."""
@@ -42,6 +49,23 @@ class GuildSettings:
         query = "SELECT key, value FROM guild_setting WHERE plugin = ? AND guild_id = ? ORDER BY key"
         rows = await self._run.read(lambda db: db.execute(query, (self._plugin, guild_id)).fetchall())
         return {key: json.loads(value) for key, value in rows}
+
+    async def known(self, guild_id: int) -> dict[str, Json]:
+        """Return what :meth:`all` does; while the database is away, what this process read last of this server.
+
+        To serve by. What is changed is changed from what :meth:`all` says.
+        """
+        try:
+            found = await self.all(guild_id)
+        except StoreError as error:
+            if error.kind != "away" or guild_id not in self._known:
+                raise
+            found = json.loads(self._known[guild_id])
+        self._known.pop(guild_id, None)
+        self._known[guild_id] = json.dumps(found)
+        if len(self._known) > KNOWN:
+            del self._known[next(iter(self._known))]
+        return found
 
     async def change(self, guild_id: int, key: str, value: Json, *, actor_id: int) -> Json:
         """Set ``key`` (None: back to the default), note who did it, and return the old value.

@@ -1,7 +1,9 @@
 """The store in PostgreSQL, for many processes: the same statements, on connections of their own threads.
 
 A thread has its own connection and its own small event loop for it, so a slow server holds up nobody's heartbeat. Where
-the server is away, what was asked for waits for it a while and is tried again; a change is never made twice.
+the server is away, what was asked for waits for it a while and is tried again; a change is never made twice. That while
+counts from when it was asked for, and who reads in a long outage hardly waits: many ask then, and each has to be
+answered before Discord gives it up.
 """
 
 from __future__ import annotations
@@ -51,13 +53,13 @@ class Result:
 class Session:
     """One connection, for the thread that made it."""
 
-    def __init__(self, url: str, within_s: float, **server_settings: str) -> None:
+    def __init__(self, url: str, within_s: float, patience_s: float, **server_settings: str) -> None:
         import asyncpg
 
         self._loop = asyncio.new_event_loop()
         try:
             connecting = asyncpg.connect(
-                url, timeout=within_s, command_timeout=WRITE_PATIENCE_S, server_settings=server_settings
+                url, timeout=within_s, command_timeout=patience_s, server_settings=server_settings
             )
             self.connection: Any = self.wait(connecting)
         except BaseException:
@@ -117,6 +119,8 @@ class Postgres:
         self._sessions: set[Session] = set()
         self._closed = False
         self.failure: StoreError | None = None
+        self._away: tuple[StoreError, float] | None = None
+        """Why the server was away at the last attempt, and since when, by the monotonic clock."""
 
     @classmethod
     def open(cls, url: str, work: Callable[[Database], object] = migrate) -> Postgres:
@@ -135,7 +139,8 @@ class Postgres:
 
     def do(self, work: Callable[[Database], T]) -> T:
         """Do what may change something, for who may block."""
-        return self._threads[True].submit(functools.partial(self._attempts, work, writes=True)).result()
+        until = time.monotonic() + WRITE_PATIENCE_S
+        return self._threads[True].submit(functools.partial(self._attempts, work, until, writes=True)).result()
 
     async def read(self, work: Callable[[Database], T], /) -> T:
         """Do what only reads, of one moment."""
@@ -162,22 +167,32 @@ class Postgres:
     async def _do(self, work: Callable[[Database], T], *, writes: bool) -> T:
         if self._closed:
             raise StoreError(f"the database {self.name} is closed: the bot is stopping", "Start it again.")
-        attempts = functools.partial(self._attempts, work, writes=writes)
+        until = time.monotonic() + (WRITE_PATIENCE_S if writes else READ_PATIENCE_S)
+        attempts = functools.partial(self._attempts, work, until, writes=writes)
         # Shielded: whoever stops waiting (a cancelled command) must not leave a doubt about whether it was written.
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._threads[writes], attempts))
 
-    def _attempts(self, work: Callable[[Database], T], *, writes: bool) -> T:
-        until = time.monotonic() + (WRITE_PATIENCE_S if writes else READ_PATIENCE_S)
+    def _attempts(self, work: Callable[[Database], T], until: float, *, writes: bool) -> T:
         while True:
+            now, away = time.monotonic(), self._away
+            if away is not None:
+                said, since = away
+                if now >= until:  # it stood in line behind others that waited
+                    raise said
+                if not writes:
+                    until = min(until, max(since + READ_PATIENCE_S, now + AGAIN_S))
             try:
                 done = self._attempt(work, until, writes=writes)
             except StoreError as error:
                 self.failure = error
-                if error.kind != "away" or time.monotonic() + AGAIN_S >= until:
+                if error.kind != "away":
+                    raise
+                self._away = (error, now if self._away is None else self._away[1])
+                if time.monotonic() + AGAIN_S >= until:
                     raise
                 time.sleep(AGAIN_S)
             else:
-                self.failure = None
+                self.failure = self._away = None
                 return done
 
     def _attempt(self, work: Callable[[Database], T], until: float, *, writes: bool) -> T:
@@ -185,7 +200,7 @@ class Postgres:
 
         committing = False
         try:
-            session = self._session(max(0.1, until - time.monotonic()))
+            session = self._session(max(0.1, until - time.monotonic()), WRITE_PATIENCE_S if writes else READ_PATIENCE_S)
             session.execute("BEGIN" if writes else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             try:
                 done = work(session)
@@ -199,11 +214,11 @@ class Postgres:
             raise self._told(error, in_doubt=committing) from error
         return done
 
-    def _session(self, within_s: float) -> Session:
+    def _session(self, within_s: float, patience_s: float) -> Session:
         session: Session | None = getattr(self._mine, "session", None)
         if session is None or session.connection.is_closed():
             self._drop()
-            session = self._mine.session = Session(self._url, within_s)
+            session = self._mine.session = Session(self._url, within_s, patience_s)
             self._sessions.add(session)
         return session
 

@@ -9,21 +9,17 @@ from typing import Any
 
 import discord
 
-from plugins.gpt2.admin import reset_dialog
+from plugins.gpt2.admin import preset_menu, reset_dialog
 from plugins.gpt2.admin.config_changes import ConfigChanges, told_voices
+from plugins.gpt2.admin.manage_view import ManageView
 from plugins.gpt2.admin.model_choices import MAX_CHOICE, MAX_CHOICES, facts, label, public_names
 from plugins.gpt2.admin.numbers_form import NumbersForm
-from plugins.gpt2.admin.preset_form import PresetForm
 from plugins.gpt2.formatting import number, without_folders
 from plugins.gpt2.guild_rules import MAX_PLACES, PLACE_TYPES, POSTING_TYPES, GuildRules, GuildRulesStore
 from plugins.gpt2.messages import TEXTS
 from plugins.gpt2.protocol import ModelEntry, TextGenerator
 from townhall_bot.discordpy.answers import FAILURES
 from townhall_bot.i18n import Words
-from townhall_bot.replies import Refusal
-
-LIFETIME_S = 14 * 60.0
-"""How long the panel answers: its message can be changed for 15 minutes."""
 
 ChangeModel = Callable[[discord.Interaction[Any], str], Awaitable[None]]
 Offered = Callable[[], Sequence[ModelEntry]]
@@ -106,7 +102,7 @@ class ConfigPanels:
         return embed.set_footer(text=words("config.show.footer"))
 
 
-class Panel(discord.ui.View):
+class Panel(ManageView):
     """Menus for the model and the places, buttons for the rest."""
 
     def __init__(
@@ -117,7 +113,7 @@ class Panel(discord.ui.View):
         rules: GuildRules,
         entries: Sequence[ModelEntry],
     ) -> None:
-        super().__init__(timeout=LIFETIME_S)
+        super().__init__()
         self.panels = panels
         self.opener = opener
         self.rules = rules
@@ -170,12 +166,6 @@ class Panel(discord.ui.View):
             style = discord.ButtonStyle.danger if action == "reset" else discord.ButtonStyle.secondary
             self._add(discord.ui.Button(label=words(f"config.button.{action}"), style=style), do)
 
-    async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
-        """Let only those in who manage the server, still."""
-        if not interaction.permissions.manage_guild:
-            raise Refusal(TEXTS.for_user(interaction)("config.change.permission"))
-        return True
-
     async def on_timeout(self) -> None:
         """Leave what is set, take away what would no longer answer."""
         closed = TEXTS.for_user(self.opener)("config.show.closed")
@@ -212,7 +202,9 @@ class Panel(discord.ui.View):
         await interaction.response.send_modal(form)
 
     async def _preset(self, interaction: discord.Interaction[Any]) -> None:
-        await interaction.response.send_modal(PresetForm(interaction, self.panels.changes, self.show, {}))
+        assert interaction.guild_id is not None  # settings belong to a server
+        kept = await self.panels.rules.kept.all(interaction.guild_id)
+        await preset_menu.open_form(interaction, self.panels.changes, kept, self.show, self._show_now)
 
     async def _talk(self, interaction: discord.Interaction[Any]) -> None:
         await self._set(interaction, {"mentions": None if self.rules.mentions else True})

@@ -9,12 +9,15 @@ import discord
 
 from plugins.gpt2 import presets
 from plugins.gpt2.admin.config_changes import ConfigChanges
+from plugins.gpt2.formatting import number
 from plugins.gpt2.messages import TEXTS
+from plugins.gpt2.presets import Preset
 from plugins.gpt2.protocol import ENDINGS
+from townhall_bot.i18n import Words
 from townhall_bot.replies import Refusal
 
 LIFETIME_S = 14 * 60.0
-FIELDS = {"name": presets.MAX_NAME, "opening": presets.MAX_OPENING, "sampling": 120, "ending": 10, "stop": 400}
+FIELDS = {"name": presets.MAX_NAME, "opening": presets.MAX_OPENING, "sampling": 200, "ending": 10, "stop": 400}
 """The fields, and how many characters each holds."""
 Interaction = discord.Interaction[Any]
 Show = Callable[[Interaction, list[str]], Awaitable[None]]
@@ -59,6 +62,18 @@ class PresetForm(discord.ui.Modal):
         await interaction.response.defer()
         key = presets.KEY + typed["name"].strip().casefold()
         await self._show(interaction, await self._changes.make(interaction, {key: value}))
+
+
+def typed_of(words: Words, preset: Preset) -> dict[str, str]:
+    """Return what is in the form of a preset as it is kept, numbers as the language writes them."""
+    sampling = [f"{field} {words('form.value', value=number(value))}" for field, value in preset.sampling.items()]
+    return {
+        "name": preset.name,
+        "opening": preset.opening,
+        "sampling": "; ".join(sampling),
+        "ending": preset.ending or "",
+        "stop": "\n".join(preset.stop),
+    }
 
 
 def _read(interaction: Interaction, typed: dict[str, str]) -> dict[str, Any] | None:

@@ -8,11 +8,9 @@ from typing import Any
 import discord
 
 from plugins.gpt2.admin.config_changes import ConfigChanges
+from plugins.gpt2.admin.manage_view import ManageView
 from plugins.gpt2.messages import TEXTS
-from townhall_bot.replies import Refusal
 
-LIFETIME_S = 14 * 60.0
-"""How long the buttons answer: their message can be changed for 15 minutes."""
 Interaction = discord.Interaction[Any]
 Refresh = Callable[[Interaction], Awaitable[None]]
 
@@ -54,11 +52,11 @@ def shown(
     return {"content": content, "view": _Manage(label, discord.ButtonStyle.secondary, undo)}
 
 
-class _Manage(discord.ui.View):
-    """One button, for those who manage the server; it answers once."""
+class _Manage(ManageView):
+    """One button; it answers once."""
 
     def __init__(self, label: str, style: discord.ButtonStyle, do: Callable[[Interaction], Awaitable[None]]) -> None:
-        super().__init__(timeout=LIFETIME_S)
+        super().__init__()
         button: discord.ui.Button[Any] = discord.ui.Button(label=label, style=style)
 
         async def press(interaction: Interaction) -> None:
@@ -67,9 +65,3 @@ class _Manage(discord.ui.View):
 
         button.callback = press  # type: ignore[method-assign]  # as discord.py's own decorators do
         self.add_item(button)
-
-    async def interaction_check(self, interaction: Interaction, /) -> bool:
-        """Let only those in who manage the server, still."""
-        if not interaction.permissions.manage_guild:
-            raise Refusal(TEXTS.for_user(interaction)("config.change.permission"))
-        return True

@@ -1,4 +1,4 @@
-"""Ctrl-C, so that it holds at every moment of a command that computes."""
+"""Ctrl-C, and other signals to stop, so that it holds at every moment of a command that computes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import signal
 from collections.abc import Iterator
 from types import FrameType
+from typing import Any
 
 
 class CtrlC:
@@ -13,21 +14,27 @@ class CtrlC:
 
     Python loses a KeyboardInterrupt that hits a finaliser, of which tinygrad has one for each of its thousands of small
     objects. So what was pressed is remembered, and whoever takes long asks by :meth:`check` now and then. Where the
-    process ignores Ctrl-C (``nohup``, a script's background), it still does.
+    process ignores a signal (``nohup``, a script's background), it still does. ``signals`` are all taken alike.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *signals: signal.Signals) -> None:
         self.pressed = False
+        self.number: int = signal.SIGINT
+        """The signal that came last."""
+        self._signals = signals or (signal.SIGINT,)
+        self._before: dict[signal.Signals, Any] = {}
         self._noting = False
 
     def __enter__(self) -> CtrlC:
-        self._before = signal.getsignal(signal.SIGINT)
-        if self._before is not signal.SIG_IGN:
-            signal.signal(signal.SIGINT, self._press)
+        for each in self._signals:
+            self._before[each] = signal.getsignal(each)
+            if self._before[each] is not signal.SIG_IGN:
+                signal.signal(each, self._press)
         return self
 
     def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGINT, self._before)
+        for each, before in self._before.items():
+            signal.signal(each, before)
 
     def forget(self) -> None:
         """Take what was pressed as done with: it ended one text of several."""
@@ -48,6 +55,6 @@ class CtrlC:
             self._noting = False
 
     def _press(self, number: int, frame: FrameType | None) -> None:
-        self.pressed = True
+        self.pressed, self.number = True, number
         if not self._noting:
             raise KeyboardInterrupt

@@ -12,7 +12,7 @@ from typing import Any
 
 from plugins.gpt2.settings import GPT2Settings, router_addresses
 from townhall_bot.cli.bounded import PORT, Decimal, shown
-from townhall_bot.cli.terminal import FAILED, note
+from townhall_bot.cli.terminal import FAILED, USAGE, note
 from townhall_bot.ops import logs
 from townhall_bot.settings import Settings, SettingsError, load_settings
 
@@ -110,13 +110,16 @@ def _address(text: str) -> tuple[str, int]:
 
 
 def _run(command: str, begin: Callable[[GPT2Settings], Coroutine[Any, Any, None]]) -> int:
-    from plugins.gpt2.wire.serving import NotListening
+    from plugins.gpt2.wire.serving import NoSecret, NotListening
 
     try:
         host = load_settings(Settings)
         logs.set_up(host.log_level, style=host.log_format)
         asyncio.run(begin(load_settings(GPT2Settings)))
-    except (SettingsError, NotListening) as error:
+    except (SettingsError, NoSecret) as error:
+        note(str(error), command)
+        return USAGE  # starting again does not mend it, as with ``townhall run``
+    except NotListening as error:
         note(str(error), command)
         return FAILED
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ from plugins.gpt2.training.locked import AlreadyTrained, locked
 from plugins.gpt2.training.plan import DoesNotFit, read_plan
 from plugins.gpt2.training.priority import make_way
 from plugins.gpt2.training.run_files import BEST, STATE
-from townhall_bot.cli.terminal import FAILED, INTERRUPTED, OK, USAGE, note, tell
+from townhall_bot.cli.terminal import FAILED, OK, USAGE, note, tell
 from townhall_bot.settings import SettingsError, load_settings
 
 if TYPE_CHECKING:
@@ -36,12 +37,16 @@ class Refused(ValueError):
 
 
 def run(options: argparse.Namespace) -> int:
-    """Train; return 0, 1 where it failed, 2 for wrong arguments, 130 after Ctrl-C (what was learnt is kept)."""
+    """Train; return 0, 1 where it failed, 2 for wrong arguments, 130 after Ctrl-C and 143 after SIGTERM.
+
+    What was learnt until either is kept.
+    """
     if (wrong := complaint(options)) is not None:
         note(f"{wrong}.", COMMAND)
         return USAGE
     make_way()
-    ctrl_c = CtrlC()
+    # A service, a container and a machine that goes down end it by SIGTERM.
+    ctrl_c = CtrlC(signal.SIGINT, signal.SIGTERM)
     folder: Path | None = None
     try:
         settings = load_settings(GPT2Settings)
@@ -56,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
         return USAGE
     except KeyboardInterrupt:
         tell(f"\nstopped.{_what_is_kept(folder, options.name)}")
-        return INTERRUPTED
+        return _status_of(ctrl_c)
     except (Refused, AlreadyTrained, DoesNotFit, CheckpointError) as error:
         note(str(error), COMMAND)
     except OSError as error:
@@ -64,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
     except (ValueError, RuntimeError, MemoryError) as error:
         if ctrl_c.pressed:
             tell(f"\nstopped.{_what_is_kept(folder, options.name)}")
-            return INTERRUPTED
+            return _status_of(ctrl_c)
         note(f"{str(error) or type(error).__name__}{_what_is_kept(folder, options.name)}", COMMAND)
     return FAILED
 
@@ -146,7 +151,7 @@ def _learn(session: Session, ctrl_c: CtrlC) -> int:
         shutil.rmtree(session.folder, ignore_errors=True)
     _tell_result(session, run.progress.before, run.best.loss, end == "stopped")
     print(name)
-    return INTERRUPTED if end == "stopped" else OK
+    return _status_of(ctrl_c) if end == "stopped" else OK
 
 
 def _show(when: str, samples: Callable[[], list[Sample]]) -> None:
@@ -168,6 +173,11 @@ def _tell_result(session: Session, before: float | None, after: float, stopped: 
         f"For Discord, put it into .env: TOWNHALL_GPT2_MODEL={name}, or let admins choose it in /gpt2-config: "
         f"TOWNHALL_GPT2_ALLOWED_MODELS=townhall-mini,{name}"
     )
+
+
+def _status_of(ctrl_c: CtrlC) -> int:
+    """Return what a shell returns for a program that the signal ended."""
+    return 128 + ctrl_c.number
 
 
 def _what_is_kept(folder: Path | None, name: str) -> str:

@@ -179,6 +179,7 @@ class Stories:
                 lambda interaction, request, options: self.growing(interaction, request, options.count),
                 lambda interaction, first, options: self.buttons(interaction, begins, options.count),
             ),
+            tells_cuts=True,
         )
         prompt, options = so_far[-MAX_PROMPT_CHARS:], GenerationOptions({"count": count})
         try:

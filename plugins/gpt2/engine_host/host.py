@@ -13,7 +13,7 @@ import aiohttp
 from aiohttp import web
 
 from plugins.gpt2.engine_host.joined import JOIN_S, joined
-from plugins.gpt2.protocol import GenerationError, ModelEntry, TextGenerator
+from plugins.gpt2.protocol import GenerationError, GenerationRequest, ModelEntry, TextGenerator
 from plugins.gpt2.settings import GPT2Settings
 from plugins.gpt2.wire.calling import Caller, Lost
 from plugins.gpt2.wire.events import Admitted, Loaded, Told
@@ -90,6 +90,20 @@ class EngineHost:
         """Whether it registers again and again."""
         return bool(self._tasks) and not any(task.done() for task in self._tasks)
 
+    async def told(self, asked: GenerationRequest) -> AsyncGenerator[Told]:
+        """Yield what is told of a request, to the router that sent it."""
+        try:
+            async with (
+                self._service.admitted(asked) as events,
+                contextlib.aclosing(joined(events, self._join_s)) as fewer,
+            ):
+                yield Admitted()
+                async for event in fewer:
+                    yield event
+        except GenerationError:
+            await self.register()  # a model may be out of service now, which the next request should know
+            raise
+
     async def register(self) -> None:
         """Say how things are, to all routers."""
         status = replace(self._service.status(), offered=self._offered)
@@ -144,20 +158,10 @@ class EngineHost:
     async def _generate(self, request: web.Request) -> web.StreamResponse:
         asked = request_in(read(await request.read()))
 
-        async def told() -> AsyncGenerator[Told]:
-            try:
-                async with self._service.admitted(asked) as events:
-                    yield Admitted()
-                    async for event in joined(events, self._join_s):
-                        yield event
-            except GenerationError:
-                await self.register()  # a model may be out of service now, which the next request should know
-                raise
-
         self._streams += 1
         self._idle.clear()
         try:
-            return await stream(request, told())
+            return await stream(request, self.told(asked))
         finally:
             self._streams -= 1
             if not self._streams:

@@ -29,6 +29,10 @@ class NotListening(Exception):
     """Nothing can listen there: says where, why, and what to do."""
 
 
+class NoSecret(NotListening):
+    """Other machines could call, and there is no secret to know them by."""
+
+
 def application(secret: str | None, open_paths: frozenset[str] = frozenset()) -> web.Application:
     """Return an application whose calls need the secret, where there is one, and the version that is spoken here.
 
@@ -58,7 +62,7 @@ def application(secret: str | None, open_paths: frozenset[str] = frozenset()) ->
 async def listen(app: web.Application, host: str, port: int, secret: str | None) -> tuple[web.AppRunner, int]:
     """Begin to serve; return what ends it and the port. Raises :class:`NotListening`."""
     if secret is None and not is_loopback(host):
-        raise NotListening(
+        raise NoSecret(
             f"{host} can be reached by other machines, so set TOWNHALL_GPT2_ROUTER_SECRET to a long random word, "
             "the same for bots, routers and engines; or listen on 127.0.0.1."
         )

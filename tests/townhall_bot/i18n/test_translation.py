@@ -10,10 +10,12 @@ from plugins.ping.plugin import PingPlugin
 from townhall_bot.i18n import NO_TEXTS, Texts
 from townhall_bot.i18n.core_texts import TEXTS
 from townhall_bot.loopback import LoopbackDiscord
+from townhall_bot.loopback.people.refusals import TEXTS as REFUSALS
+from townhall_bot.loopback.web.server import TEXTS as PAGE_TEXTS
 from townhall_bot.plugins import ENTRY_POINT_GROUP
 from townhall_bot.testkit import StartTownhall
 
-ALL_TEXTS: dict[str, Texts] = {"core": TEXTS} | {
+ALL_TEXTS: dict[str, Texts] = {"core": TEXTS, "page": PAGE_TEXTS, "refusals": REFUSALS} | {
     point.name: point.load().texts
     for point in entry_points(group=ENTRY_POINT_GROUP)
     if point.load().texts is not NO_TEXTS

@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,49 @@ async def test_a_server_that_is_away_for_a_while_loses_nothing(
     assert len(await counts.since("request", 60)) == 2  # what could not be counted then is counted now
     await store.close()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("townhall-store")]
+
+
+async def test_servers_that_were_served_before_are_served_by_what_was_read_last(
+    postgres_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store.connect(postgres_server.database())
+    settings = store.guild_settings("gpt2")
+    await settings.change(7, "channels", [1], actor_id=1)
+    assert await settings.known(7) == {"channels": [1]}
+    monkeypatch.setattr(postgres, "READ_PATIENCE_S", 0.3)
+    postgres_server.stop()
+    try:
+        assert await settings.known(7) == {"channels": [1]}
+        with pytest.raises(StoreError, match="is away"):
+            await settings.known(8)
+        with pytest.raises(StoreError, match="is away"):
+            await settings.all(7)  # whoever changes something wants to know what there is
+    finally:
+        await asyncio.to_thread(postgres_server.start)
+    assert await settings.known(8) == {}
+    await store.close()
+
+
+async def test_in_a_long_outage_nobody_stands_in_line_behind_others_who_wait(
+    postgres_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store.connect(postgres_server.database())
+    settings = store.guild_settings("gpt2")
+    monkeypatch.setattr(postgres, "READ_PATIENCE_S", 0.5)
+    monkeypatch.setattr(postgres, "WRITE_PATIENCE_S", 0.5)
+    postgres_server.stop()
+    try:
+        began = time.monotonic()
+        asked = [settings.all(guild) for guild in range(40)]
+        changed = [settings.change(guild, "count", 5, actor_id=1) for guild in range(40)]
+        told = await asyncio.gather(*asked, *changed, return_exceptions=True)
+        assert time.monotonic() - began < 3, "one after the other, four at a time, they would take 10 seconds"
+        assert {getattr(error, "kind", None) for error in told} == {"away"}
+    finally:
+        await asyncio.to_thread(postgres_server.start)
+    await settings.change(7, "count", 6, actor_id=1)
+    assert store.failure is None
+    await store.close()
 
 
 async def test_a_change_whose_confirmation_is_lost_is_not_made_twice_and_who_made_it_is_told_to_look(

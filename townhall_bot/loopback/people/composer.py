@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import discord
 
-from townhall_bot.loopback.people import option_values
-from townhall_bot.loopback.people.option_values import CommandRefused
+from townhall_bot.loopback.people import option_values, rights
+from townhall_bot.loopback.people.refusals import CommandRefused, Permissions
 from townhall_bot.loopback.world import permissions
 from townhall_bot.loopback.world.enums import SUB_COMMANDS, CommandType, OptionType
 from townhall_bot.loopback.world.state import Attachment, Channel, Command, Payload, User
@@ -37,18 +37,18 @@ def check_allowed(command: Command, user: User, channel: Channel) -> None:
     if guild is None:
         return
     held = permissions.in_channel(channel, user.id)
-    if not permissions.allows(held, "use_application_commands"):
-        raise CommandRefused(f"{user.display_name} lacks Use Application Commands in #{channel.name}")
+    rights.check(user, channel, "use_application_commands")
     default = command.definition.get("default_member_permissions")
     if default is None or permissions.allows(held, "administrator"):
         return
     needed = discord.Permissions(int(default))
     lacking = permissions.missing(held, needed)
     if int(default) == 0:
-        raise CommandRefused(f"/{command.name} is for administrators; {user.display_name} is none")
+        raise CommandRefused("right.administrators", command=command.name, name=user.display_name)
     if lacking:
-        names = ", ".join(lacking)
-        raise CommandRefused(f"/{command.name} needs {names}, which {user.display_name} lacks")
+        raise CommandRefused(
+            "right.command", command=command.name, permissions=Permissions(lacking), name=user.display_name
+        )
 
 
 def read(text: str, commands: Iterable[Command], files: Mapping[str, Attachment] | None = None) -> Draft:
@@ -59,12 +59,12 @@ def read(text: str, commands: Iterable[Command], files: Mapping[str, Attachment]
     chat = [command for command in commands if command.type is CommandType.CHAT]
     typed = text.strip()
     if not typed.startswith("/"):
-        raise CommandRefused(f"a command starts with /, this starts with {typed[:1]!r}")
+        raise CommandRefused("command.no_slash", begins=typed[:1])
     typed = typed[1:]
     known = [leaf for command in chat for leaf in leaves(command)]
     fitting = [leaf for leaf in known if _starts_with_words(typed, leaf.path)]
     if not fitting:
-        raise CommandRefused(_unknown(typed, known))
+        raise _unknown(typed, known)
     draft = max(fitting, key=lambda leaf: len(leaf.path))
     rest = typed
     for word in draft.path:
@@ -81,10 +81,10 @@ def pick(
     known = [leaf for command in commands if command.type is CommandType.CHAT for leaf in leaves(command)]
     draft = next((leaf for leaf in known if leaf.path == tuple(path)), None)
     if draft is None:
-        raise CommandRefused(_unknown(" ".join(path), known))
+        raise _unknown(" ".join(path), known)
     names = [str(option["name"]) for option in draft.options]
     if strange := [name for name in (*given, *files) if name not in names]:
-        raise CommandRefused(f"/{' '.join(path)} has no option {strange[0]}")
+        raise CommandRefused("command.no_option", command=f"/{' '.join(path)}", option=strange[0])
     draft.given, draft.files = dict(given), files
     return draft
 
@@ -101,7 +101,8 @@ def data_of(draft: Draft, world: World, user: User, channel: Channel) -> Payload
             value = option_values.convert(option, draft.given[name], scope)
             values.append({"name": name, "type": option["type"], "value": value})
         elif option.get("required"):
-            raise CommandRefused(f"/{' '.join(draft.path)} needs {name}: {option['description']}")
+            given = {"command": f"/{' '.join(draft.path)}", "option": name, "description": option["description"]}
+            raise CommandRefused("command.needs", **given)
     return _data(draft, values, scope.resolved)
 
 
@@ -112,7 +113,7 @@ def completion_of(draft: Draft) -> Payload:
         {"name": name, "type": by_name[name]["type"], "value": text} for name, text in draft.given.items()
     ]
     if not values or not by_name[str(values[-1]["name"])].get("autocomplete"):
-        raise CommandRefused("the last option typed offers no autocomplete")
+        raise CommandRefused("command.no_choices")
     values[-1]["focused"] = True
     return _data(draft, values, {})
 
@@ -152,12 +153,12 @@ def _starts_with_words(typed: str, words: tuple[str, ...]) -> bool:
     return re.match(pattern, typed, re.IGNORECASE) is not None
 
 
-def _unknown(typed: str, leaves: list[Draft]) -> str:
+def _unknown(typed: str, leaves: list[Draft]) -> CommandRefused:
     word = typed.split(maxsplit=1)[0] if typed.split() else ""
-    known = ", ".join("/" + " ".join(leaf.path) for leaf in leaves) or "none"
+    known = tuple("/" + " ".join(leaf.path) for leaf in leaves)
     if any(leaf.path[0] == word and len(leaf.path) > 1 for leaf in leaves):
-        return f"/{word} needs one of its sub-commands; there are: {known}"
-    return f"there is no command /{word} here; there are: {known}"
+        return CommandRefused("command.sub_command", word=word, known=known)
+    return CommandRefused("command.unknown", word=word, known=known)
 
 
 def _no_mistyped_option(value: str, names: list[str], command: str) -> None:
@@ -165,9 +166,7 @@ def _no_mistyped_option(value: str, names: list[str], command: str) -> None:
     after = re.match(r'\s*".*"(.*)\Z', value, re.DOTALL)  # what is behind the quotes of a text that goes on
     for word in re.findall(r"(?:^|\s)([A-Za-z_-]{3,}):(?=\S)", value if after is None else after[1]):
         if near := difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.75):
-            raise CommandRefused(
-                f"{command} has no option {word}. Did you mean {near[0]}? What is part of a text goes into quotes."
-            )
+            raise CommandRefused("command.mistyped", command=command, option=word, near=near[0])
 
 
 def _split(rest: str, names: list[str], command: str) -> dict[str, str]:
@@ -180,11 +179,11 @@ def _split(rest: str, names: list[str], command: str) -> dict[str, str]:
     while rest.strip():
         match = head.match(rest) if head else None
         if match is None:
-            known = ", ".join(names) or "none"
-            raise CommandRefused(f"{command} cannot read {rest.strip()[:40]!r}; its options are: {known}")
+            text = rest.strip()[:40]
+            raise CommandRefused("command.unreadable", command=command, text=text, known=tuple(names))
         name = match.group(1).lower()
         if name in given:
-            raise CommandRefused(f"{command} was given {name} twice")
+            raise CommandRefused("command.twice", command=command, option=name)
         rest = rest[match.end() :]
         value = quoted.match(rest) or bare.match(rest)
         assert value is not None  # ``bare`` ends at the text's end at the latest

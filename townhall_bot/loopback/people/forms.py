@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from townhall_bot.loopback.people.option_values import CommandRefused
+from townhall_bot.loopback.people.refusals import CommandRefused
 from townhall_bot.loopback.world.enums import ComponentType
 from townhall_bot.loopback.world.state import Payload, walk_components
 
@@ -25,13 +25,13 @@ def chosen(select: Payload, values: Sequence[str], scope: Scope) -> list[str]:
     """Return the values to send for a choice from a select menu. Raises :class:`CommandRefused`."""
     low, high = select.get("min_values", 1), select.get("max_values", 1)
     if not low <= len(values) <= high:
-        raise CommandRefused(f"expected {low} to {high} choices, got {len(values)}")
+        raise CommandRefused("message.choices", low=low, high=high, size=len(values))
     if select["type"] == ComponentType.STRING_SELECT:
         known = {text: option["value"] for option in select["options"] for text in (option["label"], option["value"])}
         for value in values:
             if value not in known:
-                offered = ", ".join(option["label"] for option in select["options"])
-                raise CommandRefused(f"{value!r} is none of the choices: {offered}")
+                offered = tuple(option["label"] for option in select["options"])
+                raise CommandRefused("message.choice", text=value, offered=offered)
         return [known[value] for value in values]
     return [_entity(select["type"], value, scope) for value in values]
 
@@ -43,7 +43,7 @@ def _entity(kind: int, text: str, scope: Scope) -> str:
         return scope.role(role)
     if kind == ComponentType.CHANNEL_SELECT and (channel := scope.find_channel(text)) is not None:
         return scope.to_channel(channel)
-    raise CommandRefused(f"there is nobody and nothing called {text!r} here")
+    raise CommandRefused("message.nobody", text=text)
 
 
 def filled(modal: Payload, values: Mapping[str, str]) -> list[Payload]:
@@ -57,7 +57,7 @@ def filled(modal: Payload, values: Mapping[str, str]) -> list[Payload]:
         elif row["type"] == ComponentType.LABEL:
             rows.append({"type": row["type"], "component": _field(row["component"], row.get("label"), left)})
     if left:
-        raise CommandRefused(f"the form has no field {', '.join(left)}")
+        raise CommandRefused("form.no_field", fields=tuple(left))
     return rows
 
 
@@ -69,7 +69,7 @@ def _field(part: Payload, label: object, left: dict[str, str]) -> Payload:
         return {"type": part["type"], "custom_id": part["custom_id"], "values": [text] if text else []}
     low, high = part.get("min_length", 0), part.get("max_length", 4000)
     if part.get("required", True) and not text:
-        raise CommandRefused(f"{label} must be filled in")
+        raise CommandRefused("form.empty", field=label)
     if text and not low <= len(text) <= high:
-        raise CommandRefused(f"{label}: expected {low} to {high} characters, got {len(text)}")
+        raise CommandRefused("form.length", field=label, low=low, high=high, size=len(text))
     return {"type": part["type"], "custom_id": part["custom_id"], "value": text}

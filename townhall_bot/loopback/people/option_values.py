@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from townhall_bot.loopback.people.refusals import CommandRefused
 from townhall_bot.loopback.wire import message_payloads, payloads
 from townhall_bot.loopback.world import permissions
 from townhall_bot.loopback.world.command_rules import MAX_SAFE_INTEGER
@@ -16,10 +17,6 @@ if TYPE_CHECKING:
 
 STRING_LIMIT = 6000
 MENTION = re.compile(r"^<[@#][!&]?(\d+)>$")
-
-
-class CommandRefused(Exception):
-    """Discord's client would not send this; the message says why, and what it would take."""
 
 
 class Scope:
@@ -94,15 +91,15 @@ def convert(option: Payload, text: str, scope: Scope) -> Any:
         for choice in choices:
             if text.lower() in (str(choice["name"]).lower(), str(choice["value"]).lower()):
                 return choice["value"]
-        offered = ", ".join(str(choice["name"]) for choice in choices)
-        raise CommandRefused(f"{name}: {text!r} is none of the choices: {offered}")
+        offered = tuple(choice["name"] for choice in choices)
+        raise CommandRefused("option.choice", option=name, text=text, offered=offered)
     if kind == OptionType.STRING:
         return _string(option, text)
     if kind in (OptionType.INTEGER, OptionType.NUMBER):
         return _number(option, text)
     if kind == OptionType.BOOLEAN:
         if text.lower() not in ("true", "false"):
-            raise CommandRefused(f"{name}: expected True or False, got {text!r}")
+            raise CommandRefused("option.boolean", option=name, text=text)
         return text.lower() == "true"
     return _entity(option, text, scope)
 
@@ -110,20 +107,20 @@ def convert(option: Payload, text: str, scope: Scope) -> Any:
 def _string(option: Payload, text: str) -> str:
     low, high = option.get("min_length", 0), option.get("max_length", STRING_LIMIT)
     if not low <= len(text) <= high:
-        raise CommandRefused(f"{option['name']}: expected {low} to {high} characters, got {len(text)}")
+        raise CommandRefused("option.length", option=option["name"], low=low, high=high, size=len(text))
     return text
 
 
 def _number(option: Payload, text: str) -> int | float:
     whole = option["type"] == OptionType.INTEGER
-    kind = "a whole number" if whole else "a number"
+    kind = "option.integer" if whole else "option.number"
     try:
         value: int | float = int(text) if whole else float(text)
     except ValueError:
-        raise CommandRefused(f"{option['name']}: expected {kind}, got {text!r}") from None
+        raise CommandRefused(kind, option=option["name"], text=text) from None
     low, high = option.get("min_value", -MAX_SAFE_INTEGER), option.get("max_value", MAX_SAFE_INTEGER)
     if not low <= value <= high:
-        raise CommandRefused(f"{option['name']}: expected {kind} between {low} and {high}, got {text}")
+        raise CommandRefused(f"{kind}_range", option=option["name"], low=low, high=high, text=text)
     return value
 
 
@@ -136,8 +133,8 @@ def _entity(option: Payload, text: str, scope: Scope) -> str:
     if kind == OptionType.CHANNEL and (channel := scope.find_channel(text)) is not None:
         types = option.get("channel_types")
         if types and channel.type not in types:
-            raise CommandRefused(f"{option['name']}: #{channel.name} is not of a kind that this option takes")
+            raise CommandRefused("option.channel_kind", option=option["name"], channel=channel.name)
         return scope.to_channel(channel)
     if kind == OptionType.ATTACHMENT:
-        raise CommandRefused(f"{option['name']}: a file is attached, not typed")
-    raise CommandRefused(f"{option['name']}: there is nobody and nothing called {text!r} here")
+        raise CommandRefused("option.file", option=option["name"])
+    raise CommandRefused("option.nobody", option=option["name"], text=text)

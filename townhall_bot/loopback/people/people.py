@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from townhall_bot.loopback.people import composer, forms, rights
-from townhall_bot.loopback.people.option_values import CommandRefused, Scope
+from townhall_bot.loopback.people.option_values import Scope
+from townhall_bot.loopback.people.refusals import CommandRefused
 from townhall_bot.loopback.people.turn import Turn
 from townhall_bot.loopback.world import installs, permissions, threads
 from townhall_bot.loopback.world.enums import SELECTS, CommandType, InteractionType
@@ -46,6 +47,11 @@ class Person:
         """The channel between this person and the bot."""
         return self._world.direct_channel(self.user)
 
+    def speak(self, locale: str | None, *, chosen: bool = False) -> None:
+        """Set the language of one's client: one that was ``chosen``, else the system's, which gives way to a choice."""
+        if locale is not None and (chosen or not self.user.has_chosen_locale):
+            self.user.locale, self.user.has_chosen_locale = locale, chosen
+
     def install(self, installed: bool = True) -> None:
         """Add the bot to one's own account, or take it off."""
         self._world.install(self.user, installed)
@@ -54,7 +60,7 @@ class Person:
         visible = [each for each in self.guild.channels if permissions.in_channel(each, self.id)]
         chosen = channel or (visible[0] if visible else None)
         if chosen is None or not permissions.in_channel(chosen, self.id):
-            raise CommandRefused(f"{self.name} sees no channel to write in")
+            raise CommandRefused("right.no_channel", name=self.name)
         return chosen
 
     def _start(self, kind: InteractionType, channel: Channel, data: Payload, **of: object) -> Turn:
@@ -118,8 +124,7 @@ class Person:
         commands = [command for command in installs.usable(self._world, place, self.user) if command.type is kind]
         command = next((command for command in commands if command.name == name), None)
         if command is None:
-            known = ", ".join(each.name for each in commands) or "none"
-            raise CommandRefused(f"there is no menu command {name!r} here; there are: {known}")
+            raise CommandRefused("command.menu", name=name, known=tuple(each.name for each in commands))
         composer.check_allowed(command, self.user, place)
         scope = Scope(self._world, place)
         key = scope.message(target) if isinstance(target, Message) else scope.user(target.user)
@@ -163,8 +168,8 @@ class Person:
         for part in message.buttons:
             if button in (part.get("label"), part.get("custom_id")):
                 return self._use(message, part, {})
-        known = ", ".join(str(part.get("label")) for part in message.buttons) or "none"
-        raise CommandRefused(f"there is no button {button!r}; there are: {known}")
+        known = tuple(part.get("label") for part in message.buttons)
+        raise CommandRefused("message.no_button", button=button, known=known)
 
     async def select(self, message: Message, *values: str, custom_id: str | None = None) -> Turn:
         """Choose from a select menu: option values, or names of people, roles or channels."""
@@ -172,7 +177,7 @@ class Person:
         selects = [part for part in forms.parts(message.components) if part.get("type") in SELECTS]
         part = next((part for part in selects if custom_id in (None, part.get("custom_id"))), None)
         if part is None:
-            raise CommandRefused("the message has no such select menu")
+            raise CommandRefused("message.no_select")
         scope = Scope(self._world, message.channel)
         chosen = forms.chosen(part, values, scope)
         return self._use(message, part, {"values": chosen, **({"resolved": scope.resolved} if scope.resolved else {})})
@@ -180,25 +185,25 @@ class Person:
     async def submit(self, turn: Turn, **values: str) -> Turn:
         """Send the form that a turn opened; ``values`` by custom_id or, with _ for a space, by label."""
         if turn.modal is None:
-            raise CommandRefused("no form is open")
+            raise CommandRefused("form.none")
         data = {"custom_id": turn.modal["custom_id"], "components": forms.filled(turn.modal, values)}
         opener = turn.interaction
         return self._start(InteractionType.MODAL, turn.channel, data, message=opener.message, trigger=opener)
 
     def _use(self, message: Message, part: Payload, extra: Payload) -> Turn:
         if part.get("disabled"):
-            raise CommandRefused(f"{part.get('label') or part.get('custom_id')} is disabled")
+            raise CommandRefused("message.disabled", part=part.get("label") or part.get("custom_id"))
         if part.get("custom_id") is None:
-            raise CommandRefused(f"{part.get('label')} is a link; it opens {part.get('url')}")
+            raise CommandRefused("message.link", part=part.get("label"), address=part.get("url"))
         data = {"custom_id": part["custom_id"], "component_type": part["type"], "id": part.get("id"), **extra}
         return self._start(InteractionType.COMPONENT, message.channel, data, message=message)
 
     def _check_sees(self, message: Message) -> None:
         if message.deleted:
-            raise CommandRefused("the message was deleted")
+            raise CommandRefused("message.deleted")
         visible = message.visible_to in (None, self.id) and permissions.in_channel(message.channel, self.id)
         if not visible:
-            raise CommandRefused(f"{self.name} does not see that message")
+            raise CommandRefused("right.message", name=self.name)
 
     async def start_thread(self, name: str, place: Channel | Message) -> Channel:
         """Begin a thread below a message or in a channel; in a forum, a post. Raises :class:`CommandRefused`."""
@@ -210,7 +215,7 @@ class Person:
     def _check_own(self, message: Message) -> None:
         self._check_sees(message)
         if message.author is not self.user:
-            raise CommandRefused(f"that message is not {self.name}'s")
+            raise CommandRefused("right.not_own", name=self.name)
 
     def _upload(self, filename: str, data: bytes) -> Attachment:
         kind = mimetypes.guess_type(filename)[0] or "application/octet-stream"

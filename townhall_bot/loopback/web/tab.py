@@ -10,8 +10,8 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from townhall_bot.loopback.people.option_values import CommandRefused
 from townhall_bot.loopback.people.people import Person
+from townhall_bot.loopback.people.refusals import CommandRefused
 from townhall_bot.loopback.people.turn import Turn
 from townhall_bot.loopback.server import LoopbackDiscord
 from townhall_bot.loopback.web import traffic, views
@@ -151,12 +151,12 @@ class Tab:
             nonce = str(action.get("nonce", ""))
             await self._actions[action["type"]](action)
         except CommandRefused as refusal:
-            self._send("refused", nonce=nonce, text=str(refusal))
+            self._send("refused", nonce=nonce, text=refusal.told(self.person.user.locale))
         except DiscordError as error:
             self._send("refused", nonce=nonce, text=error.sentence)
         except Exception as error:  # whatever a page sends, its tab works on
             log.warning("a tab sent what this server does not understand: %s", type(error).__name__)
-            self._send("refused", nonce=nonce, text="The page and its server do not understand each other; reload it.")
+            self._send("refused", nonce=nonce, text=CommandRefused("page.misunderstood").told(self.person.user.locale))
 
     def _started(self, action: Payload, turn: Turn) -> None:
         self._turns[turn.interaction_id] = (str(action.get("nonce", "")), turn)
@@ -166,12 +166,12 @@ class Tab:
         for channel in views.channels_of(self.person):
             if channel.id == key:
                 return channel
-        raise CommandRefused(f"{self.person.name} does not see that channel")
+        raise CommandRefused("right.channel", name=self.person.name)
 
     def _message(self, action: Payload) -> Message:
         message = self._channel(action).history.get(int(action["message"]))
         if message is None or not views.sees(self.person, message):
-            raise CommandRefused("that message is no longer there")
+            raise CommandRefused("message.gone")
         return message
 
     async def _use(self, action: Payload) -> None:
@@ -238,8 +238,8 @@ class Tab:
 
     async def _language(self, action: Payload) -> None:
         if action["locale"] not in views.LANGUAGES:
-            raise CommandRefused(f"this page offers {', '.join(views.LANGUAGES)}")
-        self.person.user.locale = str(action["locale"])
+            raise CommandRefused("page.languages", languages=tuple(views.LANGUAGES))
+        self.person.speak(str(action["locale"]), chosen=True)
         self._send_server()
 
     async def _inspect(self, action: Payload) -> None:

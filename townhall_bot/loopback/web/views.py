@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from townhall_bot.loopback.people import composer
-from townhall_bot.loopback.people.option_values import CommandRefused
 from townhall_bot.loopback.people.people import Person
+from townhall_bot.loopback.people.refusals import CommandRefused
 from townhall_bot.loopback.wire import message_payloads
 from townhall_bot.loopback.world import installs, permissions
 from townhall_bot.loopback.world.enums import SUB_COMMANDS, ChannelType, CommandType, MessageType, ResponseType
@@ -27,6 +27,13 @@ KINDS = {
 """The sign of a channel that is no plain one."""
 SHOWN_HISTORY = 200
 """Messages of a channel that a tab gets when it opens."""
+
+
+def language(languages: str) -> str | None:
+    """Return the first of a browser's languages ("de-DE,en") that can be chosen here, None where none can."""
+    known = {each.split("-")[0]: each for each in LANGUAGES}
+    wanted = (each.split("-")[0].strip() for each in languages.split(","))
+    return next((known[each] for each in wanted if each in known), None)
 
 
 def channels_of(person: Person) -> list[Channel]:
@@ -64,7 +71,7 @@ def message(of: Message, person: Person) -> Payload:
     shown = message_payloads.message(of, "")
     shown["embeds"] = [_local(embed, world.base_url) for embed in shown["embeds"]]
     by_command = of.type in (MessageType.CHAT_COMMAND, MessageType.MENU_COMMAND)
-    shown["used"] = used(of.interaction) if by_command and of.interaction else None
+    shown["used"] = used(of.interaction, person) if by_command and of.interaction else None
     shown["at"] = of.created_at * 1000
     shown["edited"] = of.edits > (1 if _was_deferred(of) else 0)
     shown["pings_me"] = of.pings_everyone or person.user in of.pings
@@ -77,12 +84,14 @@ def message(of: Message, person: Person) -> Payload:
     return shown
 
 
-def used(of: Interaction) -> Payload:
-    """Return who used which command, and what it looked like when it was typed."""
-    name = of.command.name if of.command else ""
-    chat = of.command is not None and of.command.type is CommandType.CHAT
-    typed = " ".join([f"/{name}", *_typed(of.data.get("options") or [])]) if chat else name
-    return {"user": str(of.user.id), "name": f"/{name}" if chat else name, "typed": typed}
+def used(of: Interaction, person: Person) -> Payload:
+    """Return who used which command, and what it looks like typed by ``person``: choices by their names."""
+    command = of.command
+    if command is None or command.type is not CommandType.CHAT:
+        name = "" if command is None else _translated(command.definition, "name", person)
+        return {"user": str(of.user.id), "name": name, "typed": name}
+    typed = _typed(of.data.get("options") or [], command.definition, person)
+    return {"user": str(of.user.id), "name": f"/{command.name}", "typed": " ".join([f"/{command.name}", *typed])}
 
 
 def commands(of: Channel, person: Person) -> list[Payload]:
@@ -144,16 +153,17 @@ def _entries(command: Command, of: Channel, person: Person) -> list[Payload]:
     try:
         composer.check_allowed(command, person.user, of)
     except CommandRefused as refusal:
-        refused = str(refusal)
+        refused = refusal.told(person.user.locale)
     common = {"id": str(command.id), "type": int(command.type), "refused": refused}
     if command.type is not CommandType.CHAT:
-        return [{**common, "path": [command.name], "description": "", "options": []}]
+        label = _translated(command.definition, "name", person)
+        return [{**common, "path": [command.name], "label": label, "description": "", "options": []}]
     return [
         {
             **common,
             "path": list(leaf.path),
-            "description": _described(_part(command, leaf.path), person),
-            "options": [{**option, "description": _described(option, person)} for option in leaf.options],
+            "description": _translated(_part(command, leaf.path), "description", person),
+            "options": [_option(option, person) for option in leaf.options],
         }
         for leaf in composer.leaves(command)
     ]
@@ -166,18 +176,28 @@ def _part(command: Command, path: tuple[str, ...]) -> Payload:
     return part
 
 
-def _described(part: Payload, person: Person) -> str:
-    translated = (part.get("description_localizations") or {}).get(person.user.locale)
-    return str(translated or part.get("description", ""))
+def _option(option: Payload, person: Person) -> Payload:
+    shown = {**option, "description": _translated(option, "description", person)}
+    if option.get("choices"):
+        shown["choices"] = [{**each, "name": _translated(each, "name", person)} for each in option["choices"]]
+    return shown
 
 
-def _typed(options: list[Payload]) -> list[str]:
+def _translated(part: Payload, what: str, person: Person) -> str:
+    translated = (part.get(f"{what}_localizations") or {}).get(person.user.locale)
+    return str(translated or part.get(what, ""))
+
+
+def _typed(options: list[Payload], definition: Payload, person: Person) -> list[str]:
     words: list[str] = []
     for option in options:
+        known: Payload = next((each for each in definition.get("options") or [] if each["name"] == option["name"]), {})
         if option["type"] in SUB_COMMANDS:
-            words += [str(option["name"]), *_typed(option.get("options") or [])]
+            words += [str(option["name"]), *_typed(option.get("options") or [], known, person)]
         else:
-            words.append(f"{option['name']}:{option['value']}")
+            choices = [each for each in known.get("choices") or [] if each["value"] == option["value"]]
+            value = _translated(choices[0], "name", person) if choices else option["value"]
+            words.append(f"{option['name']}:{value}")
     return words
 
 

@@ -84,6 +84,5 @@ def in_channel(channel: Channel, user_id: int) -> int:
 
 
 def missing(bits: int, needed: discord.Permissions) -> list[str]:
-    """Return the names of those permissions of ``needed`` that ``bits`` lack, as Discord's settings show them."""
-    lacking = discord.Permissions(needed.value & ~bits)
-    return [name.replace("_", " ").title().replace("Guild", "Server") for name, has in lacking if has]
+    """Return discord.py's names of those permissions of ``needed`` that ``bits`` lack."""
+    return [name for name, has in discord.Permissions(needed.value & ~bits) if has]

@@ -47,6 +47,8 @@ class User:
     bot: bool = False
     locale: str = "en-US"
     """The language of their client, as Discord names it."""
+    has_chosen_locale: bool = False
+    """Whether they chose it; until then their client has the language of their system."""
     has_installed: bool = False
     """Whether they added the bot to their own account."""
 

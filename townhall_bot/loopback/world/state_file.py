@@ -189,6 +189,7 @@ def _restore(saved: dict[str, Any], world: World) -> None:
         user = world.users.setdefault(each["id"], User(**each))
         user.name, user.display_name = str(each["name"]), str(each["display_name"])
         user.locale, user.has_installed = str(each["locale"]), bool(each.get("has_installed"))
+        user.has_chosen_locale = bool(each.get("has_chosen_locale", user.locale != "en-US"))
     for each in saved["guilds"]:
         _restore_guild(each, world)
     for each in saved["direct"]:

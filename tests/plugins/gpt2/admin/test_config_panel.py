@@ -224,7 +224,7 @@ async def test_the_panel_refuses_who_no_longer_manages_the_server(
 async def test_a_panel_that_no_longer_answers_says_so_and_has_no_menus(
     start_townhall: StartTownhall, admin: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("plugins.gpt2.admin.config_panel.LIFETIME_S", 0.05)
+    monkeypatch.setattr("plugins.gpt2.admin.manage_view.LIFETIME_S", 0.05)
     townhall = await begin(start_townhall)
     turn = await answered(townhall, admin, "/gpt2-config")
     await turn.until(lambda turn: not turn.message.components)

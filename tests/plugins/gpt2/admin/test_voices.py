@@ -86,6 +86,58 @@ async def test_a_server_has_a_preset_and_presets_of_its_own(
     assert "preset" not in await townhall.bot.store.guild_settings("gpt2").all(guild.id)
 
 
+async def test_a_preset_is_changed_in_a_form_that_shows_what_it_is(
+    start_townhall: StartTownhall, admin: Person, guild: Guild
+) -> None:
+    townhall = await begin(start_townhall)
+    kept = townhall.bot.store.guild_settings("gpt2")
+    pirate = {
+        "opening": "Arr.\n\n",
+        "sampling": {"temperature": 0.5, "top_k": 40.0},
+        "ending": "exact",
+        "stop": ["STOP", "#"],
+    }
+    empty: dict[str, object] = {"opening": "Verse. ", "sampling": {}, "ending": None, "stop": []}
+    await kept.change_all(guild.id, {"preset:pirate": pirate, "preset:poet": empty}, actor_id=admin.id)
+    admin.user.locale = "de"
+    panel = (await answered(townhall, admin, "/gpt2-config")).message
+    asked = await admin.press(panel, "Stimmen …")
+    await asked.until(lambda turn: turn.messages)
+    assert asked.text == "Welche Stimme?"
+    assert asked.message.ephemeral
+    form = await admin.select(asked.message, "pirate")
+    await form.until(lambda turn: turn.modal)
+    assert form.modal is not None
+    assert {
+        row["components"][0]["custom_id"]: row["components"][0].get("value") for row in form.modal["components"]
+    } == {
+        "name": "pirate",
+        "opening": "Arr.\n\n",
+        "sampling": "temperature 0,5; top_k 40",
+        "ending": "exact",
+        "stop": "STOP\n#",
+    }
+    await admin.submit(form, opening="Ahoi! ")
+    await asked.until(lambda turn: "Stimme pirate: " in turn.text)
+    assert await kept.all(guild.id) == {"preset:pirate": pirate | {"opening": "Ahoi! "}, "preset:poet": empty}
+    assert not asked.message.buttons
+    # One that was opened and sent as it was stays as it is; another one begins empty.
+    asked = await admin.press(panel, "Stimmen …")
+    await asked.until(lambda turn: turn.messages)
+    form = await admin.select(asked.message, "poet")
+    await form.until(lambda turn: turn.modal)
+    await admin.submit(form)
+    await asked.until(lambda turn: "Nichts" in turn.text)
+    asked = await admin.press(panel, "Stimmen …")
+    await asked.until(lambda turn: turn.messages)
+    form = await admin.press(asked.message, "Eine neue")
+    await form.until(lambda turn: turn.modal)
+    sent = await admin.submit(form, name="Captain", opening="Now. ")
+    assert await townhall.settled(sent) is None
+    assert "Stimme captain: keine" in asked.text
+    assert set(await kept.all(guild.id)) == {"preset:captain", "preset:pirate", "preset:poet"}
+
+
 def test_a_sampling_is_read_as_people_write_it() -> None:
     assert read_sampling("temperature 0,9; top_k: 40") == {"temperature": 0.9, "top_k": 40}
     assert read_sampling("") == {}

@@ -28,6 +28,13 @@ def measured(name: str) -> dict[str, Any]:
     return found
 
 
+def test_the_example_of_the_page_is_what_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (MEASURED.parent / "scaling.md").read_text()
+    command, _, said = page.partition("$ townhall capacity ")[2].partition("```")[0].partition("\n")
+    assert said.strip()
+    assert run(capsys, command).startswith(said)
+
+
 def test_a_bot_of_some_hundred_servers_is_told_to_stay_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     said = run(capsys, "--servers 300")
     assert "one process." in said

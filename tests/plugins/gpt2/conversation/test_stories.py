@@ -100,6 +100,29 @@ async def test_one_step_back_and_on_again(start_townhall: StartTownhall, ada: Pe
     assert thread.messages[-1].content == second
 
 
+@pytest.mark.parametrize("count", [30, 29])  # in a word, and behind a space, which Discord would take away
+async def test_a_step_that_was_cut_shows_it_and_the_story_does_not_hold_that(
+    start_townhall: StartTownhall, ada: Person, count: int
+) -> None:
+    script = "Once it rained. The cat slept on the roof and did not see that the moon had come up over the town again. "
+    townhall = await begin(start_townhall, FakeSource(script=script), ENDING="sentence")
+    thread = await told(townhall, ada, f"/gpt2-story prompt:Once count:{count}")
+    whole = script[: 4 + count]
+    gap = MARK if whole[-1] == " " else ""
+    assert bool(gap) == (count == 29)
+    assert thread.messages[0].content == f"{BOOK}**Once**{whole[4:]}{gap}\u2060…"
+    turn = await ada.type(f"/gpt2-story add:But then count:{count}", thread)
+    assert await townhall.settled(turn) is None
+    assert thread.messages[-1].content.split("\n-# ")[0].endswith("\u2060…")
+    await press(townhall, ada, thread.messages[-1], "Continue")
+    turn = await ada.press(thread.messages[-1], "As a file")
+    assert await townhall.settled(turn) is None
+    [file] = turn.message.attachments
+    assert file.text.startswith(f"{whole}\nBut then")
+    assert "…" not in file.text
+    assert "\u2060" not in file.text
+
+
 @pytest.mark.parametrize("way", ["button", "command"])
 async def test_all_of_it_as_a_file_after_a_restart_too(start_townhall: StartTownhall, ada: Person, way: str) -> None:
     townhall = await begin(start_townhall)

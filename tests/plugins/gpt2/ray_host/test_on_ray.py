@@ -124,7 +124,7 @@ async def test_new_settings_replace_engines_one_by_one_while_people_read(house: 
     print(
         f"longest silence {max(reader.silence for reader in readers):.2f} s in {sum(r.texts for r in readers)} pieces"
     )  # noqa: T201
-    assert max(reader.silence for reader in readers) <= 3.0  # 1 s on a quiet machine
+    assert max(reader.silence for reader in readers) <= 3.0
 
 
 async def test_the_line_decides_how_many_there_are(house: House) -> None:

@@ -205,9 +205,9 @@ class House:
         self.change = asyncio.Condition()
         """Notified of whatever an engine begins, ends or is allowed."""
 
-    async def until(self, true: Callable[[], object]) -> None:
-        """Wait until what engines do makes something true."""
-        async with asyncio.timeout(10), self.change:
+    async def until(self, true: Callable[[], object], seconds: float = 10) -> None:
+        """Wait until what engines do makes something true, at most so many ``seconds``."""
+        async with asyncio.timeout(seconds), self.change:
             await self.change.wait_for(lambda: bool(true()))
 
     async def router(self, **changes: object) -> Router:

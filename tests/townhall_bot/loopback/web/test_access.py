@@ -12,7 +12,7 @@ from townhall_bot.loopback import LoopbackDiscord, TownhallWorld
 from townhall_bot.loopback.web.access import Access
 from townhall_bot.loopback.web.server import PageServer
 
-PAGES = ("/", "/static/main.js", "/static/logo.svg", "/tab", "/attachments/1/2/x.txt")
+PAGES = ("/", "/static/main.js", "/static/logo.svg", "/words", "/tab", "/attachments/1/2/x.txt")
 
 
 @pytest.fixture

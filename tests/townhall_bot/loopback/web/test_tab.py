@@ -239,3 +239,65 @@ async def test_what_cannot_be_sent_on_is_refused_and_page_and_bot_work_on(
     assert "reload" in (await wire.next("refused"))["text"]
     await wire.send("use", channel=wire.general, path=["echo"], values={"text": "still here"})
     assert (await wire.next("message"))["message"]["content"] == "still here"
+
+
+@pytest.mark.parametrize(
+    ("languages", "language"),
+    [
+        ("de-DE,de,en", "de"),
+        ("fr,de-AT", "de"),
+        ("en-GB,de", "en-US"),
+        ("fr", "en-US"),
+        ("", "en-US"),
+        (",;-", "en-US"),
+    ],
+)
+async def test_somebodys_client_has_the_language_of_their_browser(
+    languages: str, language: str, open_wire: OpenWire, bot: ExampleBot, world: TownhallWorld
+) -> None:
+    wire = await open_wire(f"?as=ada&languages={languages}")
+    assert wire.server["you"]["language"] == language
+    assert world.people["ada"].user.locale == language
+
+
+async def test_a_language_that_was_chosen_stays(open_wire: OpenWire, bot: ExampleBot) -> None:
+    wire = await open_wire("?as=ada&languages=de")
+    await wire.send("language", locale="en-US")
+    assert (await wire.next("server"))["you"]["language"] == "en-US"
+    assert (await open_wire("?as=ada&languages=de")).server["you"]["language"] == "en-US"
+    await wire.send("language", locale="fr")
+    assert "en-US, de" in (await wire.next("refused"))["text"]
+
+
+async def test_commands_menus_and_choices_are_named_in_ones_language(
+    open_wire: OpenWire, bot: ExampleBot, server: LoopbackDiscord
+) -> None:
+    for command in server.commands:
+        command.definition["name_localizations"] = {"de": f"{command.name} auf Deutsch"}
+        for option in command.definition.get("options") or []:
+            for choice in option.get("choices") or []:
+                choice["name_localizations"] = {"de": f"{choice['name']} auf Deutsch"}
+    english, german = await open_wire("?as=ada"), await open_wire("?as=ben&languages=de")
+    told = {
+        name: {command["path"][0]: command for command in wire.channel("general")["commands"]}
+        for name, wire in (("en", english), ("de", german))
+    }
+    menus = [name for name, command in told["en"].items() if command["type"] != 1]
+    assert menus
+    assert [told["en"][name]["label"] for name in menus] == menus
+    assert [told["de"][name]["label"] for name in menus] == [f"{name} auf Deutsch" for name in menus]
+    units = next(option for option in told["de"]["grow"]["options"] if option["name"] == "unit")["choices"]
+    assert [(each["name"], each["value"]) for each in units] == [
+        ("hear auf Deutsch", "hear"),
+        ("see auf Deutsch", "see"),
+    ]
+
+
+async def test_what_somebody_may_not_do_is_told_in_their_language(open_wire: OpenWire, bot: ExampleBot) -> None:
+    wire = await open_wire("?as=ada&languages=de")
+    refused = {command["path"][0]: command["refused"] for command in wire.channel("general")["commands"]}
+    assert refused["config"] == "/config braucht „Server verwalten“, das ada fehlt"
+    await wire.send("use", channel=wire.general, path=["grow"], values={"words": "many"})
+    assert (await wire.next("refused"))["text"] == "words: erwartet wird eine ganze Zahl, nicht „many“"
+    await wire.send_raw("nonsense")
+    assert (await wire.next("refused"))["text"].startswith("Die Seite und ihr Server verstehen einander nicht")

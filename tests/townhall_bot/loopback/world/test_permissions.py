@@ -63,4 +63,4 @@ async def test_somebody_muted_cannot_write(world: TownhallWorld) -> None:
 
 def test_missing_permissions_are_named_as_in_discord_s_settings() -> None:
     needed = discord.Permissions(manage_guild=True, send_messages=True)
-    assert permissions.missing(SEND.value, needed) == ["Manage Server"]
+    assert permissions.missing(SEND.value, needed) == ["manage_guild"]

@@ -91,7 +91,7 @@ async def test_people_and_places_that_were_added_are_there_too(tmp_path: Path) -
         room = world.guild.add_channel("later", topic="for later")
         carl = Person(world.guild.add_member("Carl"))
         world.guild.overwrite(room, carl, deny=discord.Permissions(send_messages=True))
-        carl.user.locale = "de"
+        carl.speak("de", chosen=True)
         village = server.add_guild("Village")
         village.add_channel("square")
         await carl.say("just between us", channel=carl.direct_messages)
@@ -99,6 +99,7 @@ async def test_people_and_places_that_were_added_are_there_too(tmp_path: Path) -
         assert [channel.name for channel in world.guild.channels] == ["general", "gpt2", "later"]
         assert {guild.name for guild in bot.guilds} == {"Townhall", "Village"}
         again = Person(world.guild.members[carl.id])
+        again.speak("en-US")  # the language of a browser, which gives way to the one that was chosen
         assert (again.name, again.user.locale) == ("Carl", "de")
         with pytest.raises(Exception, match="Send Messages"):
             await again.say("hello", channel=world.guild.channel("later"))

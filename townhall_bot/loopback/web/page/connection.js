@@ -1,10 +1,13 @@
 // The websocket to the server: who acts, what is sent, what comes back to whom.
 
 import { dropMessage, openChannel, takeMessage, takeServer, tell } from "./state.js";
+import { speak, words } from "./words.js";
 
 const RETRY_MS = [300, 1000, 2000, 5000];
 let socket = null;
 let attempts = 0;
+/** Why the server takes no tab, in words; "" where it does. */
+let full = "";
 let counter = 0;
 const waiting = new Map();
 
@@ -27,16 +30,17 @@ export function actAs(name) {
 /** Opens the connection, and opens it again whenever it is lost. */
 export function connect() {
   const name = actingAs();
-  const mine = new WebSocket(`ws://${location.host}/tab${name ? `?as=${encodeURIComponent(name)}` : ""}`);
+  const query = new URLSearchParams({ ...(name ? { as: name } : {}), languages: navigator.languages.join(",") });
+  const mine = new WebSocket(`ws://${location.host}/tab?${query}`);
   socket = mine;
   mine.addEventListener("message", (event) => {
     if (mine === socket) take(JSON.parse(event.data));
   });
   mine.addEventListener("close", () => {
     if (mine !== socket) return;
-    for (const { refused } of waiting.values()) refused?.("The connection was lost before an answer came.");
+    for (const { refused } of waiting.values()) refused?.(words("connection.lost_waiting"));
     waiting.clear();
-    tell("connection", false);
+    tell("connection", full || words("connection.lost"));
     setTimeout(() => mine === socket && connect(), RETRY_MS[Math.min(attempts++, RETRY_MS.length - 1)]);
   });
 }
@@ -45,7 +49,7 @@ export function connect() {
 export function send(type, fields, handlers = {}) {
   const nonce = String(++counter);
   if (socket?.readyState !== WebSocket.OPEN) {
-    handlers.refused?.("There is no connection to the server at the moment.");
+    handlers.refused?.(words("connection.none"));
     return nonce;
   }
   waiting.set(nonce, handlers);
@@ -56,11 +60,19 @@ export function send(type, fields, handlers = {}) {
 function take(frame) {
   const handlers = frame.nonce ? waiting.get(frame.nonce) : undefined;
   switch (frame.type) {
-    case "server":
+    case "server": {
       attempts = 0;
       sessionStorage.setItem("as", frame.you.name);
+      const another = speak([frame.you.language]);
       takeServer(frame);
-      tell("connection", true);
+      if (another) tell("language");
+      full = "";
+      tell("connection", "");
+      break;
+    }
+    case "full":
+      attempts = RETRY_MS.length;
+      full = words("connection.full", { most: frame.most });
       break;
     case "message":
       takeMessage(frame.message);

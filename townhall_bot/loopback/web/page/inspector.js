@@ -3,6 +3,7 @@
 import { send } from "./connection.js";
 import { el, iconButton } from "./dom.js";
 import { on, state, user } from "./state.js";
+import { locale, words } from "./words.js";
 
 const AGAIN_MS = 700;
 const panel = document.getElementById("inspector");
@@ -26,6 +27,12 @@ on("message", ({ message: changed }) => {
   timer = setTimeout(ask, AGAIN_MS);
 });
 on("traffic", ({ message: id, entries }) => message?.id === id && show(entries));
+on("language", () => {
+  if (!message) return;
+  panel.replaceChildren();
+  show([]);
+  ask();
+});
 on("close-inspector", close);
 on("channel", close);
 
@@ -48,17 +55,15 @@ function show(entries) {
   const held = document.activeElement?.closest?.("#inspector details")?.dataset.key;
   const start = entries[0]?.at ?? 0;
   const rows = entries.map((entry) => row(entry, start, opened));
-  const title = el("div", { class: "inspector-head" }, el("h2", { text: "Traffic" }), iconButton("close", "Close the inspector", close));
-  const count = entries.length === 1 ? "1 exchange" : `${entries.length} exchanges`;
-  const about = el("p", { class: "inspector-about", text: `${count} behind this message of ${user(message.author.id).name} in #${state.channel.name}` });
-  const empty = "Nothing of this message went between bot and server.";
+  const title = el("div", { class: "inspector-head" }, el("h2", { text: words("inspector.title") }), iconButton("close", words("inspector.close"), close));
+  const about = words("inspector.count", { count: entries.length, name: user(message.author.id).name, channel: state.channel.name });
+  const told = el("p", { class: "inspector-about", text: rows.length ? about : words("inspector.empty") });
   if (panel.querySelector("ol") && panel.querySelector(".inspector-head")) {
-    panel.querySelector(".inspector-about").replaceWith(about);
+    panel.querySelector(".inspector-about").replaceWith(told);
     panel.querySelector("ol").replaceChildren(...rows);
   } else {
-    panel.replaceChildren(title, about, el("ol", {}, ...rows));
+    panel.replaceChildren(title, told, el("ol", {}, ...rows));
   }
-  if (!rows.length) about.textContent = empty;
   if (held) panel.querySelector(`details[data-key="${CSS.escape(held)}"] summary`)?.focus();
 }
 
@@ -81,7 +86,7 @@ function row(entry, start, opened) {
   );
   const fill = () => {
     if (!details.open || body.hasChildNodes()) return;
-    body.append(...part(gateway ? "To the bot" : "From the bot", entry.sent), ...part("Answer", entry.answer));
+    body.append(...part(words(gateway ? "inspector.to_bot" : "inspector.from_bot"), entry.sent), ...part(words("inspector.answer"), entry.answer));
     for (const fault of entry.faults ?? []) body.append(el("p", { class: "fault", text: fault }));
   };
   details.addEventListener("toggle", fill);
@@ -89,8 +94,12 @@ function row(entry, start, opened) {
   return el("li", {}, details);
 }
 
+function seconds(ms) {
+  return (ms / 1000).toLocaleString(locale(), { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+}
+
 function facts(entry, start) {
-  const offset = `+${((entry.at - start) / 1000).toFixed(2)} s`;
+  const offset = `+${seconds(entry.at - start)} s`;
   if (entry.by === "gateway") return `${offset} · seq ${entry.seq}`;
   const code = entry.code ? ` (${entry.code})` : "";
   return `${offset} · ${entry.status}${code} · ${entry.ms.toFixed(0)} ms`;
@@ -99,7 +108,7 @@ function facts(entry, start) {
 function part(title, value) {
   if (value === null || value === undefined) return [];
   const text = JSON.stringify(value, null, 2);
-  const copy = iconButton("file", `Copy: ${title}`, () => navigator.clipboard?.writeText(text));
+  const copy = iconButton("file", words("inspector.copy", { title }), () => navigator.clipboard?.writeText(text));
   return [el("div", { class: "json-head" }, el("h3", { text: title }), copy), el("pre", { class: "json", tabindex: "0", "aria-label": title }, ...coloured(text))];
 }
 

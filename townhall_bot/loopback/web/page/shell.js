@@ -4,6 +4,7 @@ import { avatar, el, fill, icon, iconButton } from "./dom.js";
 import { start } from "./compose/composer.js";
 import { openMemberMenu, openPeopleMenu } from "./message/message_menu.js";
 import { on, openChannel, state, tell } from "./state.js";
+import { words } from "./words.js";
 
 const THEMES = { system: "auto", light: "sun", dark: "moon" };
 const root = document.documentElement;
@@ -25,9 +26,9 @@ on("channel", () => {
   welcome();
 });
 on("unread", channels);
-on("connection", (connected) => {
-  part("connection").textContent = connected ? "" : "The connection to the server was lost. Trying again…";
-  part("connection").classList.toggle("lost", !connected);
+on("connection", (trouble) => {
+  part("connection").textContent = trouble;
+  part("connection").classList.toggle("lost", Boolean(trouble));
 });
 on("inspect", () => drawer(""));
 
@@ -41,14 +42,14 @@ function channels() {
         { type: "button", class: `channel${channel.unread ? " unread" : ""}${channel.parent ? " below" : ""}`, "aria-current": channel === state.channel ? "page" : null, onclick: () => openChannel(channel.id) },
         icon(sign(channel)),
         el("span", { text: channel.with_bot ? "Townhall" : channel.name }),
-        channel.locked && el("span", { class: "unseen", text: ", locked" }),
-        channel.unread && el("span", { class: "unseen", text: ", unread" }),
+        channel.locked && el("span", { class: "unseen", text: words("channels.locked") }),
+        channel.unread && el("span", { class: "unseen", text: words("channels.unread") }),
       ),
     );
   const group = (title, list) => list.length > 0 && el("section", {}, el("h2", { text: title }), el("ul", {}, ...list.map(entry)));
   const all = state.server.channels;
   const below = (channel) => [channel, ...all.filter((each) => each.parent === channel.id && !each.archived)];
-  fill(part("channels"), group("Channels", all.filter((each) => !each.direct && !each.parent).flatMap(below)), group("Direct messages", all.filter((each) => each.direct)));
+  fill(part("channels"), group(words("channels.title"), all.filter((each) => !each.direct && !each.parent).flatMap(below)), group(words("channels.direct"), all.filter((each) => each.direct)));
 }
 
 function sign(channel) {
@@ -62,10 +63,10 @@ function members() {
       { type: "button", class: `member${member.online ? "" : " offline"}`, "aria-haspopup": "menu", "aria-expanded": "false", onclick: () => openMemberMenu(member, node) },
       el("span", { class: "member-face" }, avatar(member), el("span", { class: "presence", "aria-hidden": "true" })),
       el("span", { class: "member-name", text: member.name }),
-      member.id === state.you.id && el("span", { class: "you", text: "you" }),
-      member.manages && !member.bot && el("span", { class: "crown", title: "Manages the server" }, icon("crown")),
+      member.id === state.you.id && el("span", { class: "you", text: words("members.you") }),
+      member.manages && !member.bot && el("span", { class: "crown", title: words("members.manages") }, icon("crown")),
       member.bot && el("span", { class: "tag", text: "APP" }),
-      el("span", { class: "unseen", text: member.online ? ", online" : ", offline" }),
+      el("span", { class: "unseen", text: words(member.online ? "members.online" : "members.offline") }),
     );
     return el("li", {}, node);
   };
@@ -73,9 +74,9 @@ function members() {
   const all = state.server.members;
   fill(
     part("members"),
-    group("Apps", all.filter((each) => each.bot)),
-    group("Managing", all.filter((each) => !each.bot && each.manages)),
-    group("Members", all.filter((each) => !each.bot && !each.manages)),
+    group(words("members.apps"), all.filter((each) => each.bot)),
+    group(words("members.managing"), all.filter((each) => !each.bot && each.manages)),
+    group(words("members.members"), all.filter((each) => !each.bot && !each.manages)),
   );
 }
 
@@ -84,7 +85,7 @@ function me() {
     "button",
     { type: "button", id: "act-as", class: "me", "aria-haspopup": "menu", "aria-expanded": "false" },
     el("span", { class: "member-face" }, avatar(state.you), el("span", { class: "presence" })),
-    el("span", { class: "me-text" }, el("strong", {}, el("span", { class: "unseen", text: "You are " }), state.you.name), el("span", { text: "Act as…" })),
+    el("span", { class: "me-text" }, el("strong", {}, el("span", { class: "unseen", text: `${words("me.you_are")} ` }), state.you.name), el("span", { text: words("me.act_as") })),
     icon("down"),
   );
   button.addEventListener("click", () => openPeopleMenu(button));
@@ -94,7 +95,7 @@ function me() {
 function themeButton() {
   const theme = localStorage.getItem("theme") ?? "system";
   const names = Object.keys(THEMES);
-  return iconButton(THEMES[theme], `Theme: ${theme}`, () => {
+  return iconButton(THEMES[theme], words(`theme.${theme}`), () => {
     const next = names[(names.indexOf(theme) + 1) % names.length];
     localStorage.setItem("theme", next);
     applyTheme();
@@ -114,10 +115,10 @@ export function applyTheme() {
 function topbar() {
   const { channel } = state;
   if (!channel) return;
-  const membersButton = iconButton("people", "Members", () => toggleMembers(membersButton), { "aria-expanded": String(membersShown()), "aria-controls": "members" });
+  const membersButton = iconButton("people", words("bar.members"), () => toggleMembers(membersButton), { "aria-expanded": String(membersShown()), "aria-controls": "members" });
   fill(
     part("topbar"),
-    iconButton("menu", "Channels", () => drawer("sidebar"), { class: "icon-button narrow-only", "aria-controls": "sidebar" }),
+    iconButton("menu", words("bar.channels"), () => drawer("sidebar"), { class: "icon-button narrow-only", "aria-controls": "sidebar" }),
     icon(sign(channel)),
     el("h1", { text: channel.with_bot ? "Townhall" : channel.name }),
     el("span", { class: "topic", text: channel.topic ?? "" }),
@@ -151,12 +152,14 @@ document.addEventListener("keydown", (event) => {
 function welcome() {
   const { channel, you } = state;
   if (!channel) return;
-  const title = channel.with_bot ? "Townhall" : channel.parent || channel.direct ? channel.name : `Welcome to #${channel.name}!`;
+  const title = channel.with_bot ? "Townhall" : channel.parent || channel.direct ? channel.name : words("welcome.channel", { channel: channel.name });
   const text = channel.direct && !channel.with_bot
-    ? "Messages between people. The bot is not here; whoever has it on their account can bring it along."
+    ? words("welcome.between_people")
     : channel.direct
-    ? "Messages between you and the bot."
-    : `This is the start of ${channel.parent ? "this thread" : `#${channel.name}`}. The bot here runs on this machine; nothing you type leaves it.`;
+    ? words("welcome.with_bot")
+    : channel.parent
+    ? words("welcome.start_thread")
+    : words("welcome.start", { channel: channel.name });
   const cards = channel.commands.filter((command) => command.type === 1 && !command.refused)
     .sort((a, b) => needs(b) - needs(a)).slice(0, 4);
   fill(
@@ -165,7 +168,7 @@ function welcome() {
     el("h2", { text: title }),
     el("p", { text }),
     el("div", { class: "cards" }, ...cards.map(card)),
-    cards.length ? null : el("p", { class: "welcome-wait", text: channel.commands.length ? `${you.name} may not use commands here.` : "The bot is on its way…" }),
+    cards.length ? null : el("p", { class: "welcome-wait", text: channel.commands.length ? words("welcome.may_not", { name: you.name }) : words("welcome.wait") }),
   );
 }
 
@@ -179,7 +182,7 @@ function card(command) {
   return el(
     "button",
     { type: "button", class: "card", onclick: () => start(`${name} `) },
-    el("strong", { text: `Try ${name}` }),
+    el("strong", { text: words("welcome.try", { command: name }) }),
     el("span", { text: command.description }),
   );
 }

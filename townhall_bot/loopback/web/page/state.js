@@ -1,5 +1,7 @@
 // What this tab knows of the server, and whom it tells when that changes.
 
+import { words } from "./words.js";
+
 export const state = {
   you: null,
   server: null,
@@ -68,5 +70,5 @@ export function dropMessage(id, channelId) {
 
 /** Returns a user by id, with a name even where they have left. */
 export function user(id) {
-  return state.names.users.get(id) ?? { id, name: "somebody", bot: false };
+  return state.names.users.get(id) ?? { id, name: words("members.somebody"), bot: false };
 }

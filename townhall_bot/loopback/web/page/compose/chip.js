@@ -3,6 +3,7 @@
 import { el, icon } from "../dom.js";
 import * as rules from "./option_rules.js";
 import { state } from "../state.js";
+import { words } from "../words.js";
 
 const WIDEST = 40;
 // Where the browser can, it fits fields to their text by itself (composer.css).
@@ -24,7 +25,7 @@ export class Chip {
       this.hint,
       option.required
         ? null
-        : el("button", { type: "button", class: "chip-remove", tabindex: "-1", "aria-label": `Remove ${option.name}`, onclick: () => onremove(this) }, icon("close")),
+        : el("button", { type: "button", class: "chip-remove", tabindex: "-1", "aria-label": words("command.remove", { option: option.name }), onclick: () => onremove(this) }, icon("close")),
     );
     this.input.addEventListener("input", () => {
       this.sent = null;
@@ -53,7 +54,13 @@ export class Chip {
 
   /** What is sent as the option's value. */
   get value() {
-    return this.sent ?? this.text;
+    return this.sent ?? String(this.chosen?.value ?? this.text);
+  }
+
+  /** The choice that is typed out, by its name, which has the person's language, or by its value. */
+  get chosen() {
+    const text = this.text.toLowerCase();
+    return this.option.choices?.find(({ name, value }) => [name, value].some((each) => String(each).toLowerCase() === text));
   }
 
   get file() {
@@ -69,7 +76,7 @@ export class Chip {
 
   /** Returns what is wrong, "" where nothing is. */
   fault() {
-    if (this.option.type === rules.ATTACHMENT) return this.option.required && !this.file ? "Choose a file." : "";
+    if (this.option.type === rules.ATTACHMENT) return this.option.required && !this.file ? words("option.file") : "";
     return this.sent === null ? rules.fault(this.option, this.text) : "";
   }
 

@@ -5,19 +5,20 @@ import { send } from "../connection.js";
 import { el } from "../dom.js";
 import * as rules from "./option_rules.js";
 import { state } from "../state.js";
+import { words } from "../words.js";
 
 const PAUSE_MS = 180;
 
-/** The form of one command. `onsend(command, values, files)` and `onleave(text)` end it. */
+/** The form of one command. `onsend(command, values, files)`, `onleave(text)` and `onrecall(key)`, which tells whether it did, end it. */
 export class CommandForm {
-  constructor(command, suggestions, { onsend, onleave, ontrouble }) {
-    Object.assign(this, { command, suggestions, onsend, onleave, ontrouble });
+  constructor(command, suggestions, { onsend, onleave, onrecall, ontrouble }) {
+    Object.assign(this, { command, suggestions, onsend, onleave, onrecall, ontrouble });
     this.chips = [];
     this.asked = 0;
     this.typed = new Set();
     this.tail = el("input", {
       class: "tail", type: "text", role: "combobox", "aria-expanded": "false", "aria-controls": "suggestions",
-      "aria-autocomplete": "list", "aria-label": `More options of ${this.name}; Enter sends`, autocomplete: "off", spellcheck: "false",
+      "aria-autocomplete": "list", "aria-label": words("command.more_label", { command: this.name }), autocomplete: "off", spellcheck: "false",
     });
     this.tail.addEventListener("input", () => this.onTail());
     this.tail.addEventListener("keydown", (event) => this.onKey(event, null));
@@ -48,6 +49,24 @@ export class CommandForm {
     else this.tail.focus();
   }
 
+  /** What stands in it, to be remembered: [option, text, what is sent where that is not the text]. No files. */
+  get filled() {
+    const text = (chip) => (this.typed.has(chip) ? rules.unquoted(chip.text) : chip.text);
+    const given = this.chips.filter((chip) => !chip.file && chip.text).map((chip) => [chip.option.name, text(chip), chip.sent]);
+    const shown = given.map(([name, value]) => `${name}:${/\s/.test(value) ? `"${value}"` : value}`);
+    return { text: [this.name, ...shown].join(" "), path: this.command.path, given };
+  }
+
+  /** Takes what was remembered. The list stays closed, so that the arrow keys go on to what was sent before. */
+  refill(given) {
+    for (const [name, text, sent] of given) {
+      const option = this.command.options.find((each) => each.name === name);
+      if (option) this.chip(option).set(text, sent);
+    }
+    this.tail.focus();
+    this.suggestions.hide();
+  }
+
   chip(option) {
     return this.chips.find((chip) => chip.option === option) ?? this.add(option);
   }
@@ -76,7 +95,7 @@ export class CommandForm {
 
   hintRest() {
     const count = this.rest.length;
-    this.tail.placeholder = count ? `+${count} more` : "";
+    this.tail.placeholder = count ? words("command.more", { count }) : "";
     this.tail.classList.toggle("full", !count);
   }
 
@@ -104,7 +123,7 @@ export class CommandForm {
   restItems(short = false) {
     if (short) return [];
     return this.rest.map((option) => ({
-      label: option.name, detail: option.description, badge: option.required ? "required" : "", group: "Options", sign: "+",
+      label: option.name, detail: option.description, badge: option.required ? words("command.required") : "", group: words("command.options"), sign: "+",
       pick: () => this.go(option),
     }));
   }
@@ -112,7 +131,7 @@ export class CommandForm {
   suggestRest() {
     const typed = this.tail.value.trim().toLowerCase();
     const items = this.restItems().filter(({ label }) => label.toLowerCase().startsWith(typed));
-    this.suggestions.show(this.tail, items, { title: items.length ? "" : [el("strong", { text: this.name }), el("span", { text: "Enter sends it" })], active: typed ? 0 : -1 });
+    this.suggestions.show(this.tail, items, { title: items.length ? "" : [el("strong", { text: this.name }), el("span", { text: words("command.sends") })], active: typed ? 0 : -1 });
   }
 
   askBot(chip) {
@@ -127,9 +146,9 @@ export class CommandForm {
         answered: ({ choices }) => {
           if (stale()) return;
           const items = choices.map(({ name, value }) => ({ label: name, pick: () => this.choose(chip, { label: name, sent: String(value) }) }));
-          this.suggestions.show(chip.input, items, { title: items.length ? this.title(chip) : [el("strong", { text: chip.option.name }), "No options match your search"], active: chip.sent === null && chip.text ? 0 : -1 });
+          this.suggestions.show(chip.input, items, { title: items.length ? this.title(chip) : [el("strong", { text: chip.option.name }), words("command.no_choice")], active: chip.sent === null && chip.text ? 0 : -1 });
         },
-        overdue: () => say("Loading options failed"),
+        overdue: () => say(words("command.choices_failed")),
         refused: say,
       });
     }, chip.text ? PAUSE_MS : 0);
@@ -209,6 +228,8 @@ export class CommandForm {
         event.preventDefault();
         target.focus();
       }
+    } else if (!chip && !field.value && ["ArrowUp", "ArrowDown"].includes(event.key)) {
+      if (this.onrecall(event.key)) event.preventDefault();
     } else if (!chip && event.key === "ArrowLeft" && !this.tail.value) {
       this.chips.at(-1)?.input.focus();
     }

@@ -1,5 +1,7 @@
 // What Discord's client checks in a command's options before it sends them.
 
+import { words } from "../words.js";
+
 export const STRING = 3;
 export const INTEGER = 4;
 export const BOOLEAN = 5;
@@ -13,20 +15,20 @@ const SAFE = Number.MAX_SAFE_INTEGER;
 
 /** Returns what is wrong with `text` as the option's value, "" where nothing is. */
 export function fault(option, text) {
-  if (!text) return option.required ? "This option is required. Specify a value." : "";
+  if (!text) return option.required ? words("option.required") : "";
   if (option.choices?.length) {
     const known = option.choices.some(({ name, value }) => [String(name), String(value)].some((each) => each.toLowerCase() === text.toLowerCase()));
-    return known ? "" : "Choose one of the list.";
+    return known ? "" : words("option.choice");
   }
   switch (option.type) {
     case STRING:
       return stringFault(option, text);
     case INTEGER:
-      return numberFault(option, text, /^[+-]?\d+$/, "a whole number");
+      return numberFault(option, text, /^[+-]?\d+$/, "integer");
     case NUMBER:
-      return numberFault(option, text, /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i, "a number");
+      return numberFault(option, text, /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i, "number");
     case BOOLEAN:
-      return /^(true|false)$/i.test(text) ? "" : "Choose True or False.";
+      return /^(true|false)$/i.test(text) ? "" : words("option.boolean");
     default:
       return "";
   }
@@ -36,25 +38,25 @@ export function fault(option, text) {
 export function range(option) {
   const low = option.min_value ?? option.min_length;
   const high = option.max_value ?? option.max_length;
-  const unit = option.type === STRING ? " characters" : "";
-  if (low !== undefined && high !== undefined) return `${low.toLocaleString()} to ${high.toLocaleString()}${unit}`;
-  if (low !== undefined) return `at least ${low.toLocaleString()}${unit}`;
-  return high === undefined ? "" : `at most ${high.toLocaleString()}${unit}`;
+  if (low === undefined && high === undefined) return "";
+  const name = low === undefined ? "option.at_most" : high === undefined ? "option.at_least" : "option.from_to";
+  const range = words(name, { low, high });
+  return option.type === STRING ? words("option.characters", { range }) : range;
 }
 
 function stringFault(option, text) {
   const length = [...text].length;
   const low = option.min_length ?? 0;
   const high = option.max_length ?? 6000;
-  return length >= low && length <= high ? "" : `Expected ${range({ ...option, max_length: high })}; these are ${length.toLocaleString()}.`;
+  return length >= low && length <= high ? "" : words("option.length", { range: range({ ...option, max_length: high }), size: length });
 }
 
 function numberFault(option, text, pattern, kind) {
   const value = Number(text);
-  if (!pattern.test(text.trim()) || !Number.isFinite(value)) return `Expected ${kind}.`;
+  if (!pattern.test(text.trim()) || !Number.isFinite(value)) return words(`option.${kind}`);
   const low = option.min_value ?? -SAFE;
   const high = option.max_value ?? SAFE;
-  return value >= low && value <= high ? "" : `Expected ${kind} from ${low.toLocaleString()} to ${high.toLocaleString()}.`;
+  return value >= low && value <= high ? "" : words(`option.${kind}_range`, { low, high });
 }
 
 /** Takes apart what was typed after a command's name: the text of each option, and what stands before the first. */

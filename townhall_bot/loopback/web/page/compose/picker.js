@@ -1,6 +1,7 @@
 // Popups below a button: a list to choose from, and a menu of things to do. Both work by keyboard.
 
 import { avatar, el, icon } from "../dom.js";
+import { words } from "../words.js";
 
 let open = null;
 
@@ -64,7 +65,7 @@ export function choose(anchor, options, { name, least, most, done }) {
   const chosen = new Set(options.filter((option) => option.chosen).map((option) => option.value));
   const node = el("div", { class: "picker" });
   const list = el("div", { role: "listbox", "aria-label": name, "aria-multiselectable": several ? "true" : null });
-  const finish = el("button", { type: "button", class: "button primary", text: "Choose" });
+  const finish = el("button", { type: "button", class: "button primary" });
   const toggle = (option, item) => {
     if (!several) {
       mine.close();
@@ -77,7 +78,7 @@ export function choose(anchor, options, { name, least, most, done }) {
   };
   const check = () => {
     finish.disabled = chosen.size < least || chosen.size > most;
-    finish.textContent = chosen.size ? `Choose ${chosen.size}` : least ? `Choose at least ${least}` : "Choose none";
+    finish.textContent = chosen.size ? words("component.choose", { size: chosen.size }) : least ? words("component.choose_least", { size: least }) : words("component.choose_none");
   };
   const items = options.map((option) => {
     const item = el(

@@ -1,13 +1,14 @@
 // The list above the message box: commands, options, choices. The box keeps the focus; this follows its keys.
 
 import { avatar, el } from "../dom.js";
+import { words } from "../words.js";
 
 /** A listbox for a combobox. Items are {label, detail, badge, disabled, user, sign, group, pick}. */
 export class Suggestions {
   constructor() {
     this.items = [];
     this.active = -1;
-    this.list = el("div", { role: "listbox", id: "suggestions", "aria-label": "Suggestions" });
+    this.list = el("div", { role: "listbox", id: "suggestions", "aria-label": words("composer.suggestions"), data: { label: "composer.suggestions" } });
     this.title = el("div", { class: "suggestions-title", "aria-hidden": "true" });
     this.node = el("div", { class: "suggestions", hidden: true }, this.title, this.list);
     // A click must not take the focus from the box.

@@ -6,9 +6,9 @@ import { fileView } from "./files.js";
 import { markdown } from "./markdown.js";
 import { choose } from "../compose/picker.js";
 import { state } from "../state.js";
+import { words } from "../words.js";
 
 const STYLES = { 1: "primary", 2: "secondary", 3: "success", 4: "danger", 5: "link", 6: "primary" };
-const FAILED = "This interaction failed";
 
 /** Returns what shows a message's components; `complain(text)` tells what went wrong with one. */
 export function componentsView(message, complain) {
@@ -18,7 +18,7 @@ export function componentsView(message, complain) {
     complain("");
     send(kind, { channel: message.channel_id, message: message.id, ...fields }, {
       answered: done,
-      overdue: () => (done(), complain(FAILED)),
+      overdue: () => (done(), complain(words("component.failed"))),
       refused: (text) => (done(), complain(text)),
     });
   };
@@ -121,7 +121,7 @@ export function optionsOf(part) {
 function select(part, act) {
   const options = optionsOf(part);
   const chosen = options.filter((each) => each.chosen).map((each) => each.label);
-  const name = part.placeholder ?? "Make a selection";
+  const name = part.placeholder ?? words("component.select");
   const node = el(
     "button",
     { type: "button", class: "select", disabled: part.disabled, "aria-haspopup": "listbox", "aria-expanded": "false", data: { customId: part.custom_id } },

@@ -2,6 +2,7 @@
 
 import { el, localPath, safeAddress } from "../dom.js";
 import { inlineMarkdown, markdown } from "./markdown.js";
+import { locale, parts } from "../words.js";
 
 /** Returns the card of one embed. */
 export function embedView(embed) {
@@ -46,12 +47,12 @@ function picture(of, name) {
   if (path) return el("img", { class: name, src: path, alt: of.description ?? "", loading: "lazy" });
   const target = of?.url && safeAddress(of.url);
   // Pictures of other servers would come from the network; they are named instead.
-  return target ? el("div", { class: "embed-elsewhere" }, "Picture: ", linked(target, target)) : null;
+  return target ? el("div", { class: "embed-elsewhere" }, ...parts("message.picture", { address: linked(target, target) })) : null;
 }
 
 function footer({ footer: foot, timestamp }) {
   const date = timestamp ? new Date(timestamp) : null;
-  const time = date && !Number.isNaN(date.getTime()) ? date.toLocaleString([], { dateStyle: "medium", timeStyle: "short" }) : "";
+  const time = date && !Number.isNaN(date.getTime()) ? date.toLocaleString(locale(), { dateStyle: "medium", timeStyle: "short" }) : "";
   const text = [foot?.text, time].filter(Boolean).join(" • ");
   return text ? el("div", { class: "embed-footer", text }) : null;
 }

@@ -1,10 +1,10 @@
 // Files of a message: pictures show, texts open, the rest can be downloaded.
 
 import { el, icon, localPath } from "../dom.js";
+import { locale, words } from "../words.js";
 
 const PREVIEW_LINES = 8;
 const LONGEST_PREVIEW = 200_000;
-const UNITS = ["bytes", "KB", "MB"];
 
 /** Returns what shows one attachment. */
 export function fileView(file) {
@@ -23,9 +23,9 @@ export function fileView(file) {
 
 /** Returns a size as people read it. */
 function sizeOf(bytes) {
-  let unit = 0;
-  for (; bytes >= 1000 && unit < UNITS.length - 1; unit += 1) bytes /= 1000;
-  return `${unit ? bytes.toFixed(1) : bytes} ${UNITS[unit]}`;
+  if (bytes < 1000) return words("file.bytes", { size: bytes });
+  const [size, unit] = bytes < 1e6 ? [bytes / 1e3, "KB"] : [bytes / 1e6, "MB"];
+  return `${size.toLocaleString(locale(), { minimumFractionDigits: 1, maximumFractionDigits: 1 })} ${unit}`;
 }
 
 function fileHead(file, path) {
@@ -39,12 +39,12 @@ function fileHead(file, path) {
       path ? el("a", { href: path, target: "_blank", rel: "noopener", text: file.filename }) : file.filename,
       el("span", { class: "file-size", text: sizeOf(file.size) }),
     ),
-    path && el("a", { class: "icon-button", href: path, download: file.filename, "aria-label": `Download ${file.filename}`, title: "Download" }, icon("download")),
+    path && el("a", { class: "icon-button", href: path, download: file.filename, "aria-label": words("file.download", { name: file.filename }), title: words("file.download", { name: file.filename }) }, icon("download")),
   );
 }
 
 function textFile(file, path) {
-  const text = el("pre", { class: "file-text", tabindex: "0", "aria-label": `Text of ${file.filename}`, text: "…" });
+  const text = el("pre", { class: "file-text", tabindex: "0", "aria-label": words("file.text", { name: file.filename }), text: "…" });
   const toggle = el("button", { type: "button", class: "file-toggle", "aria-expanded": "false", hidden: true });
   const node = el("div", { class: "file text-file" }, fileHead(file, path), text, toggle);
   let whole = "";
@@ -54,7 +54,7 @@ function textFile(file, path) {
     text.textContent = open ? whole : short + (short.length < whole.length ? " …" : "");
     toggle.hidden = short.length >= whole.length;
     toggle.setAttribute("aria-expanded", String(open));
-    toggle.textContent = open ? "Show less" : `Open the whole text (${whole.length.toLocaleString()} characters)`;
+    toggle.textContent = open ? words("file.less") : words("file.whole", { size: whole.length });
     node.classList.toggle("open", open);
   };
   toggle.addEventListener("click", () => show(toggle.getAttribute("aria-expanded") !== "true"));
@@ -65,7 +65,7 @@ function textFile(file, path) {
       show(false);
     })
     .catch(() => {
-      text.textContent = "This file could not be loaded.";
+      text.textContent = words("file.missing");
     });
   return node;
 }

@@ -4,6 +4,7 @@ import { announce } from "../announce.js";
 import { el, icon } from "../dom.js";
 import { isEphemeral, MessageView, thinks } from "./message_view.js";
 import { on, state, user } from "../state.js";
+import { locale, words } from "../words.js";
 
 const GROUP_MS = 7 * 60 * 1000;
 const NEAR_END = 80;
@@ -53,7 +54,7 @@ on("jump", (id) => {
 });
 on("pending", (pending) => {
   pendings.get(pending)?.remove();
-  const node = pending.text ? failure(pending) : el("li", { class: "pending", text: `Sending ${pending.name}…` });
+  const node = pending.text ? failure(pending) : el("li", { class: "pending", text: words("message.sending", { name: pending.name }) });
   pendings.set(pending, node);
   list.append(node);
   following = true;
@@ -66,8 +67,8 @@ on("settled", (pending) => {
 
 function failure(pending) {
   announce(`failed ${pending.name}`, `${pending.name}: ${pending.text}`, { now: true });
-  const dismiss = el("button", { type: "button", class: "text-button", text: "Dismiss", onclick: () => pendings.get(pending)?.remove() });
-  return el("li", { class: "pending failed" }, el("strong", { text: pending.text }), el("span", { class: "privacy" }, icon("eye"), `${pending.name} • Only you can see this • `, dismiss));
+  const dismiss = el("button", { type: "button", class: "text-button", text: words("message.dismiss_failed"), onclick: () => pendings.get(pending)?.remove() });
+  return el("li", { class: "pending failed" }, el("strong", { text: pending.text }), el("span", { class: "privacy" }, icon("eye"), `${pending.name} • ${words("message.private")} • `, dismiss));
 }
 
 function remove(id) {
@@ -99,7 +100,7 @@ function group() {
     const { message, node } = view;
     const newDay = last && new Date(last.at).toDateString() !== new Date(message.at).toDateString();
     if (newDay) {
-      const day = new Date(message.at).toLocaleDateString([], { dateStyle: "long" });
+      const day = new Date(message.at).toLocaleDateString(locale(), { dateStyle: "long" });
       list.insertBefore(el("li", { class: "day", role: "separator", "aria-label": day }, el("span", { text: day })), node);
     }
     const first =
@@ -112,9 +113,9 @@ function group() {
 function say(message, isNew, before) {
   if (message.author.id === state.you.id && isNew) return;
   const author = user(message.author.id).name;
-  if (thinks(message)) announce(`thinks ${message.id}`, `${author} is thinking`, { now: true });
+  if (thinks(message)) announce(`thinks ${message.id}`, words("message.thinking", { name: author }), { now: true });
   else if (isNew || before?.content !== message.content) {
-    const files = message.attachments.map((file) => `file ${file.filename}`);
+    const files = message.attachments.map((file) => words("message.file", { name: file.filename }));
     const titles = message.embeds.map((embed) => [embed.title, embed.description].filter(Boolean).join(": "));
     announce(message.id, [`${author}:`, message.content, ...titles, ...files].join(" "));
   }

@@ -3,6 +3,7 @@
 import { actAs, send } from "../connection.js";
 import { menu } from "../compose/picker.js";
 import { state, tell } from "../state.js";
+import { words } from "../words.js";
 
 const USER_MENU = 2;
 const MESSAGE_MENU = 3;
@@ -11,13 +12,13 @@ function appEntries(type, fields) {
   const commands = state.channel.commands.filter((command) => command.type === type);
   if (!commands.length) return [];
   const use = (command) => {
-    const pending = tellPending(command.path[0]);
+    const pending = tellPending(command.label);
     send("menu", { channel: state.channel.id, name: command.path[0], ...fields }, pending);
   };
   return [
-    { heading: "Apps" },
+    { heading: words("menu.apps") },
     ...commands.map((command) => ({
-      label: command.path[0],
+      label: command.label,
       detail: command.refused,
       disabled: Boolean(command.refused),
       icon: "slash",
@@ -33,40 +34,40 @@ export function tellPending(name) {
   return {
     answered: () => tell("settled", pending),
     refused: (text) => tell("pending", Object.assign(pending, { text })),
-    overdue: () => tell("pending", Object.assign(pending, { text: "The application did not respond" })),
+    overdue: () => tell("pending", Object.assign(pending, { text: words("menu.no_answer") })),
   };
 }
 
 function beginThread(message) {
-  const name = message.content.split("\n")[0].slice(0, 40).trim() || "Thread";
-  send("thread", { channel: state.channel.id, message: message.id, name }, tellPending("Create thread"));
+  const name = message.content.split("\n")[0].slice(0, 40).trim() || words("menu.thread_name");
+  send("thread", { channel: state.channel.id, message: message.id, name }, tellPending(words("menu.thread")));
 }
 
 function ownEntries(message) {
   return [
-    { label: "Edit message", icon: "edit", run: () => tell("reword", message) },
-    { label: "Delete message", icon: "trash", run: () => send("remove", { channel: state.channel.id, message: message.id }) },
+    { label: words("menu.edit"), icon: "edit", run: () => tell("reword", message) },
+    { label: words("menu.delete"), icon: "trash", run: () => send("remove", { channel: state.channel.id, message: message.id }) },
   ];
 }
 
 /** Opens the menu of a message. */
 export function openMessageMenu(message, anchor, at) {
   const entries = [
-    { label: "Reply", icon: "reply", run: () => tell("reply", message) },
+    { label: words("menu.reply"), icon: "reply", run: () => tell("reply", message) },
     ...(message.author.id === state.you.id ? ownEntries(message) : []),
-    ...(state.channel.direct || state.channel.parent ? [] : [{ label: "Create thread", icon: "thread", run: () => beginThread(message) }]),
-    { label: "Copy text", icon: "file", run: () => navigator.clipboard?.writeText(message.content) },
-    { label: "Inspect traffic", icon: "inspect", run: () => tell("inspect", message) },
+    ...(state.channel.direct || state.channel.parent ? [] : [{ label: words("menu.thread"), icon: "thread", run: () => beginThread(message) }]),
+    { label: words("menu.copy"), icon: "file", run: () => navigator.clipboard?.writeText(message.content) },
+    { label: words("menu.inspect"), icon: "inspect", run: () => tell("inspect", message) },
     ...appEntries(MESSAGE_MENU, { message: message.id }),
   ];
-  menu(anchor, entries, { name: "Message", at });
+  menu(anchor, entries, { name: words("menu.message"), at });
 }
 
 function botEntries() {
   const { installed } = state.you;
   return [
-    { label: "Direct message", icon: "send", run: () => send("direct", {}) },
-    { label: installed ? "Take off my account" : "Add to my account", icon: installed ? "close" : "plus", run: () => send("install", { installed: !installed }) },
+    { label: words("menu.direct"), icon: "send", run: () => send("direct", {}) },
+    { label: words(installed ? "menu.uninstall" : "menu.install"), icon: installed ? "close" : "plus", run: () => send("install", { installed: !installed }) },
   ];
 }
 
@@ -75,15 +76,15 @@ export function openMemberMenu(member, anchor) {
   const own = member.id === state.you.id;
   const entries = [
     ...(member.bot ? botEntries() : []),
-    ...(!member.bot && !own ? [{ label: `Act as ${member.name}`, icon: "people", run: () => actAs(member.name) }] : []),
-    ...(!member.bot && !own ? [{ label: "Group message", icon: "people", run: () => send("group", { user: member.id }) }] : []),
-    { label: "Mention", icon: "at", run: () => tell("insert", `@${member.name} `) },
+    ...(!member.bot && !own ? [{ label: words("menu.act_as", { name: member.name }), icon: "people", run: () => actAs(member.name) }] : []),
+    ...(!member.bot && !own ? [{ label: words("menu.group"), icon: "people", run: () => send("group", { user: member.id }) }] : []),
+    { label: words("menu.mention"), icon: "at", run: () => tell("insert", `@${member.name} `) },
     ...(member.bot ? [] : appEntries(USER_MENU, { user: member.id })),
   ];
   menu(anchor, entries, { name: member.name });
 }
 
-const ROLES = { admin: "manages the server", ada: "a member", ben: "a member", stranger: "may not use commands" };
+const WITH_A_ROLE = ["admin", "ada", "ben", "stranger"];
 
 /** Opens the list of people one can act as. */
 export function openPeopleMenu(anchor) {
@@ -91,23 +92,23 @@ export function openPeopleMenu(anchor) {
   menu(
     anchor,
     [
-      { heading: "Act as" },
+      { heading: words("people.act_as") },
       ...state.you.people.map((name) => ({
         label: name,
-        detail: ROLES[name],
+        detail: WITH_A_ROLE.includes(name) ? words(`people.${name}`) : "",
         user: byName.get(name),
         checked: name === state.you.name,
         run: () => actAs(name),
       })),
-      { heading: "Language" },
+      { heading: words("people.language") },
       ...Object.entries(state.you.languages).map(([locale, label]) => ({
         label,
         checked: locale === state.you.language,
         run: () => send("language", { locale }),
       })),
-      { heading: "Two tabs are two people" },
+      { heading: words("people.two_tabs") },
       {
-        label: "Open another tab",
+        label: words("people.open_tab"),
         icon: "plus",
         run: () => {
           const other = ["ada", "ben", "admin"].find((name) => name !== state.you.name);
@@ -115,6 +116,6 @@ export function openPeopleMenu(anchor) {
         },
       },
     ],
-    { name: "Act as" },
+    { name: words("people.act_as") },
   );
 }

@@ -7,6 +7,7 @@ import { fileView } from "./files.js";
 import { markdown } from "./markdown.js";
 import { openMessageMenu } from "./message_menu.js";
 import { state, tell, user } from "../state.js";
+import { locale, parts, words } from "../words.js";
 
 const EPHEMERAL = 64;
 const LOADING = 128;
@@ -18,11 +19,12 @@ export const thinks = (message) => Boolean(message.flags & LOADING);
 export const isEphemeral = (message) => Boolean(message.flags & EPHEMERAL);
 
 /** Returns the time of day, with the day where it is not today. */
-export function when(ms) {
+function when(ms, { brief = false } = {}) {
   const date = new Date(ms);
-  const time = date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  const time = date.toLocaleTimeString(locale(), { hour: "2-digit", minute: "2-digit" });
   const today = new Date().toDateString() === date.toDateString();
-  return today ? `Today at ${time}` : `${date.toLocaleDateString()} ${time}`;
+  if (today) return brief ? time : words("message.today", { time });
+  return `${date.toLocaleDateString(locale())} ${time}`;
 }
 
 /** A message in the list. `update` changes what has changed and leaves the rest, so that nobody loses their place. */
@@ -62,7 +64,7 @@ export class MessageView {
       this.node.append(this.actions);
     }
     if (!this.gutter.hasChildNodes()) {
-      this.gutter.append(avatar(author), el("time", { class: "side-time", "aria-hidden": "true", text: when(message.at).replace("Today at ", "") }));
+      this.gutter.append(avatar(author), el("time", { class: "side-time", "aria-hidden": "true", text: when(message.at, { brief: true }) }));
     }
   }
 
@@ -118,19 +120,20 @@ function origin(message) {
       "div",
       { class: "origin" },
       avatar(by, "tiny"),
-      el("span", { class: "origin-name", text: by.name }),
-      " used ",
-      el("span", { class: "origin-command", title: message.used.typed, text: message.used.name }),
+      ...parts("message.used", {
+        name: el("span", { class: "origin-name", text: by.name }),
+        command: el("span", { class: "origin-command", title: message.used.typed, text: message.used.name }),
+      }),
     );
   }
   if (!message.reply) return null;
   const to = user(message.reply.author);
   return el(
     "button",
-    { type: "button", class: "origin", "aria-label": `Go to the message of ${to.name} that this answers`, onclick: () => tell("jump", message.reply.id) },
+    { type: "button", class: "origin", "aria-label": words("message.go_to", { name: to.name }), onclick: () => tell("jump", message.reply.id) },
     avatar(to, "tiny"),
     el("span", { class: "origin-name", text: to.name }),
-    el("span", { class: "origin-text", text: inALine(message.reply.text) || "Click to see the message" }),
+    el("span", { class: "origin-text", text: inALine(message.reply.text) || words("message.see") }),
   );
 }
 
@@ -142,13 +145,13 @@ function inALine(text) {
 
 function content(message, author) {
   if (thinks(message)) {
-    return el("div", { class: "content thinking" }, el("span", { class: "dots", "aria-hidden": "true" }, el("i"), el("i"), el("i")), `${author.name} is thinking…`);
+    return el("div", { class: "content thinking" }, el("span", { class: "dots", "aria-hidden": "true" }, el("i"), el("i"), el("i")), words("message.thinking", { name: author.name }));
   }
   if (!message.content) return null;
   const node = el("div", { class: "content" }, markdown(message.content));
   if (message.edited) {
     const last = node.lastElementChild;
-    (last?.matches(".lines, .small-print") ? last : node).append(el("span", { class: "edited", text: " (edited)" }));
+    (last?.matches(".lines, .small-print") ? last : node).append(el("span", { class: "edited", text: ` ${words("message.edited")}` }));
   }
   return node;
 }
@@ -162,18 +165,18 @@ function privacy(message) {
     "div",
     { class: "privacy" },
     icon("eye"),
-    "Only you can see this • ",
-    el("button", { type: "button", class: "text-button", text: "Dismiss message", onclick: () => tell("dismiss", message.id) }),
+    `${words("message.private")} • `,
+    el("button", { type: "button", class: "text-button", text: words("message.dismiss"), onclick: () => tell("dismiss", message.id) }),
   );
 }
 
 function actions(view) {
-  const more = iconButton("more", "More for this message", () => openMessageMenu(view.message, more), { "aria-haspopup": "menu", "aria-expanded": "false" });
+  const more = iconButton("more", words("message.more"), () => openMessageMenu(view.message, more), { "aria-haspopup": "menu", "aria-expanded": "false" });
   return el(
     "div",
-    { class: "actions", role: "group", "aria-label": "Message actions" },
-    iconButton("reply", "Reply", () => tell("reply", view.message)),
-    iconButton("inspect", "Inspect the traffic behind this message", () => tell("inspect", view.message)),
+    { class: "actions", role: "group", "aria-label": words("message.actions") },
+    iconButton("reply", words("message.reply"), () => tell("reply", view.message)),
+    iconButton("inspect", words("message.inspect"), () => tell("inspect", view.message)),
     more,
   );
 }

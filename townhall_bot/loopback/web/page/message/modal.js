@@ -6,13 +6,14 @@ import { optionsOf } from "./components.js";
 import { el, icon } from "../dom.js";
 import { markdown } from "./markdown.js";
 import { on } from "../state.js";
+import { words } from "../words.js";
 
 on("modal", ({ modal, interaction }) => openForm(modal, interaction));
 
 function openForm(modal, interaction) {
   const fields = new Map();
   const error = el("p", { class: "form-error", role: "alert" });
-  const submit = el("button", { type: "submit", class: "button primary", text: "Submit" });
+  const submit = el("button", { type: "submit", class: "button primary", text: words("form.submit") });
   const dialog = el("dialog", { class: "dialog", "aria-labelledby": "form-title" });
   const form = el(
     "form",
@@ -22,14 +23,14 @@ function openForm(modal, interaction) {
       { class: "dialog-head" },
       el("img", { src: "/static/logo.svg", alt: "", width: "28", height: "28" }),
       el("h2", { id: "form-title", text: modal.title }),
-      el("button", { type: "button", class: "icon-button", "aria-label": "Close", onclick: () => dialog.close() }, icon("close")),
+      el("button", { type: "button", class: "icon-button", "aria-label": words("form.close"), onclick: () => dialog.close() }, icon("close")),
     ),
     ...modal.components.map((row) => rowView(row, fields)),
     error,
     el(
       "div",
       { class: "dialog-buttons" },
-      el("button", { type: "button", class: "button quiet", onclick: () => dialog.close(), text: "Cancel" }),
+      el("button", { type: "button", class: "button quiet", onclick: () => dialog.close(), text: words("form.cancel") }),
       submit,
     ),
   );
@@ -50,14 +51,14 @@ function openForm(modal, interaction) {
     send("submit", { interaction, values }, {
       answered: () => dialog.close(),
       refused: complain,
-      overdue: () => complain("Something went wrong. Try again."),
+      overdue: () => complain(words("form.failed")),
     });
   });
   dialog.append(form);
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);
   dialog.showModal();
-  announce("modal", `Form: ${modal.title}`, { now: true });
+  announce("modal", words("form.opened", { title: modal.title }), { now: true });
   fields.values().next().value?.input.focus();
 }
 
@@ -102,9 +103,9 @@ function inputFor(part, id) {
 }
 
 function faultOf(part, value) {
-  if (!value) return part.required === false ? "" : "This must be filled in.";
+  if (!value) return part.required === false ? "" : words("form.empty");
   if (part.type === 4 && part.min_length && value.length < part.min_length) {
-    return `At least ${part.min_length} characters, please; these are ${value.length}.`;
+    return words("form.short", { least: part.min_length, size: value.length });
   }
   return "";
 }
