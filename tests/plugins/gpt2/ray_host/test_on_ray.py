@@ -121,9 +121,6 @@ async def test_new_settings_replace_engines_one_by_one_while_people_read(house: 
         await reader.end()
     assert [reader.error for reader in readers] == [None] * 4
     assert {engine.registration.status.loaded[0].rows for engine in house.router.fleet.taking} == {4}
-    print(
-        f"longest silence {max(reader.silence for reader in readers):.2f} s in {sum(r.texts for r in readers)} pieces"
-    )  # noqa: T201
     assert max(reader.silence for reader in readers) <= 3.0
 
 
