@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -60,12 +61,10 @@ async def test_variants_of_one_text_are_one_to_limits_and_cancelled_together(beg
     stage = await begin(member_limit=1, guild_limit=1, rows=2)
     stage.hold()
     variants = [replace(request("x", user=1), request_id=5, guild_id=7) for _ in range(3)]
-    askers = [Asker(stage.generator, variants[0])]
-    await askers[0].until(lambda: askers[0].started)
-    askers.append(Asker(stage.generator, variants[1]))
-    await askers[1].until(lambda: askers[1].started)
-    askers.append(Asker(stage.generator, variants[2]))
-    await askers[2].until(lambda: askers[2].queued)
+    askers = [Asker(stage.generator, each) for each in variants]
+    while (status := stage.generator.status()).running + status.queued < 3:
+        await asyncio.sleep(0)
+        await stage.told()
     other = await Asker(stage.generator, replace(request("x", user=1), request_id=6)).done()
     assert other.refusal == "busy.member"
     assert await stage.generator.cancel(5)
