@@ -29,6 +29,8 @@ TOKENS_PER_STEP = (512, 4096)
 RATES = {"full": 3e-4, "lora": 5e-4, "new": 1.5e-3}
 """The highest learning rate of a model with the embedded one's parameters; with more, it is lower."""
 RATE_PARAMETERS = 10_000_000
+PASSES = 3
+"""So often a model that is there reads its texts until the rate is at its lowest: then it begins to fit them alone."""
 REACHED = 0.4
 """The share of the processor's products that training makes use of, about."""
 
@@ -136,6 +138,16 @@ def learning_rate(config: GPT2Config, method: Method, *, new: bool) -> float:
     """Return the highest rate: that of the embedded model, less with the root of what is larger."""
     highest = RATES["new" if new else method]
     return float(f"{highest * min(1.0, math.sqrt(RATE_PARAMETERS / config.parameters)):.2g}")
+
+
+def settled_at(plan: Plan, tokens: int) -> int | None:
+    """Return the step at which the rate is at its lowest, of a training on so many ``tokens``.
+
+    None is where the time is over: a new model learns from what it has read more often, and so do LoRA's few numbers.
+    """
+    if not plan.source or plan.method == "lora":
+        return None
+    return max(1, PASSES * tokens // (plan.batch * plan.context))
 
 
 def measured_flops(seconds: float = 0.3, clock: Callable[[], float] = time.perf_counter) -> float:

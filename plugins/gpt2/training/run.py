@@ -49,7 +49,11 @@ class Seen:
 
 
 class Run:
-    """Trains ``learner`` for ``total_s`` seconds in all and keeps in ``files`` what is learnt."""
+    """Trains ``learner`` for ``total_s`` seconds in all and keeps in ``files`` what is learnt.
+
+    The rate falls until the time is over, or until the step ``settled_at`` where that comes first; from there on it
+    stays at its lowest.
+    """
 
     def __init__(
         self,
@@ -60,12 +64,14 @@ class Run:
         *,
         total_s: float,
         tokens_per_step: int,
+        settled_at: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.progress = Progress()
         self.best: Best | None = None
         self._learner, self._batches, self._pace, self._files = learner, batches, pace, files
         self._total_s, self._tokens_per_step, self._clock = total_s, tokens_per_step, clock
+        self._settled_at = settled_at
         self._measured = batches.measured()
         self._since: list[float] = []
         self._note = ""
@@ -117,6 +123,8 @@ class Run:
     def _step(self, on_step: Callable[[Seen], None]) -> None:
         progress, before = self.progress, self._clock()
         self._pace.progress = progress.elapsed_s / self._total_s
+        if self._settled_at is not None:
+            self._pace.progress = max(self._pace.progress, progress.step / self._settled_at)
         loss = self._learner.step(self._batches.of_step(progress.step)).loss
         if not np.isfinite(loss):
             raise Diverged(

@@ -17,7 +17,17 @@ from plugins.gpt2.training.batches import Batches
 from plugins.gpt2.training.card import write_card
 from plugins.gpt2.training.curves import draw
 from plugins.gpt2.training.learner import Pace
-from plugins.gpt2.training.plan import Method, Need, Plan, Sizes, fit, learning_rate, measured_flops, write_plan
+from plugins.gpt2.training.plan import (
+    Method,
+    Need,
+    Plan,
+    Sizes,
+    fit,
+    learning_rate,
+    measured_flops,
+    settled_at,
+    write_plan,
+)
 from plugins.gpt2.training.result import write_result
 from plugins.gpt2.training.run import End, Run
 from plugins.gpt2.training.run_files import RunFiles
@@ -153,6 +163,7 @@ class Session:
             RunFiles(self.folder),
             total_s=self.total_s,
             tokens_per_step=plan.batch * plan.context,
+            settled_at=settled_at(plan, self.counts.tokens - self.counts.held_out_tokens),
         )
         run.resume()
         return run

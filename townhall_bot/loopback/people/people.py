@@ -12,6 +12,7 @@ from townhall_bot.loopback.people.refusals import CommandRefused
 from townhall_bot.loopback.people.turn import Turn
 from townhall_bot.loopback.world import installs, permissions, threads
 from townhall_bot.loopback.world.enums import SELECTS, CommandType, InteractionType
+from townhall_bot.loopback.world.events import Change
 from townhall_bot.loopback.world.state import Attachment, Channel, Interaction, Member, Message, Payload
 
 if TYPE_CHECKING:
@@ -49,8 +50,12 @@ class Person:
 
     def speak(self, locale: str | None, *, chosen: bool = False) -> None:
         """Set the language of one's client: one that was ``chosen``, else the system's, which gives way to a choice."""
-        if locale is not None and (chosen or not self.user.has_chosen_locale):
-            self.user.locale, self.user.has_chosen_locale = locale, chosen
+        user = self.user
+        before = (user.locale, user.has_chosen_locale)
+        if locale is None or before == (locale, chosen) or (user.has_chosen_locale and not chosen):
+            return
+        user.locale, user.has_chosen_locale = locale, chosen
+        self._world.publish(Change("language_changed", user=user))
 
     def install(self, installed: bool = True) -> None:
         """Add the bot to one's own account, or take it off."""

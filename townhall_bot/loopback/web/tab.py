@@ -115,7 +115,7 @@ class Tab:
     # What changes
 
     def _changed(self, change: Change) -> None:
-        if change.kind in FURNITURE:
+        if change.kind in FURNITURE or (change.kind == "language_changed" and change.user is self.person.user):
             self._send_server()
         if change.message is not None and views.sees(self.person, change.message):
             if change.kind == "message_deleted":
@@ -240,7 +240,6 @@ class Tab:
         if action["locale"] not in views.LANGUAGES:
             raise CommandRefused("page.languages", languages=tuple(views.LANGUAGES))
         self.person.speak(str(action["locale"]), chosen=True)
-        self._send_server()
 
     async def _inspect(self, action: Payload) -> None:
         message = self._message(action)

@@ -29,6 +29,7 @@ ChangeKind = Literal[
     "member_joined",
     "member_left",
     "member_updated",
+    "language_changed",
     "typing",
     "reaction_added",
     "reaction_removed",

@@ -11,11 +11,13 @@ from plugins.gpt2.training.plan import (
     DoesNotFit,
     Method,
     Need,
+    Plan,
     Sizes,
     check_disk,
     fit,
     learning_rate,
     measured_flops,
+    settled_at,
 )
 
 MINI = GPT2Config(6, 5, 320, 512, 8192, 1280, end_of_text=8191)
@@ -82,3 +84,13 @@ def test_larger_models_learn_more_slowly() -> None:
 def test_what_the_processor_makes_is_that_of_its_best_moment() -> None:
     times = iter([0.0, 0.0, 0.2, 0.2, 0.21, 0.4])
     assert measured_flops(0.3, lambda: next(times)) == pytest.approx(2 * 512**3 / 0.01)
+
+
+def test_a_model_that_is_there_settles_after_three_passes_and_a_new_one_when_its_time_is_over() -> None:
+    def at(source: str, method: Method, tokens: int = 79_714) -> int | None:
+        return settled_at(Plan("a", source, "b", {}, False, method, 4, 512, 20.0, 3e-4, 1), tokens)
+
+    assert at("townhall-mini", "full") == 116
+    assert at("townhall-mini", "full", 600) == 1
+    assert at("gpt2-medium", "lora") is None
+    assert at("", "full") is None

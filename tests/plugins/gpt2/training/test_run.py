@@ -14,6 +14,7 @@ import pytest
 from plugins.gpt2.checkpoint.errors import CheckpointError
 from plugins.gpt2.training import run as run_module
 from plugins.gpt2.training.batches import Batches
+from plugins.gpt2.training.learner import LOWEST
 from plugins.gpt2.training.run import PATIENCE, Diverged, Seen
 from plugins.gpt2.training.run_files import STATE, RunFiles
 from tests.plugins.gpt2.training.unigram import CONTEXT, ROWS, begin, texts
@@ -119,6 +120,15 @@ def test_stopping_keeps_what_there_is(tmp_path: Path) -> None:
     assert (again.progress.step, same.steps) == (50, 50)
     assert np.array_equal(same.logits, learner.logits)
     assert again.best is not None
+
+
+def test_little_text_settles_the_rate_before_the_time_is_over_and_the_run_goes_on(tmp_path: Path) -> None:
+    run, learner = begin(tmp_path, 300, settled_at=60)
+    rates: list[float] = []
+    run.train(stopped=never, on_step=lambda seen: rates.append(learner.pace.rate(seen.step)))
+    assert rates[30] == pytest.approx(0.3 * 0.55, rel=0.1), "half of the way"
+    assert rates[59:] == pytest.approx([0.3 * LOWEST] * len(rates[59:]), rel=0.01)
+    assert len(rates) > 60
 
 
 def test_a_run_ends_where_nothing_gets_better(tmp_path: Path) -> None:

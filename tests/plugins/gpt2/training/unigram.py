@@ -31,7 +31,7 @@ class Unigram:
     def __init__(self, pace: Pace, size: int = TOKENS) -> None:
         self.logits = np.zeros(size, np.float32)
         self.momentum = np.zeros(size, np.float32)
-        self.steps, self._pace = 0, pace
+        self.steps, self.pace = 0, pace
         self.broken = False
 
     def step(self, tokens: Batch) -> Loss:
@@ -39,7 +39,7 @@ class Unigram:
         loss = self.loss(tokens)
         counts = np.bincount(tokens[:, 1:].ravel(), minlength=len(share)) / tokens[:, 1:].size
         self.momentum = (0.9 * self.momentum + share - counts).astype(np.float32)
-        self.logits -= np.float32(self._pace.rate(self.steps)) * self.momentum
+        self.logits -= np.float32(self.pace.rate(self.steps)) * self.momentum
         self.steps += 1
         return Loss(float("nan") if self.broken else loss)
 
@@ -76,11 +76,22 @@ class Steps:
         return self.now
 
 
-def begin(folder: Path, total_s: float, size: int = TOKENS, rate: float = 0.3) -> tuple[Run, Unigram]:
+def begin(
+    folder: Path, total_s: float, size: int = TOKENS, rate: float = 0.3, settled_at: int | None = None
+) -> tuple[Run, Unigram]:
     pace = Pace(rate)
     learner = Unigram(pace, size)
     batches = Batches(*texts(), ROWS, CONTEXT, seed=3)
-    run = Run(learner, batches, pace, RunFiles(folder), total_s=total_s, tokens_per_step=ROWS * CONTEXT, clock=Steps())
+    run = Run(
+        learner,
+        batches,
+        pace,
+        RunFiles(folder),
+        total_s=total_s,
+        tokens_per_step=ROWS * CONTEXT,
+        settled_at=settled_at,
+        clock=Steps(),
+    )
     return run, learner
 
 

@@ -301,3 +301,13 @@ async def test_what_somebody_may_not_do_is_told_in_their_language(open_wire: Ope
     assert (await wire.next("refused"))["text"] == "words: erwartet wird eine ganze Zahl, nicht „many“"
     await wire.send_raw("nonsense")
     assert (await wire.next("refused"))["text"].startswith("Die Seite und ihr Server verstehen einander nicht")
+
+
+async def test_a_language_holds_in_all_tabs_of_a_person(open_wire: OpenWire, bot: ExampleBot) -> None:
+    one, other, ben = await open_wire("?as=ada"), await open_wire("?as=ada"), await open_wire("?as=ben")
+    await one.send("language", locale="de")
+    for wire in (one, other):
+        assert (await wire.next("server"))["you"]["language"] == "de"
+    await ben.send("say", channel=ben.general, text="what comes next")
+    await ben.next("message")
+    assert ben.server["you"]["language"] == "en-US"
