@@ -91,7 +91,10 @@ def copy_database(arguments: argparse.Namespace) -> int:
 
     settings = load_settings(Settings)
     if settings.database is None:
-        note("TOWNHALL_DATABASE is not set: it says where to, postgresql://user:password@host/name.")
+        note(
+            "TOWNHALL_DATABASE is not set: it says where to, postgresql://host/name, "
+            "with user:password@ before the host."
+        )
         return USAGE
     try:
         with lock.held(settings.data_dir, 0):

@@ -27,7 +27,9 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and, of several choices, which one was meant; exit with status 2."""
         if found := _CHOICE.search(message):
-            message += did_you_mean(found["given"], found["known"].replace("'", "").split(", "))
+            known = found["known"].replace("'", "")
+            near = did_you_mean(found["given"], known.split(", "))
+            message = f"{message[: found.start()]}{found['given']!r} is none of {known}.{near}"
         if not message.startswith("the following arguments are required"):  # which a usage explains, and nothing else
             self.exit(USAGE, f"{self.prog}: {message}\n")
         super().error(message)
@@ -47,7 +49,10 @@ class Parser(argparse.ArgumentParser):
         if not word.startswith("-"):
             self.error(f"nothing is to stand at {word!r}. Words that belong together go into quotes.")
         name = word.partition("=")[0]
-        self.error(f"there is no option {name}.{did_you_mean(name, self._option_string_actions)}")
+        near = did_you_mean(name, self._option_string_actions)
+        if not near and not name.startswith("--") and any(not action.option_strings for action in self._actions):
+            near = " What begins with - and is no option goes behind --, as the last."
+        self.error(f"there is no option {name}.{near}")
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:

@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _obey(argv: Sequence[str] | None) -> int:
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    arguments = _asking_for_help(list(sys.argv[1:] if argv is None else argv))
     logs.set_up("CRITICAL")  # until the settings say otherwise; what fails before is said by this module
     try:
         export_other_variables()
@@ -72,6 +72,11 @@ def _obey(argv: Sequence[str] | None) -> int:
         return error.code or OK
 
 
+def _asking_for_help(arguments: list[str]) -> list[str]:
+    """Return ``gpt2 --help`` for ``help gpt2``, as many programs have it."""
+    return [*arguments[1:], "--help"] if arguments[:1] == ["help"] else arguments
+
+
 def _core_parser() -> _Parser:
     parser = _Parser()
     for command in CORE_COMMANDS:
@@ -89,7 +94,7 @@ class _Parser(argparse.ArgumentParser):
             epilog=EXAMPLES,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        self.add_argument("--version", action="version", version=f"townhall {version('townhall-bot')}")
+        self.add_argument("-V", "--version", action="version", version=f"townhall {version('townhall-bot')}")
         self.commands = self.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
 
     def error(self, message: str) -> NoReturn:

@@ -210,6 +210,8 @@ class Postgres:
             committing = writes
             session.execute("COMMIT")
         except (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError) as error:
+            if isinstance(error, asyncpg.DataError):  # a value that no column holds; the connection is well
+                raise ValueError(redacted(error)) from error
             self._drop()
             raise self._told(error, in_doubt=committing) from error
         return done

@@ -145,6 +145,9 @@ class Session:
         if name not in NUMBERS:
             tell(f"There is no {name} to set.{did_you_mean(name, NUMBERS)} /set shows all.")
             return
+        if not given.strip():
+            tell(f"{name} is {self._shown(name)}")
+            return
         try:
             value = None if given.strip() == "any" and name == "seed" else NUMBERS[name](given.strip())
         except argparse.ArgumentTypeError as error:

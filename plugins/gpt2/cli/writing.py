@@ -35,7 +35,7 @@ def write(
 ) -> Written:
     """Write until the end or Ctrl-C; what there is until then is kept. Raises the request's GenerationError.
 
-    ``timed`` tells each token's milliseconds: at once, or after the text where both go to one terminal.
+    ``timed`` tells each token's milliseconds: at once, or after the text where both go to one place.
     """
     began = before = clock()
     scheduler.submit(0, request, began)
@@ -61,7 +61,7 @@ def write(
                 late.append(f"token {count:4}: {(now - before) * 1000:8.2f} ms")
                 bar.update(count - tokens)
                 before, tokens = now, count
-            if timed and not out.shares_terminal:
+            if timed and not out.is_shared:
                 for line in late:
                     bar.write(line, file=sys.stderr)
                 late = []
@@ -83,8 +83,8 @@ class Growing(contextlib.AbstractContextManager["Growing"]):
         shown = not silent and not _is_file()
         self.no_bar: bool | None = True if shown else None
         """Whether a bar must not be drawn: it would be drawn over the text. None: on a terminal."""
-        self.shares_terminal = shown and sys.stderr.isatty()
-        """Whether the text may appear where standard error does."""
+        self.is_shared = (shown and sys.stderr.isatty()) or (not silent and _same_place())
+        """Whether the text may appear where standard error does: on a terminal, in a pipe by ``2>&1``."""
         self._begun = False
 
     def show(self, piece: str) -> None:
@@ -100,6 +100,13 @@ class Growing(contextlib.AbstractContextManager["Growing"]):
                 self.show("")
             if kind is None or not issubclass(kind, OSError):
                 print(flush=True)
+
+
+def _same_place() -> bool:
+    try:
+        return os.path.sameopenfile(sys.stdout.fileno(), sys.stderr.fileno())
+    except (OSError, ValueError):  # no real files: a notebook, a test
+        return False
 
 
 def _is_file() -> bool:

@@ -38,6 +38,27 @@ def test_without_a_command_help_is_shown_and_the_status_says_wrong_usage(capsys:
     assert "examples:" in capsys.readouterr().out
 
 
+def test_help_is_a_word_too_as_people_type_it(capsys: Output) -> None:
+    assert main(["help"]) == 0
+    assert "examples:" in capsys.readouterr().out
+    assert main(["help", "backup"]) == 0
+    assert capsys.readouterr().out.startswith("usage: townhall backup ")
+    assert main(["-V"]) == 0
+
+
+def test_what_is_none_of_the_choices_is_told_them_in_a_sentence(capsys: Output) -> None:
+    assert main(["local", "--weather", "strom"]) == 2
+    said = capsys.readouterr().err
+    assert said == (
+        "townhall local: argument --weather: 'strom' is none of calm, drizzle, storm. Did you mean storm?\n"
+    )
+
+
+def test_an_example_with_a_password_survives_that_passwords_are_masked(capsys: Output) -> None:
+    assert main(["copy-database"]) == 2
+    assert "postgresql://host/name, with user:password@ before the host" in capsys.readouterr().err
+
+
 def test_an_unknown_command_is_wrong_usage(capsys: Output) -> None:
     assert main(["dance"]) == 2
     assert "dance" in capsys.readouterr().err

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
+from tests.townhall_bot.store.conftest import OpenStore
 from townhall_bot.store import Entries, Entry, Store
 
 ADA, BEN, HALL, PUB = 1, 2, 10, 20
@@ -32,11 +31,11 @@ async def test_entries_are_found_by_kind_server_and_member_oldest_first(store: S
     assert (wish.guild_id, wish.user_id, wish.at.timestamp()) == (None, ADA, 400)
 
 
-async def test_an_entry_outlives_the_bot_and_goes_by_its_number(tmp_path: Path) -> None:
-    store = Store.open(tmp_path / "townhall.db")
+async def test_an_entry_outlives_the_bot_and_goes_by_its_number(open_store: OpenStore) -> None:
+    store = open_store()
     number = await store.entries("quotes").add("quote", {"text": "“Ähem” 🙂"}, guild_id=HALL, user_id=ADA)
     await store.close()
-    store = Store.open(tmp_path / "townhall.db")
+    store = open_store()
     entries = store.entries("quotes")
     assert texts(await entries.of("quote")) == ["“Ähem” 🙂"]
     assert await entries.remove(number)

@@ -17,19 +17,16 @@ ADA = 1
 DAY_S = 86_400.0
 
 
-async def test_a_plugin_deletes_a_members_records_of_its_own_only(tmp_path: Path) -> None:
-    store = Store.open(tmp_path / "townhall.db")
+async def test_a_plugin_deletes_a_members_records_of_its_own_only(store: Store) -> None:
     gpt2, dice = store.records("gpt2"), store.records("dice")
     for records in (gpt2, dice):
         await records.add("used", {"times": 1}, user_id=ADA)
     assert await gpt2.delete_member(ADA) == 1
     assert await gpt2.of_member(ADA) == 0
     assert await dice.of_member(ADA) == 1
-    await store.close()
 
 
-async def test_sums_tell_of_each_label_what_its_records_tell(tmp_path: Path) -> None:
-    store = Store.open(tmp_path / "townhall.db")
+async def test_sums_tell_of_each_label_what_its_records_tell(store: Store) -> None:
     gpt2 = store.records("gpt2")
     for tokens, label in ((10, "small"), (30, "small"), (20, "small"), (500, "large")):
         await gpt2.add("request", {"tokens": tokens}, guild_id=7, label=label)
@@ -40,16 +37,13 @@ async def test_sums_tell_of_each_label_what_its_records_tell(tmp_path: Path) -> 
     assert await gpt2.count("request", DAY_S, guild_id=8) == 0
     await store.forget_records_before(time.time() + 2 * DAY_S)
     assert await gpt2.sums("request", DAY_S) == []
-    await store.close()
 
 
-async def test_nothing_of_a_member_is_left_in_the_sums(tmp_path: Path) -> None:
-    store = Store.open(tmp_path / "townhall.db")
+async def test_nothing_of_a_member_is_left_in_the_sums(store: Store) -> None:
     dice = store.records("dice")
     await dice.add("used", {"times": 1}, user_id=ADA)
     await dice.delete_member(ADA)
     assert await dice.sums("used", DAY_S) == []
-    await store.close()
 
 
 @pytest.mark.parametrize("numbers", [[1.0, 2.0, 3.0, 700.0, 9_000.0], [0.0, 0.0, 0.001, 0.2], [-5.0, -1.0, 4.0, 8.0]])
@@ -82,8 +76,7 @@ async def test_a_database_from_before_the_sums_has_them_of_its_old_records(tmp_p
     await store.close()
 
 
-async def test_a_sample_of_many_is_spread_over_the_time(tmp_path: Path) -> None:
-    store = Store.open(tmp_path / "townhall.db")
+async def test_a_sample_of_many_is_spread_over_the_time(store: Store) -> None:
     gpt2 = store.records("gpt2")
     for second in range(300):
         await gpt2.add("request", {"tokens": 1}, at=float(second))
@@ -92,4 +85,3 @@ async def test_a_sample_of_many_is_spread_over_the_time(tmp_path: Path) -> None:
     assert few == sorted(few)
     assert (few[0] < 10, few[-1] > 290) == (True, True)
     assert len(await gpt2.sample("request", 0, 300, 300)) == 300
-    await store.close()

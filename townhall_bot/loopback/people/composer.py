@@ -158,6 +158,8 @@ def _unknown(typed: str, leaves: list[Draft]) -> CommandRefused:
     known = tuple("/" + " ".join(leaf.path) for leaf in leaves)
     if any(leaf.path[0] == word and len(leaf.path) > 1 for leaf in leaves):
         return CommandRefused("command.sub_command", word=word, known=known)
+    if near := difflib.get_close_matches(word.lower(), [leaf.path[0] for leaf in leaves], n=1):
+        return CommandRefused("command.unknown_near", word=word, known=known, near=near[0])
     return CommandRefused("command.unknown", word=word, known=known)
 
 

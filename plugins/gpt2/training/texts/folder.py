@@ -46,16 +46,16 @@ class Found:
 def look(folder: Path) -> Found:
     """Find the files below ``folder`` and what each is. Raises :class:`NoTexts`."""
     if not folder.exists():
-        raise NoTexts(f"there is no folder {folder.name}. --texts names the folder that your texts are in.")
+        raise NoTexts(f"there is no folder {folder}. --texts names the folder that your texts are in.")
     if not folder.is_dir():
-        raise NoTexts(f"{folder.name} is a file. --texts names a folder; put the file into one.")
+        raise NoTexts(f"{folder} is a file. --texts names a folder; put the file into one.")
     found = Found(folder)
     try:
         paths = sorted(path for path in folder.rglob("*") if path.is_file())
         for path in paths:
             _take(found, path)
     except OSError as error:
-        raise NoTexts(f"{folder.name} cannot be read: {error.strerror or error}. Check its rights.") from error
+        raise NoTexts(f"{folder} cannot be read: {error.strerror or error}. Check its rights.") from error
     if not found.files:
         what = f"none of its {len(paths)} files is a text" if paths else "it is empty"
         raise NoTexts(

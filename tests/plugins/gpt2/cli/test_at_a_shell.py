@@ -93,7 +93,9 @@ def test_a_prompt_comes_from_standard_input_and_options_have_both_spellings() ->
 
 
 def test_a_session_over_a_pipe_writes_goes_on_and_sets() -> None:
-    typed = "The king\n\n/again\n/set temprature 1\n/set temperature 9\n/set temperature 0\n/agian\n//x\n"
+    typed = (
+        "The king\n\n/again\n/set temprature 1\n/set temperature 9\n/set temperature\n/set temperature 0\n/agian\n//x\n"
+    )
     done = piped("--interactive", "--count", "6", typed=typed)
     assert done.returncode == 0, done.stderr
     texts = done.stdout.splitlines()
@@ -101,6 +103,7 @@ def test_a_session_over_a_pipe_writes_goes_on_and_sets() -> None:
     assert texts[-1].startswith("/x")
     assert "no temprature to set. Did you mean temperature?" in done.stderr
     assert "temperature: '9' is not a number from 0 to 2. It stays 0.8." in done.stderr
+    assert "temperature is 0.8\n" in done.stderr
     assert "temperature is 0\n" in done.stderr
     assert "There is no /agian. Did you mean /again?" in done.stderr
 
@@ -123,6 +126,15 @@ def test_a_session_at_a_terminal_recalls_what_was_typed_and_ctrl_c_stops_a_text_
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
+def test_times_come_behind_a_text_that_goes_to_the_same_place() -> None:
+    command = [*GPT2, "The king", "--count", "4", "--temperature", "0", "--timing"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE)
+    lines = done.stdout.splitlines()
+    text = next(number for number, line in enumerate(lines) if line.startswith("The king "))
+    assert "token" not in lines[text]
+    assert [line[:10] for line in lines[text + 1 : text + 5]] == [f"token    {number}" for number in (1, 2, 3, 4)]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -130,7 +142,11 @@ def test_a_session_at_a_terminal_recalls_what_was_typed_and_ctrl_c_stops_a_text_
         (["Once", "upon"], "nothing is to stand at 'upon'. Words that belong together go into quotes."),
         (["a", "--prompt", "b"], "there are two prompts"),
         (["--interactive", "--json"], "--json is for one text"),
-        (["--weights", "int9"], "Did you mean int8?"),
+        (["--weights", "int9"], "'int9' is none of fp32, fp16, bf16, int8, int4. Did you mean int8?"),
+        (
+            ["-x"],
+            "there is no option -x. What begins with - and is no option goes behind --, as the last",
+        ),
     ],
 )
 def test_what_was_mistyped_is_named_with_what_was_meant(arguments: list[str], said: str) -> None:

@@ -197,7 +197,7 @@ def test_what_cannot_be_trained_on_is_refused_and_leaves_nothing(townhall: Train
     assert "At least 1,000 are needed, about 4,000 characters" in told
     (texts / "said.txt").write_bytes(bytes(9000))
     assert "said.txt: it holds nothing but zeros" in begin(townhall, texts)[2]
-    assert "there is no folder nowhere" in begin(townhall, Path("nowhere"))[2]
+    assert "there is no folder nowhere/of mine. " in begin(townhall, Path("nowhere/of mine"))[2]
     (texts / "said.txt").write_text(SAID)
     assert "no model is called 'gtp2'. Did you mean gpt2?" in begin(townhall, texts, "--from", "gtp2")[2]
     assert list((data / "models").iterdir()) == []

@@ -76,7 +76,7 @@ async def test_values_are_read_as_they_are_meant(world: TownhallWorld, text: str
     ("text", "why"),
     [
         ("gpt2 prompt:x", "a command starts with /"),
-        ("/gpt prompt:x", "there is no command /gpt here; there are: /gpt2, /find"),
+        ("/gpt prompt:x", "/config, /locked, /server. Did you mean /gpt2?"),
         ("/", "there is no command"),
         ("/gpt2", "/gpt2 needs prompt: The beginning"),
         ("/gpt2 hello", "cannot read 'hello'; its options are: prompt, count"),

@@ -51,6 +51,7 @@ def test_no_refusal_is_left_over() -> None:
     ("typed", "english", "german"),
     [
         ("/dance", "there is no command /dance here", "Es gibt hier keinen Befehl /dance; es gibt: /"),
+        ("/grov words:2", "Did you mean /grow?", "Meinst du /grow?"),
         ("/grow words:many", "words: expected a whole number, got 'many'", "words: erwartet wird eine ganze Zahl"),
         ("/grow words:10", "a whole number between 1 and 9, got 10", "zwischen 1 und 9, nicht 10"),
         ("/grow words:2 unit:it", "'it' is none of the choices: hear, see", "„it“ steht nicht zur Wahl; es gibt: hear"),
