@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import os
 import signal
@@ -37,6 +38,15 @@ SLOW = (
 """Tests of whole programs, real models, a browser or a fuzzer: nine in ten seconds are theirs."""
 
 
+RAY = False
+"""Whether those marked ``ray`` run: where nothing else does, for they share one Ray in one process."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    global RAY
+    RAY = config.option.markexpr == "ray" and importlib.util.find_spec("ray") is not None
+
+
 LONG = ("bench", "end_to_end", "test_packaging.py", "plugins/gpt2/model", "townhall_bot/plugins")
 """Where tests are that take seconds, each."""
 
@@ -48,6 +58,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     Each worker begins with its share of the long ones: last of all, one would keep the others waiting.
     """
     for item in items:
+        if item.get_closest_marker("ray") and not RAY:
+            item.add_marker(
+                pytest.mark.skip(reason="Ray: python -m pytest -m ray -n 0, with the extra [ray] installed")
+            )
         if _place(item).startswith(SLOW):
             item.add_marker("slow")
     yield  # here some are left out, and the order is drawn

@@ -33,7 +33,7 @@ def configure_engine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--router",
         metavar="URL[,URL]",
-        type=_routers,
+        type=routers_of,
         default=(),
         help="where to register, at each of them (TOWNHALL_GPT2_ROUTER where this is not given)",
     )
@@ -80,7 +80,8 @@ def _listen(parser: argparse.ArgumentParser, default: str) -> None:
     )
 
 
-def _routers(text: str) -> tuple[str, ...]:
+def routers_of(text: str) -> tuple[str, ...]:
+    """Return the addresses of routers; raises argparse's error."""
     try:
         return router_addresses(tuple(part.strip() for part in text.split(",") if part.strip()))
     except ValueError as error:
@@ -144,28 +145,15 @@ async def _router(settings: GPT2Settings, host: str, port: int) -> None:
 async def _engine(
     settings: GPT2Settings, routers: tuple[str, ...], host: str, port: int, *, url: str | None, drain_s: float
 ) -> None:
-    from plugins.gpt2.engine_host.host import EngineHost, engine_settings
-    from plugins.gpt2.service.model_catalog import ModelCatalog
-    from plugins.gpt2.service.service import GPT2Service
-    from plugins.gpt2.wire.calling import session
-    from plugins.gpt2.wire.serving import listen
+    from plugins.gpt2.engine_host.running import RunningEngine
 
-    catalog = ModelCatalog(settings)
-    service = GPT2Service(engine_settings(settings), catalog=catalog)
-    async with session(settings.secret) as calls:
-        host_of = EngineHost(service, catalog.allowed, settings.secret, entries=catalog.entries)
-        runner, port = await listen(host_of.app, host, port, settings.secret)
-        log.info("the engine listens on %s port %d and registers at %s", host, port, ", ".join(routers))
-        try:
-            await service.start()
-            host_of.begin(url or f"http://:{port}", routers, calls)
-            await _until_told()
-            log.info("the engine leaves: what is being written may take %.0f s to its end", drain_s)
-            await host_of.leave(drain_s)
-        finally:
-            await host_of.end()
-            await service.close()
-            await runner.cleanup()
+    engine = RunningEngine(settings)
+    try:
+        await engine.begin(routers, host, port, url=url)
+        await _until_told()
+        await engine.leave(drain_s)
+    finally:
+        await engine.end()
 
 
 async def _until_told() -> None:

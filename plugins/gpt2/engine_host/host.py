@@ -85,6 +85,11 @@ class EngineHost:
             asyncio.create_task(self._look_again(), name="engine-look"),
         ]
 
+    @property
+    def beating(self) -> bool:
+        """Whether it registers again and again."""
+        return bool(self._tasks) and not any(task.done() for task in self._tasks)
+
     async def told(self, asked: GenerationRequest) -> AsyncGenerator[Told]:
         """Yield what is told of a request, to the router that sent it."""
         try:

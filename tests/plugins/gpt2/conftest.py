@@ -16,6 +16,7 @@ from plugins.gpt2.service.service import GPT2Service
 from plugins.gpt2.settings import GPT2Settings
 from tests.plugins.gpt2.checkpoint.small_hub import CONFIG, REPO, SmallHub
 from tests.plugins.gpt2.fake_source import FakeSource, Start, settings
+from tests.plugins.gpt2.ray_host.cluster import Cluster, running_cluster
 from tools.random_checkpoint import write_checkpoint
 from townhall_bot.loopback import LoopbackDiscord, ManualClock, point_discord_at
 from townhall_bot.replies import LiveReply
@@ -37,6 +38,13 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         folder = tmp_path_factory.mktemp("cache")
         patch.setattr(compiler, "cache_folder", lambda: folder)
         yield
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[Cluster]:
+    """Return a Ray on loopback, for tests that are marked ``ray``."""
+    with running_cluster() as cluster:
+        yield cluster
 
 
 @pytest.fixture

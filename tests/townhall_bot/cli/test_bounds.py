@@ -19,6 +19,7 @@ Output = pytest.CaptureFixture[str]
 TEXTS = {"COMMAND", "DIR", "FILE", "FOLDER", "HOST", "M", "MODEL", "NAME", "PROMPT", "TEXT"}
 """What an option without a type may call its value. A number is no text: give it a ``Whole`` or ``Decimal``."""
 READERS = {
+    "--engines": ("0", "4-1", "1-1001", "many", "1-"),
     "--listen": ("127.0.0.1", "127.0.0.1:http", "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:²"),
     "--router": ("ftp://house", "http://house:0", "http://house:65536"),
     "--url": ("ftp://house", "http://house:0", "http://:65536"),

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from tests.plugins.gpt2.fake_model import greedy_text
-from tests.plugins.gpt2.fake_plugin import answered, begin
+from tests.plugins.gpt2.fake_plugin import answered, begin, refused
 from townhall_bot.loopback import Person
 from townhall_bot.loopback.world.enums import ResponseType
 from townhall_bot.ops.health import HealthPage
@@ -49,6 +49,28 @@ async def test_texts_are_written_while_another_program_holds_the_database(
     with another_program(townhall.bot.store.path):
         turn = await answered(townhall, ada, "/gpt2 prompt:Hello count:5")
     assert turn.text == f"**Hello**{greedy_text('Hello', 5)}"
+
+
+async def test_texts_are_written_by_the_settings_read_last_while_the_database_is_away(
+    start_townhall: StartTownhall, ada: Person, admin: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    townhall = await begin(start_townhall)
+    await answered(townhall, admin, "/gpt2-config max_count:7")
+    await answered(townhall, ada, "/gpt2 prompt:Hello count:5")
+
+    async def away(work: object) -> None:
+        raise StoreError("the database is away", "Wait for it.", kind="away")
+
+    with monkeypatch.context() as outage:
+        outage.setattr(townhall.bot.store._db, "read", away)  # as PostgreSQL's does
+        turn = await answered(townhall, ada, "/gpt2 prompt:Hello count:5")
+        assert turn.text == f"**Hello**{greedy_text('Hello', 5)}"
+        beyond = await refused(townhall, ada, "/gpt2 prompt:Hello count:8")
+        assert "7" in beyond, "the server's own bounds hold"
+        assert await not_kept(townhall, admin, "/gpt2-config") == (
+            "That did not work, and nothing was changed: the bot's database cannot be reached just now. "
+            "Try again in a minute."
+        )
 
 
 async def test_an_admin_whose_change_has_to_wait_is_answered_first_and_then_told(

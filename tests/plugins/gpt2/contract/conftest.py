@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
 from tests.plugins.gpt2.contract.implementations import IMPLEMENTATIONS, Setting, Stage
 from tests.plugins.gpt2.fake_source import settings
+
+if TYPE_CHECKING:
+    from tests.plugins.gpt2.ray_host.cluster import Cluster
 
 
 class Begin(Protocol):
@@ -28,10 +31,17 @@ class Begin(Protocol):
         ...
 
 
-@pytest.fixture(params=IMPLEMENTATIONS.values(), ids=list(IMPLEMENTATIONS))
+@pytest.fixture(params=[*IMPLEMENTATIONS, pytest.param("on Ray", marks=pytest.mark.ray)])
 def implementation(request: pytest.FixtureRequest) -> Setting:
-    found: Setting = request.param
+    found: Setting = IMPLEMENTATIONS.get(request.param) or request.getfixturevalue("on_ray")
     return found
+
+
+@pytest.fixture(scope="session")
+def on_ray(ray_cluster: Cluster) -> Setting:
+    from tests.plugins.gpt2.ray_host.stage_on_ray import on_ray
+
+    return on_ray(ray_cluster)
 
 
 @pytest.fixture

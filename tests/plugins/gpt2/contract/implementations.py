@@ -94,8 +94,8 @@ class StageInProcess:
 
     generator: TextGenerator
 
-    def __init__(self, *, rows: int, context: int, step_s: float | None) -> None:
-        self.time = ManualTime()
+    def __init__(self, *, rows: int, context: int, step_s: float | None, time: ManualTime | None = None) -> None:
+        self.time = time or ManualTime()
         self.source = FakeSource(
             rows=rows, context=context, step_s=step_s, before_step=self._before_step, before_open=self._before_open
         )

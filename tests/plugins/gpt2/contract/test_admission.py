@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -61,7 +62,9 @@ async def test_variants_of_one_text_are_one_to_limits_and_cancelled_together(beg
     stage.hold()
     variants = [replace(request("x", user=1), request_id=5, guild_id=7) for _ in range(3)]
     askers = [Asker(stage.generator, each) for each in variants]
-    await askers[1].until(lambda: askers[1].started)
+    while (status := stage.generator.status()).running + status.queued < 3:
+        await asyncio.sleep(0)
+        await stage.told()
     other = await Asker(stage.generator, replace(request("x", user=1), request_id=6)).done()
     assert other.refusal == "busy.member"
     assert await stage.generator.cancel(5)

@@ -21,7 +21,7 @@ CONSUMERS = sorted(
         *(ROOM / f"{name}.py" for name in ("protocol", "metrics", "messages", "guild_rules", "settings", "doctor")),
     ]
 )
-COMPOSES = {"plugin.py", "cli/serve.py"}
+COMPOSES = {"plugin.py", "engine_host/running.py"}
 """The modules outside of the service's room that make a local service: the bot's, and that of an engine by itself."""
 
 
