@@ -20,7 +20,7 @@ from plugins.gpt2.settings import GPT2Settings
 from townhall_bot.cli.output import OutputLost
 from townhall_bot.cli.parser import Parser
 from townhall_bot.cli.terminal import FAILED, INTERRUPTED, USAGE, note, take_any_bytes, tell
-from townhall_bot.settings import SettingsError, load_settings
+from townhall_bot.settings import SettingsError, given_settings, load_settings, unknown_settings
 
 if TYPE_CHECKING:
     from plugins.gpt2.model.gpt2 import GPT2
@@ -43,6 +43,7 @@ def run(options: argparse.Namespace) -> int:
     """Do what was asked; return the exit status: 0, 1 where it failed, 2 for wrong arguments, 130 after Ctrl-C."""
     try:
         settings = load_settings(GPT2Settings)
+        _tell_unknown_settings()
         request = _request(options, settings)
     except KeyboardInterrupt:  # while standard input was read
         return _complain("stopped; nothing was written.", INTERRUPTED)
@@ -70,6 +71,14 @@ def run(options: argparse.Namespace) -> int:
             return _complain(STOPPED, INTERRUPTED)
         # CheckpointError is a ValueError, NoCompiler a RuntimeError: each says what to do
         return _complain(str(error) or type(error).__name__, FAILED)
+
+
+def _tell_unknown_settings() -> None:
+    """Tell of each variable that looks like one of the plugin's settings and is none: it would not be missed."""
+    prefix = str(GPT2Settings.model_config.get("env_prefix"))
+    mine = {name: value for name, value in given_settings().items() if name.startswith(prefix)}
+    for warning in unknown_settings([GPT2Settings], mine):
+        note(warning, "gpt2")
 
 
 def _request(options: argparse.Namespace, settings: GPT2Settings) -> GenerationRequest:

@@ -37,8 +37,8 @@ from plugins.gpt2.training.texts.token_file import Counts, open_tokens, read_cou
 from townhall_bot.i18n.formatting import format_bytes
 from townhall_bot.machine import memory
 
-KEPT_BYTES: dict[Method, int] = {"full": 16, "lora": 4}
-"""Bytes a parameter beside what the trainer takes: the best weights, and a state while it is written."""
+KEPT_BYTES: dict[Method, int] = {"full": 16, "lora": 8}
+"""Bytes a parameter beside what the trainer takes: the best weights, and a state or better ones while they are made."""
 
 
 @dataclass(frozen=True, slots=True)

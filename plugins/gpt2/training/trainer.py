@@ -98,7 +98,12 @@ class Trainer:
 
     def weights(self) -> dict[str, Floats]:
         """Return what there is under the checkpoint's names, LoRA's pairs merged."""
-        return lora.merged(_read(self._frozen), _read(self._trained)) if self._frozen else _read(self._trained)
+        if not self._frozen:
+            return _read(self._trained)
+        pairs, made = _read(self._trained), _read(self._frozen)
+        for name, values in made.items():  # in place: a large model is here once more, not twice
+            lora.add_pair(name, values, pairs)
+        return made
 
     def gradients(self) -> dict[str, Floats]:
         """Return the gradients of the last step, added up over its parts, before they were clipped."""

@@ -43,11 +43,8 @@ def initial(config: GPT2Config, seed: int) -> dict[str, npt.NDArray[np.float32]]
     return made
 
 
-def merged(weights: Arrays, pairs: Arrays) -> dict[str, npt.NDArray[np.float32]]:
-    """Return ``weights`` with every pair added to its matrix."""
-    made = dict(weights)
-    for name, first in pairs.items():
-        if name.endswith(FIRST):
-            module = name.removesuffix(FIRST)
-            made[f"{module}.weight"] = weights[f"{module}.weight"] + SCALE * (first @ pairs[module + SECOND])
-    return made
+def add_pair(name: str, weight: npt.NDArray[np.float32], pairs: Arrays) -> None:
+    """Add to the tensor ``name`` what its pair makes, in place; nothing where it has none."""
+    module = name.removesuffix(".weight")
+    if name.endswith(".weight") and module + FIRST in pairs:
+        weight += np.float32(SCALE) * (pairs[module + FIRST] @ pairs[module + SECOND])

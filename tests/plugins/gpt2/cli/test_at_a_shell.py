@@ -126,6 +126,14 @@ def test_a_session_at_a_terminal_recalls_what_was_typed_and_ctrl_c_stops_a_text_
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
+def test_a_mistyped_setting_is_told_and_the_text_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOWNHALL_GPT2_TMEPERATURE", "0")
+    done = piped("The king", "--count", "3")
+    assert done.returncode == 0
+    assert done.stdout.startswith("The king")
+    assert "townhall gpt2: TOWNHALL_GPT2_TMEPERATURE is not a setting and has no effect. Did you mean " in done.stderr
+
+
 def test_times_come_behind_a_text_that_goes_to_the_same_place() -> None:
     command = [*GPT2, "The king", "--count", "4", "--temperature", "0", "--timing"]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE)
