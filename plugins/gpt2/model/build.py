@@ -48,7 +48,7 @@ from plugins.gpt2.model.launcher import Launcher
 from plugins.gpt2.model.layer_norm import LayerNorm
 from plugins.gpt2.model.layout import GPU, PORTABLE_CPU
 from plugins.gpt2.model.linear import Linear
-from plugins.gpt2.model.packing import kept_as
+from plugins.gpt2.model.packing import floor_of, kept_as
 from plugins.gpt2.model.steps import JitStep, Step
 from plugins.gpt2.model.target import compiler
 from plugins.gpt2.model.target.device_names import is_cpu
@@ -98,7 +98,8 @@ class _Assembly:
         label = name.rsplit(".", 1)[-1]
         weight = self.tensor(f"{name}.weight")
         kept = kept_as(name, self.weights)
-        made = Linear(label, weight, scale, bias, kept, self.launcher, activation, feeds_product)
+        floor = floor_of(self.config, name, self.weights, self.launcher.layout)
+        made = Linear(label, weight, scale, bias, kept, self.launcher, activation, feeds_product, floor=floor)
         if kept != "int4":
             return made
         rows = self.config.n_inner if name.endswith(CONTRACT) else self.config.n_embd

@@ -13,6 +13,15 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 Activation = Literal["gelu_new", "gelu", "quick_gelu", "relu", "silu", "tanh"]
+FLOORS: dict[Activation, float] = {
+    "gelu_new": 0.1701,
+    "gelu": 0.1701,
+    "quick_gelu": 0.1637,
+    "relu": 0.0,
+    "silu": 0.2785,
+    "tanh": 1.0,
+}
+"""So much below zero an activation goes, and no more: their least values, rounded up to the fourth digit."""
 """gelu_new is the tanh approximation; transformers' other names for the same functions are read as these."""
 
 Weights = Literal["fp32", "fp16", "bf16", "int8", "int4"]

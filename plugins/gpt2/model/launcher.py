@@ -55,6 +55,11 @@ class Matrix(Protocol):
         ...
 
     @property
+    def floor(self) -> float | None:
+        """How far below zero the 8-bit rows go that lie between two products; None where there are none."""
+        ...
+
+    @property
     def blocks(self) -> int:
         """N/L."""
         ...

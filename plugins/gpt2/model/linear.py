@@ -33,6 +33,9 @@ class Linear:
     rows: int | None = None
     """K, which the shape of int4 weights does not tell."""
 
+    floor: float | None = None
+    """``packing.floor_of``: the rows between this product and the one before or behind it have 8 bits."""
+
     @property
     def blocks(self) -> int:
         """N/L."""

@@ -13,7 +13,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from plugins.gpt2.model.constants import QKV, GPT2Config, TensorSpec, Weights, block_of, in_block, tensors
+from plugins.gpt2.model.constants import (
+    CONTRACT,
+    EXPAND,
+    FLOORS,
+    QKV,
+    GPT2Config,
+    TensorSpec,
+    Weights,
+    block_of,
+    in_block,
+    tensors,
+)
+from plugins.gpt2.model.cpu.int_products import BYTES_AT_ONCE
 from plugins.gpt2.model.cpu.int_products import GROUP as GROUP
 from plugins.gpt2.model.cpu.int_products import steps as row_steps
 from plugins.gpt2.model.layout import Layout
@@ -178,9 +190,36 @@ def _with_query_factor(config: GPT2Config, tensor: TensorSpec, values: Array) ->
     return scaled
 
 
+def floor_of(config: GPT2Config, module: str, weights: Weights, layout: Layout) -> float | None:
+    """Return how far below zero the rows go that lie between the two products of a feed-forward network, as they are
+    quantised to 8 bits; None where ``module`` is neither of the two, or rows have more bits.
+
+    What is quantised is each value plus this. The bias of the second product takes that off again: see :func:`pack`.
+    """
+    block = block_of(f"{module}.weight")
+    if block is None or module not in (in_block(block, EXPAND), in_block(block, CONTRACT)):
+        return None
+    whole = weights == "int8" and layout.depth > 1 and config.n_inner % BYTES_AT_ONCE == 0
+    return FLOORS[config.activation] if whole else None
+
+
 def pack(checkpoint: Checkpoint, weights: Weights, layout: Layout) -> Iterator[tuple[Part, Array]]:
     """Yield every part with its array, C-contiguous, one at a time: no more than one matrix is in memory in fp32."""
-    for tensor in tensors(checkpoint.config):
-        values = _with_query_factor(checkpoint.config, tensor, checkpoint.tensors[tensor.name].numpy())
+    config, raised = checkpoint.config, dict[str, Array]()
+    for tensor in tensors(config):
+        values = _with_query_factor(config, tensor, checkpoint.tensors[tensor.name].numpy())
         arrays = _arrays_of(tensor, values, weights, layout)
+        floor = floor_of(config, tensor.module, weights, layout)
+        if floor is not None and tensor.module.endswith(CONTRACT):
+            if tensor.kind == "matrix":
+                raised[tensor.module] = arrays[1] * np.float32(floor) * sums_of_columns(arrays[0], layout)
+            else:
+                arrays = (arrays[0] - raised.pop(tensor.module),)
         yield from zip(_parts_of(tensor, weights, layout), arrays, strict=True)
+
+
+def sums_of_columns(stored: npt.NDArray[np.int8], layout: Layout) -> npt.NDArray[np.float32]:
+    """Return the sum of each column, (N/L, L), of an interleaved matrix (N/L, K/depth, L · depth)."""
+    deep = stored.reshape(stored.shape[0], -1, layout.lanes, layout.depth)
+    sums: npt.NDArray[np.int32] = deep.sum(axis=(1, 3), dtype=np.int32)
+    return sums.astype(np.float32)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("townhall.gpt2.model")
 
-VERSION = 3
+VERSION = 4
 """Goes up with every change of what the parts hold or how they are packed."""
 SUMS = "sums"
 """The last tensor: what the words of each part add up to. Adding them takes 0.01 s for GPT-2."""

@@ -8,6 +8,11 @@ same in any order: a text's logits do not depend on who is beside it, on the til
 Weights are (N/64, K/depth, 64, depth): ``depth`` neighbours of a column lie together, because an instruction adds so
 many products to one sum.
 
+The rows between the two products of a feed-forward network have 8 bits, for half of the time: what an activation
+makes lies above a floor, and is quantised without a sign from there (``packing.floor_of``). Each group of 64 has a step
+of its own, a whole number of the row's: sums are exact, and where no instruction multiplies bytes, a row is kept as the
+products of both.
+
 Weights of 4 bits are unpacked on the way. The sum of each group is multiplied by the group's step, an integer, so that
 the whole stays exact; ``packing.quantise_groups`` sees to it that no column's sum can overflow.
 """
@@ -29,6 +34,10 @@ SCALE_BYTES = 64
 ROW_ALIGNMENT = 64
 GROUP = 32
 """So many neighbours of a column have a step of their own where weights have 4 bits."""
+BYTES_AT_ONCE = 4
+"""So many of a row's integers of 8 bits go into one sum at once."""
+BYTE_GROUP = 64
+"""So many neighbours of an 8-bit row have a step of their own."""
 AHEAD = 4096
 """Bytes by which memory is asked for before it is needed: the processor's own guesses lose a third of its speed."""
 
@@ -85,6 +94,50 @@ INLINE void {name}(signed char* to, const float* from) {{
     keep(row, e, shifted.i - 0x4b400000, {padded(k)});
   }}
   for (int e = {k}; e < {padded(k)}; e++) keep(row, e, 0, {padded(k)});
+}}
+"""
+
+
+def byte_quantiser(instructions: Instructions, k: int, floor: float) -> str:
+    """Return :func:`quantiser` for rows of 8 bits; ``k`` is a multiple of 64.
+
+    The integers of a row are each group's step times 0 to 255. ``dot_bytes`` wants them as bytes, the steps behind
+    them; other instructions want the products, as of any row.
+    """
+    most = steps(k) - BYTE_GROUP  # a group's step is rounded up, and with it what it is taken times
+    kept = f"keep_vector(row, g + e, __builtin_convertvector(n, VI) * step, {padded(k)});"
+    behind = ""
+    if instructions.of_bytes:
+        kept = "*(VB*)(row + g + e) = __builtin_convertvector(__builtin_convertvector(n, VI), VB);"
+        behind = f"((int*)(row + {padded(k)}))[g / {BYTE_GROUP}] = step;"
+    return f"""{instructions.source}
+INLINE void quantise(signed char* to, const float* from) {{
+  #pragma clang fp contract(off)
+  V peaks = (V)0.0f;
+  for (int e = 0; e < {k}; e += 16) peaks = __builtin_elementwise_max(peaks, *(const V*)(from + e) + {floor!r}f);
+  float peak = 0.0f;
+  for (int i = 0; i < 16; i++) peak = peaks[i] > peak ? peaks[i] : peak;
+  float rate = peak > 1e-30f ? {most}.0f / peak : 0.0f;
+  *(float*)to = peak / {most}.0f;
+  signed char* row = to + {SCALE_BYTES};
+  for (int g = 0; g < {k}; g += {BYTE_GROUP}) {{
+    V fine[{BYTE_GROUP // 16}], largest = (V)0.0f;
+    for (int i = 0; i < {BYTE_GROUP // 16}; i++) {{
+      V scaled = __builtin_elementwise_max((*(const V*)(from + g + i * 16) + {floor!r}f) * rate, (V)0.0f);
+      fine[i] = (scaled + 12582912.0f) - 12582912.0f;  // 1.5 · 2²³: to the nearest integer, of two to the even one
+      largest = __builtin_elementwise_max(largest, fine[i]);
+    }}
+    float most = 0.0f;
+    for (int i = 0; i < 16; i++) most = largest[i] > most ? largest[i] : most;
+    int step = ((int)most + 254) / 255;
+    step = step > 0 ? step : 1;
+    float of_step = 1.0f / (float)step;
+    for (int e = 0; e < {BYTE_GROUP}; e += 16) {{
+      V n = (fine[e / 16] * of_step + 12582912.0f) - 12582912.0f;
+      {kept}
+    }}
+    {behind}
+  }}
 }}
 """
 
@@ -173,6 +226,40 @@ def _sum(tile: Tile, depth: int, k: int, fetched: int) -> str:
           }}"""
 
 
+def _sum_of_bytes(tile: Tile, depth: int, k: int, fetched: int) -> str:
+    """As :func:`_sum` for rows of bytes: each group of 64 in ``sums``, the groups times their steps in ``total``."""
+    fetches = "".join(f"__builtin_prefetch(ahead + {at}, 0, 2);" for at in range(0, 2 * fetched, 64))
+    return f"""for (int g = 0; g < {-(-k // BYTE_GROUP)}; g++) {{
+            VI sums[{tile.slots}][{tile.vectors}];
+            #pragma clang loop unroll(full)
+            for (int m = 0; m < {tile.slots}; m++)
+              for (int j = 0; j < {tile.vectors}; j++) sums[m][j] = (VI)0;
+            int end = g * {BYTE_GROUP} + {BYTE_GROUP} < {k} ? g * {BYTE_GROUP} + {BYTE_GROUP} : {k};
+            for (int i = g * {BYTE_GROUP}; i < end; i += 4, p += 256, ahead += {2 * fetched}) {{
+              {fetches}
+              W column[{tile.vectors}];
+              #pragma clang loop unroll(full)
+              for (int j = 0; j < {tile.vectors}; j += 2) {{
+                W near = *(const W*)(p + j * 32), far = *(const W*)(p + 128 + j * 32);
+                column[j] = four_of_low(near, far);
+                column[j + 1] = four_of_high(near, far);
+              }}
+              #pragma clang loop unroll(full)
+              for (int m = 0; m < {tile.slots}; m++) {{
+                VI factor = (VI)(*(const int*)(rows + (long)m * {row_bytes(k)} + {SCALE_BYTES} + i));
+                #pragma clang loop unroll(full)
+                for (int j = 0; j < {tile.vectors}; j++) sums[m][j] = dot_bytes(sums[m][j], column[j], factor);
+              }}
+            }}
+            #pragma clang loop unroll(full)
+            for (int m = 0; m < {tile.slots}; m++) {{
+              VI step = (VI)(*(const int*)(rows + (long)m * {row_bytes(k)} + {SCALE_BYTES + padded(k)} + g * 4));
+              #pragma clang loop unroll(full)
+              for (int j = 0; j < {tile.vectors}; j++) total[m][j] += sums[m][j] * step;
+            }}
+          }}"""
+
+
 def _sums_of_a_tile(add: Callable[..., str], tile: Tile, depth: int, k: int, column: int) -> str:
     """Return the loop over k, which asks early for what comes next: of each next block of ``column`` bytes a share."""
     return f"""const signed char* ahead = w + (long)(block + 1) * {column} + part * {column // 4};
@@ -214,17 +301,21 @@ def matmul(
     quantised: bool,
     grouped: bool = False,
     rows_grouped: bool = False,
+    floor: float | None = None,
+    of_bytes: bool = False,
 ) -> str:
     """Return the source of ``out = activation(x @ W · scales + bias) + residual``; x are quantised rows of ``k``.
 
     With ``quantised`` the result becomes quantised rows of N = 64 · ``blocks`` and is made in ``made`` (B, N) first.
     With ``grouped`` the weights have 4 bits, and the steps of their groups stand behind them; with ``rows_grouped``
-    those of the product that comes next do.
+    those of the product that comes next do. With ``floor`` the rows that are made have 8 bits, with ``of_bytes`` those
+    that are read do.
     """
+    of_bytes = of_bytes and instructions.of_bytes  # others have them as any row
     tile, depth, width = tile_for(slots, instructions.bits), instructions.depth, blocks * 64
     extra = parameters(scaled=True, biased=biased, residual=residual)
     value = epilogue(
-        f"__builtin_convertvector({'total[m][j]' if grouped else 'total_of(sums[m][j])'}, V)"
+        f"__builtin_convertvector({'total[m][j]' if grouped or of_bytes else 'total_of(sums[m][j])'}, V)"
         " * (*(const V*)(scale + column) * of_row)",
         biased=biased,
         residual=residual,
@@ -236,10 +327,17 @@ def matmul(
         add, sums, none, column, at_once = _sum_of_groups, "VI total", "total[m][j] = (VI)0", 32 * GROUP * groups, 64
         steps_at = f"const signed char* step = steps + (long)block * {64 * groups} + part * 16;"
         stored = ", const signed char* restrict steps"
+    if of_bytes:
+        add, sums, none = _sum_of_bytes, "VI total", "total[m][j] = (VI)0"
+    make_rows = instructions.source
+    if quantised:
+        make_rows = quantiser(instructions, width, grouped=rows_grouped)
+    if quantised and floor is not None:
+        make_rows = byte_quantiser(instructions, width, floor)
     outputs, target = "float* restrict out", "out"
     if quantised:
         outputs, target = "signed char* restrict out, float* restrict made, int* restrict arrived", "made"
-    return f"""{PRELUDE}{quantiser(instructions, width, grouped=rows_grouped) if quantised else instructions.source}
+    return f"""{PRELUDE}{make_rows}
 void {name}({outputs}, const signed char* restrict x, const signed char* restrict w{stored}{extra}, int slice) {{
   int first = (int)((long){blocks} * slice / {slices}), last = (int)((long){blocks} * (slice + 1) / {slices});
   for (int block = first; block < last; block++)

@@ -147,6 +147,8 @@ class CLauncher:
             quantised=linear.feeds_product,
             grouped=linear.weights == "int4",
             rows_grouped=self.grouped,
+            floor=linear.floor if linear.feeds_product else None,
+            of_bytes=linear.floor is not None and not linear.feeds_product,
         )
         made, operands = self._floats(slots, width), (*linear.operands, *(() if residual is None else (residual,)))
         if not linear.feeds_product:

@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from plugins.gpt2.model.packing import narrow, quantise, quantise_groups
+from plugins.gpt2.checkpoint.checkpoint import open_checkpoint
+from plugins.gpt2.model.constants import FLOORS
+from plugins.gpt2.model.layout import NATIVE
+from plugins.gpt2.model.packing import narrow, pack, quantise, quantise_groups
+from tools.random_checkpoint import RECIPES, write_checkpoint
+
+
+def test_what_rows_of_bytes_are_raised_by_is_taken_off_again(tmp_path: Path) -> None:
+    """A feed-forward network's second product of a row that is zero everywhere is its bias: the floor is nobody's."""
+    recipe = RECIPES["five-heads"]
+    folder, module = write_checkpoint(tmp_path, recipe.config, recipe.seed), "h.1.mlp.c_proj"
+    with open_checkpoint(str(folder), local_only=True) as checkpoint:
+        bias = checkpoint.tensors[f"{module}.bias"].numpy()
+        arrays = {part.name: array for part, array in pack(checkpoint, "int8", replace(NATIVE, depth=2))}
+        as_they_are = {part.name: array for part, array in pack(checkpoint, "int8", NATIVE)}
+    raised = np.full(recipe.config.n_inner, FLOORS["gelu_new"]) @ _whole(arrays, module)
+    width = recipe.config.n_embd
+    np.testing.assert_allclose((raised + arrays[f"{module}.bias"].ravel())[:width], bias, atol=1e-4)
+    np.testing.assert_array_equal(as_they_are[f"{module}.bias"].ravel()[:width], bias)  # where rows are fp32
+
+
+def _whole(arrays: dict[str, Any], module: str) -> Any:
+    """(K, N) of interleaved int8 weights."""
+    stored, scale = arrays[f"{module}.weight"], arrays[f"{module}.scale"]
+    deep = stored.reshape(len(stored), -1, 64, 2).transpose(1, 3, 0, 2).reshape(-1, len(stored) * 64)
+    return deep.astype(np.float64) * scale.ravel()
 
 
 def bf16(*values: float) -> list[float]:

@@ -23,11 +23,39 @@ def quantised(x: Array, *, grouped: bool = False) -> tuple[Array, Array]:
     return np.rint(x * rate).astype(np.int32), (peak / most)[:, 0]
 
 
-def rows_of(instructions: Instructions, x: Array, *, grouped: bool = False) -> Array:
-    """Quantised rows as bytes."""
-    integers, scale = quantised(x, grouped=grouped)
+def byte_quantised(x: Array, floor: float) -> tuple[Array, Array, Array]:
+    """Integers 0 to 255 and steps of groups of 64, and scales, of rows that lie above ``-floor``."""
+    most, group = np.float32(int_products.steps(x.shape[1]) - int_products.BYTE_GROUP), int_products.BYTE_GROUP
+    raised = x + np.float32(floor)
+    peak = np.maximum(raised.max(axis=1, keepdims=True), 0)
+    rate = np.divide(most, peak, out=np.zeros_like(peak), where=peak > 1e-30)
+    fine = np.rint(np.maximum(raised * rate, 0)).reshape(len(x), -1, group)
+    steps = np.maximum(1, (fine.max(axis=2, keepdims=True).astype(np.int32) + 254) // 255)
+    integers = np.rint(fine * (np.float32(1) / steps.astype(np.float32)))
+    return integers.reshape(x.shape).astype(np.int32), steps[:, :, 0], (peak / most)[:, 0]
+
+
+def byte_rows_of(instructions: Instructions, x: Array, floor: float) -> Array:
+    """The same as bytes: where bytes are multiplied with their steps behind them, else as their products."""
+    integers, steps, scale = byte_quantised(x, floor)
+    if not instructions.of_bytes:
+        return _laid(instructions, integers * np.repeat(steps, int_products.BYTE_GROUP, axis=1), scale)
     k = x.shape[1]
     rows = np.zeros((len(x), int_products.row_bytes(k)), np.int8)
+    rows[:, :4] = scale.astype(np.float32)[:, None].view(np.int8)
+    rows[:, 64 : 64 + k] = integers.astype(np.uint8).view(np.int8)
+    rows[:, 64 + k : 64 + k + 4 * steps.shape[1]] = steps.astype(np.int32).view(np.int8)
+    return rows
+
+
+def rows_of(instructions: Instructions, x: Array, *, grouped: bool = False) -> Array:
+    """Quantised rows as bytes."""
+    return _laid(instructions, *quantised(x, grouped=grouped))
+
+
+def _laid(instructions: Instructions, integers: Array, scale: Array) -> Array:
+    k = integers.shape[1]
+    rows = np.zeros((len(integers), int_products.row_bytes(k)), np.int8)
     rows[:, :4] = scale.astype(np.float32)[:, None].view(np.int8)
     half = (rows.shape[1] - 64) // 2
     if instructions.depth == 4:

@@ -103,10 +103,12 @@ def run(
     blocks: int,
     stored: int,
     steps: int,
+    floor: float | None = None,
 ) -> bytes:
     """Return quantised rows, the product's floats, and the rows that a relu makes of them, one after another.
 
-    ``stored`` and ``steps`` are bytes; without steps the weights have 8 bits.
+    ``stored`` and ``steps`` are bytes; without steps the weights have 8 bits. With
+    ``floor`` the last rows have 8 bits, too.
     """
     slices = 3
     row, wide = int_products.row_bytes(k), int_products.row_bytes(64 * blocks)
@@ -127,6 +129,7 @@ void quantise_rows(signed char* out, const float* x, int slot) {{ quantise(out +
             quantised=name == "expand",
             grouped=steps > 0,
             rows_grouped=steps > 0,
+            floor=floor if name == "expand" else None,
         )
         for name in ("product", "expand")
     )

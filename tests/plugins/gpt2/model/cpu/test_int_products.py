@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -15,14 +16,20 @@ compiler.use()
 
 from tinygrad import Tensor  # noqa: E402 - tinygrad reads the environment that use() sets
 
-from plugins.gpt2.model.constants import Weights  # noqa: E402 - as above
+from plugins.gpt2.model.constants import FLOORS, Weights  # noqa: E402 - as above
 from plugins.gpt2.model.cpu import int_products  # noqa: E402 - as above
 from plugins.gpt2.model.cpu.instructions import INSTRUCTIONS, choose  # noqa: E402 - as above
 from plugins.gpt2.model.cpu.launcher import CLauncher  # noqa: E402 - as above
 from plugins.gpt2.model.layer_norm import LayerNorm  # noqa: E402 - as above
 from plugins.gpt2.model.linear import Linear  # noqa: E402 - as above
 from plugins.gpt2.model.packing import quantise  # noqa: E402 - as above
-from tests.plugins.gpt2.model.cpu.integer_rows import quantised, quantised_groups, rows_of  # noqa: E402 - as above
+from tests.plugins.gpt2.model.cpu.integer_rows import (  # noqa: E402 - as above
+    byte_quantised,
+    byte_rows_of,
+    quantised,
+    quantised_groups,
+    rows_of,
+)
 
 Array = npt.NDArray[Any]
 
@@ -135,6 +142,68 @@ def test_an_activated_product_ends_in_quantised_rows(
     plain = replace(expand, feeds_product=False)(given).numpy()
     for _ in range(3):  # whoever comes last leaves the counter as it was
         np.testing.assert_array_equal(bytes_of(expand(given)), rows_of(instructions, plain, grouped=grouped))
+
+
+@pytest.mark.parametrize(("activation", "floor"), [("gelu_new", 0.1701), ("relu", 0.0)])
+@pytest.mark.parametrize("slots", [1, 4])
+def test_what_lies_between_the_two_products_of_a_feed_forward_network_has_8_bits(
+    launcher: CLauncher, rng: np.random.Generator, slots: int, activation: Any, floor: float
+) -> None:
+    assert launcher.instructions is not None
+    x, matrix = rng.standard_normal((slots, 64), np.float32), rng.standard_normal((64, 1000), np.float32)
+    matrix[:, 128:256] /= 1000  # groups that are small beside others, and one that is below zero wherever it is
+    bias = rng.standard_normal(1000, np.float32)
+    bias[192:256] = -30
+    expand, _, _ = made(launcher, matrix, bias, activation, feeds_product=True)
+    expand, given = replace(expand, floor=floor), on_cpu(rows_of(launcher.instructions, x))
+    plain = replace(expand, feeds_product=False, floor=None)(given).numpy()
+    for _ in range(2):
+        rows = bytes_of(expand(given))
+        expected = byte_rows_of(launcher.instructions, plain, floor)
+        rows[:, expected.shape[1] :] = 0
+        used = 64 + 1024 + 4 * 16 if launcher.instructions.of_bytes else rows.shape[1]
+        np.testing.assert_array_equal(rows[:, :used], expected[:, :used])  # behind the steps lies nothing of anybody's
+
+
+@pytest.mark.parametrize("k", [64, 100, 320])
+@pytest.mark.parametrize("slots", [1, 2, 4, 8, 24])
+def test_a_sum_of_bytes_is_exact_for_any_number_of_slots(
+    launcher: CLauncher, rng: np.random.Generator, slots: int, k: int
+) -> None:
+    assert launcher.instructions is not None
+    x, matrix = rng.standard_normal((slots, k), np.float32), rng.standard_normal((k, 150), np.float32)
+    x[:, : k // 2] /= 100
+    x = np.pad(np.maximum(x, 0), ((0, 0), (0, -k % 64)))
+    linear, columns, scale = made(launcher, matrix, None)
+    integers, steps, of_row = byte_quantised(x, 0.0)
+    whole = (integers * np.repeat(steps, 64, axis=1))[:, :k].astype(np.int64)
+    expected = (whole @ columns).astype(np.float32) * (scale * of_row[:, None]).astype(np.float32)
+    ours = replace(linear, floor=0.0)(on_cpu(byte_rows_of(launcher.instructions, x, 0.0))).numpy()
+    np.testing.assert_array_equal(ours, expected)
+
+
+@pytest.mark.parametrize("k", [64, 3072, 6400, 12032])
+def test_a_row_of_bytes_at_its_limits_does_not_overflow(k: int) -> None:
+    x = np.full((1, k), 3, np.float32)
+    x[0, 0] = 3.0001
+    integers, steps, _ = byte_quantised(x, 0.1701)
+    assert int((integers * np.repeat(steps, 64, axis=1)).astype(np.int64).sum()) * 127 < 2**31
+
+
+def test_no_activation_goes_below_its_floor() -> None:
+    x = np.linspace(-8, 8, 160_001, dtype=np.float64)
+    erf = np.vectorize(math.erf)(x / math.sqrt(2))
+    gives = {
+        "gelu_new": x / (1 + np.exp(-1.5957691216057308 * x * (1 + 0.044715 * x * x))),
+        "gelu": 0.5 * x * (1 + erf),
+        "quick_gelu": x / (1 + np.exp(-1.702 * x)),
+        "relu": np.maximum(x, 0),
+        "silu": x / (1 + np.exp(-x)),
+        "tanh": np.tanh(x),
+    }
+    assert gives.keys() == FLOORS.keys()
+    for name, floor in FLOORS.items():
+        assert 0 <= floor + gives[name].min() < 2e-4, name
 
 
 def test_a_row_of_zeros_has_scale_zero(launcher: CLauncher) -> None:

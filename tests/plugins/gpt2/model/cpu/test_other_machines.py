@@ -13,17 +13,17 @@ from plugins.gpt2.model.cpu.instructions import INSTRUCTIONS
 from plugins.gpt2.model.layout import Layout
 from plugins.gpt2.model.packing import quantise
 from tests.plugins.gpt2.model.cpu import other_machines
-from tests.plugins.gpt2.model.cpu.integer_rows import quantised, quantised_groups, rows_of
+from tests.plugins.gpt2.model.cpu.integer_rows import byte_rows_of, quantised, quantised_groups, rows_of
 from tests.plugins.gpt2.model.cpu.other_machines import AARCH64, X86_64_V3, Machine
 
 BY_NAME = {str(found.name): found for found in INSTRUCTIONS}
 
 
-@pytest.mark.parametrize("weights", ["int8", "int4"])
+@pytest.mark.parametrize(("weights", "floor"), [("int8", None), ("int4", None), ("int8", 0.0)])
 @pytest.mark.parametrize("slots", [1, 8])
 @pytest.mark.parametrize(("machine", "name"), [(AARCH64, "dotprod"), (X86_64_V3, "avx2")])
 def test_other_processors_give_the_same_integers(
-    machine: Machine, name: str, slots: int, weights: Weights, tmp_path: Path
+    machine: Machine, name: str, slots: int, weights: Weights, floor: float | None, tmp_path: Path
 ) -> None:
     if (absent := other_machines.missing(machine)) is not None:
         pytest.skip(absent)
@@ -39,7 +39,7 @@ def test_other_processors_give_the_same_integers(
         stored = layout.interleave(values)
     given = b"".join(part.tobytes() for part in (x, stored, steps, scale))
     shape = {"slots": slots, "k": k, "blocks": blocks, "stored": stored.nbytes, "steps": steps.nbytes}
-    said = other_machines.run(machine, instructions, tmp_path, given, **shape)
+    said = other_machines.run(machine, instructions, tmp_path, given, **shape, floor=floor)
 
     grouped = weights == "int4"
     integers, of_row = quantised(x, grouped=grouped)
@@ -51,4 +51,8 @@ def test_other_processors_give_the_same_integers(
     wide = np.frombuffer(said[cut + sums.nbytes :], np.int8).reshape(slots, -1)
     np.testing.assert_array_equal(rows, rows_of(instructions, x, grouped=grouped))
     np.testing.assert_array_equal(floats, sums)
-    np.testing.assert_array_equal(wide, rows_of(instructions, np.maximum(sums, 0), grouped=grouped))
+    made = np.maximum(sums, 0)
+    expected = (
+        byte_rows_of(instructions, made, floor) if floor is not None else rows_of(instructions, made, grouped=grouped)
+    )
+    np.testing.assert_array_equal(wide, expected)
