@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from plugins.gpt2.training.learner import Batch
 from plugins.gpt2.training.texts.token_file import Tokens
@@ -20,12 +21,23 @@ class Batches:
     def __init__(self, train: Tokens, held_out: Tokens, rows: int, context: int, seed: int) -> None:
         self._train, self._held_out = train, held_out
         self._rows, self._context, self._seed = rows, context, seed
+        self._pass, self._order = -1, np.zeros(0, np.int64)
 
     def of_step(self, step: int) -> Batch:
-        """Return random stretches of the texts."""
-        rng = np.random.default_rng((self._seed, step))
-        starts = rng.integers(0, len(self._train) - self._context, self._rows)
-        return self._stretches(self._train, [int(start) for start in starts])
+        """Return stretches of the texts: each once a pass in a random order, cut elsewhere in each pass."""
+        per_pass = max(1, (len(self._train) - 1) // self._context)
+        first = step * self._rows
+        places = [divmod(number, per_pass) for number in range(first, first + self._rows)]
+        return self._stretches(self._train, [int(self._starts(number, per_pass)[at]) for number, at in places])
+
+    def _starts(self, number: int, per_pass: int) -> npt.NDArray[np.int64]:
+        """Return where the stretches of a pass begin. The texts are taken as a ring, so that all of them are read."""
+        if number != self._pass:
+            rng = np.random.default_rng((self._seed, number))
+            possible = len(self._train) - self._context
+            shift = int(rng.integers(0, possible))
+            self._pass, self._order = number, (shift + rng.permutation(per_pass) * self._context) % possible
+        return self._order
 
     def measured(self) -> list[Batch]:
         """Return the held-out stretches, the same each time: one after another, evenly spread where there are many.

@@ -183,3 +183,22 @@ def test_what_is_measured_is_the_same_each_time_and_covers_the_held_out_texts() 
     assert [batch.shape for batch in few] == [(4, CONTEXT + 1)]
     assert np.array_equal(batches.of_step(7), Batches(train, held_out, ROWS, CONTEXT, seed=1).of_step(7))
     assert not np.array_equal(batches.of_step(7), batches.of_step(8))
+
+
+def test_a_pass_reads_each_stretch_once_in_another_order_than_the_next() -> None:
+    train = np.arange(10 * CONTEXT + 1, dtype=np.uint16)
+    batches = Batches(train, train, ROWS, CONTEXT, seed=1)
+    first, second = (
+        [int(start) for step in steps for start in batches.of_step(step)[:, 0]] for steps in (range(5), range(5, 10))
+    )
+    for starts in (first, second):
+        assert len({start // CONTEXT for start in starts}) >= 9  # the ring's seam may cut one twice
+        assert len(set(starts)) == 10
+    assert first != second
+    again = Batches(train, train, ROWS, CONTEXT, seed=1)
+    assert np.array_equal(again.of_step(7), batches.of_step(7))
+
+
+def test_a_text_of_one_stretch_is_read_again_and_again() -> None:
+    train = np.arange(CONTEXT + 1, dtype=np.uint16)
+    assert Batches(train, train, ROWS, CONTEXT, seed=1).of_step(3)[:, 0].tolist() == [0] * ROWS
