@@ -6,7 +6,7 @@ from tinygrad import Tensor, UOp, dtypes
 
 from plugins.gpt2.model import device, kernels
 from plugins.gpt2.model.constants import Weights
-from plugins.gpt2.model.cpu.int_products import GROUP
+from plugins.gpt2.model.cpu.quantised_rows import GROUP
 from plugins.gpt2.model.kv_cache import KVCache
 from plugins.gpt2.model.launcher import Matrix, Norm
 from plugins.gpt2.model.layout import Layout

@@ -103,7 +103,7 @@ class Launcher(Protocol):
     """Sizes as in ``kernels.py``: B slots, O wanted ones, E width; inputs int32 (3, B): tokens, positions, rows.
 
     What goes from a layer norm, an attention or an activation into a product is the launcher's own affair: fp32 as said
-    here, or quantised rows (``cpu/int_products.py``).
+    here, or quantised rows (``cpu/quantised_rows.py``).
     """
 
     layout: Layout

@@ -25,9 +25,9 @@ from plugins.gpt2.model.constants import (
     in_block,
     tensors,
 )
-from plugins.gpt2.model.cpu.int_products import BYTES_AT_ONCE
-from plugins.gpt2.model.cpu.int_products import GROUP as GROUP
-from plugins.gpt2.model.cpu.int_products import steps as row_steps
+from plugins.gpt2.model.cpu.quantised_rows import BYTES_AT_ONCE
+from plugins.gpt2.model.cpu.quantised_rows import GROUP as GROUP
+from plugins.gpt2.model.cpu.quantised_rows import steps as row_steps
 from plugins.gpt2.model.layout import Layout
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ In such a file (``serve deploy``, KubeRay's ``serveConfigV2``) each model is one
 The secret is not for such files: TOWNHALL_GPT2_ROUTER_SECRET is set where ``ray start`` is called.
 """
 
-from __future__ import annotations
+# Without postponed annotations: Serve looks at the type of a builder's argument to know that it is no dict.
 
 import re
 from importlib.metadata import version

@@ -17,8 +17,8 @@ import math
 from plugins.gpt2.model.cpu.attention import NOTHING
 from plugins.gpt2.model.cpu.attention_shape import Shape, Tile, tiles
 from plugins.gpt2.model.cpu.instructions import Instructions
-from plugins.gpt2.model.cpu.int_products import SCALE_BYTES, finish_rows, padded, quantiser, row_bytes, steps
 from plugins.gpt2.model.cpu.prelude import LANES, PRELUDE
+from plugins.gpt2.model.cpu.quantised_rows import SCALE_BYTES, finish_rows, padded, quantiser, row_bytes, steps
 from plugins.gpt2.model.kv_cache import BLOCK_SCALES, KEY_GROUP, key_groups
 
 AHEAD_BLOCKS = 4
@@ -30,7 +30,7 @@ def attention(
 ) -> str:
     """Return the source of ``out[b] = softmax(q[b] · keys / √D) · values``, quantised rows, a head a slice.
 
-    ``made`` (B, E) is scratch. ``grouped`` is that of :func:`~plugins.gpt2.model.cpu.int_products.steps`.
+    ``made`` (B, E) is scratch. ``grouped`` is that of :func:`~plugins.gpt2.model.cpu.quantised_rows.steps`.
     """
     shape = Shape(instructions, stride, heads, size, blocks)
     alone, together = tiles(slots, instructions.bits)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from plugins.gpt2.model.constants import Activation, Weights
 from plugins.gpt2.model.cpu.instructions import Instructions
-from plugins.gpt2.model.cpu.int_products import GROUP, quantiser, row_bytes
 from plugins.gpt2.model.cpu.prelude import C_TYPES, LANES, LOADERS, PRELUDE, epilogue, parameters
+from plugins.gpt2.model.cpu.quantised_rows import GROUP, quantiser, row_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ def layer_norm(
 ) -> str:
     """Return the source of layer normalisation, an output row a slice; with ``instructions`` the rows are quantised.
 
-    ``grouped`` is that of :func:`~plugins.gpt2.model.cpu.int_products.steps`.
+    ``grouped`` is that of :func:`~plugins.gpt2.model.cpu.quantised_rows.steps`.
     """
     whole = width // LANES * LANES
     out, make, end = "float* restrict out", f"float* to = out + (long)slice * {width};", ""

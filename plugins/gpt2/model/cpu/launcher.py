@@ -11,7 +11,7 @@ from tinygrad import Tensor, UOp, dtypes
 from plugins.gpt2.model import device
 from plugins.gpt2.model.cache.page_memory import zeros
 from plugins.gpt2.model.constants import Products, Weights
-from plugins.gpt2.model.cpu import int_attention, int_products, kernels
+from plugins.gpt2.model.cpu import int_attention, int_products, kernels, quantised_rows
 from plugins.gpt2.model.cpu.attention import attention
 from plugins.gpt2.model.cpu.instructions import Instructions
 from plugins.gpt2.model.kernels import attended_blocks
@@ -72,7 +72,7 @@ class CLauncher:
 
     def _rows(self, count: int, k: int) -> Tensor:
         """Return new quantised rows of ``k``."""
-        return Tensor.empty(count, int_products.row_bytes(k), dtype=dtypes.int8, device=self.where)
+        return Tensor.empty(count, quantised_rows.row_bytes(k), dtype=dtypes.int8, device=self.where)
 
     def embed(self, wte: Matrix, wpe: Tensor, inputs: Tensor) -> Tensor:
         """See :class:`~plugins.gpt2.model.launcher.Launcher`."""

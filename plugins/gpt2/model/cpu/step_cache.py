@@ -49,6 +49,7 @@ SOURCES = (
         "cpu/int_attention.py",
         "cpu/instructions.py",
         "cpu/int_products.py",
+        "cpu/quantised_rows.py",
         "cpu/prelude.py",
     ),
     *("cpu/graph_runner.py", "cpu/graph.py", "cpu/team.py", "cpu/step_cache.py"),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from plugins.gpt2.model.cpu import int_products
+from plugins.gpt2.model.cpu import quantised_rows
 from plugins.gpt2.model.cpu.instructions import Instructions
 from plugins.gpt2.model.layout import Layout
 from plugins.gpt2.model.packing import quantise_groups
@@ -17,7 +17,7 @@ Array = npt.NDArray[Any]
 
 def quantised(x: Array, *, grouped: bool = False) -> tuple[Array, Array]:
     """Integers and scales of rows, as the kernels must make them: to the nearest, of two to the even one."""
-    most = np.float32(int_products.steps(x.shape[1], grouped=grouped))
+    most = np.float32(quantised_rows.steps(x.shape[1], grouped=grouped))
     peak = np.abs(x).max(axis=1, keepdims=True)
     rate = np.divide(most, peak, out=np.zeros_like(peak), where=peak > 1e-30)
     return np.rint(x * rate).astype(np.int32), (peak / most)[:, 0]
@@ -25,7 +25,7 @@ def quantised(x: Array, *, grouped: bool = False) -> tuple[Array, Array]:
 
 def byte_quantised(x: Array, floor: float) -> tuple[Array, Array, Array]:
     """Integers 0 to 255 and steps of groups of 64, and scales, of rows that lie above ``-floor``."""
-    most, group = np.float32(int_products.steps(x.shape[1]) - int_products.BYTE_GROUP), int_products.BYTE_GROUP
+    most, group = np.float32(quantised_rows.steps(x.shape[1]) - quantised_rows.BYTE_GROUP), quantised_rows.BYTE_GROUP
     raised = x + np.float32(floor)
     peak = np.maximum(raised.max(axis=1, keepdims=True), 0)
     rate = np.divide(most, peak, out=np.zeros_like(peak), where=peak > 1e-30)
@@ -39,9 +39,9 @@ def byte_rows_of(instructions: Instructions, x: Array, floor: float) -> Array:
     """The same as bytes: where bytes are multiplied with their steps behind them, else as their products."""
     integers, steps, scale = byte_quantised(x, floor)
     if not instructions.of_bytes:
-        return _laid(instructions, integers * np.repeat(steps, int_products.BYTE_GROUP, axis=1), scale)
+        return _laid(instructions, integers * np.repeat(steps, quantised_rows.BYTE_GROUP, axis=1), scale)
     k = x.shape[1]
-    rows = np.zeros((len(x), int_products.row_bytes(k)), np.int8)
+    rows = np.zeros((len(x), quantised_rows.row_bytes(k)), np.int8)
     rows[:, :4] = scale.astype(np.float32)[:, None].view(np.int8)
     rows[:, 64 : 64 + k] = integers.astype(np.uint8).view(np.int8)
     rows[:, 64 + k : 64 + k + 4 * steps.shape[1]] = steps.astype(np.int32).view(np.int8)
@@ -55,7 +55,7 @@ def rows_of(instructions: Instructions, x: Array, *, grouped: bool = False) -> A
 
 def _laid(instructions: Instructions, integers: Array, scale: Array) -> Array:
     k = integers.shape[1]
-    rows = np.zeros((len(integers), int_products.row_bytes(k)), np.int8)
+    rows = np.zeros((len(integers), quantised_rows.row_bytes(k)), np.int8)
     rows[:, :4] = scale.astype(np.float32)[:, None].view(np.int8)
     half = (rows.shape[1] - 64) // 2
     if instructions.depth == 4:
@@ -68,7 +68,7 @@ def _laid(instructions: Instructions, integers: Array, scale: Array) -> Array:
 def quantised_groups(packed: Array, layout: Layout) -> tuple[Array, Array, Array, Array]:
     """The integers (N/L, K, L) that 4-bit weights stand for, their scales, and both as the kernels read them."""
     values, steps, scale = quantise_groups(packed)
-    integers = values.astype(np.int32) * np.repeat(steps, int_products.GROUP, axis=1)
+    integers = values.astype(np.int32) * np.repeat(steps, quantised_rows.GROUP, axis=1)
     return integers[:, : packed.shape[1]], scale, layout.nibbles(values), steps
 
 

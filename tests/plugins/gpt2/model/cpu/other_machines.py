@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from plugins.gpt2.model.cpu import int_products
+from plugins.gpt2.model.cpu import int_products, quantised_rows
 from plugins.gpt2.model.cpu.instructions import Instructions
 from plugins.gpt2.model.cpu.prelude import PRELUDE
 from plugins.gpt2.model.target import compiler
@@ -111,8 +111,8 @@ def run(
     ``floor`` the last rows have 8 bits, too.
     """
     slices = 3
-    row, wide = int_products.row_bytes(k), int_products.row_bytes(64 * blocks)
-    quantise = f"""{PRELUDE}{int_products.quantiser(instructions, k, grouped=steps > 0)}
+    row, wide = quantised_rows.row_bytes(k), quantised_rows.row_bytes(64 * blocks)
+    quantise = f"""{PRELUDE}{quantised_rows.quantiser(instructions, k, grouped=steps > 0)}
 void quantise_rows(signed char* out, const float* x, int slot) {{ quantise(out + slot * {row}, x + slot * {k}); }}
 """
     product, expand = (

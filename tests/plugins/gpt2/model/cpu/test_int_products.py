@@ -17,7 +17,7 @@ compiler.use()
 from tinygrad import Tensor  # noqa: E402 - tinygrad reads the environment that use() sets
 
 from plugins.gpt2.model.constants import FLOORS, Weights  # noqa: E402 - as above
-from plugins.gpt2.model.cpu import int_products  # noqa: E402 - as above
+from plugins.gpt2.model.cpu import int_products, quantised_rows  # noqa: E402 - as above
 from plugins.gpt2.model.cpu.instructions import INSTRUCTIONS, choose  # noqa: E402 - as above
 from plugins.gpt2.model.cpu.launcher import CLauncher  # noqa: E402 - as above
 from plugins.gpt2.model.layer_norm import LayerNorm  # noqa: E402 - as above
@@ -213,9 +213,9 @@ def test_a_row_of_zeros_has_scale_zero(launcher: CLauncher) -> None:
 
 def test_a_row_takes_as_many_steps_as_no_sum_overflows_with() -> None:
     for k in (7, 768, 1033, 3072, 6400, 12000):
-        assert int_products.steps(k) * 127 * k < 2**31
-    assert [int_products.steps(k) for k in (7, 768, 3072)] == [16383, 16383, 5504]
-    assert int_products.steps(768, grouped=True) == 2047
+        assert quantised_rows.steps(k) * 127 * k < 2**31
+    assert [quantised_rows.steps(k) for k in (7, 768, 3072)] == [16383, 16383, 5504]
+    assert quantised_rows.steps(768, grouped=True) == 2047
 
 
 def test_halves_go_to_the_even_integer() -> None:

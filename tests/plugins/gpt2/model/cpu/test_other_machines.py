@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from plugins.gpt2.model.constants import Weights
-from plugins.gpt2.model.cpu import int_products
+from plugins.gpt2.model.cpu import quantised_rows
 from plugins.gpt2.model.cpu.instructions import INSTRUCTIONS
 from plugins.gpt2.model.layout import Layout
 from plugins.gpt2.model.packing import quantise
@@ -45,7 +45,7 @@ def test_other_processors_give_the_same_integers(
     integers, of_row = quantised(x, grouped=grouped)
     columns = values.swapaxes(0, 1).reshape(k, -1).astype(np.int64)
     sums = (integers.astype(np.int64) @ columns).astype(np.float32) * (scale.ravel() * of_row[:, None])
-    cut = slots * int_products.row_bytes(k)
+    cut = slots * quantised_rows.row_bytes(k)
     rows = np.frombuffer(said[:cut], np.int8).reshape(slots, -1)
     floats = np.frombuffer(said[cut : cut + sums.nbytes], np.float32).reshape(sums.shape)
     wide = np.frombuffer(said[cut + sums.nbytes :], np.int8).reshape(slots, -1)
