@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import logging
 import os
 import socket
 import time
@@ -130,8 +131,13 @@ def _up(arguments: argparse.Namespace) -> int:
         _check_token()
     from ray import serve
 
-    from plugins.gpt2.ray_host.app import Pool, pool
+    from plugins.gpt2.ray_host.app import Pool, application_name, pool
 
+    models = list(arguments.models or dict.fromkeys((settings.model, *settings.allowed_models)))
+    if len({application_name(model) for model in models}) < len(models):
+        raise _Refused(
+            f"Two of {', '.join(models)} would have the same name in Ray. Rename a folder, or leave one out."
+        )
     given = {k: v for k, v in given_settings().items() if k.startswith("TOWNHALL_GPT2_") and k not in NOT_ELSEWHERE}
     pools = [
         Pool(
@@ -145,8 +151,9 @@ def _up(arguments: argparse.Namespace) -> int:
             drain_s=arguments.drain,
             given=given,
         )
-        for model in arguments.models or dict.fromkeys((settings.model, *settings.allowed_models))
+        for model in models
     ]
+    _quiet()
     serve.start(proxy_location="Disabled")  # nothing of Serve is on a text's way
     targets = [serve.RunTarget(pool(each), name=each.name, route_prefix=None) for each in pools]
     serve.run_many(targets, wait_for_applications_running=False)
@@ -186,6 +193,7 @@ def _down(arguments: argparse.Namespace) -> int:
 
     from plugins.gpt2.ray_host.app import application_name
 
+    _quiet()
     states = _applications()
     names = [application_name(model) for model in arguments.models] or sorted(states)
     if missing := [name for name in names if name not in states]:
@@ -222,7 +230,6 @@ def _line(state: Any) -> str:
 def _connect() -> None:
     import ray
 
-    os.environ.setdefault("RAY_SERVE_LOG_TO_STDERR", "0")
     host, _, port = os.environ.get("RAY_ADDRESS", "").rpartition(":")
     if host and port.isdigit():  # Ray itself tries for some minutes
         try:
@@ -235,6 +242,11 @@ def _connect() -> None:
         raise _Refused(NO_CLUSTER) from error
     except (RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
         raise _Refused(f"Ray cannot be reached: {error}") from error
+
+
+def _quiet() -> None:
+    """Keep Serve's own lines off the terminal: ours say how it goes. It sets its logger up when it is imported."""
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
 
 
 def _check_token() -> None:

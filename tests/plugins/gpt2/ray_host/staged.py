@@ -53,7 +53,7 @@ class StagedEngine(RunningEngine):
 class StagedReplica(Replica):
     """What Ray runs: a listener that begins and ends engines, and does to them what tests say."""
 
-    async def __init__(self, model: str, routers: tuple[str, ...], given: dict[str, str], **others: Any) -> None:  # type: ignore[misc]
+    async def __init__(self, model: str, routers: tuple[str, ...], given: dict[str, str], **others: Any) -> None:  # type: ignore[misc]  # as Replica's: Serve awaits it
         self._folder = Path(given["FOLDER"])
         self._running: AsyncExitStack | None = None
         self._stage: StageInProcess | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -27,6 +28,7 @@ from tests.plugins.gpt2.ray_host.cluster import SECRET, Cluster, running_cluster
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 MODEL = "townhall-mini"
+SECRET_NAME = "TOWNHALL_GPT2_ROUTER_SECRET"
 GREEDY = SamplingParams(temperature=0)
 
 
@@ -41,13 +43,21 @@ class House:
     asked: int = field(default=0)
 
     async def townhall(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-        secret = {"TOWNHALL_GPT2_ROUTER_SECRET": SECRET, "TOWNHALL_GPT2_ROUTER": self.url}
+        secret = {SECRET_NAME: SECRET, "TOWNHALL_GPT2_ROUTER": self.url}
         return await asyncio.to_thread(self.cluster.townhall, "ray", *arguments, **secret, **more)
 
     async def up(self, *arguments: str, **more: str) -> None:
         done = await self.townhall("up", MODEL, "--cpus", "1", *arguments, **more)
         assert done.returncode == 0, done.stderr
         await self.until(lambda: self.router.fleet.taking)
+
+    async def two_engines_and_four_readers(self) -> tuple[set[str], list[Reader]]:
+        """Return the engines' names, and readers who have got something to read."""
+        await self.up("--engines", "2")
+        await self.until(lambda: len(self.engines()) == 2)
+        readers = [Reader(self) for _ in range(4)]
+        await self.until(lambda: all(reader.texts for reader in readers))
+        return self.engines(), readers
 
     async def until(self, true: object, seconds: float = 60) -> None:
         """Wait for what other processes do."""
@@ -95,11 +105,7 @@ async def test_engines_come_write_and_go(house: House) -> None:
 
 
 async def test_an_engine_that_is_killed_loses_no_text_and_another_one_comes(house: House) -> None:
-    await house.up("--engines", "2")
-    await house.until(lambda: len(house.engines()) == 2)
-    first = house.engines()
-    readers = [Reader(house) for _ in range(4)]
-    await house.until(lambda: all(reader.texts for reader in readers))
+    first, readers = await house.two_engines_and_four_readers()
     listeners = await asyncio.to_thread(processes, "ray::ServeReplica:townhall-")  # the contract has another one
     os.kill(listeners[0], signal.SIGKILL)
     await house.until(lambda: len(house.engines()) == 2 and house.engines() != first)
@@ -110,11 +116,7 @@ async def test_an_engine_that_is_killed_loses_no_text_and_another_one_comes(hous
 
 
 async def test_new_settings_replace_engines_one_by_one_while_people_read(house: House) -> None:
-    await house.up("--engines", "2")
-    await house.until(lambda: len(house.engines()) == 2)
-    first = house.engines()
-    readers = [Reader(house) for _ in range(4)]
-    await house.until(lambda: all(reader.texts for reader in readers))
+    first, readers = await house.two_engines_and_four_readers()
     await house.up("--engines", "2", TOWNHALL_GPT2_ROWS="4")
     await house.until(lambda: len(house.engines()) == 2 and not house.engines() & first)
     for reader in readers:
@@ -131,6 +133,20 @@ async def test_the_line_decides_how_many_there_are(house: House) -> None:
     for reader in readers:
         await reader.end()
     assert [reader.error for reader in readers] == [None] * 3
+
+
+async def test_serves_own_file_of_applications_makes_a_pool(house: House, tmp_path: Path) -> None:
+    file = tmp_path / "serve.yaml"
+    args = {"model": MODEL, "routers": [house.url], "cpus": 1, "engines": [1, 2], "given": {SECRET_NAME: SECRET}}
+    application = {"name": f"townhall-{MODEL}", "route_prefix": None, "import_path": "plugins.gpt2.ray_host.app:pool"}
+    file.write_text(json.dumps({"proxy_location": "Disabled", "applications": [application | {"args": args}]}))
+    serve = await asyncio.create_subprocess_exec(
+        *(str(Path(house.cluster.program).with_name("serve")), "run", "--non-blocking", str(file)),
+        env=house.cluster.environment,
+    )
+    assert await serve.wait() == 0
+    await house.until(lambda: house.engines())
+    assert (await house.ask(20).done()).error is None
 
 
 async def test_a_model_that_is_none_is_told_with_its_reason(house: House) -> None:
