@@ -148,8 +148,12 @@ async def no_cut(tab: Tab, where: str) -> None:
 
 async def seen(tab: Tab, look: Callable[[str], Awaitable[None]]) -> None:
     """Go through the page, and look at each place."""
-    from playwright.async_api import expect
+    await people_seen(tab, look)
+    await commands_seen(tab, look)
+    await messages_seen(tab, look)
 
+
+async def people_seen(tab: Tab, look: Callable[[str], Awaitable[None]]) -> None:
     page, keyboard = tab.page, tab.page.keyboard
     narrow = (page.viewport_size or {"width": 0})["width"] <= 900
     await look("the beginning")
@@ -168,6 +172,9 @@ async def seen(tab: Tab, look: Callable[[str], Awaitable[None]]) -> None:
     if narrow:
         await keyboard.press("Escape")
 
+
+async def commands_seen(tab: Tab, look: Callable[[str], Awaitable[None]]) -> None:
+    keyboard = tab.page.keyboard
     await tab.box.click()
     await keyboard.type("/")
     await look("commands")
@@ -185,6 +192,11 @@ async def seen(tab: Tab, look: Callable[[str], Awaitable[None]]) -> None:
     await look("an unknown command")
     await tab.box.fill("")
 
+
+async def messages_seen(tab: Tab, look: Callable[[str], Awaitable[None]]) -> None:
+    from playwright.async_api import expect
+
+    page, keyboard = tab.page, tab.page.keyboard
     await tab.command("/choices ")
     await expect(tab.last.locator(".button").first).to_be_visible()
     await tab.last.locator(".select").first.click()

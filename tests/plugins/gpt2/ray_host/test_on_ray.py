@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -205,3 +206,22 @@ def test_where_there_is_no_ray_it_says_how_to_start_one() -> None:
     done = Cluster(Path("here")).townhall("ray", "status", RAY_ADDRESS="127.0.0.4:6402")
     assert done.returncode == 1
     assert "ray start --head" in done.stderr
+
+
+@pytest.mark.filterwarnings("ignore")  # Ray's own, at its import
+@pytest.mark.parametrize(
+    ("failure", "beating", "words"),
+    [(None, True, None), ("The engine's thread ended.", True, "thread ended"), (None, False, "does not register")],
+)
+def test_a_replica_that_can_write_nothing_or_that_no_router_hears_of_is_to_be_replaced(
+    failure: str | None, beating: bool, words: str | None
+) -> None:
+    from plugins.gpt2.ray_host.replica import Replica
+
+    replica = Replica.__new__(Replica)  # without Ray around it
+    replica._engine = SimpleNamespace(status=SimpleNamespace(failure=failure), beating=beating)  # type: ignore[assignment]
+    if words is None:
+        replica.check_health()
+    else:
+        with pytest.raises(RuntimeError, match=words):
+            replica.check_health()
