@@ -114,7 +114,7 @@ def begin(
         count = min(count, model.info.context_length - len(tokens) + 1)
     if request.written:  # what an engine that was lost wrote; the asker was told of its notice
         tokens, _ = fit_prompt([*tokens, *_without_begin(request.written, model.tokenizer)], count, model)
-    sampler = Sampler(request.sampling, tokens)
+    sampler = Sampler(request.sampling, tokens, model.drawing)
     row, cached = rows.allocate(tokens)
     return Sequence(
         key=key,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from plugins.gpt2.checkpoint.draft import check_draft
-from plugins.gpt2.language_model import LoadProgress, Logits
+from plugins.gpt2.language_model import Drawing, Guessing, LoadProgress, Logits
 from plugins.gpt2.model.constants import Products, Weights
 from plugins.gpt2.model.target.device_plan import open_device, plan_for
 from plugins.gpt2.model.utils import bucket_for, steps_for
@@ -62,6 +62,8 @@ class GPT2:
         most = max(rows, DRAFT_SLOTS if guessed_for else 1)
         self._decode_sizes = [1 << power for power in range((most - 1).bit_length() + 1)]
         self.draft_slots = min(DRAFT_SLOTS, self._decode_sizes[-1])
+        self.drawing: Drawing | None = built.drawer
+        self.guessing: Guessing | None = None
         self._make_step = built.make_step
         self._steps: dict[tuple[int, int], Step] = {}
 
@@ -118,6 +120,16 @@ class GPT2:
         self._run(slots, [0], [0], [self.rows], wanted=[0] * wanted)
         self.info = replace(self.info, step_s=time.perf_counter() - began)
         yield len(sizes), len(sizes)
+
+    def guess_ahead(self) -> None:
+        """Have what guesses with this model made, where it can be. It is a draft, and warmed up."""
+        from plugins.gpt2.model.cpu.drawing import Drawer
+        from plugins.gpt2.model.cpu.guessing import Guesser
+        from plugins.gpt2.model.cpu.step_cache import TableStep
+
+        step = self._step(1, 1)
+        if isinstance(step, TableStep) and isinstance(self.drawing, Drawer):
+            self.guessing = Guesser(step, self.drawing)
 
     @property
     def token_cost(self) -> TokenCost:
@@ -206,6 +218,7 @@ def loading(
     if draft is not None:
         small = loading(draft, weights=weights, rows=1, device=device, threads=threads, products=products)
         model.draft = yield from small
+        model.draft.guess_ahead()
     return model
 
 
