@@ -14,12 +14,13 @@ from __future__ import annotations
 from bisect import bisect
 from collections.abc import Sequence
 
+from plugins.gpt2.drawing import Guess, Promise
 from plugins.gpt2.engine.draft_trust import DraftTrust
 from plugins.gpt2.engine.guess_cost import GuessCost
 from plugins.gpt2.engine.guess_pace import GuessPace
 from plugins.gpt2.engine.row_allocator import common_prefix
 from plugins.gpt2.engine.sampling import Sampler
-from plugins.gpt2.language_model import Guess, LanguageModel, Logits, Promise
+from plugins.gpt2.language_model import LanguageModel, Logits
 
 HOPED = 0.5
 """Steps saved per attempt, less what it costs, that a text starts with: a few bad ones do not end guessing."""
@@ -58,9 +59,7 @@ class DraftModel:
         pending = tokens[shared:]
         promise = self._promise(sampler.greedy, cost)
         if len(pending) <= READ_ONE_BY_ONE and (guessing := self._model.guessing) is not None:
-            guess = guessing.guess(
-                pending, shared, most, sampler.seen, sampler.filters, sampler.keys(most), promise
-            )
+            guess = guessing.guess(pending, shared, most, sampler.seen, sampler.filters, sampler.keys(most), promise)
             self._known += pending
         elif (logits := self._read(pending, shared)) is not None:
             guess = self._guess(logits, tokens, sampler.twin(), most, promise)

@@ -1,4 +1,4 @@
-"""From logits to the next token on the host, in NumPy or by what the model has for it, with a generator per request.
+"""From logits to the next token on the host, in NumPy or by the model's own code, with one generator per request.
 
 A token is drawn by a race: each has an exponentially distributed time over its weight, and the first to arrive is
 taken. That is the same distribution as one random number between the sums of the weights gives, but two models that
@@ -18,7 +18,8 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from plugins.gpt2.language_model import Drawing, Filters, Logits, SeenTokens
+from plugins.gpt2.drawing import Drawing, Filters, SeenTokens
+from plugins.gpt2.language_model import Logits
 from plugins.gpt2.messages import message
 from plugins.gpt2.protocol import BOUNDS, GREEDY_BELOW, InvalidRequest, SamplingParams
 
@@ -46,12 +47,11 @@ class Sampler:
     """Chooses the tokens of one request.
 
     ``prompt`` are the tokens that the repetition penalty starts from; ``drawing`` is the model's, None is NumPy.
-    ``seed`` is the one in use, drawn here where the request left it open. Raises :class:`InvalidRequest` where ``params`` are out of bounds.
+    ``seed`` is the one in use, drawn here where the request left it open. Raises :class:`InvalidRequest` where
+    ``params`` are out of bounds.
     """
 
-    def __init__(
-        self, params: SamplingParams, prompt: Iterable[int] = (), drawing: Drawing | None = None
-    ) -> None:
+    def __init__(self, params: SamplingParams, prompt: Iterable[int] = (), drawing: Drawing | None = None) -> None:
         check_sampling(params)
         self.seed = secrets.randbits(32) if params.seed is None else params.seed
         self.greedy = params.temperature < GREEDY_BELOW
@@ -82,7 +82,8 @@ class Sampler:
 
         Raises :class:`FloatingPointError` where the logits are not finite: a broken step, not a broken request.
         """
-        return self.sample_with_chance(logits)[0]
+        token, _ = self._choose(logits)
+        return self._taken(token)
 
     def sample_with_chance(self, logits: Logits) -> tuple[int, float]:
         """Return the next token as :meth:`sample` does, and the probability that ``logits`` give it.
@@ -90,13 +91,17 @@ class Sampler:
         It is that among the tokens that the filters leave, at the temperature asked for; of a greedy one among all.
         """
         token, chance = self._choose(logits)
+        self._taken(token)
+        return token, chance or 1.0 / float(np.exp(logits - logits[token]).sum())
+
+    def _taken(self, token: int) -> int:
         if token < 0:
             raise FloatingPointError("the model's logits are not finite")
         self.seen.add(token)
-        return token, chance
+        return token
 
     def _choose(self, logits: Logits) -> tuple[int, float]:
-        """Return a token and its chance; -1 where the logits are not finite."""
+        """Return a token, -1 where the logits are not finite, and its chance, 0 where that was not asked for yet."""
         key = 0 if self.greedy else int(self._random.integers(2**64, dtype=np.uint64))
         if self._drawing is not None:
             return self._drawing.token(logits, self.seen, self.filters, key)
@@ -106,14 +111,14 @@ class Sampler:
         if not math.isfinite(logits[best]):
             return -1, 0.0
         if self.greedy:
-            return best, 1.0 / float(np.exp(logits - logits[best]).sum())
+            return best, 0.0
         return _draw(logits, float(logits[best]), self._params, key)
 
 
 def filters_of(params: SamplingParams) -> Filters:
     """Return the numbers that a draw goes by."""
     cold = 0.0 if params.temperature < GREEDY_BELOW else 1.0 / params.temperature
-    numbers = np.array([params.repetition_penalty, cold, params.top_p, params.min_p], np.float32)
+    numbers = np.array([params.repetition_penalty, cold, params.top_p, params.min_p], np.float64)
     return Filters(numbers, params.top_k)
 
 

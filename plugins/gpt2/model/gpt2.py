@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from plugins.gpt2.checkpoint.draft import check_draft
-from plugins.gpt2.language_model import Drawing, Guessing, LoadProgress, Logits
+from plugins.gpt2.drawing import Drawing, Guessing
+from plugins.gpt2.language_model import LoadProgress, Logits
 from plugins.gpt2.model.constants import Products, Weights
 from plugins.gpt2.model.target.device_plan import open_device, plan_for
 from plugins.gpt2.model.utils import bucket_for, steps_for

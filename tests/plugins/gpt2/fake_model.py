@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from plugins.gpt2.language_model import Drawing, Guessing, LanguageModel, LoadProgress, Logits, ModelInfo, Tokenizer
+from plugins.gpt2.drawing import Drawing, Guessing
+from plugins.gpt2.language_model import LanguageModel, LoadProgress, Logits, ModelInfo, Tokenizer
 from plugins.gpt2.protocol import GenerationRequest, SamplingParams
 from plugins.gpt2.turns import flow
 

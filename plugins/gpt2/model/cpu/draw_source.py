@@ -19,8 +19,8 @@ typedef unsigned long long u64;
 typedef struct {{
   float* logits; long vocabulary;
   int* seen; long count;              // tokens so far, each once: room for one more
-  const float* how; long top_k;       // the penalty, 1 / temperature (0: greedy), top-p, min-p
-  float* weights; int* ids;           // room for the vocabulary and a vector
+  const double* how; long top_k;      // the penalty, 1 / temperature (0: greedy), top-p, min-p
+  float *weights, *kept; int* ids;    // room for twice the vocabulary and 64 more
   float chance; int token;            // what comes of it; token -1: the logits are not finite
 }} draw;
 static void draw_token(draw* d, u64 key) __attribute__((noinline));
@@ -45,6 +45,60 @@ INLINE double minus_log(double x) {{
 INLINE unsigned rank_of(float weight) {{  // 0 for the heaviest, 1; larger for what is lighter
   union {{ float f; unsigned i; }} bits = {{weight}};
   return 0x3f800000u - bits.i;
+}}
+
+typedef double VD __attribute__((ext_vector_type(8), aligned(8)));
+typedef float V8 __attribute__((ext_vector_type(8), aligned(4)));
+
+INLINE double sum_of(const float* weights, long n) {{
+  VD some = (VD)0.0;
+  double all = 0.0;
+  long i = 0;
+  for (; i + 8 <= n; i += 8) some += __builtin_convertvector(*(const V8*)(weights + i), VD);
+  for (; i < n; i++) all += weights[i];
+  for (i = 0; i < 8; i++) all += some[i];
+  return all;
+}}
+
+// Halve the stretch of weights in which the last one lies that `wanted` takes: what weighs `sure` is in, what weighs
+// less than `least` is out. Sums of floats err by less than the room that is left.
+INLINE void bounds(const float* w, long size, double total, double wanted, float* sure, float* least) {{
+  union {{ float f; unsigned i; }} low = {{(float)(0.5 * (total - wanted) / (double)size)}}, high = {{2.0f}}, middle;
+  float in = (float)(wanted * 1.00002), out = (float)(wanted * 0.99998);
+  for (int step = 0; step < 8; step++) {{
+    middle.i = (low.i + high.i) / 2;
+    V least_in = (V)middle.f, some[4] = {{(V)0.0f, (V)0.0f, (V)0.0f, (V)0.0f}};
+    for (long i = 0; i < size; i += 64) {{
+      #pragma clang loop unroll(full)
+      for (int j = 0; j < 4; j++) {{
+        V v = load_float(w + i + 16 * j);
+        some[j] += v >= least_in ? v : (V)0.0f;
+      }}
+    }}
+    float weigh = sum((some[0] + some[1]) + (some[2] + some[3]));
+    if (weigh >= in) low = middle;
+    else if (weigh <= out) high = middle;
+    else break;
+  }}
+  *sure = high.f;
+  *least = low.f;
+}}
+
+// Put the weights from `least` on into one piece, with their ids.
+INLINE long gather(const float* w, long size, float least, float* kept, int* ids) {{
+  const VI lanes = {{{", ".join(f"1 << {lane}" for lane in range(16))}}};
+  long n = 0;
+  for (long i = 0; i < size; i += 16) {{
+    VI there = (load_float(w + i) >= (V)least) & lanes;
+    unsigned found = (unsigned)__builtin_reduce_or(there);
+    if (i + 16 > size) found &= (1u << (size - i)) - 1;
+    for (; found; found &= found - 1) {{
+      long j = i + __builtin_ctz(found);
+      kept[n] = w[j];
+      ids[n++] = (int)j;
+    }}
+  }}
+  return n;
 }}
 
 // Keep the heaviest weights, as few as add up to `wanted`; each counts 1 where `alike`. Of equals the first are kept.
@@ -77,6 +131,25 @@ static long heaviest(float* weights, int* ids, long n, double wanted, int alike)
   return kept;
 }}
 
+// Keep what weighs `sure`, and as few of the others, the heaviest, as make it `wanted`.
+INLINE long nucleus(float* weights, int* ids, long n, double wanted, float sure) {{
+  float *others = weights + n, weight;
+  int *their_ids = ids + n, id;
+  long in = 0, there = 0;
+  for (long i = 0; i < n; i++) {{
+    weights[in] = others[there] = weight = weights[i];
+    ids[in] = their_ids[there] = id = ids[i];
+    in += weight >= sure;
+    there += weight < sure;
+  }}
+  there = heaviest(others, their_ids, there, wanted - sum_of(weights, in), 0);
+  for (long i = 0; i < there; i++, in++) {{
+    weights[in] = others[i];
+    ids[in] = their_ids[i];
+  }}
+  return in;
+}}
+
 // The race: an exponentially distributed time over each weight, the first to arrive wins. SplitMix64's numbers.
 INLINE long winner(const float* weights, const int* ids, long n, u64 key) {{
   double best = 1e308;
@@ -103,12 +176,13 @@ INLINE long winner(const float* weights, const int* ids, long n, u64 key) {{
 
 static void draw_token(draw* d, u64 key) {{
   float *x = d->logits, *w = d->weights;
-  const float* how = d->how;
-  long size = d->vocabulary, n = 0;
-  if (how[{PENALTY}] != 1.0f)
+  const double* how = d->how;
+  long size = d->vocabulary;
+  float penalty = (float)how[{PENALTY}];
+  if (penalty != 1.0f)
     for (long i = 0; i < d->count; i++) {{
       float seen = x[d->seen[i]];
-      x[d->seen[i]] = seen > 0.0f ? seen / how[{PENALTY}] : seen * how[{PENALTY}];
+      x[d->seen[i]] = seen > 0.0f ? seen / penalty : seen * penalty;
     }}
   V most = (V)-__builtin_inff();
   VI odd = (VI)0;
@@ -128,7 +202,7 @@ static void draw_token(draw* d, u64 key) {{
   d->token = -1;
   d->chance = 0.0f;
   if (not_numbers || best - best != 0.0f) return;
-  float cold = how[{COLD}];
+  float cold = (float)how[{COLD}];
   int greedy = cold == 0.0f;
   V scale = (V)(greedy ? 1.0f : cold);
   double total = 0.0;
@@ -147,39 +221,26 @@ static void draw_token(draw* d, u64 key) {{
     d->chance = (float)(1.0 / total);
     return;
   }}
-  // What together weighs less than top-p leaves over cannot be in; most of a vocabulary is so light.
-  float least = 0.0f;
-  if (how[{TOP_P}] < 1.0f && d->top_k == 0) least = (float)(0.5 * (1.0 - (double)how[{TOP_P}]) * total / (double)size);
-  for (long i = 0; i < size; i += 16) {{
-    if (__builtin_reduce_max(*(const V*)(w + i)) < least) continue;
-    for (long j = i; j < i + 16 && j < size; j++) {{
-      float weight = w[j];
-      d->ids[n] = (int)j;
-      w[n] = weight;
-      n += weight >= least;
-    }}
-  }}
-  if (0 < d->top_k && d->top_k < size) {{
-    n = heaviest(w, d->ids, n, (double)d->top_k, 1);
-    total = 0.0;
-    for (long i = 0; i < n; i++) total += w[i];
-  }}
-  if (how[{TOP_P}] < 1.0f) n = heaviest(w, d->ids, n, (double)how[{TOP_P}] * total, 0);
-  if (how[{MIN_P}] > 0.0f) {{
-    long kept = 0;
+  int top_k = 0 < d->top_k && d->top_k < size, top_p = how[{TOP_P}] < 1.0;
+  double wanted = how[{TOP_P}] * total;
+  float sure = 0.0f, least = 0.0f, *kept = d->kept;
+  if (top_p && !top_k) bounds(w, size, total, wanted, &sure, &least);
+  long n = gather(w, size, least, kept, d->ids);
+  if (top_k) n = heaviest(kept, d->ids, n, (double)d->top_k, 1);
+  if (top_k && top_p) n = heaviest(kept, d->ids, n, how[{TOP_P}] * sum_of(kept, n), 0);
+  if (!top_k && top_p) n = nucleus(kept, d->ids, n, wanted, sure);
+  if (how[{MIN_P}] > 0.0) {{
+    long left = 0;
     for (long i = 0; i < n; i++) {{
-      float weight = w[i];
-      w[kept] = weight;
-      d->ids[kept] = d->ids[i];
-      kept += weight >= how[{MIN_P}];
+      kept[left] = kept[i];
+      d->ids[left] = d->ids[i];
+      left += kept[left] >= (float)how[{MIN_P}];
     }}
-    n = kept;
+    n = left;
   }}
-  long won = winner(w, d->ids, n, key);
-  double of_kept = 0.0;
-  for (long i = 0; i < n; i++) of_kept += w[i];
+  long won = winner(kept, d->ids, n, key);
   d->token = d->ids[won];
-  d->chance = (float)(w[won] / of_kept);
+  d->chance = (float)(kept[won] / sum_of(kept, n));
 }}
 """
 """What it has behind it: an object is entered at its start, so that a kernel comes first."""

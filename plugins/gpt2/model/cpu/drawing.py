@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from plugins.gpt2.language_model import Filters, Logits, SeenTokens
+from plugins.gpt2.drawing import Filters, Logits, SeenTokens
 from plugins.gpt2.model import device
 from plugins.gpt2.model.cpu.draw_source import DRAW, TYPES
-from plugins.gpt2.model.cpu.prelude import LANES
 
 SOURCE = f"""{TYPES}
 void draw_one(draw* d, u64 key) {{ draw_token(d, key); }}
@@ -31,6 +30,7 @@ class Draw(ctypes.Structure):
         ("how", WORD),
         ("top_k", ctypes.c_long),
         ("weights", WORD),
+        ("kept", WORD),
         ("ids", WORD),
         ("chance", ctypes.c_float),
         ("token", ctypes.c_int),
@@ -47,16 +47,17 @@ class Drawer:
         address = ctypes.cast(function, ctypes.c_void_p).value
         self._call = ctypes.PYFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64)(address or 0)
         self._keeps = function
-        room = vocabulary + LANES
-        self._weights, self._ids = np.zeros(room, np.float32), np.zeros(room, np.int32)
+        room = 2 * vocabulary + 64
+        self._room = np.zeros((2, room), np.float32), np.zeros(room, np.int32)
+        weights, ids = (array.ctypes.data for array in self._room)
         self.state = Draw(
-            vocabulary=vocabulary, weights=self._weights.ctypes.data, ids=self._ids.ctypes.data, chance=0.0, token=-1
+            vocabulary=vocabulary, weights=weights, kept=weights + 4 * room, ids=ids, chance=0.0, token=-1
         )
         self._at = ctypes.addressof(self.state)
-        self._how: npt.NDArray[np.float32] | None = None
+        self._how: npt.NDArray[np.float64] | None = None
 
     def token(self, logits: Logits, seen: SeenTokens, filters: Filters, key: int) -> tuple[int, float]:
-        """See :class:`~plugins.gpt2.language_model.Drawing`."""
+        """See :class:`~plugins.gpt2.drawing.Drawing`."""
         state = self.state
         state.logits = logits.ctypes.data
         self.use(seen, filters)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from plugins.gpt2.language_model import Filters, Guess, Promise, SeenTokens
+from plugins.gpt2.drawing import Filters, Guess, Promise, SeenTokens
 from plugins.gpt2.model import device
 from plugins.gpt2.model.cpu.draw_source import DRAW, TYPES
 from plugins.gpt2.model.cpu.drawing import WORD, Drawer
@@ -109,7 +109,7 @@ class Guesser:
         keys: npt.NDArray[np.uint64],
         promise: Promise,
     ) -> Guess:
-        """See :class:`~plugins.gpt2.language_model.Guessing`."""
+        """See :class:`~plugins.gpt2.drawing.Guessing`."""
         state, drawer = self._state, self._drawer
         if promise is not self._promise:
             self._promise = promise
@@ -124,5 +124,5 @@ class Guesser:
         self._call(self._at)
         made = state.made
         if made < 0:
-            return Guess([], [], 0)
+            raise FloatingPointError("the draft's logits are not finite")
         return Guess(state.tokens[:made], state.chances[:made], state.kept)
