@@ -75,9 +75,11 @@ class Promise:
     trust: npt.NDArray[np.float32]
     """(n + 1,): how likely such a guess is right."""
     costs: npt.NDArray[np.float32]
-    """What a guess of 0, 1, 2… tokens costs."""
+    """What a guess of 0, 1, 2… tokens costs, up to one more than may be asked for."""
     least: float
     """Where all of it is right less often than this it ends."""
+    hope: float
+    """How likely the next token is right, before it is known; a guess ends where that would not pay for it."""
 
 
 class Guess(NamedTuple):
@@ -103,7 +105,7 @@ class Guessing(Protocol):
     ) -> Guess:
         """Read ``pending`` at ``position``…, and write up to ``most`` tokens, drawn as ``Drawing`` does.
 
-        ``pending`` are 1 to 16 tokens, ``most`` is 1 to 16; ``keys`` (most,) are where each one's random numbers begin.
+        ``pending`` are 1 to 16 tokens, ``most`` is 1 to 16; ``keys`` (at least ``most``,) are where each one's random numbers begin.
         Raises FloatingPointError where the logits are not finite.
         """
         ...

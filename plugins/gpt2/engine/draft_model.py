@@ -26,6 +26,8 @@ HOPED = 0.5
 """Steps saved per attempt, less what it costs, that a text starts with: a few bad ones do not end guessing."""
 LEAST = 0.15
 """A guess that is right less often than this is not guessed on from."""
+HOPE = 0.75
+"""How likely a token is right that is not guessed yet."""
 READ_ONE_BY_ONE = 2
 """So many tokens are read one by one where compiled code guesses: after a guess that was right to its end."""
 
@@ -59,7 +61,7 @@ class DraftModel:
         pending = tokens[shared:]
         promise = self._promise(sampler.greedy, cost)
         if len(pending) <= READ_ONE_BY_ONE and (guessing := self._model.guessing) is not None:
-            guess = guessing.guess(pending, shared, most, sampler.seen, sampler.filters, sampler.keys(most), promise)
+            guess = guessing.guess(pending, shared, most, sampler.seen, sampler.filters, sampler.keys, promise)
             self._known += pending
         elif (logits := self._read(pending, shared)) is not None:
             guess = self._guess(logits, tokens, sampler.twin(), most, promise)
@@ -77,13 +79,13 @@ class DraftModel:
         of, promise = self._promises.get(greedy, (None, None))
         if of is not cost or promise is None:
             trust = self._trust[greedy]
-            promise = Promise(trust.edges, trust.believed, cost.of_drafts, LEAST)
+            promise = Promise(trust.edges, trust.believed, cost.of_drafts, LEAST, HOPE)
             self._promises[greedy] = cost, promise
         return promise
 
     def _guess(self, logits: Logits, tokens: Sequence[int], twin: Sampler, most: int, promise: Promise) -> Guess:
         """As ``Guessing.guess`` from the logits after ``tokens`` on."""
-        right, gained, best, kept = 1.0, 0.0, 0.0, 0
+        right, gained, best, kept = 1.0, 0.0, -float(promise.costs[0]), 0
         made: list[int] = []
         chances: list[float] = []
         while True:
@@ -94,7 +96,8 @@ class DraftModel:
             gained += right
             if (gain := gained - float(promise.costs[len(made)])) > best:
                 best, kept = gain, len(made)
-            if right < promise.least or len(made) == most:
+            more = float(promise.costs[len(made) + 1] - promise.costs[len(made)])
+            if len(made) == most or right < promise.least or right * promise.hope < more:
                 return Guess(made, chances, kept)
             [logits] = self._model.decode([0], [token], [len(tokens) + len(made) - 1])
 

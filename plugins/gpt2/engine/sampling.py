@@ -25,6 +25,8 @@ from plugins.gpt2.protocol import BOUNDS, GREEDY_BELOW, InvalidRequest, Sampling
 
 MAX_STOPS = 4
 MAX_STOP_CHARS = 100
+AHEAD = 16
+"""So many tokens can be drawn before they are, by a twin or a draft."""
 
 
 def check_sampling(params: SamplingParams) -> None:
@@ -59,23 +61,30 @@ class Sampler:
         self.seen = SeenTokens(prompt)
         self.filters = filters_of(params)
         self._params, self._drawing = params, drawing
-        self._random, self._of_twin = np.random.default_rng(self.seed), np.random.default_rng(0)
+        self._random = np.random.default_rng(self.seed)
+        self._keys, self._at = np.zeros(0, np.uint64), 0
 
     def twin(self) -> Sampler:
         """Return a sampler that would go on just as this one, with the same random numbers; it is used up by the next.
 
-        Copying a generator takes longer than a small model's step, setting its state does not.
+        It can draw ``AHEAD`` tokens.
         """
+        self._look_ahead()
         twin = copy.copy(self)
-        twin._random, twin.seen = self._of_twin, self.seen.copy()
-        twin._random.bit_generator.state = self._random.bit_generator.state
+        twin.seen = self.seen.copy()
         return twin
 
-    def keys(self, count: int) -> npt.NDArray[np.uint64]:
-        """Return where the random numbers of the next ``count`` tokens begin, and draw them none the less."""
-        random = self._of_twin
-        random.bit_generator.state = self._random.bit_generator.state
-        return random.integers(2**64, dtype=np.uint64, size=count)
+    @property
+    def keys(self) -> npt.NDArray[np.uint64]:
+        """Where the random numbers of the next tokens begin, those of ``AHEAD`` at least."""
+        self._look_ahead()
+        return self._keys[self._at :]
+
+    def _look_ahead(self) -> None:
+        """Draw as many numbers as a twin may need; a generator draws a hundred in the time of one."""
+        if len(self._keys) - self._at < AHEAD:
+            more = self._random.integers(2**64, dtype=np.uint64, size=8 * AHEAD)
+            self._keys, self._at = np.concatenate((self._keys[self._at :], more)), 0
 
     def sample(self, logits: Logits) -> int:
         """Return the next token's id from ``logits`` (vocab,), which may be overwritten.
@@ -102,7 +111,12 @@ class Sampler:
 
     def _choose(self, logits: Logits) -> tuple[int, float]:
         """Return a token, -1 where the logits are not finite, and its chance, 0 where that was not asked for yet."""
-        key = 0 if self.greedy else int(self._random.integers(2**64, dtype=np.uint64))
+        key = 0
+        if not self.greedy:
+            if self._at == len(self._keys):
+                self._look_ahead()
+            key = int(self._keys[self._at])
+            self._at += 1
         if self._drawing is not None:
             return self._drawing.token(logits, self.seen, self.filters, key)
         if self._params.repetition_penalty != 1.0:

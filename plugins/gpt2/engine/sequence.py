@@ -67,7 +67,7 @@ class Sequence:
         self.drafted = False
         if draft is None or len(self.tokens) < self.draft_pace.wait_until:
             return found
-        if found and not (pace.tried and self.draft_pace.right > pace.right - cost.worth):
+        if found and not (pace.tried and self.draft_pace.right > pace.right - cost.of_check(len(found))):
             return found
         guess = draft.propose(self.tokens, self.sampler, room - 1, cost)
         self.drafted = guess is not None

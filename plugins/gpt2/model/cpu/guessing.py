@@ -30,12 +30,12 @@ typedef struct {{
   const float *edges, *trust, *costs; long edge_count;
   long most, pending, position;
   int read[{MOST}], tokens[{MOST}]; float chances[{MOST}];
-  float least; int made, kept;                  // made -1: the logits are not finite
+  float least, hope; int made, kept;            // made -1: the logits are not finite
 }} guess;
 
 void guess_on(guess* g) {{
   draw* d = g->drawn;
-  float right = 1.0f, gained = 0.0f, best = 0.0f;
+  float right = 1.0f, gained = 0.0f, best = -g->costs[0];
   long before = d->count;
   g->made = g->kept = 0;
   for (long at = 0;; at++) {{
@@ -52,7 +52,8 @@ void guess_on(guess* g) {{
     right *= g->trust[place];
     gained += right;
     if (gained - g->costs[g->made] > best) {{ best = gained - g->costs[g->made]; g->kept = g->made; }}
-    if (right < g->least || g->made == g->most) break;
+    float more = g->costs[g->made + 1] - g->costs[g->made];
+    if (g->made == g->most || right < g->least || right * g->hope < more) break;
     long known = 0;
     while (known < d->count && d->seen[known] != d->token) known++;
     if (known == d->count) d->seen[d->count++] = d->token;
@@ -75,6 +76,7 @@ class _Guess(ctypes.Structure):
         ("tokens", ctypes.c_int * MOST),
         ("chances", ctypes.c_float * MOST),
         ("least", ctypes.c_float),
+        ("hope", ctypes.c_float),
         ("made", ctypes.c_int),
         ("kept", ctypes.c_int),
     )
@@ -115,7 +117,7 @@ class Guesser:
             self._promise = promise
             state.edges, state.edge_count = promise.edges.ctypes.data, len(promise.edges)
             state.trust, state.costs = promise.trust.ctypes.data, promise.costs.ctypes.data
-            state.least = promise.least
+            state.least, state.hope = promise.least, promise.hope
         drawer.use(seen, filters)
         drawer.state.logits = self._step.logits.ctypes.data
         state.keys = keys.ctypes.data
