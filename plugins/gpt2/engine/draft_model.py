@@ -61,10 +61,10 @@ class DraftModel:
         pending = tokens[shared:]
         promise = self._promise(sampler.greedy, cost)
         if len(pending) <= READ_ONE_BY_ONE and (guessing := self._model.guessing) is not None:
-            guess = guessing.guess(pending, shared, most, sampler.seen, sampler.filters, sampler.keys, promise)
+            guess = guessing.guess(pending, shared, most, sampler.seen, sampler.loose, sampler.keys, promise)
             self._known += pending
         elif (logits := self._read(pending, shared)) is not None:
-            guess = self._guess(logits, tokens, sampler.twin(), most, promise)
+            guess = self._guess(logits, tokens, sampler.twin(loosely=True), most, promise)
         else:
             return None
         self._known += guess.tokens[:-1]

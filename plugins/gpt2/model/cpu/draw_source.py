@@ -89,8 +89,10 @@ INLINE long gather(const float* w, long size, float least, float* kept, int* ids
   const VI lanes = {{{", ".join(f"1 << {lane}" for lane in range(16))}}};
   long n = 0;
   for (long i = 0; i < size; i += 16) {{
-    VI there = (load_float(w + i) >= (V)least) & lanes;
-    unsigned found = (unsigned)__builtin_reduce_or(there);
+    V v = (V)0.0f;
+    if (i + 16 <= size) v = load_float(w + i);
+    else for (long j = i; j < size; j++) v[j - i] = w[j];
+    unsigned found = (unsigned)__builtin_reduce_or((v >= (V)least) & lanes);
     if (i + 16 > size) found &= (1u << (size - i)) - 1;
     for (; found; found &= found - 1) {{
       long j = i + __builtin_ctz(found);
@@ -174,6 +176,24 @@ INLINE long winner(const float* weights, const int* ids, long n, u64 key) {{
   return won;
 }}
 
+// Where min-p is the only filter, nothing but what it leaves need be weighed.
+static void draw_near(draw* d, float best, float cold, float min_p, u64 key, int greedy) {{
+  float from = best + (-minus_log(min_p) - 0.001) / cold, *kept = d->kept;
+  long size = d->vocabulary, n = 0, found = gather(d->logits, size, from, kept, d->ids);
+  for (long i = 0; i < 16; i++) kept[found + i] = -__builtin_inff();
+  for (long i = 0; i < found; i += 16) *(V*)(kept + i) = vexp((load_float(kept + i) - (V)best) * (V)cold);
+  for (long i = 0; i < found; i++) {{
+    kept[n] = kept[i];
+    d->ids[n] = d->ids[i];
+    n += kept[n] >= min_p;
+  }}
+  long won = 0;
+  if (greedy) while (d->logits[d->ids[won]] != best) won++;
+  else won = winner(kept, d->ids, n, key);
+  d->token = d->ids[won];
+  d->chance = (float)(kept[won] / sum_of(kept, n));
+}}
+
 static void draw_token(draw* d, u64 key) {{
   float *x = d->logits, *w = d->weights;
   const double* how = d->how;
@@ -204,6 +224,10 @@ static void draw_token(draw* d, u64 key) {{
   if (not_numbers || best - best != 0.0f) return;
   float cold = (float)how[{COLD}];
   int greedy = cold == 0.0f;
+  if (how[{MIN_P}] > 0.0 && how[{TOP_P}] >= 1.0 && d->top_k == 0) {{
+    draw_near(d, best, greedy ? 1.0f : cold, (float)how[{MIN_P}], key, greedy);
+    return;
+  }}
   V scale = (V)(greedy ? 1.0f : cold);
   double total = 0.0;
   V some = (V)0.0f;

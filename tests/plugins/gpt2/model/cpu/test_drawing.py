@@ -32,6 +32,8 @@ FILTERS = (
     replace(PLAIN, top_p=0.01),
     replace(PLAIN, top_p=0.999),
     replace(PLAIN, min_p=0.05),
+    replace(PLAIN, temperature=0.7, min_p=0.005, repetition_penalty=1.2),
+    replace(PLAIN, temperature=0.0, min_p=0.005),
     replace(PLAIN, temperature=2.0, top_p=0.9, repetition_penalty=2.0),
 )
 
