@@ -105,7 +105,8 @@ class Guessing(Protocol):
     ) -> Guess:
         """Read ``pending`` at ``position``…, and write up to ``most`` tokens, drawn as ``Drawing`` does.
 
-        ``pending`` are 1 to 16 tokens, ``most`` is 1 to 16; ``keys`` (at least ``most``,) are where each one's random numbers begin.
+        ``pending`` are 1 to 16 tokens, ``most`` is 1 to 15; ``keys`` (at least ``most``,) are where each one's random
+        numbers begin.
         Raises FloatingPointError where the logits are not finite.
         """
         ...
