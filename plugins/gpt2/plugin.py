@@ -62,7 +62,9 @@ class GPT2Plugin(Plugin):
         self.service = self.make_service(settings, catalog)
         self.rules = GuildRulesStore(context.guild_settings, catalog.allowed, settings)
         self._kept = Transcripts(context.entries, settings.keep_texts_days)
-        self._responder = Responder(self.service, settings, self.rules, self._note, self._kept.keep)
+        self._responder = Responder(
+            self.service, settings, self.rules, self._note, self._kept.keep, self._kept.prompt_of
+        )
         edit = EditForm(self._responder)
         self._button = buttons.bound(self._responder, edit)
         self._responder.buttons = buttons.views(self._button)

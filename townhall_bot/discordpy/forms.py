@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class LastingForm(abc.ABC):
     """What is done with a form that was sent, told by the form's id. Show the form itself with :func:`show`.
 
-    Have the id hold something that is new each time (an interaction's id, say): where a form is closed without being
-    sent, Discord fills the next one of the same id with what was typed.
+    Have the id hold something that is new each time (an interaction's id, say): Discord's apps for phones fill a form
+    with what the first one of the same id held (discord-api-docs, issue 7554).
     """
 
     template: re.Pattern[str]

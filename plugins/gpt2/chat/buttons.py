@@ -176,7 +176,7 @@ class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMP
                     message = await message.channel.fetch_message(self.number)
             except FAILURES as error:
                 raise _unread(interaction, error) from error
-        shown = self.responder.prompt_cache.read(message)
+        shown = await self.responder.prompt_cache.read(message)
         if not shown.whole:
             raise Refusal(TEXTS.for_user(interaction)("refused.no_prompt"))
         return shown
@@ -192,7 +192,7 @@ class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMP
             raise _unread(interaction, error) from error
         if file is not None:
             return Shown("", file)
-        shown = self.responder.prompt_cache.read(begin)
+        shown = await self.responder.prompt_cache.read(begin)
         texts = [shown.whole, *(message_format.parse(page.content).whole for page in rest)]
         return Shown("", " ".join(texts), shown.cut)
 
