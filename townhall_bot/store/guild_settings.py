@@ -27,8 +27,18 @@ class AuditEntry:
     new: Json
 
 
+class Reset(dict[str, Json]):
+    """What a reset took away, by key. :meth:`GuildSettings.taken` finds it again by its ``number``."""
+
+    def __init__(self, old: Mapping[str, Json], number: int) -> None:
+        super().__init__(old)
+        self.number = number
+
+
 KNOWN = 10_000
 """Servers whose settings are remembered for while the database is away."""
+MICRO = 1_000_000
+"""A reset's number is its time in millionths of a second."""
 
 
 class GuildSettings:
@@ -87,18 +97,26 @@ class GuildSettings:
 
         return await self._run.write(write)
 
-    async def reset(self, guild_id: int, *, actor_id: int) -> dict[str, Json]:
+    async def reset(self, guild_id: int, *, actor_id: int) -> Reset:
         """Set everything of this server back to its default; return what was set. Each goes on the audit trail."""
         query = "SELECT key, value FROM guild_setting WHERE plugin = ? AND guild_id = ? ORDER BY key"
+        number = round(time.time() * MICRO)
 
-        def write(db: Database) -> dict[str, Json]:
+        def write(db: Database) -> Reset:
             lock(db, "guild_setting", self._plugin, guild_id)
             old = {key: json.loads(value) for key, value in db.execute(query, (self._plugin, guild_id)).fetchall()}
             for key, value in old.items():
-                self._write(db, guild_id, key, value, None, actor_id)
-            return old
+                self._write(db, guild_id, key, value, None, actor_id, at=number / MICRO)
+            return Reset(old, number)
 
         return await self._run.write(write)
+
+    async def taken(self, guild_id: int, number: int) -> dict[str, Json]:
+        """Return what the reset of that number took away from this server, as the audit trail has it."""
+        query = "SELECT key, old FROM audit WHERE plugin = ? AND guild_id = ? AND at = ? AND new IS NULL ORDER BY id"
+        asked = (self._plugin, guild_id, number / MICRO)
+        rows = await self._run.read(lambda db: db.execute(query, asked).fetchall())
+        return {key: json.loads(old) for key, old in rows}
 
     async def audit(self, guild_id: int, limit: int = 20) -> list[AuditEntry]:
         """Return this server's latest changes, newest first."""
@@ -111,7 +129,9 @@ class GuildSettings:
             for at, actor_id, key, old, new in rows
         ]
 
-    def _write(self, db: Database, guild_id: int, key: str, old: Json, new: Json, actor_id: int) -> None:
+    def _write(
+        self, db: Database, guild_id: int, key: str, old: Json, new: Json, actor_id: int, *, at: float | None = None
+    ) -> None:
         where = (self._plugin, guild_id, key)
         if new is None:
             db.execute("DELETE FROM guild_setting WHERE plugin = ? AND guild_id = ? AND key = ?", where)
@@ -119,7 +139,7 @@ class GuildSettings:
             upsert = """INSERT INTO guild_setting VALUES (?, ?, ?, ?)
                 ON CONFLICT (plugin, guild_id, key) DO UPDATE SET value = excluded.value"""
             db.execute(upsert, (*where, json.dumps(new)))
-        line = (time.time(), self._plugin, guild_id, actor_id, key, _to_json(old), _to_json(new))
+        line = (time.time() if at is None else at, self._plugin, guild_id, actor_id, key, _to_json(old), _to_json(new))
         db.execute(
             "INSERT INTO audit (at, plugin, guild_id, actor_id, key, old, new) VALUES (?, ?, ?, ?, ?, ?, ?)", line
         )

@@ -40,6 +40,12 @@ class ConfigChanges:
         self._rules = rules
         self._host = host
 
+    @staticmethod
+    def check_manages(interaction: discord.Interaction[Any]) -> None:
+        """Raise Refusal for who does not manage the server: panels stay where they are when a role is taken away."""
+        if not interaction.permissions.manage_guild:
+            raise Refusal(TEXTS.for_user(interaction)("config.change.permission"))
+
     async def make(self, interaction: discord.Interaction[Any], changes: Mapping[str, Any]) -> list[str]:
         """Make all of ``changes`` (None: back to the default), or none of them; return a line for each.
 
@@ -54,19 +60,24 @@ class ConfigChanges:
         made = [(key, before[key], value) for key, value in changes.items() if before[key] != value]
         return await self._told(interaction, made, audit_channel) or [words("config.change.same")]
 
-    async def reset(self, interaction: discord.Interaction[Any]) -> tuple[Mapping[str, Any], list[str]]:
-        """Set everything back to the host's defaults; return what was set, and a line for each change."""
+    async def reset(self, interaction: discord.Interaction[Any]) -> tuple[int | None, list[str]]:
+        """Set everything back to the host's defaults; return what :meth:`undo` needs, and a line for each change.
+
+        There is nothing to undo where nothing was set.
+        """
         guild_id = interaction.guild_id
         assert guild_id is not None  # settings belong to a server
         words = TEXTS.for_user(interaction)
         audit_channel = (await self._rules.of(guild_id)).audit_channel
         old = await self._rules.kept.reset(guild_id, actor_id=interaction.user.id)
         made = [(key, value, None) for key, value in old.items()]
-        return old, await self._told(interaction, made, audit_channel) or [words("config.change.reset_none")]
+        lines = await self._told(interaction, made, audit_channel) or [words("config.change.reset_none")]
+        return old.number if old else None, lines
 
-    async def undo(self, interaction: discord.Interaction[Any], old: Mapping[str, Any]) -> list[str]:
+    async def undo(self, interaction: discord.Interaction[Any], reset: int) -> list[str]:
         """Set again what a reset took away, but for what was set since; return a line for each change."""
         assert interaction.guild_id is not None  # settings belong to a server
+        old = await self._rules.kept.taken(interaction.guild_id, reset)
         since = await self._rules.kept.all(interaction.guild_id)
         return await self.make(interaction, {key: value for key, value in old.items() if key not in since})
 

@@ -6,7 +6,7 @@ import logging
 import time
 
 from plugins.gpt2.protocol import GenerationRequest
-from townhall_bot.store import Entries
+from townhall_bot.store import Entries, StoreError
 
 log = logging.getLogger("townhall.plugin.gpt2")
 
@@ -29,9 +29,20 @@ class Transcripts:
         """Keep one text. Where that fails, it is logged: the member's text matters more."""
         if not self._days or request.user_id is None:
             return
-        values = {"prompt": request.prompt, "text": text, "model": request.model}
+        values = {"prompt": request.prompt, "text": text, "model": request.model, "request": request.request_id}
         try:
             await self._entries.add(KIND, values, guild_id=request.guild_id, user_id=request.user_id)
             await self.forget_old()
         except Exception:
             log.exception("a text could not be kept")
+
+    async def prompt_of(self, member_id: int, request_id: int) -> str | None:
+        """Return the prompt of a request that was kept, None where it was not, or cannot be read now."""
+        if not self._days:
+            return None
+        try:
+            kept = await self._entries.of(KIND, user_id=member_id)
+        except StoreError as error:
+            log.warning("a long prompt could not be read: %s", error)
+            return None
+        return next((str(each.values["prompt"]) for each in kept if each.values.get("request") == request_id), None)

@@ -79,11 +79,11 @@ async def test_an_admin_whose_change_has_to_wait_is_answered_first_and_then_told
     monkeypatch.setattr(connections, "WRITE_PATIENCE_S", 0.05)
     townhall = await begin(start_townhall)
     panel = await answered(townhall, admin, "/gpt2-config")
-    asked = await admin.press(panel.message, "Reset")
-    await asked.until(lambda turn: turn.messages)
+    await admin.press(panel.message, "Reset")
+    await panel.until(lambda turn: "You can undo it." in turn.text)
     with another_program(townhall.bot.store.path):
         said = await not_kept(townhall, admin, "/gpt2-config max_count:20")
-        pressed = await admin.press(asked.message, "Reset everything")
+        pressed = await admin.press(panel.message, "Reset everything")
         assert isinstance(await townhall.settled(pressed), StoreError)
         assert pressed.response is ResponseType.DEFERRED_UPDATE  # which cannot come too late
     assert "another program holds" in pressed.text
