@@ -13,6 +13,8 @@ RENEWED = 32
 """After so many guesses of a draft in a row a step goes without one: what that costs now has to be known."""
 OF_A_GUESS = 0.3
 """What is taken for the cost of each guess of a draft until some were measured."""
+MOSTLY = 0.9
+"""How likely each token of a guess is right after one that was right to its end."""
 LEAST, MOST = 0.05, 4.0
 """A guess costs a little of Python besides; and a first slow step must not end guessing for good."""
 
@@ -70,6 +72,16 @@ class GuessCost:
         if not self._single_s or guesses not in self._checked_s:
             return UNMEASURED
         return min(max(self._checked_s[guesses] / self._single_s - 1, LEAST), MOST)
+
+    def pays_more(self, more: int, fewer: int) -> bool:
+        """Tell whether checking ``more`` guesses gives more tokens in the same time, where guesses are mostly right.
+
+        What was never measured is taken to cost as much a guess.
+        """
+        costs = [self.of_check(fewer)] * 2
+        costs[1] = self.of_check(more) if more in self._checked_s else costs[0] * more / fewer
+        few, many = ((1 - MOSTLY ** (guesses + 1)) / (1 - MOSTLY) for guesses in (fewer, more))
+        return many / (1 + costs[1]) > few / (1 + costs[0])
 
 
 def _fastest(before: float | None, seconds: float) -> float:

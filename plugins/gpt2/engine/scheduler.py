@@ -209,8 +209,7 @@ class Scheduler:
             sequence.draft_pace.record(index - self._guess_cost.of_draft(len(draft)), len(sequence.tokens), worth=0)
             sequence.drafted = False
         elif draft:
-            worth = self._guess_cost.of_check(len(draft))
-            sequence.lookup.learn(index, len(draft), len(sequence.tokens), worth)
+            sequence.lookup.learn(index, len(draft), len(sequence.tokens), self._guess_cost)
 
     def _append_token(self, sequence: Sequence, logits: Logits, step: Step) -> None:
         """Choose one token, and give out the text that became certain."""
