@@ -19,6 +19,9 @@ from plugins.gpt2.engine.guess_pace import GuessPace
 
 LONGER, SHORTER = 4, 3
 """Lengths of the ending that is looked up; shorter ones guess wrong too often to pay."""
+BITS = 20
+"""Of a token, the largest vocabulary's."""
+LONGER_BITS, SHORTER_BITS = (1 << LONGER * BITS) - 1, (1 << SHORTER * BITS) - 1
 LENGTHS = (2, 3, 7)
 """Tokens of a guess: the first, and after each that was right to its end the next, where that is expected to pay."""
 
@@ -31,26 +34,25 @@ class PromptLookup:
     """One miss at the start is enough to pause."""
     _length: int = 0
     """Which of the lengths is next."""
-    _seen: dict[tuple[int, ...], int] = field(default_factory=dict)
-    """Where each run of tokens was last followed by something: the index of what followed."""
-    _known: int = SHORTER
-    """Up to where the text is in ``_seen``; a run that is shorter than any that is looked up is not."""
+    _followed: tuple[dict[int, int], dict[int, int]] = field(default_factory=lambda: ({}, {}))
+    """Where each run of ``SHORTER`` and of ``LONGER`` tokens was last followed by something: the index of that."""
+    _known: int = 0
+    """Up to where the text is in there."""
+    _run: int = 0
+    """The last tokens before that, ``BITS`` each: a tuple takes several times as long, at every token of every text."""
 
     def propose(self, tokens: Sequence[int], most: int) -> list[int]:
         """Return a guess of up to ``most`` tokens that follow ``tokens``, or nothing."""
-        count, seen = len(tokens), self._seen
-        if most < 1 or count < self.pace.wait_until:
+        if most < 1 or len(tokens) < self.pace.wait_until:
             return []
-        for end in range(self._known, count):
-            seen[tuple(tokens[end - SHORTER : end])] = end
-            if end >= LONGER:
-                seen[tuple(tokens[end - LONGER : end])] = end
-        self._known = max(self._known, count)
-        found = seen.get(tuple(tokens[count - SHORTER :]))
-        if found is None:  # nor is there a longer one
-            return []
-        found = seen.get(tuple(tokens[count - LONGER :]), found)
-        return _going_on(tokens, found, min(most, LENGTHS[self._length]))
+        (shorter, longer), run = self._followed, self._run
+        for place in range(self._known, len(tokens)):
+            if place >= SHORTER:
+                shorter[run & SHORTER_BITS] = longer[run] = place
+            run = (run << BITS | tokens[place]) & LONGER_BITS
+        self._known, self._run = len(tokens), run
+        found = longer.get(run) or shorter.get(run & SHORTER_BITS)
+        return [] if found is None else _going_on(tokens, found, min(most, LENGTHS[self._length]))
 
     def learn(self, right: int, guesses: int, length: int, cost: GuessCost) -> None:
         """Note that of a text of ``length`` tokens so many of the ``guesses`` were right."""
