@@ -75,7 +75,7 @@ class Promise:
     trust: npt.NDArray[np.float32]
     """(n + 1,): how likely such a guess is right."""
     costs: npt.NDArray[np.float32]
-    """What a guess of 0, 1, 2… tokens costs, up to one more than may be asked for."""
+    """(2,): what writing a token costs, and what checking it does."""
     least: float
     """Where all of it is right less often than this it ends."""
     hope: float

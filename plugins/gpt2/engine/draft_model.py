@@ -71,6 +71,11 @@ class DraftModel:
         self._chances = guess.chances
         return guess.tokens[: guess.kept]
 
+    @property
+    def written(self) -> int:
+        """How many tokens it wrote for the last proposal."""
+        return len(self._chances)
+
     def learn(self, sampler: Sampler, right: int, guesses: int) -> None:
         """Note how many of the last proposal's ``guesses`` were right."""
         self._trust[sampler.greedy].learn(self._chances[:guesses], right)
@@ -79,13 +84,14 @@ class DraftModel:
         of, promise = self._promises.get(greedy, (None, None))
         if of is not cost or promise is None:
             trust = self._trust[greedy]
-            promise = Promise(trust.edges, trust.believed, cost.of_drafts, LEAST, HOPE)
+            promise = Promise(trust.edges, trust.believed, cost.of_token, LEAST, HOPE)
             self._promises[greedy] = cost, promise
         return promise
 
     def _guess(self, logits: Logits, tokens: Sequence[int], twin: Sampler, most: int, promise: Promise) -> Guess:
         """As ``Guessing.guess`` from the logits after ``tokens`` on."""
-        right, gained, best, kept = 1.0, 0.0, -float(promise.costs[0]), 0
+        right, gained, best, kept = 1.0, 0.0, 0.0, 0
+        writing, checking = promise.costs.tolist()
         made: list[int] = []
         chances: list[float] = []
         while True:
@@ -93,11 +99,10 @@ class DraftModel:
             made.append(token)
             chances.append(chance)
             right *= float(promise.trust[bisect(promise.edges, chance)])
-            gained += right
-            if (gain := gained - float(promise.costs[len(made)])) > best:
-                best, kept = gain, len(made)
-            more = float(promise.costs[len(made) + 1] - promise.costs[len(made)])
-            if len(made) == most or right < promise.least or right * promise.hope < more:
+            gained += right - checking
+            if gained > best:
+                best, kept = gained, len(made)
+            if len(made) == most or right < promise.least or right * promise.hope < writing + checking:
                 return Guess(made, chances, kept)
             [logits] = self._model.decode([0], [token], [len(tokens) + len(made) - 1])
 

@@ -10,7 +10,7 @@ import numpy as np
 EDGES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 """Between these chances that the draft gave its guess lie those that are judged together."""
 AT_FIRST = (0.35, 0.45, 0.55, 0.6, 0.65, 0.75, 0.85, 0.95)
-"""Believed until it was tried: somewhat more than a draft of a tenth deserves, as what is never tried is never learnt."""
+"""Believed until it was tried: somewhat more than a draft of a tenth deserves. What is never tried is never learnt."""
 MEMORY = 0.95
 """How much of what was believed each outcome leaves."""
 

@@ -35,7 +35,7 @@ typedef struct {{
 
 void guess_on(guess* g) {{
   draw* d = g->drawn;
-  float right = 1.0f, gained = 0.0f, best = -g->costs[0];
+  float right = 1.0f, gained = 0.0f, best = 0.0f, writing = g->costs[0], checking = g->costs[1];
   long before = d->count;
   g->made = g->kept = 0;
   for (long at = 0;; at++) {{
@@ -50,10 +50,9 @@ void guess_on(guess* g) {{
     long place = 0;
     while (place < g->edge_count && g->edges[place] <= d->chance) place++;
     right *= g->trust[place];
-    gained += right;
-    if (gained - g->costs[g->made] > best) {{ best = gained - g->costs[g->made]; g->kept = g->made; }}
-    float more = g->costs[g->made + 1] - g->costs[g->made];
-    if (g->made == g->most || right < g->least || right * g->hope < more) break;
+    gained += right - checking;
+    if (gained > best) {{ best = gained; g->kept = g->made; }}
+    if (g->made == g->most || right < g->least || right * g->hope < writing + checking) break;
     long known = 0;
     while (known < d->count && d->seen[known] != d->token) known++;
     if (known == d->count) d->seen[d->count++] = d->token;
