@@ -46,6 +46,9 @@ class DraftModel:
         self._trust = {greedy: DraftTrust() for greedy in (False, True)}
         self._promises: dict[bool, tuple[GuessCost, Promise]] = {}
         self._chances: list[float] = []
+        self._text: Sequence[int] = ()
+        self._checked = 0
+        """So much of that text, the last one read, is known to be in the row: it only grows."""
 
     def propose(self, tokens: Sequence[int], sampler: Sampler, most: int, cost: GuessCost) -> list[int] | None:
         """Return a guess of up to ``most`` tokens that follow ``tokens``: so many as promise most; perhaps none.
@@ -56,8 +59,7 @@ class DraftModel:
         most = min(most, self._model.info.context_length - len(tokens))
         if most < 1:
             return None
-        shared = min(common_prefix(self._known, tokens), len(tokens) - 1)  # the last one's logits are wanted
-        del self._known[shared:]
+        shared = self._shared(tokens)
         pending = tokens[shared:]
         promise = self._promise(sampler.greedy, cost)
         if len(pending) <= READ_ONE_BY_ONE and (guessing := self._model.guessing) is not None:
@@ -79,6 +81,20 @@ class DraftModel:
     def learn(self, sampler: Sampler, right: int, guesses: int) -> None:
         """Note how many of the last proposal's ``guesses`` were right."""
         self._trust[sampler.greedy].learn(self._chances[:guesses], right)
+
+    def _shared(self, tokens: Sequence[int]) -> int:
+        """Return how many of ``tokens`` the row knows, the last one left out: its logits are wanted. Forget the rest."""
+        if tokens is not self._text:
+            self._text, self._checked = tokens, 0
+        known, end = self._known, len(tokens) - 1
+        shared = min(self._checked, end)
+        if not shared:
+            shared = min(common_prefix(known, tokens), end)
+        while shared < min(len(known), end) and known[shared] == tokens[shared]:
+            shared += 1
+        del known[shared:]
+        self._checked = shared
+        return shared
 
     def _promise(self, greedy: bool, cost: GuessCost) -> Promise:
         of, promise = self._promises.get(greedy, (None, None))

@@ -134,7 +134,7 @@ class GPT2:
 
         step = self._step(1, 1)
         if isinstance(step, TableStep) and isinstance(self.drawing, Drawer):
-            self.guessing = Guesser(step, self.drawing)
+            self.guessing = Guesser(step, self.drawing, self.info.parameters)
 
     @property
     def token_cost(self) -> TokenCost:

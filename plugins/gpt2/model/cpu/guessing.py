@@ -21,6 +21,9 @@ from plugins.gpt2.model.cpu.step_cache import TableStep
 MOST = 16
 """Tokens of a guess, and of what is read before it."""
 
+ALONE = 4_000_000
+"""A draft of fewer parameters has one thread: waking others and waiting for them takes as long as they would save."""
+
 SOURCE = f"""{TYPES}
 typedef void (*F6)(u64, u64, u64, u64, u64, u64);
 typedef struct {{
@@ -84,7 +87,7 @@ class _Guess(ctypes.Structure):
 class Guesser:
     """Guesses with a draft's step of one slot, in its row 0; implements ``Guessing``."""
 
-    def __init__(self, step: TableStep, drawer: Drawer) -> None:
+    def __init__(self, step: TableStep, drawer: Drawer, parameters: int) -> None:
         """Raise what compiling raises."""
         function: Any = device.load_c("guess_on", SOURCE)
         self._keeps = (function, step, drawer)
@@ -95,7 +98,7 @@ class Guesser:
         self._state = _Guess(
             inputs=step.inputs.ctypes.data,
             drawn=ctypes.addressof(drawer.state),
-            **step.team.replaying(step.table),
+            **step.team.replaying(step.table, alone=parameters < ALONE),
         )
         self._at = ctypes.addressof(self._state)
         self._promise: Promise | None = None

@@ -152,10 +152,10 @@ class Team:
         """Run a table of launches, (count, LAUNCH_WORDS) in C order, to its end, in order."""
         self._enter(0, table.ctypes.data, len(table))
 
-    def replaying(self, table: npt.NDArray[np.uint64]) -> dict[str, int]:
+    def replaying(self, table: npt.NDArray[np.uint64], *, alone: bool) -> dict[str, int]:
         """Return what compiled code needs to run a table itself: the function, and its arguments but for the second.
 
-        The second is 0. The team and the table must live as long.
+        The second is 0. The team and the table must live as long. ``alone`` leaves the other threads asleep.
         """
         return {
             "replay": _address(self._program),
@@ -163,7 +163,7 @@ class Team:
             "table": table.ctypes.data,
             "length": len(table),
             "semaphores": self._semaphores.ctypes.data,
-            "workers": self.threads - 1,
+            "workers": 0 if alone else self.threads - 1,
         }
 
     def settle(self) -> None:
