@@ -201,6 +201,7 @@ static void draw_token(draw* d, u64 key) {{
   float penalty = (float)how[{PENALTY}];
   if (penalty != 1.0f)
     for (long i = 0; i < d->count; i++) {{
+      if (d->seen[i] >= size) continue;
       float seen = x[d->seen[i]];
       x[d->seen[i]] = seen > 0.0f ? seen / penalty : seen * penalty;
     }}

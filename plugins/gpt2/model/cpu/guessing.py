@@ -6,6 +6,7 @@ In Python a token of a small draft costs more around its step than in it.
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,12 +18,17 @@ from plugins.gpt2.model import device
 from plugins.gpt2.model.cpu.draw_source import DRAW, TYPES
 from plugins.gpt2.model.cpu.drawing import WORD, Drawer
 from plugins.gpt2.model.cpu.step_cache import TableStep
+from plugins.gpt2.model.layout import NATIVE
 
 MOST = 16
 """Tokens of a guess, and of what is read before it."""
 
 ALONE = 4_000_000
 """A draft of fewer parameters has one thread: waking others and waiting for them takes as long as they would save."""
+
+SHARE = 3 / 8
+"""A draft's head says only so much of the vocabulary, from its start on. Tokens are numbered as they were merged, the
+frequent ones first: of what townhall-mini writes one in ten is beyond, and hardly ever guessed."""
 
 SOURCE = f"""{TYPES}
 typedef void (*F6)(u64, u64, u64, u64, u64, u64);
@@ -84,13 +90,24 @@ class _Guess(ctypes.Structure):
     )
 
 
+def only_first(table: npt.NDArray[np.uint64], columns: int, share: float) -> tuple[npt.NDArray[np.uint64], int]:
+    """Return a step's table whose last launch, the head, makes the first ``share`` of its ``columns``, and how many."""
+    made = table.copy()
+    blocks, slices = columns // NATIVE.lanes, int(made[-1, 1])
+    kept = math.ceil(slices * share)
+    made[-1, 1] = kept
+    return made, blocks * kept // slices * NATIVE.lanes
+
+
 class Guesser:
     """Guesses with a draft's step of one slot, in its row 0; implements ``Guessing``."""
 
-    def __init__(self, step: TableStep, drawer: Drawer, parameters: int) -> None:
+    def __init__(self, step: TableStep, vocabulary: int, parameters: int) -> None:
         """Raise what compiling raises."""
+        self.table, columns = only_first(step.table, step.logits.shape[1], SHARE)
+        drawer = Drawer(min(columns, vocabulary))
         function: Any = device.load_c("guess_on", SOURCE)
-        self._keeps = (function, step, drawer)
+        self._keeps = function
         self._call = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(ctypes.cast(function, ctypes.c_void_p).value or 0)
         self._step, self._drawer = step, drawer
         step.wanted[:] = 0
@@ -98,7 +115,7 @@ class Guesser:
         self._state = _Guess(
             inputs=step.inputs.ctypes.data,
             drawn=ctypes.addressof(drawer.state),
-            **step.team.replaying(step.table, alone=parameters < ALONE),
+            **step.team.replaying(self.table, alone=parameters < ALONE),
         )
         self._at = ctypes.addressof(self._state)
         self._promise: Promise | None = None

@@ -15,6 +15,7 @@ from plugins.gpt2.engine.draft_model import DraftModel
 from plugins.gpt2.engine.guess_cost import GuessCost
 from plugins.gpt2.engine.sampling import Sampler
 from plugins.gpt2.model.cpu.drawing import Drawer
+from plugins.gpt2.model.cpu.guessing import Guesser
 from plugins.gpt2.model.cpu.step_cache import TableStep
 from plugins.gpt2.model.gpt2 import GPT2, load
 from plugins.gpt2.protocol import SamplingParams
@@ -87,14 +88,18 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[GPT2, GPT2
 
 
 @pytest.mark.parametrize("params", FILTERS[:4])
-def test_a_guess_in_one_call_is_the_guess_of_as_many_steps(small: tuple[GPT2, GPT2], params: SamplingParams) -> None:
+def test_a_guess_in_one_call_is_the_guess_of_as_many_steps(
+    small: tuple[GPT2, GPT2], params: SamplingParams, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, draft = small
-    guessing = draft.guessing
-    assert guessing is not None
+    step, guessing = draft._step(1, 1), draft.guessing
+    assert isinstance(step, TableStep)
+    monkeypatch.setattr("plugins.gpt2.model.cpu.guessing.SHARE", 1.0)
+    whole = Guesser(step, draft.info.vocab_size, draft.info.parameters)
     tokens = [5, 6, 7, 5, 6]
     for turn in range(20):
         found = []
-        for draft.guessing in (guessing, None):
+        for draft.guessing in (whole, None):
             sampler, cost = Sampler(replace(params, seed=turn), tokens, draft.drawing), GuessCost()
             drafting = DraftModel(draft)
             cost.of_token[:] = 0.0
@@ -109,6 +114,16 @@ def test_a_guess_in_one_call_is_the_guess_of_as_many_steps(small: tuple[GPT2, GP
     draft.guessing = guessing
 
 
+def test_a_guess_is_of_the_first_part_of_the_vocabulary(small: tuple[GPT2, GPT2]) -> None:
+    _, draft = small
+    said = set[int]()
+    for first in range(0, 250, 5):
+        drafting, sampler = DraftModel(draft), Sampler(replace(PLAIN, seed=first), [first], draft.drawing)
+        said.update(drafting.propose([first], sampler, 3, GuessCost()) or ())
+    assert 5 < len(said)
+    assert max(said) < 192  # three of its five blocks
+
+
 def test_what_a_guess_says_leaves_the_seen_tokens_as_they_were(small: tuple[GPT2, GPT2]) -> None:
     _, draft = small
     sampler = Sampler(SamplingParams(seed=1), [5, 6, 7], draft.drawing)
@@ -117,16 +132,18 @@ def test_what_a_guess_says_leaves_the_seen_tokens_as_they_were(small: tuple[GPT2
 
 
 @pytest.mark.parametrize("compiled", [True, False])
-def test_logits_of_a_draft_that_are_not_finite_are_an_error(small: tuple[GPT2, GPT2], compiled: bool) -> None:
+def test_logits_of_a_draft_that_are_not_finite_are_an_error(
+    small: tuple[GPT2, GPT2], compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, draft = small
     step = draft._step(1, 1)
     assert isinstance(step, TableStep)
-    guessing, table = draft.guessing, step.table.copy()
-    step.table[:, 1] = 0  # no launch does anything: what was in the logits stays
+    idle = step.table.copy()
+    idle[:, 1] = 0  # no launch does anything: what was in the logits stays
     step.logits[:] = math.nan
-    draft.guessing = guessing if compiled else None
-    try:
-        with pytest.raises(FloatingPointError):
-            DraftModel(draft).propose([5], Sampler(PLAIN, [5], draft.drawing), 3, GuessCost())
-    finally:
-        draft.guessing, step.table[:] = guessing, table
+    guessing = Guesser(step, draft.info.vocab_size, draft.info.parameters)
+    guessing.table[:] = idle
+    monkeypatch.setattr(step, "table", idle)
+    monkeypatch.setattr(draft, "guessing", guessing if compiled else None)
+    with pytest.raises(FloatingPointError):
+        DraftModel(draft).propose([5], Sampler(PLAIN, [5], draft.drawing), 3, GuessCost())
