@@ -75,7 +75,7 @@ class Promise:
     trust: npt.NDArray[np.float32]
     """(n + 1,): how likely such a guess is right."""
     costs: npt.NDArray[np.float32]
-    """(2,): what writing a token costs, and what checking it does."""
+    """(m + 1,): what writing a token costs, then what checking 1, 2… m of them does."""
     least: float
     """Where all of it is right less often than this it ends."""
     hope: float

@@ -100,14 +100,14 @@ class DraftModel:
         of, promise = self._promises.get(greedy, (None, None))
         if of is not cost or promise is None:
             trust = self._trust[greedy]
-            promise = Promise(trust.edges, trust.believed, cost.of_token, LEAST, HOPE)
+            promise = Promise(trust.edges, trust.believed, cost.of_guesses, LEAST, HOPE)
             self._promises[greedy] = cost, promise
         return promise
 
     def _guess(self, logits: Logits, tokens: Sequence[int], twin: Sampler, most: int, promise: Promise) -> Guess:
         """As ``Guessing.guess`` from the logits after ``tokens`` on."""
         right, gained, best, kept = 1.0, 0.0, 0.0, 0
-        writing, checking = promise.costs.tolist()
+        costs = promise.costs.tolist()
         made: list[int] = []
         chances: list[float] = []
         while True:
@@ -115,10 +115,12 @@ class DraftModel:
             made.append(token)
             chances.append(chance)
             right *= float(promise.trust[bisect(promise.edges, chance)])
-            gained += right - checking
-            if gained > best:
-                best, kept = gained, len(made)
-            if len(made) == most or right < promise.least or right * promise.hope < writing + checking:
+            gained += right
+            if gained - costs[len(made)] > best:
+                best, kept = gained - costs[len(made)], len(made)
+            if len(made) == most or right < promise.least:
+                return Guess(made, chances, kept)
+            if right * promise.hope < costs[0] + costs[len(made) + 1] - costs[len(made)]:
                 return Guess(made, chances, kept)
             [logits] = self._model.decode([0], [token], [len(tokens) + len(made) - 1])
 

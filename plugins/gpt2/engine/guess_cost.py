@@ -10,6 +10,9 @@ UNMEASURED = 0.4
 """What is taken for the cost of a check until both kinds of step were measured."""
 DRAFTING, CHECKING = 0.15, 0.15
 """What is taken for the cost of a token that a draft writes, and of having it checked, until they were measured."""
+MOST_GUESSES = 16
+FADING = 0.998
+"""What is left of a time when another is measured: what was once slow is tried again."""
 RENEWED = 32
 """After so many guesses of a draft in a row a step goes without one: what that costs now has to be known."""
 MOSTLY = 0.9
@@ -21,11 +24,13 @@ LEAST, MOST = 0.05, 4.0
 class GuessCost:
     """Compares the kinds of step by the fastest of late: only disturbance makes a step slower.
 
-    ``of_token`` fp32 (2,) is what a draft's token costs to write and what it costs to check, in steps without either.
+    ``of_guesses`` fp32 is in steps without either: in front what a draft's token costs to write, then what it costs to
+    check 1, 2, 3… guesses.
     """
 
     def __init__(self) -> None:
-        self.of_token = np.array([DRAFTING, CHECKING], np.float32)
+        self.of_guesses = np.arange(MOST_GUESSES + 1, dtype=np.float32) * np.float32(CHECKING)
+        self.of_guesses[0] = DRAFTING
         self._single_s: float | None = None
         self._checked_s: dict[int, float] = {}
         self._token_s: float | None = None
@@ -39,6 +44,8 @@ class GuessCost:
 
     def checked(self, guesses: int, seconds: float) -> None:
         """Note a step that checked so many guesses of one text."""
+        for other in self._checked_s:
+            self._checked_s[other] *= FADING
         self._checked_s[guesses] = _fastest(self._checked_s.get(guesses), seconds)
         self._since_single += 1
         self._compare()
@@ -55,8 +62,8 @@ class GuessCost:
 
     def of_draft(self, tokens: int, guesses: int) -> float:
         """Return what it costs that a draft wrote so many tokens and so many of them were checked."""
-        drafting, checking = self.of_token.tolist()
-        return float(tokens * drafting + guesses * checking)
+        checking = self.of_guesses[guesses] if guesses else 0.0
+        return float(tokens * self.of_guesses[0] + checking)
 
     def of_check(self, guesses: int) -> float:
         """Return what checking so many guesses costs, in steps: as many must be right on average for it to pay."""
@@ -78,9 +85,13 @@ class GuessCost:
         if not self._single_s:
             return
         if self._token_s is not None:
-            self.of_token[0] = self._token_s / self._single_s
-        if self._checked_s:  # of a few guesses, each costs about the same
-            self.of_token[1] = min(self.of_check(guesses) / guesses for guesses in self._checked_s)
+            self.of_guesses[0] = self._token_s / self._single_s
+        each = None
+        for guesses in range(1, MOST_GUESSES + 1):
+            if guesses in self._checked_s:
+                each = self.of_check(guesses) / guesses
+            if each is not None:  # what was never measured costs as much a guess as fewer of them
+                self.of_guesses[guesses] = each * guesses
 
 
 def _fastest(before: float | None, seconds: float) -> float:

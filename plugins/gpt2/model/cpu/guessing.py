@@ -44,7 +44,7 @@ typedef struct {{
 
 void guess_on(guess* g) {{
   draw* d = g->drawn;
-  float right = 1.0f, gained = 0.0f, best = 0.0f, writing = g->costs[0], checking = g->costs[1];
+  float right = 1.0f, gained = 0.0f, best = 0.0f;
   long before = d->count;
   g->made = g->kept = 0;
   for (long at = 0;; at++) {{
@@ -59,9 +59,11 @@ void guess_on(guess* g) {{
     long place = 0;
     while (place < g->edge_count && g->edges[place] <= d->chance) place++;
     right *= g->trust[place];
-    gained += right - checking;
-    if (gained > best) {{ best = gained; g->kept = g->made; }}
-    if (g->made == g->most || right < g->least || right * g->hope < writing + checking) break;
+    gained += right;
+    float pays = gained - g->costs[g->made];
+    if (pays > best) {{ best = pays; g->kept = g->made; }}
+    if (g->made == g->most || right < g->least) break;
+    if (right * g->hope < g->costs[0] + g->costs[g->made + 1] - g->costs[g->made]) break;
     long known = 0;
     while (known < d->count && d->seen[known] != d->token) known++;
     if (known == d->count) d->seen[d->count++] = d->token;

@@ -102,7 +102,7 @@ def test_a_guess_in_one_call_is_the_guess_of_as_many_steps(
         for draft.guessing in (whole, None):
             sampler, cost = Sampler(replace(params, seed=turn), tokens, draft.drawing), GuessCost()
             drafting = DraftModel(draft)
-            cost.of_token[:] = 0.0
+            cost.of_guesses[:] = 0.0
             for trust in drafting._trust.values():
                 trust.believed[:] = 1.0
             drafting.propose(tokens[:-2], sampler, 3, cost)
