@@ -58,9 +58,9 @@ class Drawing(Protocol):
     """Draws tokens by compiled code, as ``engine.sampling`` does."""
 
     def token(self, logits: Logits, seen: SeenTokens, filters: Filters, key: int) -> tuple[int, float]:
-        """Return the next token and the chance that ``logits`` (vocab,), fp32 in one piece, give it.
+        """Return the next token and how sure it is, by ``logits`` (vocab,), fp32 in one piece.
 
-        They are overwritten. ``key`` has 64 bits and is where the random numbers begin. The token is -1 where the
+        They are overwritten. The likeliest token is judged where min-p is the only filter. ``key`` has 64 bits and is where the random numbers begin. The token is -1 where the
         logits are not finite.
         """
         ...
@@ -71,7 +71,7 @@ class Promise:
     """What a guess is worth, in steps of the model that it is made for; all fp32, and changed while it is learnt."""
 
     edges: npt.NDArray[np.float32]
-    """(n,): between these chances that the draft gives its guess lie those that are believed alike."""
+    """(n,): between these lie guesses of which the draft is as sure, and which are believed alike."""
     trust: npt.NDArray[np.float32]
     """(n + 1,): how likely such a guess is right."""
     costs: npt.NDArray[np.float32]
@@ -83,10 +83,10 @@ class Promise:
 
 
 class Guess(NamedTuple):
-    """What a draft wrote, the chance that it gave each token, and how many of them promise to pay."""
+    """What a draft wrote, how sure it is of each token, and how many of them promise to pay."""
 
     tokens: list[int]
-    chances: list[float]
+    sure: list[float]
     kept: int
 
 

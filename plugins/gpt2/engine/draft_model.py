@@ -45,7 +45,7 @@ class DraftModel:
         self._known: list[int] = []  # the tokens whose keys and values are in the row
         self._trust = {greedy: DraftTrust() for greedy in (False, True)}
         self._promises: dict[bool, tuple[GuessCost, Promise]] = {}
-        self._chances: list[float] = []
+        self._sure: list[float] = []
         self._text: Sequence[int] = ()
         self._checked = 0
         """So much of that text, the last one read, is known to be in the row: it only grows."""
@@ -70,20 +70,20 @@ class DraftModel:
         else:
             return None
         self._known += guess.tokens[:-1]
-        self._chances = guess.chances
+        self._sure = guess.sure
         return guess.tokens[: guess.kept]
 
     @property
     def written(self) -> int:
         """How many tokens it wrote for the last proposal."""
-        return len(self._chances)
+        return len(self._sure)
 
     def learn(self, sampler: Sampler, right: int, guesses: int) -> None:
         """Note how many of the last proposal's ``guesses`` were right."""
-        self._trust[sampler.greedy].learn(self._chances[:guesses], right)
+        self._trust[sampler.greedy].learn(self._sure[:guesses], right)
 
     def _shared(self, tokens: Sequence[int]) -> int:
-        """Return how many of ``tokens`` the row knows, the last one left out: its logits are wanted. Forget the rest."""
+        """Return how many of ``tokens`` the row knows, without the last: its logits are wanted. Forget the rest."""
         if tokens is not self._text:
             self._text, self._checked = tokens, 0
         known, end = self._known, len(tokens) - 1
@@ -109,19 +109,19 @@ class DraftModel:
         right, gained, best, kept = 1.0, 0.0, 0.0, 0
         costs = promise.costs.tolist()
         made: list[int] = []
-        chances: list[float] = []
+        sure: list[float] = []
         while True:
-            token, chance = twin.sample_with_chance(logits)
+            token, how_sure = twin.guess(logits)
             made.append(token)
-            chances.append(chance)
-            right *= float(promise.trust[bisect(promise.edges, chance)])
+            sure.append(how_sure)
+            right *= float(promise.trust[bisect(promise.edges, how_sure)])
             gained += right
             if gained - costs[len(made)] > best:
                 best, kept = gained - costs[len(made)], len(made)
             if len(made) == most or right < promise.least:
-                return Guess(made, chances, kept)
+                return Guess(made, sure, kept)
             if right * promise.hope < costs[0] + costs[len(made) + 1] - costs[len(made)]:
-                return Guess(made, chances, kept)
+                return Guess(made, sure, kept)
             [logits] = self._model.decode([0], [token], [len(tokens) + len(made) - 1])
 
     def _read(self, pending: Sequence[int], start: int) -> Logits | None:

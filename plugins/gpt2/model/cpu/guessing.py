@@ -38,7 +38,7 @@ typedef struct {{
   draw* drawn; const u64* keys;
   const float *edges, *trust, *costs; long edge_count;
   long most, pending, position;
-  int read[{MOST}], tokens[{MOST}]; float chances[{MOST}];
+  int read[{MOST}], tokens[{MOST}]; float sure[{MOST}];
   float least, hope; int made, kept;            // made -1: the logits are not finite
 }} guess;
 
@@ -55,9 +55,9 @@ void guess_on(guess* g) {{
     draw_token(d, g->keys[g->made]);
     if (d->token < 0) {{ g->made = -1; break; }}
     g->tokens[g->made] = d->token;
-    g->chances[g->made++] = d->chance;
+    g->sure[g->made++] = d->sure;
     long place = 0;
-    while (place < g->edge_count && g->edges[place] <= d->chance) place++;
+    while (place < g->edge_count && g->edges[place] <= d->sure) place++;
     right *= g->trust[place];
     gained += right;
     float pays = gained - g->costs[g->made];
@@ -84,7 +84,7 @@ class _Guess(ctypes.Structure):
         *((name, LONG) for name in ("edge_count", "most", "pending", "position")),
         ("read", ctypes.c_int * MOST),
         ("tokens", ctypes.c_int * MOST),
-        ("chances", ctypes.c_float * MOST),
+        ("sure", ctypes.c_float * MOST),
         ("least", ctypes.c_float),
         ("hope", ctypes.c_float),
         ("made", ctypes.c_int),
@@ -148,4 +148,4 @@ class Guesser:
         made = state.made
         if made < 0:
             raise FloatingPointError("the draft's logits are not finite")
-        return Guess(state.tokens[:made], state.chances[:made], state.kept)
+        return Guess(state.tokens[:made], state.sure[:made], state.kept)

@@ -41,16 +41,16 @@ FILTERS = (
 
 @pytest.mark.parametrize("params", FILTERS)
 @pytest.mark.parametrize("size", [1, 15, 64, 257, 5000])
-def test_the_same_token_is_drawn_with_the_same_chance(size: int, params: SamplingParams) -> None:
+def test_the_same_token_is_drawn_as_surely(size: int, params: SamplingParams) -> None:
     rng = np.random.default_rng(size)
     prompt = rng.integers(0, size, 30).tolist()
     ours, numpys = Sampler(params, prompt, Drawer(size)), Sampler(params, prompt)
     spreads = (0.01, 0.5, 1.0, 3.0, 10.0) if params.top_k else (0.0, 0.01, 0.5, 1.0, 3.0, 10.0)
     for spread in spreads * 5:  # which of equals are the first k is anybody's choice
         logits = (rng.normal(size=size) * spread).astype(np.float32)
-        expected, found = (sampler.sample_with_chance(logits.copy()) for sampler in (numpys, ours))
+        expected, found = (sampler.guess(logits.copy()) for sampler in (numpys, ours))
         assert found[0] == expected[0]
-        assert found[1] == pytest.approx(expected[1], rel=1e-4)
+        assert found[1] == pytest.approx(expected[1], rel=1e-3)
 
 
 @pytest.mark.parametrize("broken", [math.nan, math.inf])
