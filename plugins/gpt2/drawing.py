@@ -60,8 +60,8 @@ class Drawing(Protocol):
     def token(self, logits: Logits, seen: SeenTokens, filters: Filters, key: int) -> tuple[int, float]:
         """Return the next token and how sure it is, by ``logits`` (vocab,), fp32 in one piece.
 
-        They are overwritten. The likeliest token is judged where min-p is the only filter. ``key`` has 64 bits and is where the random numbers begin. The token is -1 where the
-        logits are not finite.
+        They are overwritten. ``key`` has 64 bits and is where the random numbers begin. The token is -1 where the
+        logits are not finite. How sure the likeliest one is, is told where min-p is the only filter.
         """
         ...
 

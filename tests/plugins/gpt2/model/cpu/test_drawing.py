@@ -120,7 +120,7 @@ def test_a_guess_is_of_the_first_part_of_the_vocabulary(small: tuple[GPT2, GPT2]
     for first in range(0, 250, 5):
         drafting, sampler = DraftModel(draft), Sampler(replace(PLAIN, seed=first), [first], draft.drawing)
         said.update(drafting.propose([first], sampler, 3, GuessCost()) or ())
-    assert 5 < len(said)
+    assert len(said) > 5
     assert max(said) < 192  # three of its five blocks
 
 
