@@ -28,7 +28,7 @@ from plugins.gpt2.model.cache.cache_dir import TEMPORARY, evict, seal, touch, un
 from plugins.gpt2.model.cache.page_memory import zeros
 from plugins.gpt2.model.cpu.graph import CPUGraph
 from plugins.gpt2.model.cpu.graph_runner import replay_of
-from plugins.gpt2.model.cpu.team import HEADER, LAUNCH_WORDS, Team
+from plugins.gpt2.model.cpu.team import DONE, HEADER, LAUNCH_WORDS, MATRIX, MATRIX_BYTES, Team
 from plugins.gpt2.model.steps import Floats, Ints, JitStep, Step
 from plugins.gpt2.model.transformer import Transformer
 from townhall_bot.machine.files import write_atomically
@@ -58,6 +58,8 @@ SOURCES = (
 
 A file that shapes no step (the hub, a tokenizer) is not among them: editing it costs nobody a capture.
 """
+EMBED = "embed"
+"""The launch that reads single rows of its matrix; all others read theirs from the first byte to the last."""
 Array = npt.NDArray[Any]
 
 
@@ -66,7 +68,8 @@ class Recording:
     """A step without addresses.
 
     ``regions`` are (name, bytes); ``launches`` is a table as ``team`` runs it, except that a function is an index
-    into ``programs`` and an argument an offset into the region that ``places`` (count, arguments) names, -1 for none.
+    into ``programs``, a matrix that of an argument, and an argument an offset into the region that ``places`` (count,
+    arguments) names, -1 for none.
     """
 
     programs: tuple[bytes, ...]
@@ -143,7 +146,7 @@ def record(step: JitStep, inputs: Ints, wanted: Ints, known: Mapping[str, Array]
     codes: dict[bytes, int] = {}
     regions: dict[str, tuple[int, int]] = {}
     launches = graph.table.copy()
-    launches[:, 4:HEADER] = 0
+    launches[:, DONE:HEADER] = 0
     places = np.full((len(launches), LAUNCH_WORDS - HEADER), -1, np.int32)
     starts = np.array([start for start, _, _ in spans], np.uint64)
     for row, launch in enumerate(graph.launches):
@@ -157,6 +160,8 @@ def record(step: JitStep, inputs: Ints, wanted: Ints, known: Mapping[str, Array]
             regions.setdefault(name, (len(regions), length))
             places[row, column] = regions[name][0]
             launches[row, HEADER + column] = address - start
+            if launch.name != EMBED and name.endswith(".weight") and length > launches[row, MATRIX_BYTES]:
+                launches[row, MATRIX], launches[row, MATRIX_BYTES] = column, length
     named = [(name, size) for name, (_, size) in regions.items()]
     numbered = tuple(
         (name if not name.startswith("scratch:") else f"scratch:{n}", size) for n, (name, size) in enumerate(named)
@@ -192,6 +197,8 @@ class TableStep:
         arguments = self.table[:, HEADER:]
         used = recording.places >= 0
         arguments[used] += bases[recording.places[used]]
+        read = np.flatnonzero(self.table[:, MATRIX_BYTES])
+        self.table[read, MATRIX] = arguments[read, self.table[read, MATRIX].astype(np.int64)]
 
     @property
     def ready(self) -> bool:
