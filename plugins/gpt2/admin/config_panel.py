@@ -21,6 +21,7 @@ from plugins.gpt2.protocol import ModelEntry, TextGenerator
 from plugins.gpt2.typed_form import Interaction
 from townhall_bot.i18n import Words
 from townhall_bot.replies import LiveReply, Refusal
+from townhall_bot.replies.refusal import told_to
 
 LoadModel = Callable[[Interaction, str, LiveReply], Awaitable[list[str]]]
 """Loads a model and has the server use it; returns the lines that say so. Raises Refusal where that failed."""
@@ -114,10 +115,16 @@ class ConfigPanel:
         async with LiveReply(interaction, ephemeral=True, view=view) as reply:
             try:
                 lines = await self._load_model(interaction, model, reply)
-            except Refusal as refusal:
+            except Exception as error:
                 await reply.stop()
-                await self.show(interaction, [str(refusal)])
-                raise Refusal(str(refusal), shown=True) from refusal
+                said = told_to(interaction, error)
+                if isinstance(error, Refusal):
+                    await self.show(interaction, [str(error)])
+                else:  # what is set can perhaps not be read either
+                    await interaction.edit_original_response(content=said or "", view=view)
+                if said is None:
+                    raise
+                raise Refusal(said, shown=True) from error
         await self.show(interaction, lines)
 
     async def _presets(self, interaction: Interaction, action: str, chosen: Sequence[Any]) -> None:

@@ -11,10 +11,11 @@ import aiohttp
 import pytest
 
 from tests.plugins.gpt2.fake_model import greedy_text
-from tests.plugins.gpt2.fake_plugin import answered, begin, refused
+from tests.plugins.gpt2.fake_plugin import answered, begin, menu, refused
 from townhall_bot.loopback import Person
 from townhall_bot.loopback.world.enums import ResponseType
 from townhall_bot.ops.health import HealthPage
+from townhall_bot.replies import Refusal
 from townhall_bot.store import StoreError, connections
 from townhall_bot.testkit import RunningTownhall, StartTownhall
 
@@ -127,3 +128,16 @@ async def test_a_data_folder_that_is_removed_while_the_bot_runs_is_told(
     assert (await answered(townhall, ada, "/gpt2 prompt:Hello count:5")).text == f"**Hello**{greedy_text('Hello', 5)}"
     assert "GPT-2" in str((await answered(townhall, ada, "/gpt2-stats")).message.embeds)
     path.parent.with_name("elsewhere").rename(path.parent)
+
+
+async def test_a_panel_does_not_go_on_loading_where_the_model_cannot_be_kept(
+    start_townhall: StartTownhall, admin: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "WRITE_PATIENCE_S", 0.05)
+    townhall = await begin(start_townhall)
+    panel = (await answered(townhall, admin, "/gpt2-config")).message
+    with another_program(townhall.bot.store.path):
+        chosen = await admin.select(panel, "other", custom_id=menu(panel, 0))
+        assert isinstance(await townhall.settled(chosen), Refusal)
+        assert "another program holds" in panel.content
+        assert "⏳" not in panel.content
