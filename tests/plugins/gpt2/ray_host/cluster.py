@@ -31,7 +31,6 @@ class Cluster:
             "RAY_ADDRESS": f"{ADDRESS}:{PORT}",
             "RAY_USAGE_STATS_ENABLED": "0",
             "PYTHONPATH": str(CHECKOUT),
-            "TOWNHALL_CACHE_DIR": os.environ.get("TOWNHALL_CACHE_DIR", ""),
         }
 
     program = str(Path(sys.executable).with_name("ray"))
