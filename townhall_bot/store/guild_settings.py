@@ -124,6 +124,15 @@ class GuildSettings:
         rows = await self._run.read(lambda db: db.execute(query, asked).fetchall())
         return {key: json.loads(old) for key, old in rows}
 
+    async def last_reset(self, guild_id: int) -> int | None:
+        """Return the number of the reset that was this server's last change; None where that was none."""
+        query = "SELECT at, new FROM audit WHERE plugin = ? AND guild_id = ? ORDER BY id DESC LIMIT 1"
+        row = await self._run.read(lambda db: db.execute(query, (self._plugin, guild_id)).fetchone())
+        if row is None or row[1] is not None:
+            return None
+        number = round(row[0] * MICRO)
+        return number if number / MICRO == row[0] else None  # or else one setting was set back
+
     async def audit(self, guild_id: int, limit: int = 20) -> list[AuditEntry]:
         """Return this server's latest changes, newest first."""
         query = (

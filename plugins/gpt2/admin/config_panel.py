@@ -89,6 +89,8 @@ class ConfigPanel:
             case "reset_all":
                 await interaction.response.defer()
                 reset, lines = await self._changes.reset(interaction)
+                if reset is None and interaction.guild_id is not None:  # pressed twice: the first one can be undone
+                    reset = await self._rules.kept.last_reset(interaction.guild_id)
                 await self.show(interaction, lines, reset)
             case "undo":
                 await interaction.response.defer()

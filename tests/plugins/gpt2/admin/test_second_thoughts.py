@@ -34,6 +34,21 @@ async def test_reset_asks_once_and_can_be_undone(start_townhall: StartTownhall, 
     assert labels(panel)[-1] == "Reset"
 
 
+async def test_a_reset_that_is_pressed_twice_can_be_undone(
+    start_townhall: StartTownhall, admin: Person, guild: Guild
+) -> None:
+    townhall = await begin(start_townhall)
+    await answered(townhall, admin, "/gpt2-config max_count:20")
+    panel = (await answered(townhall, admin, "/gpt2-config")).message
+    assert await townhall.settled(await admin.press(panel, "Reset")) is None
+    twice = [await admin.press(panel, "Reset everything") for _ in range(2)]
+    for each in twice:
+        assert await townhall.settled(each) is None
+    assert labels(panel)[-1] == "Undo"
+    assert await townhall.settled(await admin.press(panel, "Undo")) is None
+    assert await townhall.bot.store.guild_settings("gpt2").all(guild.id) == {"max_count": 20}
+
+
 async def test_a_reset_by_the_command_can_be_undone_too(
     start_townhall: StartTownhall, admin: Person, guild: Guild, ada: Person
 ) -> None:
