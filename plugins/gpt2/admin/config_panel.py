@@ -22,6 +22,7 @@ from plugins.gpt2.typed_form import Interaction
 from townhall_bot.i18n import Words
 from townhall_bot.replies import LiveReply, Refusal
 from townhall_bot.replies.refusal import told_to
+from townhall_bot.store import StoreError
 
 LoadModel = Callable[[Interaction, str, LiveReply], Awaitable[list[str]]]
 """Loads a model and has the server use it; returns the lines that say so. Raises Refusal where that failed."""
@@ -58,9 +59,16 @@ class ConfigPanel:
 
         ``undo`` is the reset that can be undone.
         """
-        embed, rules, entries = await self._settings(interaction)
+        content = "\n".join(lines)[:2000]
+        try:
+            embed, rules, entries = await self._settings(interaction)
+        except StoreError:
+            if not lines:
+                raise
+            await interaction.edit_original_response(content=content)  # what was done is done, whoever can read it
+            return
         view = self.view.settings(interaction, rules, entries, undo)
-        await interaction.edit_original_response(content="\n".join(lines)[:2000], embed=embed, view=view)
+        await interaction.edit_original_response(content=content, embed=embed, view=view)
 
     async def do(self, interaction: Interaction, action: str, number: int, chosen: Sequence[Any]) -> None:
         """Do what a menu or a button of the panel stands for. Raises Refusal for who does not manage the server."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -141,3 +143,30 @@ async def test_a_panel_does_not_go_on_loading_where_the_model_cannot_be_kept(
         assert isinstance(await townhall.settled(chosen), Refusal)
         assert "another program holds" in panel.content
         assert "⏳" not in panel.content
+
+
+async def test_a_change_that_was_made_is_told_so_though_it_cannot_be_read_again(
+    start_townhall: StartTownhall, admin: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    townhall = await begin(start_townhall)
+    panel = await answered(townhall, admin, "/gpt2-config")
+    database = townhall.bot.store._db
+    read, write, written = database.read, database.write, asyncio.Event()
+
+    async def reads(work: Any) -> Any:
+        if written.is_set():
+            raise StoreError("the database is away", "Wait for it.", kind="away")
+        return await read(work)
+
+    async def writes(work: Any) -> Any:
+        done = await write(work)
+        written.set()
+        return done
+
+    with monkeypatch.context() as outage:
+        outage.setattr(database, "read", reads)
+        outage.setattr(database, "write", writes)
+        pressed = await admin.press(panel.message, "Answer mentions")
+        assert await townhall.settled(pressed) is None
+    assert "Answers to mentions and replies: off → on" in panel.text
+    assert (await townhall.bot.store.guild_settings("gpt2").all(admin.guild.id))["mentions"] is True
