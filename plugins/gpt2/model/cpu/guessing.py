@@ -24,7 +24,7 @@ MOST = 16
 SOURCE = f"""{TYPES}
 typedef void (*F6)(u64, u64, u64, u64, u64, u64);
 typedef struct {{
-  F6 replay; u64 team, table, length, semaphores, workers;
+  F6 replay; u64 team, table, length, semaphores;
   int* inputs;                                  // a step's token, position and row
   draw* drawn; const u64* keys;
   const float *edges, *trust, *costs; long edge_count;
@@ -41,7 +41,7 @@ void guess_on(guess* g) {{
   for (long at = 0;; at++) {{
     g->inputs[0] = at < g->pending ? g->read[at] : g->tokens[g->made - 1];
     g->inputs[1] = (int)(g->position + at);
-    g->replay(g->team, 0, g->table, g->length, g->semaphores, g->workers);
+    g->replay(g->team, 0, g->table, g->length, g->semaphores, 0);
     if (at + 1 < g->pending) continue;
     draw_token(d, g->keys[g->made]);
     if (d->token < 0) {{ g->made = -1; break; }}
@@ -69,7 +69,7 @@ class _Guess(ctypes.Structure):
     """A ``guess`` of the source."""
 
     _fields_ = (
-        *((name, WORD) for name in ("replay", "team", "table", "length", "semaphores", "workers")),
+        *((name, WORD) for name in ("replay", "team", "table", "length", "semaphores")),
         *((name, WORD) for name in ("inputs", "drawn", "keys", "edges", "trust", "costs")),
         *((name, LONG) for name in ("edge_count", "most", "pending", "position")),
         ("read", ctypes.c_int * MOST),

@@ -15,7 +15,7 @@ import io
 import json
 import logging
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from plugins.gpt2.model.cache.page_memory import zeros
 from plugins.gpt2.model.cpu.graph import CPUGraph
 from plugins.gpt2.model.cpu.graph_runner import replay_of
 from plugins.gpt2.model.cpu.team import DONE, HEADER, LAUNCH_WORDS, MATRIX, MATRIX_BYTES, Team
+from plugins.gpt2.model.kv_cache import KVCache
 from plugins.gpt2.model.steps import Floats, Ints, JitStep, Step
 from plugins.gpt2.model.transformer import Transformer
 from townhall_bot.machine.files import write_atomically
@@ -99,11 +100,19 @@ class StepFactory:
     """Makes the steps of one model: from the cache ``folder`` where they are kept, else by capturing them."""
 
     def __init__(
-        self, network: Transformer, arrays: Mapping[str, Array], rows: int, team: Team, folder: Path, *facts: object
+        self,
+        network: Callable[[], Transformer],
+        known: Mapping[str, Array],
+        rows: int,
+        team: Team,
+        folder: Path,
+        *facts: object,
     ) -> None:
-        """``rows`` counts the spare row; ``facts`` are what the compiled code depends on beside this package."""
-        self.network, self.rows, self.team, self.folder = network, rows, team, folder
-        self.known = known_regions(network, arrays)
+        """``network`` is asked for where a step is captured; ``known`` are the :func:`known_regions`.
+
+        ``rows`` counts the spare row; ``facts`` are what the compiled code depends on beside this package.
+        """
+        self.network, self.known, self.rows, self.team, self.folder = network, known, rows, team, folder
         self.key = cache_key(rows, team.threads, *facts)
 
     def __call__(self, slots: int, wanted: int) -> Step:
@@ -114,7 +123,7 @@ class StepFactory:
                 return TableStep(kept, self.known, slots, wanted, self.team)
             except ValueError as error:
                 log.warning("the captured step %s does not fit (%s); it is captured anew", path, error)
-        jit = JitStep(self.network, slots, wanted, "CPU")
+        jit = JitStep(self.network(), slots, wanted, "CPU")
         nowhere = np.zeros((3, slots), np.int32)
         nowhere[2] = self.rows - 1
         recording = record(jit, nowhere, np.zeros(wanted, np.int32), self.known)
@@ -124,11 +133,10 @@ class StepFactory:
         return TableStep(recording, self.known, slots, wanted, self.team)
 
 
-def known_regions(network: Transformer, arrays: Mapping[str, Array]) -> dict[str, Array]:
+def known_regions(caches: Sequence[KVCache], arrays: Mapping[str, Array]) -> dict[str, Array]:
     """Return the arrays that outlive a step, by region name: weights, keys and values."""
     regions = dict(arrays)
-    for index, block in enumerate(network.blocks):
-        cache = block.attention.cache
+    for index, cache in enumerate(caches):
         regions[f"keys:{index}"], regions[f"values:{index}"] = cache.key_array, cache.value_array
     return regions
 

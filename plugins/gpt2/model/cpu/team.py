@@ -70,7 +70,7 @@ INLINE void ask_early(team* t, launch* c, launch* end, u64* claimed, u64 me, u64
   do c++, claimed += t->threads; while (c < end && !c->matrix);
   if (c >= end) return;
   u64 from = first_of(c, me, t->threads), to = first_of(c, me + 1, t->threads);
-  if (GET(claimed[me]) != run + from) return;  // this thread is late, and others have begun to do its work
+  if (from == to || GET(claimed[me]) != run + from) return;  // this thread is late: others have begun its work
   u64 share = c->bytes * (to - from) / c->slices;
   const char* p = (const char*)c->matrix + c->bytes * from / c->slices;
   for (const char* last = p + (share < {EARLY} ? share : {EARLY}); p < last; p += 64) __builtin_prefetch(p, 0, 2);
@@ -103,7 +103,7 @@ INLINE void work(team* t, u64 me) {{
 }}
 
 // One function, because the loader enters an object at its start. With a semaphore: the whole life of worker ``me``.
-void team_entry(team* t, u64 semaphore, u64 me, launch* launches, u64 length, u64* semaphores) {{
+void team_entry(team* t, u64 semaphore, launch* launches, u64 length, u64* semaphores, u64 me) {{
   if (semaphore) {{
     for (;;) {{
       while (((int (*)(u64))t->sem_wait)(semaphore) != 0) {{}}
@@ -174,29 +174,33 @@ class Team:
         return ctypes.addressof(memory)
 
     def _enter(self, semaphore: int, me: int, launches: int, length: int) -> None:
-        arguments = (self._state.ctypes.data, semaphore, me, launches, length, self._semaphores.ctypes.data)
+        arguments = (self._state.ctypes.data, semaphore, launches, length, self._semaphores.ctypes.data, me)
         self._program(*(ctypes.c_uint64(int(value)) for value in arguments))
 
-    def run(self, table: npt.NDArray[np.uint64]) -> None:
-        """Run a table of launches, (count, LAUNCH_WORDS) in C order, to its end, in order."""
-        if len(self._claimed) < (needed := len(table) * self.threads):
+    def _make_room(self, launches: int) -> None:
+        """Have a counter for each thread's range of so many launches."""
+        if len(self._claimed) < (needed := launches * self.threads):
             self.settle()
             self._claimed = np.zeros(needed, np.uint64)
             self._state[9] = self._claimed.ctypes.data
+
+    def run(self, table: npt.NDArray[np.uint64]) -> None:
+        """Run a table of launches, (count, LAUNCH_WORDS) in C order, to its end, in order."""
+        self._make_room(len(table))
         self._enter(0, 0, table.ctypes.data, len(table))
 
     def replaying(self, table: npt.NDArray[np.uint64]) -> dict[str, int]:
-        """Return what compiled code needs to run a table itself: the function, and its arguments but for the second.
+        """Return what compiled code needs to run a table itself: the function, and its arguments but for two.
 
-        The second is 0. The team and the table must live as long.
+        The second and the last are 0. The team and the table must live as long.
         """
+        self._make_room(len(table))
         return {
             "replay": _address(self._program),
             "team": self._state.ctypes.data,
             "table": table.ctypes.data,
             "length": len(table),
             "semaphores": self._semaphores.ctypes.data,
-            "workers": self.threads - 1,
         }
 
     def settle(self) -> None:

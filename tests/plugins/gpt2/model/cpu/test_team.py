@@ -65,3 +65,7 @@ def test_asking_early_for_a_matrix_changes_nothing(team: Team) -> None:
 
 def test_a_team_runs_many_tables_one_after_another(team: Team) -> None:
     assert all(run(team, [4, 3]) == [[1] * 4, [5] * 3] for _ in range(50))
+
+
+def test_a_launch_of_no_slices_is_passed_over(team: Team) -> None:
+    assert run(team, [3, 0, 2], read=True) == [[1] * 3, [], [1] * 2]
