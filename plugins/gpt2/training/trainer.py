@@ -12,6 +12,7 @@ from tinygrad import Tensor, dtypes
 
 from plugins.gpt2.model import device as tiny
 from plugins.gpt2.model.constants import GPT2Config, tensors
+from plugins.gpt2.training.cpu.products import Precision
 from plugins.gpt2.training.network import lora
 from plugins.gpt2.training.network.backend import backend_for
 from plugins.gpt2.training.network.estimate import Estimate, Method, estimate, rows_at_once
@@ -58,13 +59,14 @@ class Trainer:
         threads: int | None = None,
         device: str | None = None,
         plain: bool = False,
+        precision: Precision = "fp32",
     ) -> None:
         if not 1 <= context <= config.n_positions:
             raise ValueError(f"a context of {context} tokens; this model takes 1 to {config.n_positions}")
         self.config, self.method, self._schedule, self._recipe = config, method, schedule, recipe or Recipe()
         self._shape, self._rows = (batch, context + 1), rows_at_once(batch, context)
         self._memory: list[npt.NDArray[Any]] = []
-        backend = backend_for(device, threads, plain=plain)
+        backend = backend_for(device, threads, plain=plain, precision=precision)
         self._where = backend.where
         given = {tensor.name: _checked(weights, tensor.name, tensor.shape) for tensor in tensors(config)}
         pairs = lora.initial(config, seed) if method == "lora" else {}

@@ -9,34 +9,43 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from plugins.gpt2.model.cpu.prelude import PRELUDE
+from plugins.gpt2.training.cpu.bf16_tile import BF16
+from plugins.gpt2.training.cpu.fp32_tile import FP32
 
-ROWS, DEPTH = 384, 192
-"""Most rows and summands of a block of A that is packed."""
+Precision = Literal["fp32", "bf16"]
+"""What products are made of; their sums are always fp32."""
+ROWS = 384
+"""Most rows of a block of A that is packed."""
+DEPTH: dict[Precision, int] = {"fp32": 192, "bf16": 384}
+"""Most summands of it: as many bytes."""
 COLUMNS = 768
 """Columns of a slice: what a slice has packed of A is used for so many."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """Sums in registers: rows × vectors of 16."""
+    """Sums in registers, rows × vectors of 16, and what they are sums of."""
 
     rows: int
     vectors: int
+    precision: Precision = "fp32"
 
 
-def tile_for(vector_bits: int) -> Tile:
-    """Return the tile that the registers hold beside its operands."""
-    return Tile(12, 2) if vector_bits >= 512 else Tile(6, 1)
+def tile_for(vector_bits: int, precision: Precision = "fp32") -> Tile:
+    """Return the tile that the registers hold beside its operands; bf16's need 512 bits and ``avx512_bf16``."""
+    return Tile(12, 2, precision) if vector_bits >= 512 else Tile(6, 1)
 
 
 def head(tile: Tile) -> str:
     """Return what a source begins with: the product is declared, :func:`tail` defines it behind the kernel."""
     return f"""{PRELUDE}
 #pragma clang fp reassociate(on) contract(fast)
-enum {{ MR = {tile.rows}, NR = {tile.vectors}, WIDE = {16 * tile.vectors}, MC = {ROWS}, KC = {DEPTH} }};
-#define NEAR (MC * KC + KC * WIDE)
+enum {{ MR = {tile.rows}, NR = {tile.vectors}, WIDE = {16 * tile.vectors}, MC = {ROWS}, KC = {DEPTH[tile.precision]} }};
+enum {{ ROW = KC / {2 if tile.precision == "bf16" else 1}, BLOCK = MR * ROW + 16 }};  // words of 4 bytes: of a packed row, of MR
+#define NEAR (MC / MR * BLOCK + ROW * WIDE)
 typedef struct {{
   float* c; long cs;                      // m × n, rows cs apart
   const float* a; long ar, ac;            // a(i, p) = a[i * ar + p * ac], i < m <= MC
@@ -46,6 +55,11 @@ typedef struct {{
 }} job;
 static void product(const job* w, float* near) __attribute__((noinline));
 INLINE int least(int x, int y) {{ return x < y ? x : y; }}
+INLINE float highest(V v) {{
+  float most = v[0];
+  for (int i = 1; i < 16; i++) most = v[i] > most ? v[i] : most;
+  return most;
+}}
 INLINE float number(float x) {{  // exp, as vexp does it
   x = x < -104.0f ? -104.0f : x > 88.0f ? 88.0f : x;
   float n = __builtin_floorf(x * 1.44269504088896341f + 0.5f);
@@ -64,59 +78,29 @@ INLINE float number(float x) {{  // exp, as vexp does it
 """
 
 
-TAIL = """
-INLINE void pack_a(float* to, const job* w, int i0, int p0, int kc) {
-  const float* a = w->a + i0 * w->ar + p0 * w->ac;
-  int rows = least(MR, w->m - i0);
-  if (rows == MR && w->ar == 1) {
-    for (int p = 0; p < kc; p++)
-      for (int r = 0; r < MR; r++) to[p * MR + r] = a[p * w->ac + r];
-  } else if (rows == MR) {
-    for (int p = 0; p < kc; p++)
-      for (int r = 0; r < MR; r++) to[p * MR + r] = a[r * w->ar + p * w->ac];
-  } else {
-    for (int p = 0; p < kc; p++)
-      for (int r = 0; r < MR; r++) to[p * MR + r] = r < rows ? a[r * w->ar + p * w->ac] : 0.0f;
-  }
-}
-INLINE void pack_b(float* to, const job* w, int p0, int j0, int kc) {
-  const float* b = w->b + p0 * w->br + j0 * w->bc;
-  int columns = least(WIDE, w->n - j0);
-  if (columns == WIDE && w->bc == 1) {
-    for (int p = 0; p < kc; p++) {
-      #pragma clang loop unroll(full)
-      for (int v = 0; v < NR; v++) *(V*)(to + p * WIDE + v * 16) = *(const V*)(b + p * w->br + v * 16);
-    }
-  } else if (columns == WIDE && w->br == 1) {
-    for (int j = 0; j < WIDE; j += 4) {  // four rows at a time: stores of neighbours
-      const float *r0 = b + j * w->bc, *r1 = r0 + w->bc, *r2 = r1 + w->bc, *r3 = r2 + w->bc;
-      for (int p = 0; p < kc; p++) {
-        float* at = to + p * WIDE + j;
-        at[0] = r0[p]; at[1] = r1[p]; at[2] = r2[p]; at[3] = r3[p];
-      }
-    }
-  } else {
-    for (int p = 0; p < kc; p++)
-      for (int j = 0; j < WIDE; j++) to[p * WIDE + j] = j < columns ? b[p * w->br + j * w->bc] : 0.0f;
-  }
-}
-INLINE void tile(const float* pa, const float* pb, int kc, const job* w, int i0, int j0, int add, int first) {
-  V total[MR][NR];
+def tail(tile: Tile) -> str:
+    """Return what a source ends with: the product that :func:`head` declared."""
+    return f"{_turning()}{BF16 if tile.precision == 'bf16' else FP32}{_PRODUCT}"
+
+
+def _turning() -> str:
+    """Return the steps of a transposition of 16 × 16: blocks of 8, 4, 2 and 1 change places across the diagonal."""
+    steps = []
+    for size in (8, 4, 2, 1):
+        low = ", ".join(str(j + (16 - size) * ((j & size) > 0)) for j in range(16))
+        high = ", ".join(str(j + size + (16 - size) * ((j & size) > 0)) for j in range(16))
+        steps.append(f"""
   #pragma clang loop unroll(full)
-  for (int r = 0; r < MR; r++)
-    #pragma clang loop unroll(full)
-    for (int v = 0; v < NR; v++) total[r][v] = (V)0.0f;
-  for (int p = 0; p < kc; p++, pa += MR, pb += WIDE) {
-    V column[NR];
-    #pragma clang loop unroll(full)
-    for (int v = 0; v < NR; v++) column[v] = *(const V*)(pb + v * 16);
-    #pragma clang loop unroll(full)
-    for (int r = 0; r < MR; r++) {
-      V factor = (V)pa[r];
-      #pragma clang loop unroll(full)
-      for (int v = 0; v < NR; v++) total[r][v] += factor * column[v];
-    }
-  }
+  for (int i = 0; i < 16; i++) if (!(i & {size})) {{
+    VU one = s[i], two = s[i + {size}];
+    s[i] = __builtin_shufflevector(one, two, {low});
+    s[i + {size}] = __builtin_shufflevector(one, two, {high});
+  }}""")
+    return f"INLINE void turn(VU s[16]) {{{''.join(steps)}\n}}\n"
+
+
+_PRODUCT = """
+INLINE void keep(V total[MR][NR], const job* w, int i0, int j0, int add, int first) {
   int rows = least(MR, w->m - i0), columns = least(WIDE, w->n - j0);
   const float* bias = first && w->bias ? w->bias + j0 : 0;
   const float* beside = first && w->beside ? w->beside + i0 * w->cs + j0 : 0;
@@ -150,14 +134,24 @@ INLINE void tile(const float* pa, const float* pb, int kc, const job* w, int i0,
     }
 }
 static void product(const job* w, float* near) {
-  int parts = (w->k + KC - 1) / KC, even = (w->k + parts - 1) / parts;
-  float* panel = near + MC * KC;
+  int parts = (w->k + KC - 1) / KC, even = ((w->k + parts - 1) / parts + STEP - 1) / STEP * STEP;
+  float* panel = near + (MC / MR) * BLOCK;
   for (int p0 = 0; p0 < w->k; p0 += even) {
     int kc = least(even, w->k - p0);
-    for (int i0 = 0; i0 < w->m; i0 += MR) pack_a(near + i0 * kc, w, i0, p0, kc);
+    pack_a(near, w, p0, kc);
     for (int j0 = 0; j0 < w->n; j0 += WIDE) {
       pack_b(panel, w, p0, j0, kc);
-      for (int i0 = 0; i0 < w->m; i0 += MR) tile(near + i0 * kc, panel, kc, w, i0, j0, w->add || p0, !p0);
+      for (int i0 = 0; i0 < w->m; i0 += MR) {
+        const float* block = near + i0 / MR * BLOCK;
+        V total[MR][NR];
+        #pragma clang loop unroll(full)
+        for (int r = 0; r < MR; r++)
+          #pragma clang loop unroll(full)
+          for (int v = 0; v < NR; v++) total[r][v] = (V)0.0f;
+        if (w->ac == 1) add_products(total, block, ROW, 1, panel, kc);
+        else add_products(total, block, 1, MR, panel, kc);
+        keep(total, w, i0, j0, w->add || p0, !p0);
+      }
     }
   }
 }
@@ -218,4 +212,4 @@ void {name}(float* restrict out, const float* restrict a, const float* restrict 
   w.add = {"kept[0] != 0.0f" if self.summed else "0"};
   product(&w, near);
 }}
-{TAIL}"""
+{tail(tile)}"""

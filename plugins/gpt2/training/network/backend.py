@@ -16,7 +16,7 @@ from plugins.gpt2.model.target import compiler
 from plugins.gpt2.model.target.device_names import CPU, is_cpu
 from plugins.gpt2.training.cpu.operations import COperations
 from plugins.gpt2.training.cpu.optimiser import CAdamW
-from plugins.gpt2.training.cpu.products import Product, Tile, tile_for
+from plugins.gpt2.training.cpu.products import Precision, Product, Tile, tile_for
 from plugins.gpt2.training.network.operations import Operations, TinygradOperations
 from plugins.gpt2.training.network.optimiser import Recipe, TinygradAdamW
 from plugins.gpt2.training.network.storage import Storage
@@ -78,12 +78,17 @@ class CBackend:
         return CAdamW(recipe, storage)
 
 
-def backend_for(device: str | None, threads: int | None, *, plain: bool = False) -> Backend:
-    """Return what trains on ``device``, None being the one that tinygrad chooses; on a CPU with ``threads`` threads."""
+def backend_for(
+    device: str | None, threads: int | None, *, plain: bool = False, precision: Precision = "fp32"
+) -> Backend:
+    """Return what trains on ``device``, None being the one that tinygrad chooses; on a CPU with ``threads`` threads.
+
+    ``precision`` is that of the products' operands; bf16 is for kernels in C on a processor that multiplies it.
+    """
     where = device or tiny.default_device() or CPU
     if plain or not is_cpu(where):
         return TinygradBackend(where)
-    tile = tile_for(compiler.vector_bits())
+    tile = tile_for(compiler.vector_bits(), precision)
     try:
         use_graph(threads or usable_cores())
         tiny.load_c("product_of", Product(1, 1, 1).source("product_of", tile))
