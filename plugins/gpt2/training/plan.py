@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from plugins.gpt2.model.constants import GPT2Config
+from plugins.gpt2.training.precision import Precision
 from townhall_bot.i18n.formatting import format_bytes
 from townhall_bot.machine.files import write_atomically
 
@@ -31,8 +29,8 @@ RATES = {"full": 3e-4, "lora": 5e-4, "new": 1.5e-3}
 RATE_PARAMETERS = 10_000_000
 PASSES = 3
 """So often a model that is there reads its texts until the rate is at its lowest: then it begins to fit them alone."""
-REACHED = 0.4
-"""The share of the processor's products that training makes use of, about."""
+REACHED = 0.55
+"""The share of what the processor's cores multiply, each at its best, that training makes use of, about."""
 
 
 class DoesNotFit(ValueError):
@@ -56,6 +54,8 @@ class Plan:
     minutes: float
     learning_rate: float
     seed: int
+    precision: Precision = "fp32"
+    """That of the products; a plan of an earlier version says nothing of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def fit(
     flops: float,
 ) -> Sizes:
     """Choose the method, the batch and the context for this machine. ``shortest`` is the lesser count of tokens of both
-    files; ``free`` the memory in bytes, None where it is not known; ``flops`` what the processor makes in a second.
+    files; ``free`` the memory in bytes, None where it is not known; ``flops`` what all cores make in a second.
 
     Raises :class:`DoesNotFit`, saying what would fit.
     """
@@ -148,17 +148,6 @@ def settled_at(plan: Plan, tokens: int) -> int | None:
     if not plan.source or plan.method == "lora":
         return None
     return max(1, PASSES * tokens // (plan.batch * plan.context))
-
-
-def measured_flops(seconds: float = 0.3, clock: Callable[[], float] = time.perf_counter) -> float:
-    """Return what this machine's processors make of products in fp32 in a second: the best of many, as others run."""
-    a = np.ones((512, 512), np.float32)
-    a @ a  # threads start
-    end, best = clock() + seconds, float("inf")
-    while (began := clock()) < end:
-        a @ a
-        best = min(best, clock() - began)
-    return 2 * 512**3 / max(best, 1e-9)
 
 
 def write_plan(folder: Path, plan: Plan) -> None:

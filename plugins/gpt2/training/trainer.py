@@ -12,7 +12,6 @@ from tinygrad import Tensor, dtypes
 
 from plugins.gpt2.model import device as tiny
 from plugins.gpt2.model.constants import GPT2Config, tensors
-from plugins.gpt2.training.cpu.products import Precision
 from plugins.gpt2.training.network import lora
 from plugins.gpt2.training.network.backend import backend_for
 from plugins.gpt2.training.network.estimate import Estimate, Method, estimate, rows_at_once
@@ -20,6 +19,7 @@ from plugins.gpt2.training.network.gpt2 import Network
 from plugins.gpt2.training.network.optimiser import Recipe
 from plugins.gpt2.training.network.schedule import Cosine, Schedule
 from plugins.gpt2.training.network.storage import Storage
+from plugins.gpt2.training.precision import Precision
 
 __all__ = ["Cosine", "Estimate", "Method", "Recipe", "Schedule", "StepResult", "Trainer", "estimate"]
 
@@ -41,7 +41,8 @@ class Trainer:
     """Trains one model; belongs to the thread that imported tinygrad.
 
     ``weights`` have the checkpoint's canonical names; they are copied. ``threads`` None is every core, ``device`` None
-    the one that tinygrad chooses. ``plain`` is for comparisons: tinygrad's own kernels on a CPU too. Raises KeyError
+    the one that tinygrad chooses. ``plain`` is for comparisons: tinygrad's own kernels on a CPU too. ``precision`` is
+    that of the products' operands on a CPU; bf16 is for processors that multiply it. Raises KeyError
     where a tensor lacks, ValueError where one has another shape or the context is longer than the model's.
     """
 

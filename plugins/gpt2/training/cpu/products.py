@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 from plugins.gpt2.model.cpu.prelude import PRELUDE
 from plugins.gpt2.training.cpu.bf16_tile import BF16
 from plugins.gpt2.training.cpu.fp32_tile import FP32
+from plugins.gpt2.training.precision import Precision
 
-Precision = Literal["fp32", "bf16"]
-"""What products are made of; their sums are always fp32."""
 ROWS = 384
 """Most rows of a block of A that is packed."""
 DEPTH: dict[Precision, int] = {"fp32": 192, "bf16": 384}
@@ -44,12 +42,12 @@ def head(tile: Tile) -> str:
     return f"""{PRELUDE}
 #pragma clang fp reassociate(on) contract(fast)
 enum {{ MR = {tile.rows}, NR = {tile.vectors}, WIDE = {16 * tile.vectors}, MC = {ROWS}, KC = {DEPTH[tile.precision]} }};
-enum {{ ROW = KC / {2 if tile.precision == "bf16" else 1}, BLOCK = MR * ROW + 16 }};  // words of 4 bytes: of a packed row, of MR
+enum {{ ROW = KC / {2 if tile.precision == "bf16" else 1}, BLOCK = MR * ROW + 16 }};  // floats of a packed row, of MR
 #define NEAR (MC / MR * BLOCK + ROW * WIDE)
 typedef struct {{
   float* c; long cs;                      // m × n, rows cs apart
-  const float* a; long ar, ac;            // a(i, p) = a[i * ar + p * ac], i < m <= MC
-  const float* b; long br, bc;            // b(p, j) = b[p * br + j * bc]
+  const float* a; long ar, ac;            // a(i, p) = a[i * ar + p * ac], i < m <= MC; ar or ac is 1
+  const float* b; long br, bc;            // b(p, j) = b[p * br + j * bc]; br or bc is 1
   const float* bias; const float* beside; // added once: a row of n, and m × n with rows cs apart; or 0
   int m, n, k, add;                       // with add the product is added to what c has
 }} job;

@@ -16,10 +16,11 @@ from plugins.gpt2.model.target import compiler
 from plugins.gpt2.model.target.device_names import CPU, is_cpu
 from plugins.gpt2.training.cpu.operations import COperations
 from plugins.gpt2.training.cpu.optimiser import CAdamW
-from plugins.gpt2.training.cpu.products import Precision, Product, Tile, tile_for
+from plugins.gpt2.training.cpu.products import Product, Tile, tile_for
 from plugins.gpt2.training.network.operations import Operations, TinygradOperations
 from plugins.gpt2.training.network.optimiser import Recipe, TinygradAdamW
 from plugins.gpt2.training.network.storage import Storage
+from plugins.gpt2.training.precision import Precision
 
 log = logging.getLogger("townhall.gpt2.training")
 

@@ -16,7 +16,6 @@ from plugins.gpt2.training.plan import (
     check_disk,
     fit,
     learning_rate,
-    measured_flops,
     settled_at,
 )
 
@@ -79,11 +78,6 @@ def test_larger_models_learn_more_slowly() -> None:
     assert learning_rate(MINI, "full", new=False) == pytest.approx(3e-4, rel=0.03)
     assert learning_rate(GPT2, "full", new=False) == pytest.approx(8.5e-5, rel=0.03)
     assert learning_rate(MINI, "full", new=True) == pytest.approx(1.5e-3, rel=0.03)
-
-
-def test_what_the_processor_makes_is_that_of_its_best_moment() -> None:
-    times = iter([0.0, 0.0, 0.2, 0.2, 0.21, 0.4])
-    assert measured_flops(0.3, lambda: next(times)) == pytest.approx(2 * 512**3 / 0.01)
 
 
 def test_a_model_that_is_there_settles_after_three_passes_and_a_new_one_when_its_time_is_over() -> None:
