@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from plugins.gpt2.training.cpu.products import Tile, head, tail
 
-QUERIES = 72
-"""Queries of a block."""
+QUERIES = 96
+"""Queries of a block: whole tiles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Attention:
     def _opening(self) -> str:
         width, length = self.heads * self.size, self.length
         return f"""
-enum {{ T = {length}, TP = {-(-length // 16) * 16}, D = {self.size}, E = {width}, H = {self.heads}, Q = {QUERIES} }};
+enum {{ T = {length}, TP = {-(-length // 16) * 16 + 16}, D = {self.size}, E = {width}, H = {self.heads}, Q = {QUERIES} }};
 INLINE void multiply(float* near, float* c, long cs, const float* a, long ar, long ac, const float* b, long br, long bc,
                      int m, int n, int k, int add) {{
   for (int i = 0; i < m; i += MC) {{

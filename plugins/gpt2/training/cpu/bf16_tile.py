@@ -33,13 +33,20 @@ INLINE void pack_a(float* near, const job* w, int p0, int kc) {{
   if (w->ac == 1) {{  // by rows, ROW apart
     for (int i = 0; i < w->m; i++) {{
       float* to = near + i / MR * BLOCK + i % MR * ROW;
-      for (int p = 0; p < kc; p += 32) *(VU*)(to + p / 2) = pairs_along(a + i * w->ar + p, kc - p);
+      const float* row = a + i * w->ar;
+      for (int p = 0; p < kc; p += 32) {{
+        soon(row + 4 * w->ar + p);
+        soon(row + 4 * w->ar + p + 16);
+        *(VU*)(to + p / 2) = pairs_along(row + p, kc - p);
+      }}
     }}
     return;
   }}
   for (int p = 0; p < kc; p += 2)  // by columns of MR; what 16 have too much, the next column overwrites
     for (int i = 0; i < w->m; i += MR) {{
       const float* one = a + p * w->ac + i;
+      soon(one + 16 * w->ac);
+      soon(one + 17 * w->ac);
       V second = p + 1 < kc ? some(one + w->ac, w->m - i) : (V)0.0f;
       *(VU*)(near + i / MR * BLOCK + p / 2 * MR) = pairs(some(one, w->m - i), second);
     }}
@@ -51,12 +58,19 @@ INLINE void pack_b(float* to, const job* w, int p0, int j0, int kc) {{
     if (w->bc == 1)
       for (int p = 0; p < kc; p += 2) {{
         const float* one = b + p * w->br + j;
+        soon(one + 16 * w->br);
+        soon(one + 17 * w->br);
         V second = p + 1 < kc ? some(one + w->br, columns - j) : (V)0.0f;
         *(VU*)(to + p / 2 * WIDE + j) = pairs(some(one, columns - j), second);
       }}
     else
       for (int p = 0; p < kc; p += 32) {{
         VU square[16];
+        #pragma clang loop unroll(full)
+        for (int c = 0; c < 16; c++) {{
+          soon(b + (j + 16 + c) * w->bc + p);
+          soon(b + (j + 16 + c) * w->bc + p + 16);
+        }}
         #pragma clang loop unroll(full)
         for (int c = 0; c < 16; c++)
           square[c] = j + c < columns ? pairs_along(b + (j + c) * w->bc + p, kc - p) : (VU)0;

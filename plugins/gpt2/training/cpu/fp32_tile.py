@@ -9,13 +9,19 @@ INLINE void pack_a(float* near, const job* w, int p0, int kc) {
   if (w->ac == 1) {  // by rows, ROW apart
     for (int i = 0; i < w->m; i++) {
       float* to = near + i / MR * BLOCK + i % MR * ROW;
-      for (int p = 0; p < kc; p++) to[p] = a[i * w->ar + p];
+      const float* row = a + i * w->ar;
+      for (int p = 0; p < kc; p += 16) soon(row + 4 * w->ar + p);
+      for (int p = 0; p < kc; p++) to[p] = row[p];
     }
     return;
   }
   for (int p = 0; p < kc; p++) {  // by columns of MR; what 16 have too much, the next column overwrites
     int i = 0;
-    for (; i + 16 <= w->m; i += MR) *(V*)(near + i / MR * BLOCK + p * MR) = *(const V*)(a + p * w->ac + i);
+    for (; i + 16 <= w->m; i += MR) {
+      const float* from = a + p * w->ac + i;
+      soon(from + 16 * w->ac);
+      *(V*)(near + i / MR * BLOCK + p * MR) = *(const V*)from;
+    }
     for (; i < w->m; i++) near[i / MR * BLOCK + p * MR + i % MR] = a[p * w->ac + i];
   }
 }
@@ -25,7 +31,10 @@ INLINE void pack_b(float* to, const job* w, int p0, int j0, int kc) {
   if (columns == WIDE && w->bc == 1) {
     for (int p = 0; p < kc; p++) {
       #pragma clang loop unroll(full)
-      for (int v = 0; v < NR; v++) *(V*)(to + p * WIDE + v * 16) = *(const V*)(b + p * w->br + v * 16);
+      for (int v = 0; v < NR; v++) {
+        soon(b + (p + 16) * w->br + v * 16);
+        *(V*)(to + p * WIDE + v * 16) = *(const V*)(b + p * w->br + v * 16);
+      }
     }
     return;
   }

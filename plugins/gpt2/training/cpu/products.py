@@ -20,7 +20,11 @@ ROWS = 384
 DEPTH: dict[Precision, int] = {"fp32": 192, "bf16": 384}
 """Most summands of it: as many bytes."""
 COLUMNS = 768
-"""Columns of a slice: what a slice has packed of A is used for so many."""
+"""Most columns of a slice: what a slice has packed of A is used for so many."""
+LEAST = 160
+"""Fewest rows and columns of a slice."""
+SLICES = 4
+"""So many a thread there should be, so that none waits long for another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ typedef struct {{
   int m, n, k, add;                       // with add the product is added to what c has
 }} job;
 static void product(const job* w, float* near) __attribute__((noinline));
+INLINE void soon(const float* p) {{ __builtin_prefetch(p); }}  // asks for what is packed soon; past an end, too
 INLINE int least(int x, int y) {{ return x < y ? x : y; }}
 INLINE float highest(V v) {{
   float most = v[0];
@@ -122,14 +127,23 @@ INLINE void keep(V total[MR][NR], const job* w, int i0, int j0, int add, int fir
   for (int r = 0; r < MR; r++)
     #pragma clang loop unroll(full)
     for (int v = 0; v < NR; v++) *(V*)(spilled + r * WIDE + v * 16) = total[r][v];
-  for (int r = 0; r < rows; r++)
-    for (int j = 0; j < columns; j++) {
+  for (int r = 0; r < rows; r++) {
+    int j = 0;
+    for (; j + 16 <= columns; j += 16) {
+      V value = *(const V*)(spilled + r * WIDE + j);
+      if (add) value += *(const V*)(c + r * w->cs + j);
+      if (bias) value += *(const V*)(bias + j);
+      if (beside) value += *(const V*)(beside + r * w->cs + j);
+      *(V*)(c + r * w->cs + j) = value;
+    }
+    for (; j < columns; j++) {
       float value = spilled[r * WIDE + j];
       if (add) value += c[r * w->cs + j];
       if (bias) value += bias[j];
       if (beside) value += beside[r * w->cs + j];
       c[r * w->cs + j] = value;
     }
+  }
 }
 static void product(const job* w, float* near) {
   int parts = (w->k + KC - 1) / KC, even = ((w->k + parts - 1) / parts + STEP - 1) / STEP * STEP;
@@ -169,22 +183,27 @@ class Product:
     beside: bool = False
     summed: bool = False
     """Whether the result is added to ``out`` where the last argument, ``kept``, is not 0."""
-
-    @property
-    def _columns(self) -> int:
-        """Columns of a slice: enough slices that no thread waits long for another."""
-        rows = math.ceil(self.m / ROWS)
-        return min(COLUMNS, max(192, math.ceil(self.n * rows / 16 / 96) * 96))
+    threads: int = 2
+    """So many share it."""
 
     @property
     def slices(self) -> int:
         """In how many pieces it may be made at the same time."""
-        return math.ceil(self.m / self._rows) * math.ceil(self.n / self._columns)
+        rows, columns = self._slice
+        return math.ceil(self.m / rows) * math.ceil(self.n / columns)
 
     @property
-    def _rows(self) -> int:
-        """Rows of a slice, all nearly as many."""
-        return math.ceil(math.ceil(self.m / math.ceil(self.m / ROWS)) / 12) * 12
+    def _slice(self) -> tuple[int, int]:
+        """Rows and columns of a slice, all nearly as many: enough slices, and the least work of packing: B's takes twice as long."""
+        down = range(math.ceil(self.m / ROWS), max(1, self.m // LEAST) + 1)
+        across = range(math.ceil(self.n / COLUMNS), max(1, self.n // LEAST) + 1)
+        shapes = [(i, j) for i in down or (1,) for j in across or (1,)]
+        enough = min(self.threads * SLICES, max(i * j for i, j in shapes))
+        i, j = min(
+            (each for each in shapes if each[0] * each[1] >= enough),
+            key=lambda each: self.m * each[1] + 2 * self.n * each[0],
+        )
+        return math.ceil(self.m / i / 12) * 12, math.ceil(self.n / j / 32) * 32
 
     def source(self, name: str, tile: Tile) -> str:
         """Return the kernel."""
@@ -195,18 +214,19 @@ class Product:
         )
         a = (1, self.m) if self.a_turned else (self.k, 1)
         b = (1, self.k) if self.b_turned else (self.n, 1)
-        across = math.ceil(self.n / self._columns)
+        rows, columns = self._slice
+        across = math.ceil(self.n / columns)
         return f"""{head(tile)}
 void {name}(float* restrict out, const float* restrict a, const float* restrict b{extra}, int slice) {{
   float near[NEAR] __attribute__((aligned(64)));
-  int i = slice / {across} * {self._rows}, j = slice % {across} * {self._columns};
+  int i = slice / {across} * {rows}, j = slice % {across} * {columns};
   job w;
   w.c = out + (long)i * {self.n} + j; w.cs = {self.n};
   w.a = a + (long)i * {a[0]}; w.ar = {a[0]}; w.ac = {a[1]};
   w.b = b + (long)j * {b[1]}; w.br = {b[0]}; w.bc = {b[1]};
   w.bias = {"bias + j" if self.biased else "0"};
   w.beside = {f"beside + (long)i * {self.n} + j" if self.beside else "0"};
-  w.m = least({self._rows}, {self.m} - i); w.n = least({self._columns}, {self.n} - j); w.k = {self.k};
+  w.m = least({rows}, {self.m} - i); w.n = least({columns}, {self.n} - j); w.k = {self.k};
   w.add = {"kept[0] != 0.0f" if self.summed else "0"};
   product(&w, near);
 }}
