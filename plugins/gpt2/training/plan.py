@@ -21,8 +21,8 @@ FULL_UP_TO = 200_000_000
 """Parameters from which on a few matrices beside the weights are trained (LoRA), where the host chooses nothing."""
 CONTEXT = 512
 SHORTEST_CONTEXT = 64
-STEPS = 400
-"""So many steps a run should have at least, where the machine is slow: a step reads fewer tokens then."""
+STEPS = 200
+"""So many steps a run should have, where the machine is slow or the texts are few: a step reads fewer tokens then."""
 TOKENS_PER_STEP = (512, 4096)
 RATES = {"full": 3e-4, "lora": 5e-4, "new": 1.5e-3}
 """The highest learning rate of a model with the embedded one's parameters; with more, it is lower."""
@@ -89,11 +89,15 @@ def fit(
     batch: int | None,
     seconds: float,
     shortest: int,
+    tokens: int,
+    new: bool,
     free: int | None,
     flops: float,
 ) -> Sizes:
-    """Choose the method, the batch and the context for this machine. ``shortest`` is the lesser count of tokens of both
-    files; ``free`` the memory in bytes, None where it is not known; ``flops`` what all cores make in a second.
+    """Choose the method, the batch and the context for this machine.
+
+    ``tokens`` are those to learn from, ``shortest`` the lesser count of them and of the held-out ones; ``free`` the
+    memory in bytes, None where it is not known; ``flops`` what all cores make in a second.
 
     Raises :class:`DoesNotFit`, saying what would fit.
     """
@@ -101,7 +105,8 @@ def fit(
     context = max(min(CONTEXT, config.n_positions, shortest - 1), min(SHORTEST_CONTEXT, config.n_positions))
     speed = REACHED * flops / estimating(chosen, 1, context).flops_per_token
     low, high = TOKENS_PER_STEP
-    wanted = min(high, max(low, speed * seconds / STEPS))
+    reads = min(speed * seconds, PASSES * tokens) if _settles(chosen, new=new) else speed * seconds
+    wanted = min(high, max(low, reads / STEPS))
     context = context if wanted >= context else max(min(SHORTEST_CONTEXT, context), context // 2)
     rows = batch or max(1, int(wanted) // context)
     need = estimating(chosen, rows, context)
@@ -143,11 +148,16 @@ def learning_rate(config: GPT2Config, method: Method, *, new: bool) -> float:
 def settled_at(plan: Plan, tokens: int) -> int | None:
     """Return the step at which the rate is at its lowest, of a training on so many ``tokens``.
 
-    None is where the time is over: a new model learns from what it has read more often, and so do LoRA's few numbers.
+    None is where the time is over.
     """
-    if not plan.source or plan.method == "lora":
+    if not _settles(plan.method, new=not plan.source):
         return None
     return max(1, PASSES * tokens // (plan.batch * plan.context))
+
+
+def _settles(method: Method, *, new: bool) -> bool:
+    """A new model learns from what it has read more often, and so do LoRA's few numbers."""
+    return method == "full" and not new
 
 
 def write_plan(folder: Path, plan: Plan) -> None:

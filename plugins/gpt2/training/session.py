@@ -81,6 +81,8 @@ class Session:
             batch=batch,
             seconds=60 * plan.minutes,
             shortest=min(counts.held_out_tokens, counts.tokens - counts.held_out_tokens),
+            tokens=counts.tokens - counts.held_out_tokens,
+            new=not plan.source,
             free=memory.available_bytes(),
             flops=_flops(precision, cores),
         )

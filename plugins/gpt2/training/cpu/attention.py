@@ -30,8 +30,9 @@ class Attention:
 
     def _opening(self) -> str:
         width, length = self.heads * self.size, self.length
+        padded = -(-length // 16) * 16 + 16  # so that rows do not all lie in the same sets of the cache
         return f"""
-enum {{ T = {length}, TP = {-(-length // 16) * 16 + 16}, D = {self.size}, E = {width}, H = {self.heads}, Q = {QUERIES} }};
+enum {{ T = {length}, TP = {padded}, D = {self.size}, E = {width}, H = {self.heads}, Q = {QUERIES} }};
 INLINE void multiply(float* near, float* c, long cs, const float* a, long ar, long ac, const float* b, long br, long bc,
                      int m, int n, int k, int add) {{
   for (int i = 0; i < m; i += MC) {{

@@ -194,10 +194,10 @@ class Product:
 
     @property
     def _slice(self) -> tuple[int, int]:
-        """Rows and columns of a slice, all nearly as many: enough slices, and the least work of packing: B's takes twice as long."""
+        """Rows and columns of a slice, all nearly as many: enough slices, and the least to pack (B costs A twice)."""
         down = range(math.ceil(self.m / ROWS), max(1, self.m // LEAST) + 1)
         across = range(math.ceil(self.n / COLUMNS), max(1, self.n // LEAST) + 1)
-        shapes = [(i, j) for i in down or (1,) for j in across or (1,)]
+        shapes = [(i, j) for i in down for j in across]
         enough = min(self.threads * SLICES, max(i * j for i, j in shapes))
         i, j = min(
             (each for each in shapes if each[0] * each[1] >= enough),

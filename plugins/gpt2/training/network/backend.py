@@ -69,10 +69,11 @@ class CBackend:
 
     where: str
     tile: Tile
+    threads: int
 
     def operations(self, storage: Storage, kept: Tensor) -> Operations:
         """See :class:`Backend`."""
-        return COperations(self.tile, self.where, storage.weights.named, storage.sums.named, kept)
+        return COperations(self.tile, self.threads, self.where, storage.weights.named, storage.sums.named, kept)
 
     def optimiser(self, recipe: Recipe, storage: Storage) -> Optimiser:
         """See :class:`Backend`."""
@@ -90,10 +91,11 @@ def backend_for(
     if plain or not is_cpu(where):
         return TinygradBackend(where)
     tile = tile_for(compiler.vector_bits(), precision)
+    count = threads or usable_cores()
     try:
-        use_graph(threads or usable_cores())
+        use_graph(count)
         tiny.load_c("product_of", Product(1, 1, 1).source("product_of", tile))
     except (subprocess.CalledProcessError, OSError, RuntimeError) as error:
         log.warning("the C kernels cannot run here (%s); training on tinygrad's own, which are far slower", error)
         return TinygradBackend(where)
-    return CBackend(where, tile)
+    return CBackend(where, tile, count)

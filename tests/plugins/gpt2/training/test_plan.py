@@ -31,13 +31,26 @@ def sizes(
     batch: int | None = None,
     seconds: float = HOURS,
     shortest: int = 100_000,
+    tokens: int = 10_000_000,
+    new: bool = False,
     free: int | None = None,
     flops: float = 100e9,
 ) -> Sizes:
     def need(method: Method, rows: int, context: int) -> Need:
         return Need((4 if method == "full" else 1) * config.parameters + rows * context * 1000, 6 * config.parameters)
 
-    return fit(config, need, method=method, batch=batch, seconds=seconds, shortest=shortest, free=free, flops=flops)
+    return fit(
+        config,
+        need,
+        method=method,
+        batch=batch,
+        seconds=seconds,
+        shortest=shortest,
+        tokens=tokens,
+        new=new,
+        free=free,
+        flops=flops,
+    )
 
 
 def test_small_models_are_trained_in_full_and_large_ones_by_small_matrices() -> None:
@@ -50,6 +63,13 @@ def test_a_step_reads_less_where_there_would_be_few_of_them() -> None:
     assert (fast.batch, fast.context) == (8, 512)
     assert (slow.batch, slow.context) == (1, 512)
     assert sizes(seconds=60, flops=1e9).batch * sizes(seconds=60, flops=1e9).context == 512
+
+
+def test_a_step_reads_less_of_few_texts_unless_they_are_read_often_anyway() -> None:
+    book = 79_714
+    assert sizes(tokens=book).batch == 2
+    assert sizes(tokens=book // 10).batch == 1
+    assert sizes(tokens=book, new=True).batch == sizes(tokens=book, method="lora").batch == 8
 
 
 def test_little_text_makes_the_context_short() -> None:
