@@ -68,7 +68,8 @@ def test_a_step_reads_less_where_there_would_be_few_of_them() -> None:
 def test_a_step_reads_less_of_few_texts_unless_they_are_read_often_anyway() -> None:
     book = 79_714
     assert sizes(tokens=book).batch == 2
-    assert sizes(tokens=book // 10).batch == 1
+    assert sizes(tokens=book // 10).batch == 2
+    assert sizes(tokens=book // 10, seconds=60, flops=1e9).batch == 1
     assert sizes(tokens=book, new=True).batch == sizes(tokens=book, method="lora").batch == 8
 
 
