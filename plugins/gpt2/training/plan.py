@@ -31,7 +31,7 @@ RATES = {"full": 3e-4, "lora": 5e-4, "new": 1.5e-3}
 RATE_PARAMETERS = 10_000_000
 PASSES = 3
 """So often a model that is there reads its texts until the rate is at its lowest: then it begins to fit them alone."""
-REACHED = 0.55
+REACHED = 0.4
 """The share of what the processor's cores multiply, each at its best, that training makes use of, about."""
 
 
