@@ -9,7 +9,8 @@ a token, 8 rows), for 2 cores cannot hold eight real ones. Bots are the real rem
 - **stop**: a text is stopped from another bot, until the engine is idle, 20 times.
 - **router**: one request of 60 tokens at a time, next to the same clockwork in this process; and the router's processor
   time a request while 150 texts are written at once.
-- **real**: townhall-mini behind a router next to townhall-mini in this process, 8 texts at once.
+- **real**: townhall-mini behind a router next to townhall-mini in this process, 8 texts at once; **real-gpt2**: the
+  same with gpt2's shape and random weights.
 """
 
 from __future__ import annotations
@@ -27,9 +28,12 @@ from typing import Any
 import aiohttp
 
 from bench import machine
+from bench.compare import DEFAULT_CACHE
 from bench.fake_engine import Clockwork
 from bench.fleet_house import TOKENS, Asked, House, keep_asking, with_bots
 from bench.fleet_real import beside_local
+from bench.models import random_folder
+from plugins.gpt2.model.constants import OFFICIAL_CONFIGS
 from plugins.gpt2.protocol import GenerationRequest, Text
 from plugins.gpt2.remote.generator import RemoteTextGenerator
 
@@ -160,13 +164,25 @@ async def router() -> dict[str, Any]:
     }
 
 
+async def gpt2_beside_local() -> dict[str, float]:
+    """As :func:`beside_local`, with gpt2's shape and random weights."""
+    return await beside_local(str(random_folder(DEFAULT_CACHE, "gpt2", OFFICIAL_CONFIGS["gpt2"])))
+
+
 def _processor_s(pid: int) -> float:
     """Return the seconds of a processor that a process has used (Linux)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-PARTS = {"storm": storm, "upgrade": upgrade, "stop": stop, "router": router, "real": beside_local}
+PARTS = {
+    "storm": storm,
+    "upgrade": upgrade,
+    "stop": stop,
+    "router": router,
+    "real": beside_local,
+    "real-gpt2": gpt2_beside_local,
+}
 
 
 def main() -> int:

@@ -1,8 +1,9 @@
-"""townhall-mini behind a router next to townhall-mini in this process: a part of :mod:`bench.fleet`."""
+"""A model behind a router next to the same in this process: a part of :mod:`bench.fleet`."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import AsyncExitStack
 from statistics import median
 
@@ -18,13 +19,13 @@ from townhall_bot.settings import load_settings
 STREAMS, TOKENS, TURNS = 8, 200, 5
 
 
-async def tokens_a_second(generator: TextGenerator) -> float:
+async def tokens_a_second(generator: TextGenerator, model: str) -> float:
     """Return the rate of 8 texts that are written at once, of 200 tokens each."""
     loop = asyncio.get_running_loop()
 
     async def one(user: int) -> int:
         sampling = SamplingParams(temperature=0, repetition_penalty=1.0)
-        request = GenerationRequest(f"{user} My fellow citizens", TOKENS, EMBEDDED_MODEL, sampling, user, user)
+        request = GenerationRequest(f"{user} My fellow citizens", TOKENS, model, sampling, user, user)
         async for event in generator.generate(request):
             if isinstance(event, Finished):
                 return event.timing.new_tokens
@@ -35,8 +36,9 @@ async def tokens_a_second(generator: TextGenerator) -> float:
     return sum(written) / (loop.time() - began)
 
 
-async def beside_local() -> dict[str, float]:
-    """Return tokens a second locally and behind a router, in turns, and their ratio."""
+async def beside_local(model: str = EMBEDDED_MODEL) -> dict[str, float]:
+    """Return tokens a second locally and behind a router, in turns, and their ratio; ``model`` may be a folder."""
+    os.environ["TOWNHALL_GPT2_MODEL"] = model  # the router's and the engine's, too
     settings = load_settings(GPT2Settings, env_file=None)
     local = GPT2Service(settings, catalog=ModelCatalog(settings))
     rates: tuple[list[float], list[float]] = ([], [])
@@ -50,10 +52,10 @@ async def beside_local() -> dict[str, float]:
             ending.push_async_callback(generator.close)
         await house.until_engines(1)
         for generator in both:
-            await generator.ensure_model(EMBEDDED_MODEL)
-            await tokens_a_second(generator)  # warms up
+            await generator.ensure_model(model)
+            await tokens_a_second(generator, model)  # warms up
         for _ in range(TURNS):
             for generator, found in zip(both, rates, strict=True):
-                found.append(await tokens_a_second(generator))
+                found.append(await tokens_a_second(generator, model))
     here, there = (median(found) for found in rates)
     return {"local_tok_s": round(here), "remote_tok_s": round(there), "ratio": round(there / here, 2)}

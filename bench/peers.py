@@ -116,7 +116,7 @@ class Workplace:
             "OPENBLAS_NUM_THREADS": "1",
             "HF_HUB_OFFLINE": "1",
             "TOKENIZERS_PARALLELISM": "false",
-            "TOWNHALL_GPT2_CACHE_DIR": str(self.kernels),
+            "XDG_CACHE_HOME": str(self.kernels),  # so that the first start finds nothing
         }
         try:
             done = subprocess.run(

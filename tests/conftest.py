@@ -86,14 +86,14 @@ def no_text_left_to_chance(request: pytest.FixtureRequest, monkeypatch: pytest.M
     A test about fresh seeds says so with ``@pytest.mark.fresh_seeds``.
     """
     drawn: set[int] = set()
-    draw = Sampler._draw
+    choose = Sampler._choose
 
-    def watched(self: Sampler, logits: Logits, best: float) -> int:
-        if self._params.seed is None:
+    def watched(self: Sampler, logits: Logits) -> tuple[int, float]:
+        if self._params.seed is None and not self.greedy:
             drawn.add(self.seed)
-        return draw(self, logits, best)
+        return choose(self, logits)
 
-    monkeypatch.setattr(Sampler, "_draw", watched)
+    monkeypatch.setattr(Sampler, "_choose", watched)
     yield
     if drawn and request.node.get_closest_marker("fresh_seeds") is None:
         pytest.fail(f"this test drew {len(drawn)} text(s) with a fresh seed: set temperature 0 or a seed")

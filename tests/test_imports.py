@@ -38,6 +38,7 @@ NEVER = [
 ]
 """A room, and what nothing in it may import."""
 EXCEPT = {
+    ("townhall_bot.discordpy.components", "townhall_bot.discordpy.forms"),  # the room's own
     ("townhall_bot.discordpy.retries", "townhall_bot.discordpy.backoff"),  # arithmetic, without anything of ours
     ("townhall_bot.discordpy.retries", "townhall_bot.redaction"),  # patterns, likewise
     ("townhall_bot.discordpy.bodies", "townhall_bot.redaction"),

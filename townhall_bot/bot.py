@@ -13,6 +13,7 @@ import aiohttp
 import discord
 
 from townhall_bot.discordpy import components, gateway, interactions, posted, proxy, retries, tracebacks
+from townhall_bot.discordpy.forms import Forms
 from townhall_bot.i18n.core_texts import TEXTS
 from townhall_bot.interactions import Endpoint
 from townhall_bot.ops import proxies
@@ -77,7 +78,10 @@ class Townhall(discord.Client):
         )
         retries.retry_requests(self)
         interactions.hear_once(self)
-        components.watch(self, explain=explain, unclaimed=_explain_gone, settled=self._component_settled)
+        self.forms = Forms()
+        components.watch(
+            self, explain=explain, unclaimed=_explain_gone, settled=self._component_settled, forms=self.forms
+        )
         self.settings = settings
         self.store = store
         self.tree = Tree(self)

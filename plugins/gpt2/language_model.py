@@ -9,6 +9,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from plugins.gpt2.drawing import Drawing, Guessing
+
 Logits = npt.NDArray[np.float32]
 
 
@@ -95,6 +97,16 @@ class LanguageModel(Protocol):
     @property
     def draft(self) -> LanguageModel | None:
         """A small model of the same vocabulary that guesses for this one; it has one row, and is closed with it."""
+        ...
+
+    @property
+    def drawing(self) -> Drawing | None:
+        """What draws its tokens; None: NumPy does."""
+        ...
+
+    @property
+    def guessing(self) -> Guessing | None:
+        """What guesses with it where it is a draft; None: it guesses by :meth:`decode`."""
         ...
 
     draft_slots: int

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import discord
 from discord import app_commands
 
+from plugins.gpt2 import typed_form
 from plugins.gpt2.admin.config_command import ConfigCommand
 from plugins.gpt2.chat import buttons
+from plugins.gpt2.chat.edit_form import EditForm
 from plugins.gpt2.chat.generate_command import continue_menu, generate_command
 from plugins.gpt2.chat.message_format import LONG_PROMPT
 from plugins.gpt2.chat.prompt_cache import KEPT
@@ -34,7 +36,7 @@ from plugins.gpt2.settings import GPT2Settings
 from plugins.gpt2.stats.stats_command import StatsCommand
 from plugins.gpt2.stats.summary import KIND
 from townhall_bot.i18n import Words
-from townhall_bot.plugins import Check, CliCommand, Health, Plugin, PluginContext
+from townhall_bot.plugins import Check, CliCommand, Health, LastingForm, Plugin, PluginContext
 from townhall_bot.plugins.hearing import Heard
 from townhall_bot.store import StoreError
 
@@ -60,13 +62,18 @@ class GPT2Plugin(Plugin):
         self.service = self.make_service(settings, catalog)
         self.rules = GuildRulesStore(context.guild_settings, catalog.allowed, settings)
         self._kept = Transcripts(context.entries, settings.keep_texts_days)
-        self._responder = Responder(self.service, settings, self.rules, self._note, self._kept.keep)
-        self._button = buttons.bound(self._responder)
+        self._responder = Responder(
+            self.service, settings, self.rules, self._note, self._kept.keep, self._kept.prompt_of
+        )
+        edit = EditForm(self._responder)
+        self._button = buttons.bound(self._responder, edit)
         self._responder.buttons = buttons.views(self._button)
         self._stories = Stories(self._responder)
         self._story_button = story_buttons.bound(self._stories)
         self._talk = Talk(self._responder, self._stories)
         self._config = ConfigCommand(self.service, lambda: self._offered(catalog, settings), self.rules, settings)
+        self._forms = (edit, self._config.panel.numbers, self._config.panel.preset)
+        self._back = typed_form.bound(*self._forms)
         self._stats = StatsCommand(self.service, context.records, context.data_dir / "matplotlib")
         self._metrics = Metrics(self.service)
 
@@ -93,8 +100,12 @@ class GPT2Plugin(Plugin):
         )
 
     def dynamic_items(self) -> Sequence[type[discord.ui.DynamicItem[Any]]]:
-        """Return the buttons below texts."""
-        return (self._button, self._story_button)
+        """Return the buttons below texts, and what panels and forms have."""
+        return (self._button, self._story_button, self._config.panel.item, self._back)
+
+    def forms(self) -> Sequence[LastingForm]:
+        """Return what takes a changed prompt, numbers of the settings, and a preset."""
+        return self._forms
 
     async def hear(self, heard: Heard) -> bool:
         """Continue what is said to the bot, where that is allowed."""

@@ -15,6 +15,8 @@ from typing import Any
 import discord
 from discord.ui.view import BaseView
 
+from townhall_bot.discordpy.forms import Forms, LastingForm, typed_in
+
 Explain = Callable[[discord.Interaction[Any], Exception], Awaitable[None]]
 """Tells the person behind an interaction what failed. Never raises."""
 
@@ -25,10 +27,12 @@ def watch(
     explain: Explain,
     unclaimed: Callable[[discord.Interaction[Any]], Awaitable[None]],
     settled: Callable[[discord.Interaction[Any]], None],
+    forms: Forms,
 ) -> None:
     """Have ``explain`` called for what a client's components and forms raise, whatever kind they are of.
 
     ``unclaimed`` answers for a component that nobody answers for; ``settled`` is called when one has been dealt with.
+    ``forms`` are asked first for a form that was sent.
     Views and forms without an ``on_error`` of their own share one: those of other clients use this ``explain`` too.
     """
     _explain_by_default(explain)
@@ -67,7 +71,17 @@ def watch(
 
     def dispatch_modal(custom_id: str, interaction: discord.Interaction[Any], *fields: Any) -> None:
         with followed(interaction):
-            form(custom_id, interaction, *fields)
+            if (found := forms.find(custom_id)) is not None:
+                note(asyncio.create_task(take(interaction, *found), name="townhall-form"))
+            else:
+                form(custom_id, interaction, *fields)
+
+    async def take(interaction: discord.Interaction[Any], form: LastingForm, match: re.Match[str]) -> None:
+        data: Any = interaction.data  # a form's
+        try:
+            await form.submitted(interaction, match, typed_in(data["components"]))
+        except Exception as error:
+            await explain(interaction, error)
 
     async def schedule(kind: int, factory: Any, interaction: discord.Interaction[Any], *rest: Any) -> None:
         await dynamic(kind, _Guarded(factory, explain), interaction, *rest)  # type: ignore[arg-type]  # stands for the class

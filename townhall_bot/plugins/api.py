@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from discord import app_commands
     from prometheus_client import CollectorRegistry
 
+    from townhall_bot.discordpy.forms import LastingForm
     from townhall_bot.plugins.hearing import Heard
     from townhall_bot.store import Entries, GuildSettings, Records
 
@@ -120,6 +121,10 @@ class Plugin(abc.ABC):
 
     def dynamic_items(self) -> Sequence[type[discord.ui.DynamicItem[Any]]]:
         """Return the buttons and selects that must work after a restart too; called once, after :meth:`commands`."""
+        return ()
+
+    def forms(self) -> Sequence[LastingForm]:
+        """Return what answers for forms that were sent, after a restart too; called once, after :meth:`commands`."""
         return ()
 
     async def hear(self, heard: Heard) -> bool:

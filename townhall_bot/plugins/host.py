@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from townhall_bot.discordpy.forms import LastingForm
 from townhall_bot.i18n import TextsError
 from townhall_bot.plugins import Health, Plugin, PluginContext, PluginSettings
 from townhall_bot.plugins.background import Background
@@ -25,6 +27,8 @@ log = logging.getLogger("townhall.plugins")
 START_TIMEOUT = 60.0
 """Seconds a plugin's ``start()`` may take; what takes longer belongs in a task of the plugin's own."""
 STOP_TIMEOUT = 15.0
+LASTING = ("component", "form")
+"""What has a pattern of ids in place of a name."""
 HEALTH_TIMEOUT = 5.0
 
 
@@ -42,6 +46,7 @@ class LoadedPlugin:
     plugin: Plugin | None = None
     commands: tuple[AppCommand, ...] = ()
     dynamic_items: tuple[type[discord.ui.DynamicItem[Any]], ...] = ()
+    forms: tuple[LastingForm, ...] = ()
     background: Background = field(default_factory=Background)
     failure: str | None = None
     started: bool = False
@@ -84,6 +89,12 @@ def construct(loaded: LoadedPlugin, client: discord.Client, store: Store, data_d
         _check_items(loaded)
     except (Exception, SystemExit) as error:
         loaded.fail("dynamic_items()", error)
+        return
+    try:
+        loaded.forms = tuple(loaded.plugin.forms())
+        _check_forms(loaded)
+    except (Exception, SystemExit) as error:
+        loaded.fail("forms()", error)
 
 
 def refuse_clashes(plugins: Iterable[LoadedPlugin]) -> None:
@@ -96,11 +107,12 @@ def refuse_clashes(plugins: Iterable[LoadedPlugin]) -> None:
             continue
         mine = {(kind(command), command.name): loaded.name for command in loaded.commands}
         mine |= {("component", template_of(item)): loaded.name for item in loaded.dynamic_items}
+        mine |= {("form", form.template.pattern): loaded.name for form in loaded.forms}
         clash = next((key for key in mine if key in owners), None)
         if clash is None:
             owners.update(mine)
             continue
-        other, what = owners[clash], "component" if clash[0] == "component" else "command"
+        other, what = owners[clash], clash[0] if clash[0] in LASTING else "command"
         cure = f"Leave one of them out with {PREFIX}PLUGINS=-{loaded.name} or {PREFIX}PLUGINS=-{other}."
         loaded.fail("commands()", PluginError(f"{shown(*clash)} is already a {what} of the plugin {other}. {cure}"))
 
@@ -172,7 +184,7 @@ def kind(command: AppCommand) -> str:
 
 def shown(kind: str, name: str) -> str:
     """Return what people call a command of that :func:`kind`."""
-    if kind == "component":
+    if kind in LASTING:
         return f"what has the id {name}"
     return f"/{name}" if kind == "chat" else f"the menu entry “{name}”"
 
@@ -201,3 +213,18 @@ def _check_items(loaded: LoadedPlugin) -> None:
     for item in loaded.dynamic_items:
         if not (isinstance(item, type) and issubclass(item, discord.ui.DynamicItem)):
             raise PluginError(f"dynamic_items() must return subclasses of discord.ui.DynamicItem, not {item!r}")
+
+
+def _check_forms(loaded: LoadedPlugin) -> None:
+    for form in loaded.forms:
+        if not isinstance(form, LastingForm):
+            raise PluginError(f"forms() must return instances of LastingForm, not {form!r}")
+        template = getattr(form, "template", None)
+        if not isinstance(template, re.Pattern):
+            raise PluginError(
+                f"{type(form).__name__} needs a template, a compiled pattern of its ids, not {template!r}"
+            )
+    patterns = [form.template.pattern for form in loaded.forms]
+    twice = next((pattern for pattern in patterns if patterns.count(pattern) > 1), None)
+    if twice is not None:
+        raise PluginError(f"two of its forms have the ids {twice}: only one of them would hear of a form")

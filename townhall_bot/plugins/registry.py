@@ -88,7 +88,8 @@ class PluginRegistry(Mapping[str, LoadedPlugin]):
                 return f"{new.failure}. {'The old one goes on.' if old.running else ''}".rstrip()
             self._withdraw(old)
             await host.stop(old)
-            old.plugin, old.cls, old.commands, old.dynamic_items = None, None, (), ()  # the bot's watch may hold it yet
+            old.plugin, old.cls = None, None  # the bot's watch may hold it yet
+            old.commands, old.dynamic_items, old.forms = (), (), ()
             reimport.forget()
             gc.collect()  # what the old one held is free before the new one takes as much
             self._plugins[name] = new
@@ -161,6 +162,7 @@ class PluginRegistry(Mapping[str, LoadedPlugin]):
                 self._bot.tree.add_command(command)
                 taken.append(command)
             self._bot.add_dynamic_items(*loaded.dynamic_items)
+            self._bot.forms.add(*loaded.forms)
         except Exception as error:
             loaded.fail("registration", error)
             loaded.commands, loaded.dynamic_items = tuple(taken), ()  # no more than its own is withdrawn
@@ -171,3 +173,4 @@ class PluginRegistry(Mapping[str, LoadedPlugin]):
             kind = getattr(command, "type", discord.AppCommandType.chat_input)
             self._bot.tree.remove_command(command.name, type=kind)
         self._bot.remove_dynamic_items(*loaded.dynamic_items)
+        self._bot.forms.remove(*loaded.forms)

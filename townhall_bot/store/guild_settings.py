@@ -27,8 +27,18 @@ class AuditEntry:
     new: Json
 
 
+class Reset(dict[str, Json]):
+    """What a reset took away, by key. :meth:`GuildSettings.taken` finds it again by its ``number``."""
+
+    def __init__(self, old: Mapping[str, Json], number: int) -> None:
+        super().__init__(old)
+        self.number = number
+
+
 KNOWN = 10_000
 """Servers whose settings are remembered for while the database is away."""
+MICRO = 1_000_000
+"""A reset's number is its time in millionths of a second."""
 
 
 class GuildSettings:
@@ -87,18 +97,41 @@ class GuildSettings:
 
         return await self._run.write(write)
 
-    async def reset(self, guild_id: int, *, actor_id: int) -> dict[str, Json]:
+    async def reset(self, guild_id: int, *, actor_id: int) -> Reset:
         """Set everything of this server back to its default; return what was set. Each goes on the audit trail."""
         query = "SELECT key, value FROM guild_setting WHERE plugin = ? AND guild_id = ? ORDER BY key"
+        number = round(time.time() * MICRO)
 
-        def write(db: Database) -> dict[str, Json]:
+        def write(db: Database) -> Reset:
             lock(db, "guild_setting", self._plugin, guild_id)
             old = {key: json.loads(value) for key, value in db.execute(query, (self._plugin, guild_id)).fetchall()}
             for key, value in old.items():
-                self._write(db, guild_id, key, value, None, actor_id)
-            return old
+                self._write(db, guild_id, key, value, None, actor_id, at=number / MICRO)
+            return Reset(old, number)
 
         return await self._run.write(write)
+
+    async def taken(self, guild_id: int, number: int) -> dict[str, Json]:
+        """Return what the reset of that number took away from this server and nobody has changed since.
+
+        It is read from the audit trail.
+        """
+        query = """SELECT key, old FROM audit AS taken WHERE plugin = ? AND guild_id = ? AND at = ? AND new IS NULL
+            AND NOT EXISTS (SELECT 1 FROM audit AS later WHERE later.plugin = taken.plugin
+                AND later.guild_id = taken.guild_id AND later.key = taken.key AND later.id > taken.id)
+            ORDER BY id"""
+        asked = (self._plugin, guild_id, number / MICRO)
+        rows = await self._run.read(lambda db: db.execute(query, asked).fetchall())
+        return {key: json.loads(old) for key, old in rows}
+
+    async def last_reset(self, guild_id: int) -> int | None:
+        """Return the number of the reset that was this server's last change; None where that was none."""
+        query = "SELECT at, new FROM audit WHERE plugin = ? AND guild_id = ? ORDER BY id DESC LIMIT 1"
+        row = await self._run.read(lambda db: db.execute(query, (self._plugin, guild_id)).fetchone())
+        if row is None or row[1] is not None:
+            return None
+        number = round(row[0] * MICRO)
+        return number if number / MICRO == row[0] else None  # or else one setting was set back
 
     async def audit(self, guild_id: int, limit: int = 20) -> list[AuditEntry]:
         """Return this server's latest changes, newest first."""
@@ -111,7 +144,9 @@ class GuildSettings:
             for at, actor_id, key, old, new in rows
         ]
 
-    def _write(self, db: Database, guild_id: int, key: str, old: Json, new: Json, actor_id: int) -> None:
+    def _write(
+        self, db: Database, guild_id: int, key: str, old: Json, new: Json, actor_id: int, *, at: float | None = None
+    ) -> None:
         where = (self._plugin, guild_id, key)
         if new is None:
             db.execute("DELETE FROM guild_setting WHERE plugin = ? AND guild_id = ? AND key = ?", where)
@@ -119,7 +154,7 @@ class GuildSettings:
             upsert = """INSERT INTO guild_setting VALUES (?, ?, ?, ?)
                 ON CONFLICT (plugin, guild_id, key) DO UPDATE SET value = excluded.value"""
             db.execute(upsert, (*where, json.dumps(new)))
-        line = (time.time(), self._plugin, guild_id, actor_id, key, _to_json(old), _to_json(new))
+        line = (time.time() if at is None else at, self._plugin, guild_id, actor_id, key, _to_json(old), _to_json(new))
         db.execute(
             "INSERT INTO audit (at, plugin, guild_id, actor_id, key, old, new) VALUES (?, ?, ?, ?, ?, ?, ?)", line
         )

@@ -9,11 +9,10 @@ import discord
 from discord import app_commands
 
 from plugins.gpt2 import presets
-from plugins.gpt2.admin import reset_dialog
 from plugins.gpt2.admin.config_changes import NUMBERS, ConfigChanges
-from plugins.gpt2.admin.config_panel import ConfigPanels, Offered
+from plugins.gpt2.admin.config_panel import ConfigPanel, Offered
 from plugins.gpt2.admin.model_choices import MAX_CHOICE, MAX_CHOICES, label, public_names
-from plugins.gpt2.chat.message_format import WAITING
+from plugins.gpt2.chat.message_format import SMALL_PRINT, WAITING
 from plugins.gpt2.formatting import parameters, without_folders
 from plugins.gpt2.guild_rules import PLACE_TYPES, POSTING_TYPES, GuildRulesStore
 from plugins.gpt2.messages import TEXTS
@@ -63,7 +62,7 @@ class ConfigCommand:
         self._offered = offered
         self._rules = rules
         self._changes = ConfigChanges(rules, host)
-        self._panels = ConfigPanels(service, offered, rules, self._changes, self._change_model)
+        self.panel = ConfigPanel(service, offered, rules, self._changes, self._load_model)
 
     def build(self) -> app_commands.Command[Any, ..., Any]:
         """Return ``/gpt2-config``."""
@@ -108,7 +107,7 @@ class ConfigCommand:
             if channel_id is not None:
                 changes = await self._of_channel(interaction, channel_id, changes, given=model is not None)
             await self._changes.check(interaction, changes, of=len(changes) + reset + (model is not None))
-            old, lines = await self._changes.reset(interaction) if reset else ({}, [])
+            undo, lines = await self._changes.reset(interaction) if reset else (None, [])
             if changes:
                 lines += await self._changes.make(interaction, changes)
             if model is not None:
@@ -117,10 +116,10 @@ class ConfigCommand:
                 trail = await self._changes.trail(interaction)
                 await interaction.edit_original_response(content="\n".join(lines)[:2000], embed=trail)
             elif lines:
-                said = reset_dialog.shown(interaction, self._changes, old, lines)
-                await interaction.edit_original_response(**said)
+                view = self.panel.view.undoing(interaction, undo)
+                await interaction.edit_original_response(content="\n".join(lines)[:2000], view=view)
             else:
-                await self._panels.open(interaction)
+                await self.panel.show(interaction)
 
         @gpt2_config.autocomplete("preset")
         async def all_presets(interaction: discord.Interaction, current: str) -> list[app_commands.Choice[str]]:
@@ -167,44 +166,46 @@ class ConfigCommand:
         return {key: await self._changes.toggled(interaction.guild_id, key, add=next(ids), remove=next(ids))}
 
     async def _change_model(
-        self,
-        interaction: discord.Interaction[Any],
-        model: str,
-        lines: list[str] | None = None,
-        channel_id: int | None = None,
+        self, interaction: discord.Interaction[Any], model: str, before: list[str], channel_id: int | None
     ) -> None:
-        """Load the model first and remember it then; until it is ready, and if it fails, the old one serves."""
-        if not interaction.response.is_done():
-            await interaction.response.defer(ephemeral=True, thinking=True)
+        """Have the server, or one of its channels, use a model; ``before`` is what was changed with it."""
+        async with LiveReply(interaction, ephemeral=True) as reply:
+            try:
+                told = await self._load_model(interaction, model, reply, channel_id)
+            except Refusal as refusal:
+                raise Refusal("\n".join([*before, str(refusal)])) from refusal
+            await reply.finish("\n".join([*before, *told]))
+
+    async def _load_model(
+        self, interaction: discord.Interaction[Any], model: str, reply: LiveReply, channel_id: int | None = None
+    ) -> list[str]:
+        """Load the model first and remember it then; until it is ready, and if it fails, the old one serves.
+
+        Returns the lines that say so; the progress is shown by ``reply``, which has stopped where this raises Refusal.
+        """
         model = public_names(self._rules.allowed).get(model, model)
         words = TEXTS.for_user(interaction)
         old = (await self._rules.of(interaction.guild_id)).model
-        said = list(lines or ())
-        async with LiveReply(interaction, ephemeral=True) as reply:
-            try:
-                info = await self._service.ensure_model(model, lambda said: reply.show(WAITING + said.by(words)))
-            except GenerationError as error:
-                await reply.stop()
-                failed = words("config.change.model_failed", old=without_folders(old))
-                raise Refusal("\n".join([*said, error.message.by(words), failed])) from error
-            change: dict[str, Any] = {"model": model}
-            if channel_id is not None and interaction.guild_id is not None:
-                change = await self._changes.voice(interaction.guild_id, channel_id, change)
-            changed = await self._changes.make(interaction, change)
-            if channel_id is not None:
-                await reply.finish("\n".join([*said, *changed]))
-                return
-            facts = words(
-                "config.change.model_facts",
-                parameters=parameters(info.parameters),
-                device=info.device,
-                dtype=info.dtype,
-            )
-            before = (
-                words("config.change.model_before", old=without_folders(old))
-                if old != model
-                else words("config.change.model_same")
-            )
-            unposted = "\n".join(changed[1:])  # the first line says what the text says
-            text = "\n".join([*said, words("config.change.model", model=without_folders(model))])
-            await reply.finish(text, note=f"{facts} {before}\n{unposted}")
+        try:
+            info = await self._service.ensure_model(model, lambda said: reply.show(WAITING + said.by(words)))
+        except GenerationError as error:
+            await reply.stop()
+            failed = words("config.change.model_failed", old=without_folders(old))
+            raise Refusal(f"{error.message.by(words)}\n{failed}") from error
+        change: dict[str, Any] = {"model": model}
+        if channel_id is not None and interaction.guild_id is not None:
+            change = await self._changes.voice(interaction.guild_id, channel_id, change)
+        changed = await self._changes.make(interaction, change)
+        await reply.stop()
+        if channel_id is not None:
+            return changed
+        facts = words(
+            "config.change.model_facts", parameters=parameters(info.parameters), device=info.device, dtype=info.dtype
+        )
+        same = old == model
+        was = (
+            words("config.change.model_same") if same else words("config.change.model_before", old=without_folders(old))
+        )
+        unposted = changed[1:]  # the first line says what the text says
+        small = [SMALL_PRINT + line for line in (f"{facts} {was}", *unposted)]
+        return [words("config.change.model", model=without_folders(model)), *small]

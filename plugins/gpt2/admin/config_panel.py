@@ -1,33 +1,40 @@
-"""The settings as a panel that only the admin sees: menus, buttons and a form."""
+"""The settings as a panel that only the admin sees: menus, buttons, forms, answered by whichever process hears."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import discord
 
-from plugins.gpt2.admin import preset_menu, reset_dialog
+from plugins.gpt2.admin import panel_view
 from plugins.gpt2.admin.config_changes import ConfigChanges, told_voices
-from plugins.gpt2.admin.manage_view import ManageView
-from plugins.gpt2.admin.model_choices import MAX_CHOICE, MAX_CHOICES, facts, label, public_names
+from plugins.gpt2.admin.model_choices import facts, label
 from plugins.gpt2.admin.numbers_form import NumbersForm
+from plugins.gpt2.admin.panel_view import PanelView, own_presets
+from plugins.gpt2.admin.preset_form import PresetForm
 from plugins.gpt2.formatting import number, without_folders
-from plugins.gpt2.guild_rules import MAX_PLACES, PLACE_TYPES, POSTING_TYPES, GuildRules, GuildRulesStore
+from plugins.gpt2.guild_rules import GuildRules, GuildRulesStore
 from plugins.gpt2.messages import TEXTS
 from plugins.gpt2.protocol import ModelEntry, TextGenerator
-from townhall_bot.discordpy.answers import FAILURES
+from plugins.gpt2.typed_form import Interaction
 from townhall_bot.i18n import Words
+from townhall_bot.replies import LiveReply, Refusal
+from townhall_bot.replies.refusal import told_to
+from townhall_bot.store import StoreError
 
-ChangeModel = Callable[[discord.Interaction[Any], str], Awaitable[None]]
+LoadModel = Callable[[Interaction, str, LiveReply], Awaitable[list[str]]]
+"""Loads a model and has the server use it; returns the lines that say so. Raises Refusal where that failed."""
 Offered = Callable[[], Sequence[ModelEntry]]
 """Returns the models that the host offers, its default first. Looks at the disk, so not for the event loop."""
 
 
-class ConfigPanels:
-    """Shows a server's settings and opens panels for them."""
+class ConfigPanel:
+    """Shows a server's settings, and changes them by what is used below them.
+
+    Nothing of a panel is kept here: what is set is read whenever one is shown, the rest is in the ids.
+    """
 
     def __init__(
         self,
@@ -35,35 +42,125 @@ class ConfigPanels:
         offered: Offered,
         rules: GuildRulesStore,
         changes: ConfigChanges,
-        model: ChangeModel,
+        load_model: LoadModel,
     ) -> None:
-        self.service = service
-        self.offered = offered
-        self.rules = rules
-        self.changes = changes
-        self.change_model = model
+        self._service = service
+        self._offered = offered
+        self._rules = rules
+        self._changes = changes
+        self._load_model = load_model
+        self.item = panel_view.bound(self)
+        self.view = PanelView(self.item)
+        self.numbers = NumbersForm(changes, self.show)
+        self.preset = PresetForm(changes, self.show)
 
-    async def open(self, interaction: discord.Interaction[Any]) -> None:
-        """Show the panel as the answer to ``interaction``, which has been deferred for its asker alone."""
-        embed, view = await self.build(interaction, interaction)
-        await interaction.edit_original_response(embed=embed, view=view)
+    async def show(self, interaction: Interaction, lines: Sequence[str] = (), undo: int | None = None) -> None:
+        """Show what is set now, below ``lines``, as the answer of ``interaction``, which has been deferred.
 
-    async def build(
-        self, interaction: discord.Interaction[Any], opener: discord.Interaction[Any]
-    ) -> tuple[discord.Embed, Panel]:
-        """Return what is set now, and the menus to change it. ``opener`` is whose answer the panel is."""
-        rules = await self.rules.of(interaction.guild_id)
-        entries = await asyncio.to_thread(self.offered)
+        ``undo`` is the reset that can be undone.
+        """
+        content = "\n".join(lines)[:2000]
+        try:
+            embed, rules, entries = await self._settings(interaction)
+        except StoreError:
+            if not lines:
+                raise
+            await interaction.edit_original_response(content=content)  # what was done is done, whoever can read it
+            return
+        view = self.view.settings(interaction, rules, entries, undo)
+        await interaction.edit_original_response(content=content, embed=embed, view=view)
+
+    async def do(self, interaction: Interaction, action: str, number: int, chosen: Sequence[Any]) -> None:
+        """Do what a menu or a button of the panel stands for. Raises Refusal for who does not manage the server."""
+        self._changes.check_manages(interaction)
+        match action:
+            case "model":
+                await self._change_model(interaction, str(chosen[0]))
+            case "channels" | "roles":
+                await self._set(interaction, {action: [each.id for each in chosen] or None})
+            case "audit_channel":
+                await self._set(interaction, {action: next((each.id for each in chosen), None)})
+            case "talk" | "silence":
+                await self._set(interaction, {"mentions": True if action == "talk" else None})
+            case "numbers":
+                await self.numbers.begin(interaction, await self._rules.of(interaction.guild_id))
+            case "preset" | "new_preset" | "change_preset":
+                await self._presets(interaction, action, chosen)
+            case "audit":
+                embed = await self._changes.trail(interaction)
+                await interaction.response.send_message(embed=embed, ephemeral=True)
+            case "reset":
+                words = TEXTS.for_user(interaction)
+                await interaction.response.edit_message(
+                    content=words("config.reset.ask"), view=self.view.asking(interaction)
+                )
+            case "reset_all":
+                await interaction.response.defer()
+                reset, lines = await self._changes.reset(interaction)
+                if reset is None and interaction.guild_id is not None:  # pressed twice: the first one can be undone
+                    reset = await self._rules.kept.last_reset(interaction.guild_id)
+                await self.show(interaction, lines, reset)
+            case "undo":
+                await interaction.response.defer()
+                await self.show(interaction, await self._changes.undo(interaction, number))
+            case "undo_alone":  # below the answer to /gpt2-config reset:True
+                await interaction.response.defer()
+                lines = await self._changes.undo(interaction, number)
+                await interaction.edit_original_response(content="\n".join(lines)[:2000], view=None)
+            case "settings":
+                await interaction.response.defer()
+                await self.show(interaction)
+            case _:
+                raise Refusal(TEXTS.for_user(interaction)("config.change.newer"))
+
+    async def _set(self, interaction: Interaction, changes: dict[str, Any]) -> None:
+        await interaction.response.defer()
+        await self.show(interaction, await self._changes.make(interaction, changes))
+
+    async def _change_model(self, interaction: Interaction, model: str) -> None:
+        """Load it, the progress above what is set; until it is ready, and if it fails, the old one serves."""
+        await interaction.response.defer()
+        _, rules, entries = await self._settings(interaction)
+        view = self.view.settings(interaction, rules, entries)
+        async with LiveReply(interaction, ephemeral=True, view=view) as reply:
+            try:
+                lines = await self._load_model(interaction, model, reply)
+            except Exception as error:
+                await reply.stop()
+                said = told_to(interaction, error)
+                if isinstance(error, Refusal):
+                    await self.show(interaction, [str(error)])
+                else:  # what is set can perhaps not be read either
+                    await interaction.edit_original_response(content=said or "", view=view)
+                if said is None:
+                    raise
+                raise Refusal(said, shown=True) from error
+        await self.show(interaction, lines)
+
+    async def _presets(self, interaction: Interaction, action: str, chosen: Sequence[Any]) -> None:
+        """Open the form, once it was chosen which of the server's own is to be changed, where there are some."""
+        assert interaction.guild_id is not None  # settings belong to a server
+        own = own_presets(await self._rules.kept.all(interaction.guild_id))
+        if action == "preset" and own:
+            content = TEXTS.for_user(interaction)("preset.which")
+            await interaction.response.edit_message(content=content, view=self.view.own_presets(interaction, own))
+            return
+        wanted = str(chosen[0]) if chosen else None
+        await self.preset.begin(interaction, next((preset for preset in own if preset.name == wanted), None))
+
+    async def _settings(self, interaction: Interaction) -> tuple[discord.Embed, GuildRules, Sequence[ModelEntry]]:
+        rules = await self._rules.of(interaction.guild_id)
+        entries = await asyncio.to_thread(self._offered)
         words = TEXTS.for_user(interaction)
         embed = await self._embed(words, rules, entries)
-        kept = {} if interaction.guild_id is None else await self.rules.kept.all(interaction.guild_id)
+        kept = {} if interaction.guild_id is None else await self._rules.kept.all(interaction.guild_id)
         if voices := [f"<#{each}>: {said}" for each, said in told_voices(words, kept)]:
             last = len(embed.fields) - 1  # what there is to choose from
             embed.insert_field_at(last, name=words("config.show.voices"), value="\n".join(voices)[:1024], inline=False)
-        return embed, Panel(self, interaction, opener, rules, entries)
+        return embed, rules, entries
 
     async def _embed(self, words: Words, rules: GuildRules, entries: Sequence[ModelEntry]) -> discord.Embed:
-        status = self.service.status()
+        status = self._service.status()
         unknown = ModelEntry(rules.model, None, None, None)
         entry = next((entry for entry in entries if entry.name == rules.model), unknown)
         about = [f"**{discord.utils.escape_markdown(without_folders(rules.model))}**"]
@@ -100,129 +197,3 @@ class ConfigPanels:
         choices = "\n".join(label(words, entry) for entry in entries)[:1024]
         embed.add_field(name=words("config.show.choices"), value=choices, inline=False)
         return embed.set_footer(text=words("config.show.footer"))
-
-
-class Panel(ManageView):
-    """Menus for the model and the places, buttons for the rest."""
-
-    def __init__(
-        self,
-        panels: ConfigPanels,
-        interaction: discord.Interaction[Any],
-        opener: discord.Interaction[Any],
-        rules: GuildRules,
-        entries: Sequence[ModelEntry],
-    ) -> None:
-        super().__init__()
-        self.panels = panels
-        self.opener = opener
-        self.rules = rules
-        words = TEXTS.for_user(interaction)
-        public = zip(public_names(entry.name for entry in entries), entries, strict=True)
-        offered = [(name, entry) for name, entry in public if len(name) <= MAX_CHOICE][:MAX_CHOICES]
-        model: discord.ui.Select[Any] = discord.ui.Select(
-            placeholder=words("config.pick.model"),
-            options=[
-                discord.SelectOption(label=label(words, entry), value=name, default=entry.name == rules.model)
-                for name, entry in offered
-            ],
-        )
-        self._add(model, lambda answer: panels.change_model(answer, model.values[0]), refresh=True)
-        channels: discord.ui.ChannelSelect[Any] = discord.ui.ChannelSelect(
-            placeholder=words("config.pick.channels"),
-            channel_types=PLACE_TYPES,
-            min_values=0,
-            max_values=MAX_PLACES,
-            default_values=[discord.Object(each, type=discord.abc.GuildChannel) for each in rules.channels],
-        )
-        self._add(channels, lambda answer: self._set(answer, {"channels": _ids(channels.values)}))
-        roles: discord.ui.RoleSelect[Any] = discord.ui.RoleSelect(
-            placeholder=words("config.pick.roles"),
-            min_values=0,
-            max_values=MAX_PLACES,
-            default_values=[discord.Object(each, type=discord.Role) for each in rules.roles],
-        )
-        self._add(roles, lambda answer: self._set(answer, {"roles": _ids(roles.values)}))
-        posted = [] if rules.audit_channel is None else [rules.audit_channel]
-        audit: discord.ui.ChannelSelect[Any] = discord.ui.ChannelSelect(
-            placeholder=words("config.pick.audit_channel"),
-            channel_types=POSTING_TYPES,
-            min_values=0,
-            max_values=1,
-            default_values=[discord.Object(each, type=discord.abc.GuildChannel) for each in posted],
-        )
-        self._add(
-            audit, lambda answer: self._set(answer, {"audit_channel": next(iter(_ids(audit.values) or ()), None)})
-        )
-        talk = "silence" if rules.mentions else "talk"
-        actions = (
-            ("numbers", self._numbers),
-            ("preset", self._preset),
-            (talk, self._talk),
-            ("audit", self._audit),
-            ("reset", self._reset),
-        )
-        for action, do in actions:
-            style = discord.ButtonStyle.danger if action == "reset" else discord.ButtonStyle.secondary
-            self._add(discord.ui.Button(label=words(f"config.button.{action}"), style=style), do)
-
-    async def on_timeout(self) -> None:
-        """Leave what is set, take away what would no longer answer."""
-        closed = TEXTS.for_user(self.opener)("config.show.closed")
-        with contextlib.suppress(*FAILURES):  # dismissed meanwhile
-            await self.opener.edit_original_response(content=closed, view=None)
-
-    async def show(self, interaction: discord.Interaction[Any], lines: list[str]) -> None:
-        """Say what changed, and show what is set now. ``interaction`` has been deferred: a change may have to wait."""
-        embed, view = await self.panels.build(interaction, interaction)  # whose token is the newest
-        self.stop()
-        await interaction.edit_original_response(content="\n".join(lines)[:2000], embed=embed, view=view)
-
-    def _add(
-        self,
-        item: discord.ui.Item[Any],
-        do: Callable[[discord.Interaction[Any]], Awaitable[None]],
-        *,
-        refresh: bool = False,
-    ) -> None:
-        async def callback(interaction: discord.Interaction[Any]) -> None:
-            await do(interaction)
-            if refresh:
-                await self._show_now(interaction)
-
-        item.callback = callback  # type: ignore[method-assign]  # as discord.py's own decorators do
-        self.add_item(item)
-
-    async def _set(self, interaction: discord.Interaction[Any], changes: dict[str, Any]) -> None:
-        await interaction.response.defer()
-        await self.show(interaction, await self.panels.changes.make(interaction, changes))
-
-    async def _numbers(self, interaction: discord.Interaction[Any]) -> None:
-        form = NumbersForm(interaction, self.panels.changes, self.rules, self.show)
-        await interaction.response.send_modal(form)
-
-    async def _preset(self, interaction: discord.Interaction[Any]) -> None:
-        assert interaction.guild_id is not None  # settings belong to a server
-        kept = await self.panels.rules.kept.all(interaction.guild_id)
-        await preset_menu.open_form(interaction, self.panels.changes, kept, self.show, self._show_now)
-
-    async def _talk(self, interaction: discord.Interaction[Any]) -> None:
-        await self._set(interaction, {"mentions": None if self.rules.mentions else True})
-
-    async def _audit(self, interaction: discord.Interaction[Any]) -> None:
-        embed = await self.panels.changes.trail(interaction)
-        await interaction.response.send_message(embed=embed, ephemeral=True)
-
-    async def _reset(self, interaction: discord.Interaction[Any]) -> None:
-        await reset_dialog.ask(interaction, self.panels.changes, self._show_now)
-
-    async def _show_now(self, interaction: discord.Interaction[Any]) -> None:
-        """Show what is set now, after a change that was made beside the panel."""
-        embed, view = await self.panels.build(interaction, self.opener)
-        self.stop()
-        with contextlib.suppress(*FAILURES):  # after 15 minutes it cannot be; the change is made
-            await self.opener.edit_original_response(embed=embed, view=view)
-
-
-def _ids(values: Any) -> list[int] | None:
-    return [value.id for value in values] or None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import discord
@@ -11,60 +11,55 @@ from plugins.gpt2.admin.config_changes import NUMBERS, ConfigChanges
 from plugins.gpt2.formatting import number
 from plugins.gpt2.guild_rules import GuildRules
 from plugins.gpt2.messages import TEXTS
+from plugins.gpt2.typed_form import Field, Interaction, TypedForm
+from townhall_bot.i18n import Words
 from townhall_bot.replies import Refusal
 
-LIFETIME_S = 14 * 60.0
-Interaction = discord.Interaction[Any]
 Show = Callable[[Interaction, list[str]], Awaitable[None]]
+"""Shows the lines that say what changed, once the interaction has been deferred."""
 
 
-class NumbersForm(discord.ui.Modal):
-    """Shows the numbers that ``rules`` have, or ``typed`` ones of a form that could not be used.
+class NumbersForm(TypedForm):
+    """Shows the numbers that hold; what is typed anew is changed. The state is what it showed, with commas between."""
 
-    ``show`` is given the lines that say what changed, once the interaction has been deferred.
-    """
+    name = "numbers"
 
-    def __init__(
-        self,
-        interaction: Interaction,
-        changes: ConfigChanges,
-        rules: GuildRules,
-        show: Show,
-        typed: Mapping[str, str] | None = None,
-    ) -> None:
-        words = TEXTS.for_user(interaction)
-        super().__init__(title=words("config.show.title"), timeout=LIFETIME_S)
-        self._changes, self._rules, self._show = changes, rules, show
+    def __init__(self, changes: ConfigChanges, show: Show) -> None:
+        super().__init__()
+        self._changes, self._show = changes, show
+
+    async def begin(self, interaction: Interaction, rules: GuildRules) -> None:
+        """Open the form with the numbers of these rules."""
         now = (rules.default_count, rules.max_count, rules.temperature, rules.limits.member, rules.limits.guild)
-        self._before = {key: words("form.value", value=number(value)) for key, value in zip(NUMBERS, now, strict=True)}
-        self._fields: dict[str, discord.ui.TextInput[Any]] = {}
-        for key, before in self._before.items():
-            low, high = changes.bounds(key)
-            name = words("config.form.label", name=words(f"config.name.{key}"), low=number(low), high=number(high))
-            default = before if typed is None else typed[key]
-            field: discord.ui.TextInput[Any] = discord.ui.TextInput(
-                label=name[:45], custom_id=key, default=default, max_length=8
-            )
-            self._fields[key] = field
-            self.add_item(field)
+        await self.open(interaction, ",".join(f"{value:g}" for value in now))
 
-    async def on_submit(self, interaction: Interaction) -> None:
-        """Change what was typed anew; where that cannot be, say so, with a button that brings the form back."""
-        typed = {key: field.value.strip() for key, field in self._fields.items()}
-        try:
-            changed = self._read(interaction, typed)
-            await self._changes.check(interaction, changed)
-        except Refusal as refusal:
-            back = _Back(interaction, lambda press: NumbersForm(press, self._changes, self._rules, self._show, typed))
-            await interaction.response.send_message(str(refusal), view=back, ephemeral=True)
-            return
+    def title(self, words: Words) -> str:
+        """Return what stands above the form."""
+        return words("config.show.title")
+
+    async def fields(self, interaction: Interaction, state: str) -> Sequence[Field]:
+        """Return a field for each number, labelled with what is allowed."""
+        words, before = TEXTS.for_user(interaction), self._before(interaction, state)
+        return [self._field(words, key, before[key]) for key in NUMBERS]
+
+    def _field(self, words: Words, key: str, before: str) -> Field:
+        low, high = self._changes.bounds(key)
+        name = words("config.form.label", name=words(f"config.name.{key}"), low=number(low), high=number(high))
+        return discord.ui.TextInput(label=name[:45], custom_id=key, default=before, max_length=8)
+
+    async def take(self, interaction: Interaction, state: str, typed: Mapping[str, str]) -> None:
+        """Change what was typed anew, all of it or nothing."""
+        self._changes.check_manages(interaction)
+        changed = self._read(interaction, self._before(interaction, state), typed)
+        await self._changes.check(interaction, changed)
         await interaction.response.defer()
         await self._show(interaction, await self._changes.make(interaction, changed))
 
-    def _read(self, interaction: Interaction, typed: Mapping[str, str]) -> dict[str, Any]:
+    def _read(self, interaction: Interaction, before: Mapping[str, str], typed: Mapping[str, str]) -> dict[str, Any]:
         words, changed = TEXTS.for_user(interaction), dict[str, Any]()
-        for key, given in typed.items():
-            if given == self._before[key]:
+        for key in NUMBERS:
+            given = typed.get(key, before[key]).strip()
+            if given == before[key]:
                 continue
             bare = given.replace(",", ".")
             try:
@@ -74,16 +69,10 @@ class NumbersForm(discord.ui.Modal):
                 raise Refusal(words("config.change.number", name=name, given=given)) from None
         return changed
 
-
-class _Back(discord.ui.View):
-    """A button that opens the form as it was sent, so that nothing that was typed is lost."""
-
-    def __init__(self, interaction: Interaction, form: Callable[[Interaction], discord.ui.Modal]) -> None:
-        super().__init__(timeout=LIFETIME_S)
-        button: discord.ui.Button[Any] = discord.ui.Button(label=TEXTS.for_user(interaction)("form.back"))
-
-        async def open_again(press: Interaction) -> None:
-            await press.response.send_modal(form(press))
-
-        button.callback = open_again  # type: ignore[assignment,method-assign]  # as decorators do
-        self.add_item(button)
+    @staticmethod
+    def _before(interaction: Interaction, state: str) -> dict[str, str]:
+        words = TEXTS.for_user(interaction)
+        return {
+            key: words("form.value", value=number(float(value)))
+            for key, value in zip(NUMBERS, state.split(","), strict=True)
+        }

@@ -2,66 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import discord
 
 from plugins.gpt2 import presets
 from plugins.gpt2.admin.config_changes import ConfigChanges
+from plugins.gpt2.admin.numbers_form import Show
 from plugins.gpt2.formatting import number
 from plugins.gpt2.messages import TEXTS
 from plugins.gpt2.presets import Preset
 from plugins.gpt2.protocol import ENDINGS
+from plugins.gpt2.typed_form import Field, Interaction, TypedForm
 from townhall_bot.i18n import Words
 from townhall_bot.replies import Refusal
 
-LIFETIME_S = 14 * 60.0
 FIELDS = {"name": presets.MAX_NAME, "opening": presets.MAX_OPENING, "sampling": 200, "ending": 10, "stop": 400}
 """The fields, and how many characters each holds."""
-Interaction = discord.Interaction[Any]
-Show = Callable[[Interaction, list[str]], Awaitable[None]]
 
 
-class PresetForm(discord.ui.Modal):
-    """Makes one preset. ``show`` is given the lines that say what changed, once the interaction has been deferred."""
+class PresetForm(TypedForm):
+    """Makes one preset, changes or removes it."""
 
-    def __init__(self, interaction: Interaction, changes: ConfigChanges, show: Show, typed: dict[str, str]) -> None:
-        words = TEXTS.for_user(interaction)
-        super().__init__(title=words("preset.title"), timeout=LIFETIME_S)
+    name = "preset"
+    longest = "opening"
+
+    def __init__(self, changes: ConfigChanges, show: Show) -> None:
+        super().__init__()
         self._changes, self._show = changes, show
-        self._fields: dict[str, discord.ui.TextInput[Any]] = {}
-        for key, characters in FIELDS.items():
-            field: discord.ui.TextInput[Any] = discord.ui.TextInput(
+
+    async def begin(self, interaction: Interaction, preset: Preset | None) -> None:
+        """Open the form with what a preset has; empty for a new one."""
+        typed = None if preset is None else typed_of(TEXTS.for_user(interaction), preset)
+        await self.open(interaction, "", typed)
+
+    def title(self, words: Words) -> str:
+        """Return what stands above the form."""
+        return words("preset.title")
+
+    async def fields(self, interaction: Interaction, state: str) -> Sequence[Field]:
+        """Return the fields, empty."""
+        words = TEXTS.for_user(interaction)
+        return [
+            discord.ui.TextInput(
                 label=words(f"preset.{key}"),
                 custom_id=key,
                 style=discord.TextStyle.paragraph if key in ("opening", "stop") else discord.TextStyle.short,
-                default=typed.get(key),
                 required=key == "name",
                 max_length=characters,
             )
-            self._fields[key] = field
-            self.add_item(field)
+            for key, characters in FIELDS.items()
+        ]
 
-    async def on_submit(self, interaction: Interaction) -> None:
-        """Keep the preset; where that cannot be, say so, with a button that brings the form back."""
-        typed = {key: field.value for key, field in self._fields.items()}
-        try:
-            value = _read(interaction, typed)
-        except Refusal as refusal:
-            view = discord.ui.View(timeout=LIFETIME_S)
-            button: discord.ui.Button[Any] = discord.ui.Button(label=TEXTS.for_user(interaction)("form.back"))
-
-            async def again(press: Interaction) -> None:
-                await press.response.send_modal(PresetForm(press, self._changes, self._show, typed))
-
-            button.callback = again  # type: ignore[method-assign,assignment]  # as decorators do
-            view.add_item(button)
-            await interaction.response.send_message(str(refusal), view=view, ephemeral=True)
-            return
+    async def take(self, interaction: Interaction, state: str, typed: Mapping[str, str]) -> None:
+        """Keep the preset."""
+        self._changes.check_manages(interaction)
+        typed = dict.fromkeys(FIELDS, "") | dict(typed)
+        name = typed["name"].strip().casefold()
+        if not 0 < len(name) <= presets.MAX_NAME:
+            raise Refusal(TEXTS.for_user(interaction)("preset.bad_name", most=presets.MAX_NAME))
+        change = {presets.KEY + name: _read(interaction, typed)}
+        await self._changes.check(interaction, change)
         await interaction.response.defer()
-        key = presets.KEY + typed["name"].strip().casefold()
-        await self._show(interaction, await self._changes.make(interaction, {key: value}))
+        await self._show(interaction, await self._changes.make(interaction, change))
 
 
 def typed_of(words: Words, preset: Preset) -> dict[str, str]:
@@ -76,7 +80,7 @@ def typed_of(words: Words, preset: Preset) -> dict[str, str]:
     }
 
 
-def _read(interaction: Interaction, typed: dict[str, str]) -> dict[str, Any] | None:
+def _read(interaction: Interaction, typed: Mapping[str, str]) -> dict[str, Any] | None:
     words = TEXTS.for_user(interaction)
     ending = typed["ending"].strip().casefold()
     stop = [line for line in typed["stop"].splitlines() if line.strip()]

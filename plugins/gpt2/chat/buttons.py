@@ -41,6 +41,7 @@ class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMP
     """One button. :func:`bound` makes the class that knows the plugin's responder."""
 
     responder: ClassVar[Responder]
+    edit_form: ClassVar[EditForm]
 
     def __init__(self, item: discord.ui.Button[Any], told: ButtonId) -> None:
         super().__init__(item)
@@ -140,9 +141,8 @@ class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMP
         await self.responder.answer(interaction, text, options, notice=notice, continued=True)
 
     async def _edit(self, interaction: discord.Interaction[Any]) -> None:
-        options = await self.responder.completed(interaction, self._options(interaction))
-        shown = await self._first(interaction)
-        await interaction.response.send_modal(EditForm(interaction, self.responder, shown, options))
+        self._options(interaction)
+        await self.edit_form.begin(interaction, await self._first(interaction), self.packed)
 
     async def _delete(self, interaction: discord.Interaction[Any]) -> None:
         await interaction.response.defer()
@@ -176,7 +176,7 @@ class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMP
                     message = await message.channel.fetch_message(self.number)
             except FAILURES as error:
                 raise _unread(interaction, error) from error
-        shown = self.responder.prompt_cache.read(message)
+        shown = await self.responder.prompt_cache.read(message)
         if not shown.whole:
             raise Refusal(TEXTS.for_user(interaction)("refused.no_prompt"))
         return shown
@@ -192,7 +192,7 @@ class AnswerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMP
             raise _unread(interaction, error) from error
         if file is not None:
             return Shown("", file)
-        shown = self.responder.prompt_cache.read(begin)
+        shown = await self.responder.prompt_cache.read(begin)
         texts = [shown.whole, *(message_format.parse(page.content).whole for page in rest)]
         return Shown("", " ".join(texts), shown.cut)
 
@@ -204,12 +204,12 @@ def _unread(interaction: discord.Interaction[Any], error: Exception) -> Refusal:
     return Refusal(words("refused.not_read" if for_good else "refused.not_read_now"))
 
 
-def bound(responder: Responder) -> type[AnswerButton]:
-    """Return the class of buttons that act through ``responder``."""
-    bound_to = responder
+def bound(to: Responder, form: EditForm) -> type[AnswerButton]:
+    """Return the class of buttons that act through these."""
 
     class Bound(AnswerButton, template=TEMPLATE):
-        responder = bound_to
+        responder = to
+        edit_form = form
 
     return Bound
 

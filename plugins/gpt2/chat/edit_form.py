@@ -2,104 +2,95 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import discord
 
 from plugins.gpt2.chat import option_table
+from plugins.gpt2.chat.button_id import UnknownVersion, unpack
 from plugins.gpt2.chat.generation_options import GenerationOptions
 from plugins.gpt2.chat.message_format import Shown
 from plugins.gpt2.chat.option_table import Option, Value
 from plugins.gpt2.chat.responder import Responder
 from plugins.gpt2.formatting import number
 from plugins.gpt2.messages import TEXTS
+from plugins.gpt2.typed_form import Field, Interaction, TypedForm
+from townhall_bot.i18n import Words
+from townhall_bot.replies import Refusal
 
 MAX_CHARS = 4000
 """The most that a field of Discord's forms holds."""
-LIFETIME_S = 1800.0
+PARTS = {"w": "prompt", "p": "prompt_part", "e": "prompt_end"}
+"""How much of a prompt there is to change: all of it, its last characters, or what its message shows."""
 
 
-class EditForm(discord.ui.Modal):
+class EditForm(TypedForm):
     """Shows a prompt and some of its options to be changed; sending it asks for a text.
 
-    Which options those are is said in the table. The others stay as ``options`` has them. ``typed`` is what fields are
-    to hold instead, from a form that could not be used.
+    Which options those are is said in the table. The others stay as the state has them: a letter of :data:`PARTS`, then
+    the options packed as in the ids of buttons.
     """
 
-    def __init__(
-        self,
-        interaction: discord.Interaction[Any],
-        responder: Responder,
-        shown: Shown,
-        options: GenerationOptions,
-        typed: Mapping[str, str] | None = None,
-    ) -> None:
-        words = TEXTS.for_user(interaction)
-        super().__init__(title=words("form.title"), timeout=LIFETIME_S)
+    name = "edit"
+    longest = "prompt"
+
+    def __init__(self, responder: Responder) -> None:
+        super().__init__()
         self._responder = responder
-        self._options = options
-        part = "prompt_end" if shown.cut else "prompt_part" if len(shown.prompt) > MAX_CHARS else "prompt"
-        self._prompt: discord.ui.TextInput[Any] = discord.ui.TextInput(
-            label=words(f"form.{part}", chars=MAX_CHARS),
-            custom_id="prompt",
-            style=discord.TextStyle.paragraph,
-            default=shown.prompt[-MAX_CHARS:],
-            max_length=MAX_CHARS,
+
+    async def begin(self, interaction: Interaction, shown: Shown, packed: str) -> None:
+        """Open the form of a text that was written with these options."""
+        part = "e" if shown.cut else "p" if len(shown.prompt) > MAX_CHARS else "w"
+        await self.open(interaction, part + packed, {"prompt": shown.prompt[-MAX_CHARS:]})
+
+    def title(self, words: Words) -> str:
+        """Return what stands above the form."""
+        return words("form.title")
+
+    async def fields(self, interaction: Interaction, state: str) -> Sequence[Field]:
+        """Return a field for the prompt, and one for each option that can be changed."""
+        words, options = TEXTS.for_user(interaction), await self._options(interaction, state)
+        label = words(f"form.{PARTS.get(state[:1], 'prompt')}", chars=MAX_CHARS)
+        prompt: Field = discord.ui.TextInput(
+            label=label, custom_id="prompt", style=discord.TextStyle.paragraph, max_length=MAX_CHARS
         )
-        self.add_item(self._prompt)
-        self._fields: dict[Option, discord.ui.TextInput[Any]] = {}
-        for option in option_table.OPTIONS.edited:
-            field: discord.ui.TextInput[Any] = discord.ui.TextInput(
-                label=words(f"form.{option.name}"),
-                custom_id=option.name,
-                default=(typed or {}).get(option.name) or option.write(options.values.get(option.name), words),
-                max_length=option.characters,
-                required=option.name in options.values,
-            )
-            self._fields[option] = field
-            self.add_item(field)
+        return [prompt, *(self._field(option, options, words) for option in option_table.OPTIONS.edited)]
 
-    async def on_submit(self, interaction: discord.Interaction[Any]) -> None:
-        """Ask with what the form says; where that cannot be, a button brings it back."""
-        typed = {option.name: field.value.strip() for option, field in self._fields.items()}
+    @staticmethod
+    def _field(option: Option, options: GenerationOptions, words: Words) -> Field:
+        return discord.ui.TextInput(
+            label=words(f"form.{option.name}"),
+            custom_id=option.name,
+            default=option.write(options.values.get(option.name), words),
+            max_length=option.characters,
+            required=option.name in options.values,
+        )
+
+    async def take(self, interaction: Interaction, state: str, typed: Mapping[str, str]) -> None:
+        """Ask with what the form says."""
+        options = await self._options(interaction, state)
         changed: dict[str, Value] = {}
-        for option, given in zip(self._fields, typed.values(), strict=True):
-            if not given and not self._fields[option].required:
+        for option in option_table.OPTIONS.edited:
+            given = typed.get(option.name, "").strip()
+            if not given and option.name not in options.values:
                 continue
-            low, high = option.within(self._responder.settings)
-            value = option.read(given)
-            if value is None or not low <= value <= high:
-                words = TEXTS.for_user(interaction)
-                name = words(f"form.{option.name}")
-                bounds = {"low": number(low), "high": number(high)}
-                if option.choices:
-                    fault = words("refused.form_choice", choices=", ".join(option.choices), given=given)
-                else:
-                    fault = words("refused.form", field=name, given=given, **bounds)
-                back = _Back(interaction, self._responder, Shown(self._prompt.value, ""), self._options, typed)
-                await interaction.response.send_message(fault, view=back, ephemeral=True)
-                return
-            changed[option.name] = value
-        await self._responder.answer(interaction, self._prompt.value, self._options | GenerationOptions(changed))
+            changed[option.name] = self._read(interaction, option, given)
+        await self._responder.answer(interaction, typed.get("prompt", ""), options | GenerationOptions(changed))
 
+    def _read(self, interaction: Interaction, option: Option, given: str) -> Value:
+        """Return what was typed as a value. Raises Refusal where it is none, or not within this host's bounds."""
+        low, high = option.within(self._responder.settings)
+        value = option.read(given)
+        if value is not None and low <= value <= high:
+            return value
+        words = TEXTS.for_user(interaction)
+        if option.choices:
+            raise Refusal(words("refused.form_choice", choices=", ".join(option.choices), given=given))
+        bounds = {"low": number(low), "high": number(high)}
+        raise Refusal(words("refused.form", field=words(f"form.{option.name}"), given=given, **bounds))
 
-class _Back(discord.ui.View):
-    """A button that opens the form as it was sent, so that nothing that was typed is lost."""
-
-    def __init__(
-        self,
-        interaction: discord.Interaction[Any],
-        responder: Responder,
-        typed: Shown,
-        options: GenerationOptions,
-        given: Mapping[str, str],
-    ) -> None:
-        super().__init__(timeout=LIFETIME_S)
-        button: discord.ui.Button[Any] = discord.ui.Button(label=TEXTS.for_user(interaction)("form.back"))
-
-        async def open_again(press: discord.Interaction[Any]) -> None:
-            await press.response.send_modal(EditForm(press, responder, typed, options, given))
-
-        button.callback = open_again  # type: ignore[assignment,method-assign]  # as decorators do
-        self.add_item(button)
+    async def _options(self, interaction: Interaction, state: str) -> GenerationOptions:
+        try:
+            return await self._responder.completed(interaction, unpack(state[1:]))
+        except UnknownVersion as error:
+            raise Refusal(TEXTS.for_user(interaction)("refused.newer")) from error

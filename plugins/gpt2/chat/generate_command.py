@@ -81,7 +81,7 @@ def continue_menu(responder: Responder) -> app_commands.ContextMenu:
         elif (file := await attached_text(message)) is not None:
             whole = Shown("", file)
         else:
-            whole = responder.prompt_cache.read(message)
+            whole = await responder.prompt_cache.read(message)
         if not whole.whole.strip():
             raise Refusal(TEXTS.for_user(interaction)("refused.no_text"))
         await responder.answer(interaction, whole.whole[-MAX_PROMPT_CHARS:], notice=cut_before(whole), continued=True)

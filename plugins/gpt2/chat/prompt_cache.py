@@ -1,8 +1,11 @@
-"""Long prompts, of which messages show the end only: kept for the buttons, in memory alone, while the bot runs."""
+"""Long prompts, of which messages show the end only: kept for the buttons, in memory alone, while the bot runs.
+
+Where the host keeps texts, they are found there after a restart and by another process, too.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 import discord
@@ -16,6 +19,10 @@ KEPT = 200
 """How many are kept, the newest. Of 6,000 characters each they take a few megabytes."""
 
 
+Recall = Callable[[int, int], Awaitable[str | None]]
+"""Returns the prompt of a member's request from where the host keeps texts, None where it is not there."""
+
+
 def origin_of(message: discord.Message) -> int | None:
     """Return the request that a message of the bot's answers: an interaction, or the message that it replies to."""
     if message.interaction_metadata is not None:
@@ -24,9 +31,10 @@ def origin_of(message: discord.Message) -> int | None:
 
 
 class PromptCache:
-    """The prompts of this run of the bot that are too long to be shown whole, by the request that they came with."""
+    """The prompts that are too long to be shown whole, by the request that they came with."""
 
-    def __init__(self) -> None:
+    def __init__(self, recall: Recall) -> None:
+        self._recall = recall
         self._kept: dict[int, tuple[int, str]] = {}
 
     def keep(self, request_id: int, member_id: int, prompt: str, turns: Sequence[str] = ()) -> None:
@@ -40,12 +48,17 @@ class PromptCache:
         if len(self._kept) > KEPT:
             del self._kept[next(iter(self._kept))]
 
-    def read(self, message: discord.Message) -> Shown:
+    async def read(self, message: discord.Message) -> Shown:
         """Return what the message that begins a text shows, with the whole of its prompt where that is kept."""
         shown, origin = message_format.parse(message.content), origin_of(message)
-        if not shown.cut or origin not in self._kept:
+        if not shown.cut or origin is None:
             return shown
-        _, prompt = self._kept[origin]
+        _, prompt = self._kept.get(origin, (0, None))
+        asked = message.interaction_metadata  # of a reply, what was said before it is not kept with it
+        if prompt is None and asked is not None:
+            prompt = await self._recall(asked.user.id, origin)
+        if prompt is None:
+            return shown
         # The white space at its end is the text's beginning.
         return replace(shown, prompt=prompt.rstrip(), cut=False, goes_on=False)
 

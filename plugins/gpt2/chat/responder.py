@@ -15,7 +15,7 @@ from plugins.gpt2.chat import message_format, variants
 from plugins.gpt2.chat.generation_options import GenerationOptions
 from plugins.gpt2.chat.look import Buttons, Look
 from plugins.gpt2.chat.models_used import ModelsUsed
-from plugins.gpt2.chat.prompt_cache import PromptCache
+from plugins.gpt2.chat.prompt_cache import PromptCache, Recall
 from plugins.gpt2.chat.recent_ends import RecentEnds
 from plugins.gpt2.chat.time_left import TimeLeft
 from plugins.gpt2.chat.variants import Variant
@@ -72,11 +72,12 @@ class Responder:
         rules: GuildRulesStore,
         on_finished: OnFinished,
         keep: Keep,
+        recall: Recall,
     ) -> None:
         self.service = service
         self.settings = settings
         self.rules = rules
-        self.prompt_cache = PromptCache()
+        self.prompt_cache = PromptCache(recall)
         self.recent_ends = RecentEnds()
         self._models_used = ModelsUsed()
         self.buttons: Buttons | None = None

@@ -34,7 +34,7 @@ async def turns_of(message: discord.Message, cache: PromptCache, bot_id: int) ->
             break
         shown = message_format.parse(pages[0].content)
         if shown.cut and not shown.goes_on:
-            shown = cache.read(pages[0])
+            shown = await cache.read(pages[0])
         rest = "".join(f" {message_format.parse(page.content).whole}" for page in pages[1:])
         prompt, text = shown.prompt, shown.text + rest
         if (file := await attached_text(pages[0])) is not None:

@@ -11,8 +11,10 @@ same seed, as :mod:`~plugins.gpt2.engine.prompt_lookup` does.
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Sequence
 
+from plugins.gpt2.drawing import Guess, Promise
 from plugins.gpt2.engine.draft_trust import DraftTrust
 from plugins.gpt2.engine.guess_cost import GuessCost
 from plugins.gpt2.engine.guess_pace import GuessPace
@@ -24,6 +26,10 @@ HOPED = 0.5
 """Steps saved per attempt, less what it costs, that a text starts with: a few bad ones do not end guessing."""
 LEAST = 0.15
 """A guess that is right less often than this is not guessed on from."""
+HOPE = 0.75
+"""How likely a token is right that is not guessed yet."""
+READ_ONE_BY_ONE = 2
+"""So many tokens are read one by one where compiled code guesses: after a guess that was right to its end."""
 
 
 def draft_pace() -> GuessPace:
@@ -38,6 +44,7 @@ class DraftModel:
         self._model = model
         self._known: list[int] = []  # the tokens whose keys and values are in the row
         self._trust = {greedy: DraftTrust() for greedy in (False, True)}
+        self._promises: dict[bool, tuple[GuessCost, Promise]] = {}
         self._chances: list[float] = []
 
     def propose(self, tokens: Sequence[int], sampler: Sampler, most: int, cost: GuessCost) -> list[int] | None:
@@ -47,41 +54,58 @@ class DraftModel:
         and is asked again a token later.
         """
         most = min(most, self._model.info.context_length - len(tokens))
-        if most < 1 or (logits := self._read(tokens)) is None:
+        if most < 1:
             return None
-        twin, trust, whole = sampler.twin(), self._trust[sampler.greedy], [*tokens]
-        right, gained, best, kept = 1.0, 0.0, 0.0, 0
-        self._chances = []
-        while True:
-            token, chance = twin.sample_with_chance(logits)
-            whole.append(token)
-            self._chances.append(chance)
-            right *= trust.of(chance)
-            gained += right
-            if (gain := gained - cost.of_draft(len(self._chances))) > best:
-                best, kept = gain, len(self._chances)
-            if right < LEAST or len(self._chances) == most:
-                return whole[len(tokens) : len(tokens) + kept]
-            logits = self._step(whole)
+        shared = min(common_prefix(self._known, tokens), len(tokens) - 1)  # the last one's logits are wanted
+        del self._known[shared:]
+        pending = tokens[shared:]
+        promise = self._promise(sampler.greedy, cost)
+        if len(pending) <= READ_ONE_BY_ONE and (guessing := self._model.guessing) is not None:
+            guess = guessing.guess(pending, shared, most, sampler.seen, sampler.loose, sampler.keys, promise)
+            self._known += pending
+        elif (logits := self._read(pending, shared)) is not None:
+            guess = self._guess(logits, tokens, sampler.twin(loosely=True), most, promise)
+        else:
+            return None
+        self._known += guess.tokens[:-1]
+        self._chances = guess.chances
+        return guess.tokens[: guess.kept]
 
     def learn(self, sampler: Sampler, right: int, guesses: int) -> None:
         """Note how many of the last proposal's ``guesses`` were right."""
         self._trust[sampler.greedy].learn(self._chances[:guesses], right)
 
-    def _read(self, tokens: Sequence[int]) -> Logits | None:
-        """Read what is new of a text; return what the draft says of the next token where all is read."""
-        shared = min(common_prefix(self._known, tokens), len(tokens) - 1)  # the last one's logits are wanted
-        del self._known[shared:]
-        if shared == len(tokens) - 1:
-            return self._step(tokens)
-        piece = list(tokens[shared : shared + self._model.prefill_slice])
-        logits = self._model.prefill(0, piece, shared)
-        self._known += piece
-        return logits if len(self._known) == len(tokens) else None
+    def _promise(self, greedy: bool, cost: GuessCost) -> Promise:
+        of, promise = self._promises.get(greedy, (None, None))
+        if of is not cost or promise is None:
+            trust = self._trust[greedy]
+            promise = Promise(trust.edges, trust.believed, cost.of_drafts, LEAST, HOPE)
+            self._promises[greedy] = cost, promise
+        return promise
 
-    def _step(self, tokens: Sequence[int]) -> Logits:
-        """Read the last of ``tokens``; the others are known."""
-        logits = self._model.decode([0], tokens[-1:], [len(tokens) - 1])
-        self._known.append(tokens[-1])
-        result: Logits = logits[0]
-        return result
+    def _guess(self, logits: Logits, tokens: Sequence[int], twin: Sampler, most: int, promise: Promise) -> Guess:
+        """As ``Guessing.guess`` from the logits after ``tokens`` on."""
+        right, gained, best, kept = 1.0, 0.0, -float(promise.costs[0]), 0
+        made: list[int] = []
+        chances: list[float] = []
+        while True:
+            token, chance = twin.sample_with_chance(logits)
+            made.append(token)
+            chances.append(chance)
+            right *= float(promise.trust[bisect(promise.edges, chance)])
+            gained += right
+            if (gain := gained - float(promise.costs[len(made)])) > best:
+                best, kept = gain, len(made)
+            more = float(promise.costs[len(made) + 1] - promise.costs[len(made)])
+            if len(made) == most or right < promise.least or right * promise.hope < more:
+                return Guess(made, chances, kept)
+            [logits] = self._model.decode([0], [token], [len(tokens) + len(made) - 1])
+
+    def _read(self, pending: Sequence[int], start: int) -> Logits | None:
+        """Read what is new of a text; return what the draft says of the next token where all is read."""
+        if len(pending) == 1:
+            [logits] = self._model.decode([0], pending, [start])
+        else:
+            logits = self._model.prefill(0, pending[: self._model.prefill_slice], start)
+        self._known += pending[: self._model.prefill_slice]
+        return logits if len(pending) <= self._model.prefill_slice else None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from bisect import bisect
 from collections.abc import Sequence
 
+import numpy as np
+
 EDGES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 """Between these chances that the draft gave its guess lie those that are judged together."""
 AT_FIRST = 0.7
@@ -14,18 +16,19 @@ MEMORY = 0.95
 
 
 class DraftTrust:
-    """Tells how likely a draft's guess is right."""
+    """Tells how likely a draft's guess is right; ``edges`` and ``believed`` are as ``Promise`` has them."""
 
     def __init__(self) -> None:
-        self._right = [AT_FIRST] * (len(EDGES) + 1)
+        self.edges = np.array(EDGES, np.float32)
+        self.believed = np.full(len(EDGES) + 1, AT_FIRST, np.float32)
 
     def of(self, chance: float) -> float:
         """Return how likely a guess is right to which the draft gave this chance."""
-        return self._right[bisect(EDGES, chance)]
+        return float(self.believed[bisect(EDGES, chance)])
 
     def learn(self, chances: Sequence[float], right: int) -> None:
         """Note that of guesses with these chances the first ``right`` were right, and the next one was not."""
         for chance in chances[: right + 1]:
             place = bisect(EDGES, chance)
-            self._right[place] = MEMORY * self._right[place] + (1 - MEMORY) * (right > 0)
+            self.believed[place] = MEMORY * self.believed[place] + (1 - MEMORY) * (right > 0)
             right -= 1

@@ -19,6 +19,8 @@ from plugins.gpt2.engine.guess_pace import GuessPace
 
 NGRAMS = (4, 3)
 """Lengths of the ending that is looked up, the longest first; shorter ones guess wrong too often to pay."""
+SHORT, LONG = 3, 7
+"""Tokens of a guess, and of one that follows a guess that was right to its end."""
 
 
 @dataclass(slots=True)
@@ -27,6 +29,7 @@ class PromptLookup:
 
     pace: GuessPace = field(default_factory=lambda: GuessPace(right=UNMEASURED))
     """One miss at the start is enough to pause."""
+    _most: int = SHORT
     _seen: dict[tuple[int, ...], int] = field(default_factory=dict)
     """Where each run of tokens was last followed by something: the index of what followed."""
     _known: int = 0
@@ -43,5 +46,19 @@ class PromptLookup:
         self._known = len(tokens)
         for length in NGRAMS:
             if (found := self._seen.get(tuple(tokens[-length:]))) is not None:
-                return list(tokens[found : found + most])
+                return _going_on(tokens, found, min(most, self._most))
         return []
+
+    def learn(self, right: int, guesses: int, length: int, worth: float) -> None:
+        """Note that of a text of ``length`` tokens so many of the ``guesses`` were right; ``worth`` would pay."""
+        self._most = LONG if right == guesses else SHORT
+        self.pace.record(right, length, worth)
+
+
+def _going_on(tokens: Sequence[int], start: int, count: int) -> list[int]:
+    """Return ``count`` tokens from ``start`` on; behind the end of ``tokens`` they repeat themselves."""
+    guess = list(tokens[start : start + count])
+    period = len(guess)
+    while len(guess) < count:
+        guess.append(guess[len(guess) - period])
+    return guess

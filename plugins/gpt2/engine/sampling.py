@@ -1,4 +1,4 @@
-"""From logits to the next token, in NumPy on the host, with one random generator per request.
+"""From logits to the next token on the host, in NumPy or by the model's own code, with one generator per request.
 
 A token is drawn by a race: each has an exponentially distributed time over its weight, and the first to arrive is
 taken. That is the same distribution as one random number between the sums of the weights gives, but two models that
@@ -14,16 +14,21 @@ import copy
 import math
 import secrets
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
+from plugins.gpt2.drawing import Drawing, Filters, SeenTokens
 from plugins.gpt2.language_model import Logits
 from plugins.gpt2.messages import message
 from plugins.gpt2.protocol import BOUNDS, GREEDY_BELOW, InvalidRequest, SamplingParams
 
 MAX_STOPS = 4
 MAX_STOP_CHARS = 100
+LOOSE = 0.005
+AHEAD = 16
+"""So many tokens can be drawn before they are, by a twin or a draft."""
 
 
 def check_sampling(params: SamplingParams) -> None:
@@ -45,87 +50,135 @@ def check_sampling(params: SamplingParams) -> None:
 class Sampler:
     """Chooses the tokens of one request.
 
-    ``prompt`` are the tokens that the repetition penalty starts from. ``seed`` is the one in use, drawn here where
-    the request left it open. Raises :class:`InvalidRequest` where ``params`` are out of bounds.
+    ``prompt`` are the tokens that the repetition penalty starts from; ``drawing`` is the model's, None is NumPy.
+    ``seed`` is the one in use, drawn here where the request left it open. Raises :class:`InvalidRequest` where
+    ``params`` are out of bounds.
     """
 
-    def __init__(self, params: SamplingParams, prompt: Iterable[int] = ()) -> None:
+    def __init__(self, params: SamplingParams, prompt: Iterable[int] = (), drawing: Drawing | None = None) -> None:
         check_sampling(params)
         self.seed = secrets.randbits(32) if params.seed is None else params.seed
-        self._params = params
-        self._random, self._of_twin = np.random.default_rng(self.seed), np.random.default_rng(0)
-        self._seen = set(prompt)
-        self._chance = 1.0
+        self.greedy = params.temperature < GREEDY_BELOW
+        """Whether the likeliest token is taken and nothing drawn."""
+        self.seen = SeenTokens(prompt)
+        self.filters, self.loose = filters_of(params), filters_of(loosened(params))
+        self._params, self._drawing = params, drawing
+        self._random = np.random.default_rng(self.seed)
+        self._keys, self._at = np.zeros(0, np.uint64), 0
 
-    def twin(self) -> Sampler:
+    def twin(self, *, loosely: bool = False) -> Sampler:
         """Return a sampler that would go on just as this one, with the same random numbers; it is used up by the next.
 
-        Copying a generator takes longer than a small model's step, setting its state does not.
+        It can draw ``AHEAD`` tokens; ``loosely`` as :func:`loosened` says.
         """
+        self._look_ahead()
         twin = copy.copy(self)
-        twin._random, twin._seen = self._of_twin, set(self._seen)
-        twin._random.bit_generator.state = self._random.bit_generator.state
+        twin.seen = self.seen.copy()
+        if loosely:
+            twin._params, twin.filters = loosened(self._params), self.loose
         return twin
+
+    @property
+    def keys(self) -> npt.NDArray[np.uint64]:
+        """Where the random numbers of the next tokens begin, those of ``AHEAD`` at least."""
+        self._look_ahead()
+        return self._keys[self._at :]
+
+    def _look_ahead(self) -> None:
+        """Draw as many numbers as a twin may need; a generator draws a hundred in the time of one."""
+        if len(self._keys) - self._at < AHEAD:
+            more = self._random.integers(2**64, dtype=np.uint64, size=8 * AHEAD)
+            self._keys, self._at = np.concatenate((self._keys[self._at :], more)), 0
 
     def sample(self, logits: Logits) -> int:
         """Return the next token's id from ``logits`` (vocab,), which may be overwritten.
 
         Raises :class:`FloatingPointError` where the logits are not finite: a broken step, not a broken request.
         """
-        params = self._params
-        if params.repetition_penalty != 1.0 and self._seen:
-            self._penalise(logits)
-        best = int(logits.argmax())  # (a NaN wins every argmax, so one look at the winner is enough)
-        if not math.isfinite(logits[best]):
-            raise FloatingPointError("the model's logits are not finite")
-        token = best if self.greedy else self._draw(logits, float(logits[best]))
-        self._seen.add(token)
-        return token
-
-    @property
-    def greedy(self) -> bool:
-        """Whether the likeliest token is taken and nothing drawn."""
-        return self._params.temperature < GREEDY_BELOW
+        token, _ = self._choose(logits)
+        return self._taken(token)
 
     def sample_with_chance(self, logits: Logits) -> tuple[int, float]:
         """Return the next token as :meth:`sample` does, and the probability that ``logits`` give it.
 
-        It is that among the tokens that the filters leave, at the temperature asked for; of a greedy one among all.
+        It is that among the tokens that the filters leave, at the temperature asked for; of a greedy one among those
+        that min-p leaves.
         """
-        token = self.sample(logits)
+        token, chance = self._choose(logits)
+        self._taken(token)
+        if not chance:
+            weights = np.exp(logits - logits[token])
+            chance = 1.0 / float(weights[weights >= self._params.min_p].sum())
+        return token, chance
+
+    def _taken(self, token: int) -> int:
+        if token < 0:
+            raise FloatingPointError("the model's logits are not finite")
+        self.seen.add(token)
+        return token
+
+    def _choose(self, logits: Logits) -> tuple[int, float]:
+        """Return a token, -1 where the logits are not finite, and its chance, 0 where that was not asked for yet."""
+        key = 0
         if not self.greedy:
-            return token, self._chance
-        return token, 1.0 / float(np.exp(logits - logits[token]).sum())
+            if self._at == len(self._keys):
+                self._look_ahead()
+            key = int(self._keys[self._at])
+            self._at += 1
+        if self._drawing is not None:
+            return self._drawing.token(logits, self.seen, self.filters, key)
+        if self._params.repetition_penalty != 1.0:
+            _penalise(logits, self.seen.ids, self._params.repetition_penalty)
+        best = int(logits.argmax())  # (a NaN wins every argmax, so one look at the winner is enough)
+        if not math.isfinite(logits[best]):
+            return -1, 0.0
+        if self.greedy:
+            return best, 0.0
+        return _draw(logits, float(logits[best]), self._params, key)
 
-    def _penalise(self, logits: Logits) -> None:
-        """Make every token seen so far less likely, whichever its sign (CTRL, arXiv 1909.05858, section 4.1)."""
-        ids = np.fromiter(self._seen, dtype=np.intp, count=len(self._seen))
-        seen = logits[ids]
-        penalty = np.float32(self._params.repetition_penalty)
-        logits[ids] = np.where(seen > 0, seen / penalty, seen * penalty)
 
-    def _draw(self, logits: Logits, best: float) -> int:
-        """Draw from what temperature, top-k, top-p and min-p leave, in this order."""
-        params = self._params
-        ids: npt.NDArray[np.intp] | None = None  # None: every token, in order of id
-        if 0 < params.top_k < logits.size:
-            ids = np.argpartition(logits, logits.size - params.top_k)[-params.top_k :]
-            logits = logits[ids]
-        scaled = (logits - np.float32(best)) * np.float32(1.0 / params.temperature)
-        weights = np.exp(scaled)
-        if params.top_p < 1.0:
-            kept = _nucleus(scaled, weights, params.top_p)
-            ids, weights = kept if ids is None else ids[kept], weights[kept]
-        if params.min_p > 0.0:
-            kept = np.flatnonzero(weights >= params.min_p)  # the best token weighs exp(0) = 1
-            ids, weights = kept if ids is None else ids[kept], weights[kept]
-        if ids is None:
-            ids = np.arange(weights.size)
-        times = _exponentials(self._random.integers(2**64, dtype=np.uint64), ids)
-        with np.errstate(divide="ignore"):  # what weighs nothing never arrives
-            first = int((times / weights).argmin())
-        self._chance = float(weights[first] / weights.sum())
-        return int(ids[first])
+def loosened(params: SamplingParams) -> SamplingParams:
+    """Return what a draft draws by: min-p in place of top-p, which most of a vocabulary need not be weighed for.
+
+    What it leaves out is seldom drawn, and what it lets in seldom either: as many guesses are right.
+    """
+    return params if params.top_k else replace(params, top_p=1.0, min_p=max(params.min_p, LOOSE))
+
+
+def filters_of(params: SamplingParams) -> Filters:
+    """Return the numbers that a draw goes by."""
+    cold = 0.0 if params.temperature < GREEDY_BELOW else 1.0 / params.temperature
+    numbers = np.array([params.repetition_penalty, cold, params.top_p, params.min_p], np.float64)
+    return Filters(numbers, params.top_k)
+
+
+def _penalise(logits: Logits, ids: npt.NDArray[np.int32], penalty: float) -> None:
+    """Make every token seen so far less likely, whichever its sign (CTRL, arXiv 1909.05858, section 4.1)."""
+    seen = logits[ids]
+    by = np.float32(penalty)
+    logits[ids] = np.where(seen > 0, seen / by, seen * by)
+
+
+def _draw(logits: Logits, best: float, params: SamplingParams, key: int) -> tuple[int, float]:
+    """Draw from what temperature, top-k, top-p and min-p leave, in this order; return the token and its chance."""
+    ids: npt.NDArray[np.intp] | None = None  # None: every token, in order of id
+    if 0 < params.top_k < logits.size:
+        ids = np.argpartition(logits, logits.size - params.top_k)[-params.top_k :]
+        logits = logits[ids]
+    scaled = (logits - np.float32(best)) * np.float32(1.0 / params.temperature)
+    weights = np.exp(scaled)
+    if params.top_p < 1.0:
+        kept = _nucleus(scaled, weights, params.top_p)
+        ids, weights = kept if ids is None else ids[kept], weights[kept]
+    if params.min_p > 0.0:
+        kept = np.flatnonzero(weights >= params.min_p)  # the best token weighs exp(0) = 1
+        ids, weights = kept if ids is None else ids[kept], weights[kept]
+    if ids is None:
+        ids = np.arange(weights.size)
+    times = _exponentials(np.uint64(key), ids)
+    with np.errstate(divide="ignore"):  # what weighs nothing never arrives
+        first = int((times / weights).argmin())
+    return int(ids[first]), float(weights[first] / weights.sum())
 
 
 def _exponentials(key: np.uint64, ids: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:

@@ -188,7 +188,7 @@ class Scheduler:
         if sequence.drafted:
             self._guess_cost.drafted(len(guess), self._clock() - begun)
         elif guess:
-            self._guess_cost.checked(self._clock() - guessed)
+            self._guess_cost.checked(len(guess), self._clock() - guessed)
         return [logits]
 
     def _accept(self, sequence: Sequence, logits: Logits, step: Step) -> None:
@@ -209,7 +209,8 @@ class Scheduler:
             sequence.draft_pace.record(index - self._guess_cost.of_draft(len(draft)), len(sequence.tokens), worth=0)
             sequence.drafted = False
         elif draft:
-            sequence.lookup.pace.record(index, len(sequence.tokens), self._guess_cost.worth)
+            worth = self._guess_cost.of_check(len(draft))
+            sequence.lookup.learn(index, len(draft), len(sequence.tokens), worth)
 
     def _append_token(self, sequence: Sequence, logits: Logits, step: Step) -> None:
         """Choose one token, and give out the text that became certain."""

@@ -67,7 +67,7 @@ class Sequence:
         self.drafted = False
         if draft is None or len(self.tokens) < self.draft_pace.wait_until:
             return found
-        if found and not (pace.tried and self.draft_pace.right > pace.right - cost.worth):
+        if found and not (pace.tried and self.draft_pace.right > pace.right - cost.of_check(len(found))):
             return found
         guess = draft.propose(self.tokens, self.sampler, room - 1, cost)
         self.drafted = guess is not None
@@ -114,7 +114,7 @@ def begin(
         count = min(count, model.info.context_length - len(tokens) + 1)
     if request.written:  # what an engine that was lost wrote; the asker was told of its notice
         tokens, _ = fit_prompt([*tokens, *_without_begin(request.written, model.tokenizer)], count, model)
-    sampler = Sampler(request.sampling, tokens)
+    sampler = Sampler(request.sampling, tokens, model.drawing)
     row, cached = rows.allocate(tokens)
     return Sequence(
         key=key,

@@ -35,6 +35,7 @@ from plugins.gpt2.model.constants import (
     Weights,
     in_block,
 )
+from plugins.gpt2.model.cpu.drawing import Drawer
 from plugins.gpt2.model.cpu.graph import team_of, use_graph
 from plugins.gpt2.model.cpu.instructions import Instructions, choose
 from plugins.gpt2.model.cpu.kernels import layer_norm
@@ -77,6 +78,8 @@ class Built:
     """What multiplies the weights."""
     rate: float | None
     """How many weights a core multiplies in a second; None for fp32."""
+    drawer: Drawer | None
+    """What draws tokens, where the C kernels run."""
 
 
 class _Assembly:
@@ -211,11 +214,13 @@ def build(
     make_step: Callable[[int, int], Step]
     made_by: Products = "fp32"
     rate: float | None = None
+    drawer: Drawer | None = None
     if isinstance(launcher, CLauncher):
+        drawer = Drawer(config.vocab_size)
         if launcher.instructions is not None:
             made_by, rate = launcher.products, launcher.instructions.rate
         facts = (config, chosen, launcher.products, compiler.processor(), compiler.choose().version)
         make_step = StepFactory(network, packed.arrays, rows + 1, team_of(team_size), compiler.cache_folder(), *facts)
     else:
         make_step = functools.partial(JitStep, network, where=where)
-    return Built(info, network, packed, make_step, team_size, made_by, rate)
+    return Built(info, network, packed, make_step, team_size, made_by, rate, drawer)

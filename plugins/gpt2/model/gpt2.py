@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from plugins.gpt2.checkpoint.draft import check_draft
+from plugins.gpt2.drawing import Drawing, Guessing
 from plugins.gpt2.language_model import LoadProgress, Logits
 from plugins.gpt2.model.constants import Products, Weights
 from plugins.gpt2.model.target.device_plan import open_device, plan_for
@@ -35,8 +36,10 @@ SLICE_S = 0.1
 than 0.15 s."""
 FP32_RATE = 57e9
 """Products in fp32 that a core makes in a second."""
-DRAFT_SLOTS = 4
-"""Tokens of one text that a step checks when the next ones were guessed."""
+DRAFT_SLOTS = 8
+"""Tokens of one text that a step checks, at most, when the next ones were guessed."""
+BETWEEN = 3
+"""A size of such checks between the powers of two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,9 @@ class GPT2:
         most = max(rows, DRAFT_SLOTS if guessed_for else 1)
         self._decode_sizes = [1 << power for power in range((most - 1).bit_length() + 1)]
         self.draft_slots = min(DRAFT_SLOTS, self._decode_sizes[-1])
+        self._check_sizes = sorted(size for size in (*self._decode_sizes, BETWEEN) if size <= self.draft_slots)
+        self.drawing: Drawing | None = built.drawer
+        self.guessing: Guessing | None = None
         self._make_step = built.make_step
         self._steps: dict[tuple[int, int], Step] = {}
 
@@ -102,13 +108,14 @@ class GPT2:
         if not 0 < len(tokens) <= self.draft_slots:
             raise ValueError(f"extend takes 1 to {self.draft_slots} tokens, not {len(tokens)}")
         self._check(row, start, start + len(tokens) - 1)
-        slots = bucket_for(len(tokens), self._decode_sizes)
+        slots = bucket_for(len(tokens), self._check_sizes)
         positions = range(start, start + len(tokens))
-        return self._run(slots, tokens, positions, [row] * len(tokens), wanted=range(len(tokens)))
+        return self._run(slots, tokens, positions, [row] * len(tokens), wanted=range(slots))[: len(tokens)]
 
     def warm_up(self) -> Generator[tuple[int, int], None, None]:
         """Capture every step that serving needs, and time one; yields (done, total) before each and at the end."""
-        sizes = [(slots, 1) for slots in self._slices] + [(slots, slots) for slots in self._decode_sizes]
+        sizes = [(slots, 1) for slots in self._slices]
+        sizes += [(slots, slots) for slots in sorted({*self._check_sizes, *self._decode_sizes})]
         for index, (slots, wanted) in enumerate(sizes):
             yield index, len(sizes)
             if not self._step(slots, wanted).ready:
@@ -118,6 +125,16 @@ class GPT2:
         self._run(slots, [0], [0], [self.rows], wanted=[0] * wanted)
         self.info = replace(self.info, step_s=time.perf_counter() - began)
         yield len(sizes), len(sizes)
+
+    def guess_ahead(self) -> None:
+        """Have what guesses with this model made, where it can be. It is a draft, and warmed up."""
+        from plugins.gpt2.model.cpu.drawing import Drawer
+        from plugins.gpt2.model.cpu.guessing import Guesser
+        from plugins.gpt2.model.cpu.step_cache import TableStep
+
+        step = self._step(1, 1)
+        if isinstance(step, TableStep) and isinstance(self.drawing, Drawer):
+            self.guessing = Guesser(step, self.drawing)
 
     @property
     def token_cost(self) -> TokenCost:
@@ -145,7 +162,7 @@ class GPT2:
         self, slots: int, tokens: Sequence[int], positions: Sequence[int], rows: Sequence[int], wanted: Sequence[int]
     ) -> Logits:
         """Run one step with the given slots; what is left over works on the spare row, unseen by anyone."""
-        picked = np.zeros(bucket_for(len(wanted), self._decode_sizes), np.int32)
+        picked = np.zeros(slots if len(wanted) > 1 else 1, np.int32)
         picked[: len(wanted)] = wanted
         inputs = np.zeros((3, slots), np.int32)
         inputs[2] = self.rows
@@ -206,6 +223,7 @@ def loading(
     if draft is not None:
         small = loading(draft, weights=weights, rows=1, device=device, threads=threads, products=products)
         model.draft = yield from small
+        model.draft.guess_ahead()
     return model
 
 

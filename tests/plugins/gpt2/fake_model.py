@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from plugins.gpt2.drawing import Drawing, Guessing
 from plugins.gpt2.language_model import LanguageModel, LoadProgress, Logits, ModelInfo, Tokenizer
 from plugins.gpt2.protocol import GenerationRequest, SamplingParams
 from plugins.gpt2.turns import flow
@@ -61,6 +62,8 @@ class FakeModel:
         self.rows = rows
         self.prefill_slice = prefill_slice
         self.draft_slots = draft_slots
+        self.drawing: Drawing | None = None
+        self.guessing: Guessing | None = None
         self.draft: LanguageModel | None = None
         self.before_step = before_step
         self.closed = threading.Event()

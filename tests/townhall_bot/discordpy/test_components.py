@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import discord
 import pytest
 from discord import app_commands
 
+from plugins.ping.plugin import PingPlugin
 from townhall_bot.loopback import Person, Turn
-from townhall_bot.plugins import Plugin
+from townhall_bot.plugins import LastingForm, Plugin, show_form
 from townhall_bot.replies import Refusal
 from townhall_bot.testkit import RunningTownhall, StartTownhall
 
@@ -27,6 +28,8 @@ async def act(interaction: discord.Interaction[Any], how: str) -> None:
             raise RuntimeError("a plugin's mistake")
         case "ask":
             await interaction.response.send_modal(Form())
+        case "ask-for-long":
+            await show_form(interaction, long_form(interaction))
         case _:
             await interaction.response.send_message(f"You chose {how}.", ephemeral=True)
 
@@ -52,7 +55,9 @@ class Lasting(discord.ui.DynamicItem[discord.ui.Button[Any]], template=re.compil
 
 
 class Short(discord.ui.View):
-    @discord.ui.select(options=[discord.SelectOption(label=each) for each in ("tea", "refuse", "fail", "ask")])
+    @discord.ui.select(
+        options=[discord.SelectOption(label=each) for each in ("tea", "refuse", "fail", "ask", "ask-for-long")]
+    )
     async def pick(self, interaction: discord.Interaction[Any], menu: discord.ui.Select[Any]) -> None:
         await act(interaction, menu.values[0])
 
@@ -62,6 +67,23 @@ class Form(discord.ui.Modal, title="Say"):
 
     async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
         await act(interaction, self.how.value)
+
+
+def long_form(interaction: discord.Interaction[Any]) -> discord.ui.Modal:
+    """Return a form with fields as discord.py made them before it had labels, and as it does since."""
+    modal = discord.ui.Modal(title="Say", custom_id=f"shop:say:{interaction.id}")
+    modal.add_item(discord.ui.TextInput(label="how", custom_id="how"))
+    whom: discord.ui.TextInput[Any] = discord.ui.TextInput(custom_id="whom", required=False)
+    return modal.add_item(discord.ui.Label(text="to whom", component=whom))
+
+
+class LongForm(LastingForm):
+    template = re.compile(r"shop:say:\d+")
+
+    async def submitted(
+        self, interaction: discord.Interaction[Any], match: re.Match[str], typed: Mapping[str, str]
+    ) -> None:
+        await act(interaction, typed["how"] + typed["whom"])
 
 
 class Shop(Plugin):
@@ -79,6 +101,9 @@ class Shop(Plugin):
 
     def dynamic_items(self) -> Sequence[type[discord.ui.DynamicItem[Any]]]:
         return [Lasting]
+
+    def forms(self) -> Sequence[LastingForm]:
+        return [LongForm()]
 
 
 @pytest.fixture
@@ -127,6 +152,41 @@ async def test_the_same_holds_for_a_menu(townhall: RunningTownhall, ada: Person,
         chosen = await ada.select(shop.message, how)
         assert await townhall.settled(chosen) is not None
         assert chosen.text.startswith(told)
+
+
+@pytest.mark.parametrize(("how", "told"), [("tea", "You chose tea."), ("refuse", "Not today."), ("fail", SURPRISE)])
+async def test_a_lasting_form_is_taken_after_a_restart(
+    how: str, told: str, start_townhall: StartTownhall, ada: Person
+) -> None:
+    townhall = await start_townhall(Shop)
+    shop = await ada.type("/shop")
+    await townhall.settled(shop)
+    asked = await ada.select(shop.message, "ask-for-long")
+    assert await townhall.settled(asked) is None
+    await townhall.stop()
+    townhall = await start_townhall(Shop)
+    sent = await ada.submit(asked, how=how)
+    assert (await townhall.settled(sent) is None) is (how == "tea")
+    assert sent.text.startswith(told)
+    assert sent.message.ephemeral
+
+
+async def test_a_lasting_form_has_each_field_by_its_id_and_is_gone_with_its_plugin(
+    start_townhall: StartTownhall, ada: Person
+) -> None:
+    townhall = await start_townhall(Shop)
+    shop = await ada.type("/shop")
+    await townhall.settled(shop)
+    asked = await ada.select(shop.message, "ask-for-long")
+    assert await townhall.settled(asked) is None
+    sent = await ada.submit(asked, how="tea", to_whom=" for two")
+    assert await townhall.settled(sent) is None
+    assert sent.text == "You chose tea for two."
+    await townhall.stop()
+    townhall = await start_townhall(PingPlugin)
+    sent = await ada.submit(asked, how="tea")
+    assert isinstance(await townhall.settled(sent), Refusal)
+    assert sent.text.startswith("This no longer works")
 
 
 @pytest.mark.parametrize(("how", "told"), [("tea", "You chose tea."), ("refuse", "Not today."), ("fail", SURPRISE)])

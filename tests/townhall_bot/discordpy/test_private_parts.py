@@ -25,6 +25,7 @@ from tests.townhall_bot.discordpy.private_names import is_discords, private_name
 from townhall_bot.discordpy import (
     components,
     endpoints,
+    forms,
     gateway,
     interactions,
     messages,
@@ -193,6 +194,7 @@ PARTS = [
         all_of(awaits("self", "url", compress=0), reads("self.proxy", "__session.ws_connect(url")),
     ),
     Part("discord.gateway.DiscordWebSocket.from_client", (proxy,), reads("client.http.ws_connect(")),
+    Part("discord.InteractionResponse.send_modal", (forms,), reads("if not modal.is_finished():")),
     Part("discord.InteractionResponse.defer", (proxy,), reads("proxy=http.proxy")),
     Part(
         "client.http.get_bot_gateway", (gateway,), all_of(awaits(), reads("data['url'], data['session_start_limit']"))

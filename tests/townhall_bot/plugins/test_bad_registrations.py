@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import discord
@@ -14,7 +15,7 @@ from townhall_bot.discordpy import registration
 from townhall_bot.discordpy.registration import Payload
 from townhall_bot.i18n import Texts
 from townhall_bot.loopback import LoopbackDiscord, Person
-from townhall_bot.plugins import Plugin
+from townhall_bot.plugins import LastingForm, Plugin
 from townhall_bot.testkit import StartTownhall
 
 PluginDoing = Callable[..., type[Plugin]]
@@ -123,6 +124,41 @@ async def test_a_component_that_an_earlier_plugin_brought_stays_that_ones(
     pressed = await ada.press(turn.message, "Press")
     await pressed.acknowledged()
     assert pressed.text == "Pressed."
+
+
+class Say(LastingForm):
+    template = re.compile(r"say:\d+")
+
+    async def submitted(self, interaction: Any, match: re.Match[str], typed: Mapping[str, str]) -> None:
+        await interaction.response.send_message("Said.")
+
+
+class SayAnything(Say):
+    template: Any = "say"
+
+
+class Shout(Say):
+    template = re.compile(r"shout")
+
+
+async def test_what_is_no_form_costs_its_own_plugin_and_so_does_another_ones(
+    start_townhall: StartTownhall, plugin_doing: PluginDoing
+) -> None:
+    def with_forms(called: str, *brought: Any) -> type[Plugin]:
+        class WithForms(plugin_doing(nothing, plugin=called, command=called)):  # type: ignore[misc] # as above
+            def forms(self) -> Sequence[Any]:
+                return brought
+
+        return WithForms
+
+    bad, first, second = with_forms("bad", Say), with_forms("first", Say()), with_forms("second", Say())
+    bare, twice = with_forms("bare", SayAnything()), with_forms("twice", Shout(), Shout())
+    plugins = (await start_townhall(bad, bare, first, second, twice)).bot.plugins
+    assert "forms() must return instances of LastingForm" in (plugins["bad"].failure or "")
+    assert "needs a template, a compiled pattern of its ids" in (plugins["bare"].failure or "")
+    assert "two of its forms have the ids shout" in (plugins["twice"].failure or "")
+    assert plugins["first"].failure is None
+    assert "what has the id say:\\d+ is already a form of the plugin first" in (plugins["second"].failure or "")
 
 
 async def test_a_plugins_texts_translate_its_own_commands_alone(

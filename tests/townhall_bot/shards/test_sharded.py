@@ -85,6 +85,31 @@ async def test_a_setting_changed_in_one_is_seen_in_the_other(
     assert (await high.bot.store.guild_settings("gpt2").all(guild))["max_count"] == 77
 
 
+async def test_a_panel_and_its_form_are_answered_by_whoever_took_the_range_over(
+    start_townhall: StartTownhall, discord_server: LoopbackDiscord
+) -> None:
+    admin = member_of(discord_server, 0, 2)
+
+    async def serving(text: str) -> RunningTownhall:
+        return await start_townhall(plugin_with(FakeSource()), settings=shards(text, **host_settings()))
+
+    first = await serving("0/2")
+    other = await serving("1/2")
+    turn = await admin.type("/gpt2-config")
+    assert await first.settled(turn) is None
+    form = await admin.press(turn.message, "Numbers…")
+    assert await first.settled(form) is None
+    await first.stop()
+    heir = await serving("0/2")
+    sent = await admin.submit(form, max_count="77")
+    assert await heir.settled(sent) is None
+    assert "Maximum count: the host's default → 77" in turn.text
+    pressed = await admin.press(turn.message, "Answer mentions")
+    assert await heir.settled(pressed) is None
+    kept = await other.bot.store.guild_settings("gpt2").all(admin.guild.id)
+    assert kept == {"max_count": 77, "mentions": True}
+
+
 async def test_the_same_range_twice_is_refused_by_name(start_townhall: StartTownhall) -> None:
     await start_townhall(PingPlugin, settings=shards("0/2"))
     with pytest.raises(lock.Held, match="shard 0 of 2 is served by another Townhall"):

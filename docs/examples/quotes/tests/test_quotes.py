@@ -43,6 +43,15 @@ async def test_a_member_writes_one_in_a_form_and_takes_it_back(
     assert (await done(townhall, await ben.type("/quote"))).startswith("There are no quotes here yet.")
 
 
+async def test_a_form_that_was_open_is_taken_after_a_restart(start_townhall: StartTownhall, ada: Person) -> None:
+    townhall = await start_townhall(QuotesPlugin)
+    asked = await ada.type("/quote-me")
+    await townhall.settled(asked)
+    await townhall.stop()
+    townhall = await start_townhall(QuotesPlugin)
+    assert await done(townhall, await ada.submit(asked, text="I came")) == "Saved."
+
+
 async def test_germans_are_answered_in_german(
     townhall: RunningTownhall, guild: Guild, ada: Person, ben: Person
 ) -> None:

@@ -8,7 +8,7 @@ import random
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import discord
@@ -18,7 +18,16 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from townhall_bot.i18n import Texts, Words
-from townhall_bot.plugins import AppCommand, CliCommand, Health, Plugin, PluginContext, PluginSettings
+from townhall_bot.plugins import (
+    AppCommand,
+    CliCommand,
+    Health,
+    LastingForm,
+    Plugin,
+    PluginContext,
+    PluginSettings,
+    show_form,
+)
 from townhall_bot.replies import Refusal, sanitize
 from townhall_bot.settings import Settings, load_settings
 from townhall_bot.store import Entry, Store, database_in
@@ -48,6 +57,7 @@ class QuotesPlugin(Plugin):
         super().__init__(context)
         self.saving = asyncio.Lock()
         self.saved: Counter | None = None
+        self.saying = Saying(self)
 
     async def start(self) -> None:
         """Begin to forget."""
@@ -69,7 +79,7 @@ class QuotesPlugin(Plugin):
         @app_commands.command(name="quote-me", description=TEXTS.english("command.write"))
         @app_commands.guild_only()
         async def write(interaction: discord.Interaction) -> None:
-            await interaction.response.send_modal(Saying(self, TEXTS.for_user(interaction)))
+            await self.saying.open(interaction)
 
         @app_commands.command(name="quote", description=TEXTS.english("command.show"))
         @app_commands.guild_only()
@@ -94,6 +104,10 @@ class QuotesPlugin(Plugin):
     def dynamic_items(self) -> Sequence[type[discord.ui.DynamicItem[Any]]]:
         """Keep the button working after a restart."""
         return [Another]
+
+    def forms(self) -> Sequence[LastingForm]:
+        """Keep the form working after a restart."""
+        return [self.saying]
 
     async def save(self, interaction: discord.Interaction, author: int, text: str) -> None:
         """Keep a text, and tell who wanted it."""
@@ -182,17 +196,26 @@ class Another(discord.ui.DynamicItem[discord.ui.Button[Any]], template=re.compil
         await interaction.client.plugins["quotes"].plugin.show(interaction)
 
 
-class Saying(discord.ui.Modal):
+class Saying(LastingForm):
     """Asks a member for a saying of their own."""
 
-    def __init__(self, plugin: QuotesPlugin, words: Words) -> None:
-        super().__init__(title=words("form.title"))
-        self.plugin = plugin
-        self.text: discord.ui.TextInput[Any] = discord.ui.TextInput(
-            label=words("form.text"), custom_id="text", style=discord.TextStyle.long, max_length=LONGEST
-        )
-        self.add_item(self.text)
+    template = re.compile(r"quotes:saying:\d+")
 
-    async def on_submit(self, interaction: discord.Interaction) -> None:
+    def __init__(self, plugin: QuotesPlugin) -> None:
+        self.plugin = plugin
+
+    async def open(self, interaction: discord.Interaction[Any]) -> None:
+        """Show the form, under an id that is new each time."""
+        words = TEXTS.for_user(interaction)
+        modal = discord.ui.Modal(title=words("form.title"), custom_id=f"quotes:saying:{interaction.id}")
+        style = discord.TextStyle.long
+        modal.add_item(
+            discord.ui.TextInput(label=words("form.text"), custom_id="text", style=style, max_length=LONGEST)
+        )
+        await show_form(interaction, modal)
+
+    async def submitted(
+        self, interaction: discord.Interaction[Any], match: re.Match[str], typed: Mapping[str, str]
+    ) -> None:
         """Save it."""
-        await self.plugin.save(interaction, interaction.user.id, self.text.value)
+        await self.plugin.save(interaction, interaction.user.id, typed["text"])

@@ -44,7 +44,7 @@ class Tile:
 def tile_for(slots: int, bits: int) -> Tile:
     """Return the tile for a number of slots: the sums, a step's weights and one factor fill the registers."""
     if bits >= 512:
-        return Tile(8, 2) if slots % 8 == 0 else Tile(largest(slots, 4), 4)
+        return Tile(8, 2) if slots % 8 == 0 else Tile(3 if slots % 3 == 0 else largest(slots, 4), 4)
     if bits >= 256:
         return Tile(4, 1) if slots % 4 == 0 else Tile(2, 2) if slots % 2 == 0 else Tile(1, 4)
     return Tile(2, 1) if slots % 2 == 0 else Tile(1, 2)

@@ -152,6 +152,20 @@ class Team:
         """Run a table of launches, (count, LAUNCH_WORDS) in C order, to its end, in order."""
         self._enter(0, table.ctypes.data, len(table))
 
+    def replaying(self, table: npt.NDArray[np.uint64]) -> dict[str, int]:
+        """Return what compiled code needs to run a table itself: the function, and its arguments but for the second.
+
+        The second is 0. The team and the table must live as long.
+        """
+        return {
+            "replay": _address(self._program),
+            "team": self._state.ctypes.data,
+            "table": table.ctypes.data,
+            "length": len(table),
+            "semaphores": self._semaphores.ctypes.data,
+            "workers": self.threads - 1,
+        }
+
     def settle(self) -> None:
         """Wait until no thread reads a table any more, so that it may be freed."""
         while self._state[7]:

@@ -198,16 +198,16 @@ async def test_the_panel_changes_the_model_places_and_numbers(
     await form.until(lambda turn: turn.modal)
     wrong = await admin.submit(form, member_limit="many")
     await wrong.until(lambda turn: turn.messages)
-    assert wrong.text == "Texts a member may have at a time must be a number, not “many”."
+    assert wrong.text.splitlines()[0] == "Texts a member may have at a time must be a number, not “many”."
 
     trail = await admin.press(panel, "Changes")
     await trail.until(lambda turn: turn.messages)
     assert "Maximum count: the host's default → 50" in trail.text
-    asked = await admin.press(panel, "Reset")
-    await asked.until(lambda turn: turn.messages)
-    await admin.press(asked.message, "Reset everything")
-    await chosen.until(lambda turn: "Model: other → the host's default" in asked.text)
-    await chosen.until(lambda turn: "**fake**" in panel.text)
+    await admin.press(panel, "Reset")
+    await chosen.until(lambda turn: "You can undo it." in panel.text)
+    await admin.press(panel, "Reset everything")
+    await chosen.until(lambda turn: "Model: other → the host's default" in panel.text)
+    assert "**fake**" in panel.text
 
 
 async def test_the_panel_refuses_who_no_longer_manages_the_server(
@@ -219,14 +219,3 @@ async def test_the_panel_refuses_who_no_longer_manages_the_server(
     press = await admin.press(panel, "Reset")
     await press.until(lambda turn: turn.messages)
     assert press.text == "You need the permission Manage Server for this."
-
-
-async def test_a_panel_that_no_longer_answers_says_so_and_has_no_menus(
-    start_townhall: StartTownhall, admin: Person, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("plugins.gpt2.admin.manage_view.LIFETIME_S", 0.05)
-    townhall = await begin(start_townhall)
-    turn = await answered(townhall, admin, "/gpt2-config")
-    await turn.until(lambda turn: not turn.message.components)
-    assert "This panel is closed. /gpt2-config opens a new one." in turn.text
-    assert "GPT-2 on this server" in turn.text  # what was set stays to be read

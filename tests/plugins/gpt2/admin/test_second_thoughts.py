@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.plugins.gpt2.fake_plugin import answered, begin, refused
+from tests.plugins.gpt2.fake_plugin import answered, begin, labels, refused
 from townhall_bot.loopback import Guild, Person
 from townhall_bot.testkit import StartTownhall
 
@@ -12,23 +12,41 @@ async def test_reset_asks_once_and_can_be_undone(start_townhall: StartTownhall, 
     kept = townhall.bot.store.guild_settings("gpt2")
     await answered(townhall, admin, "/gpt2-config max_count:20 member_limit:1 allow_channel:#gpt2")
     before = await kept.all(guild.id)
-    panel = (await answered(townhall, admin, "/gpt2-config")).message
-    asked = await admin.press(panel, "Reset")
-    await asked.until(lambda turn: turn.messages)
-    assert asked.message.ephemeral
-    assert "You can undo it." in asked.text
+    turn = await answered(townhall, admin, "/gpt2-config")
+    panel = turn.message
+    await admin.press(panel, "Reset")
+    await turn.until(lambda _: "You can undo it." in panel.text)
+    await admin.press(panel, "Back to the settings")
+    await turn.until(lambda _: "You can undo it." not in panel.text)
     assert await kept.all(guild.id) == before
-    await admin.press(asked.message, "Reset everything")
-    await asked.until(lambda turn: "Maximum count: 20 → the host's default" in turn.text)
-    await asked.until(lambda turn: "at most 300" in panel.text)
+    await admin.press(panel, "Reset")
+    await turn.until(lambda _: "You can undo it." in panel.text)
+    await admin.press(panel, "Reset everything")
+    await turn.until(lambda _: "Maximum count: 20 → the host's default" in panel.text)
+    assert "at most 300" in panel.text
     assert await kept.all(guild.id) == {}
     # What was set since then stays.
     await answered(townhall, admin, "/gpt2-config max_count:30")
-    await admin.press(asked.message, "Undo")
-    await asked.until(lambda turn: "Texts a member may have at a time: the host's default → 1" in turn.text)
+    await admin.press(panel, "Undo")
+    await turn.until(lambda _: "Texts a member may have at a time: the host's default → 1" in panel.text)
     assert await kept.all(guild.id) == before | {"max_count": 30}
-    await asked.until(lambda turn: "at most 30" in panel.text and "at most 300" not in panel.text)
-    assert not asked.message.buttons
+    assert "at most 30\n" in panel.text
+    assert labels(panel)[-1] == "Reset"
+
+
+async def test_a_reset_that_is_pressed_twice_can_be_undone(
+    start_townhall: StartTownhall, admin: Person, guild: Guild
+) -> None:
+    townhall = await begin(start_townhall)
+    await answered(townhall, admin, "/gpt2-config max_count:20")
+    panel = (await answered(townhall, admin, "/gpt2-config")).message
+    assert await townhall.settled(await admin.press(panel, "Reset")) is None
+    twice = [await admin.press(panel, "Reset everything") for _ in range(2)]
+    for each in twice:
+        assert await townhall.settled(each) is None
+    assert labels(panel)[-1] == "Undo"
+    assert await townhall.settled(await admin.press(panel, "Undo")) is None
+    assert await townhall.bot.store.guild_settings("gpt2").all(guild.id) == {"max_count": 20}
 
 
 async def test_a_reset_by_the_command_can_be_undone_too(
@@ -49,6 +67,34 @@ async def test_a_reset_by_the_command_can_be_undone_too(
     assert "Model: other → the host's default" in nothing.text
     nothing = await answered(townhall, admin, "/gpt2-config reset:True")
     assert not nothing.message.buttons
+
+
+async def test_a_reset_of_presets_and_of_what_uses_them_can_be_undone(
+    start_townhall: StartTownhall, admin: Person, guild: Guild
+) -> None:
+    townhall = await begin(start_townhall)
+    kept = townhall.bot.store.guild_settings("gpt2")
+    await kept.change(guild.id, "preset:pirate", {"opening": "Arr. ", "sampling": {}}, actor_id=admin.id)
+    await answered(townhall, admin, "/gpt2-config preset:pirate")
+    await answered(townhall, admin, "/gpt2-config preset:pirate channel:#gpt2")
+    before = await kept.all(guild.id)
+    turn = await answered(townhall, admin, "/gpt2-config reset:True")
+    undone = await admin.press(turn.message, "Undo")
+    assert await townhall.settled(undone) is None
+    assert await kept.all(guild.id) == before
+
+
+async def test_undoing_a_reset_leaves_alone_what_was_set_and_set_back_since(
+    start_townhall: StartTownhall, admin: Person, guild: Guild
+) -> None:
+    townhall = await begin(start_townhall)
+    await answered(townhall, admin, "/gpt2-config max_count:20 allow_channel:#gpt2")
+    turn = await answered(townhall, admin, "/gpt2-config reset:True")
+    await answered(townhall, admin, "/gpt2-config allow_channel:#gpt2")
+    await answered(townhall, admin, "/gpt2-config remove_channel:#gpt2")  # everywhere, and that is meant
+    undone = await admin.press(turn.message, "Undo")
+    assert await townhall.settled(undone) is None
+    assert await townhall.bot.store.guild_settings("gpt2").all(guild.id) == {"max_count": 20}
 
 
 async def test_the_form_of_numbers_says_what_is_allowed_and_keeps_what_was_typed(
@@ -72,7 +118,9 @@ async def test_the_form_of_numbers_says_what_is_allowed_and_keeps_what_was_typed
     assert fields[2]["value"] == "0,8"
     wrong = await admin.submit(form, max_count="50", temperature="3,5")
     await wrong.until(lambda turn: turn.messages)
-    assert wrong.text == ("Temperatur ist 3,5; dieser Betreiber erlaubt 0 bis 2. Deshalb wurde nichts eingestellt.")
+    assert wrong.text.splitlines()[0] == (
+        "Temperatur ist 3,5; dieser Betreiber erlaubt 0 bis 2. Deshalb wurde nichts eingestellt."
+    )
     back = await admin.press(wrong.message, "Zurück zum Formular")
     await back.until(lambda turn: turn.modal)
     changed = await admin.submit(back, temperature="0,5")

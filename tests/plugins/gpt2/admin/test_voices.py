@@ -100,12 +100,11 @@ async def test_a_preset_is_changed_in_a_form_that_shows_what_it_is(
     empty: dict[str, object] = {"opening": "Verse. ", "sampling": {}, "ending": None, "stop": []}
     await kept.change_all(guild.id, {"preset:pirate": pirate, "preset:poet": empty}, actor_id=admin.id)
     admin.user.locale = "de"
-    panel = (await answered(townhall, admin, "/gpt2-config")).message
-    asked = await admin.press(panel, "Stimmen …")
-    await asked.until(lambda turn: turn.messages)
-    assert asked.text == "Welche Stimme?"
-    assert asked.message.ephemeral
-    form = await admin.select(asked.message, "pirate")
+    turn = await answered(townhall, admin, "/gpt2-config")
+    panel = turn.message
+    await admin.press(panel, "Stimmen …")
+    await turn.until(lambda _: "Welche Stimme?" in panel.text)
+    form = await admin.select(panel, "pirate")
     await form.until(lambda turn: turn.modal)
     assert form.modal is not None
     assert {
@@ -118,23 +117,22 @@ async def test_a_preset_is_changed_in_a_form_that_shows_what_it_is(
         "stop": "STOP\n#",
     }
     await admin.submit(form, opening="Ahoi! ")
-    await asked.until(lambda turn: "Stimme pirate: " in turn.text)
+    await turn.until(lambda _: "Stimme pirate: " in panel.text)
     assert await kept.all(guild.id) == {"preset:pirate": pirate | {"opening": "Ahoi! "}, "preset:poet": empty}
-    assert not asked.message.buttons
     # One that was opened and sent as it was stays as it is; another one begins empty.
-    asked = await admin.press(panel, "Stimmen …")
-    await asked.until(lambda turn: turn.messages)
-    form = await admin.select(asked.message, "poet")
+    await admin.press(panel, "Stimmen …")
+    await turn.until(lambda _: "Welche Stimme?" in panel.text)
+    form = await admin.select(panel, "poet")
     await form.until(lambda turn: turn.modal)
     await admin.submit(form)
-    await asked.until(lambda turn: "Nichts" in turn.text)
-    asked = await admin.press(panel, "Stimmen …")
-    await asked.until(lambda turn: turn.messages)
-    form = await admin.press(asked.message, "Eine neue")
+    await turn.until(lambda _: "Nichts" in panel.text)
+    await admin.press(panel, "Stimmen …")
+    await turn.until(lambda _: "Welche Stimme?" in panel.text)
+    form = await admin.press(panel, "Eine neue")
     await form.until(lambda turn: turn.modal)
     sent = await admin.submit(form, name="Captain", opening="Now. ")
     assert await townhall.settled(sent) is None
-    assert "Stimme captain: keine" in asked.text
+    assert "Stimme captain: keine" in panel.text
     assert set(await kept.all(guild.id)) == {"preset:captain", "preset:pirate", "preset:poet"}
 
 
@@ -144,3 +142,17 @@ def test_a_sampling_is_read_as_people_write_it() -> None:
     assert read_sampling("warmth 3") is None
     assert read_sampling("temperature warm") is None
     assert read_sampling("seed 3") is None
+
+
+async def test_a_preset_has_a_name_that_fits_its_field(
+    start_townhall: StartTownhall, admin: Person, guild: Guild
+) -> None:
+    townhall = await begin(start_townhall)
+    panel = (await answered(townhall, admin, "/gpt2-config")).message
+    form = await admin.press(panel, "Presets…")
+    await form.until(lambda turn: turn.modal)
+    for name in ("  ", "ß" * 20):  # 40 letters where capitals do not count
+        wrong = await admin.submit(form, name=name, opening="Arr. ")
+        await wrong.until(lambda turn: turn.messages)
+        assert wrong.text.startswith("A preset needs a name of at most 32 characters.")
+    assert await townhall.bot.store.guild_settings("gpt2").all(guild.id) == {}

@@ -76,7 +76,7 @@ async def test_a_row_and_its_texts_make_an_option_in_the_command_the_buttons_the
     await form.until(lambda turn: turn.modal)
     wrong = await ada.submit(form, warmth="warm")
     await wrong.until(lambda turn: turn.messages)
-    assert wrong.text == "Warmth must be a number from 0 to 5, not “warm”."
+    assert wrong.text.splitlines()[0] == "Warmth must be a number from 0 to 5, not “warm”."
 
 
 async def test_buttons_from_before_an_option_go_on_with_its_default(

@@ -17,8 +17,8 @@ STORY = " ".join(f"word{number}" for number in range(110))
 ONLY_THE_END = "Of the long prompt only the end was still there to use."
 
 
-async def begin(start_townhall: StartTownhall) -> RunningTownhall:
-    return await fake_plugin.begin(start_townhall, FakeSource(context=8000))
+async def begin(start_townhall: StartTownhall, **changes: str) -> RunningTownhall:
+    return await fake_plugin.begin(start_townhall, FakeSource(context=8000), **changes)
 
 
 async def asked(townhall: RunningTownhall, person: Person, prompt: str = STORY) -> Turn:
@@ -86,6 +86,28 @@ async def test_after_a_restart_the_end_is_used_and_that_is_said(start_townhall: 
     label, shown = (await form_of(ada, turn.message))["prompt"]
     assert label == "Prompt (only its end was still there)"
     assert STORY.endswith(shown)
+
+
+async def test_where_the_host_keeps_texts_a_long_prompt_is_found_after_a_restart(
+    start_townhall: StartTownhall, ada: Person, ben: Person
+) -> None:
+    townhall = await begin(start_townhall, KEEP_TEXTS_DAYS="2")
+    turn = await asked(townhall, ada)
+    await asked(townhall, ada, STORY + " another")
+    await townhall.stop()
+    townhall = await begin(start_townhall, KEEP_TEXTS_DAYS="2")
+    again = await pressed(townhall, ada, turn.message, "Again")
+    assert f"{len(STORY)} + 20 tokens" in again.text
+    assert ONLY_THE_END not in again.text
+    assert (await form_of(ada, turn.message))["prompt"] == ("Prompt", STORY)
+    his = await ben.use_menu("Continue with GPT-2", turn.message)
+    assert await townhall.settled(his) is None
+    assert greedy_text(STORY + greedy_text(STORY, 20), 60) in his.text
+    # Until its owner has it deleted, or the host keeps none any more.
+    privacy = await answered(townhall, ada, "/privacy")
+    done = await ada.press(privacy.message, "Delete my data")
+    await done.until(lambda turn: "about you" in turn.text)
+    assert ONLY_THE_END in (await pressed(townhall, ada, turn.message, "Again")).text
 
 
 async def test_delete_my_data_forgets_the_asker_s_long_prompts_only(

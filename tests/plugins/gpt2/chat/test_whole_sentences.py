@@ -53,7 +53,7 @@ async def test_the_form_offers_temperature_seed_and_ending(start_townhall: Start
     await form.until(lambda turn: turn.modal)
     wrong = await ada.submit(form, ending="whenever", seed="3")
     await wrong.until(lambda turn: turn.messages)
-    assert wrong.text == "The ending must be one of sentence, exact, not “whenever”."
+    assert wrong.text.splitlines()[0] == "The ending must be one of sentence, exact, not “whenever”."
 
 
 async def test_in_german_the_form_writes_numbers_as_german_does(start_townhall: StartTownhall, ada: Person) -> None:

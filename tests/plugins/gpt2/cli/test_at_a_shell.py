@@ -22,7 +22,7 @@ PATIENCE = 30
 
 @pytest.fixture(autouse=True)
 def nobodys_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in [name for name in os.environ if name.startswith("TOWNHALL_") and not name.endswith("CACHE_DIR")]:
+    for name in [name for name in os.environ if name.startswith("TOWNHALL_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.chdir(tmp_path)

@@ -30,7 +30,7 @@ REFERENCE = Path(__file__).parents[1] / "model" / "reference" / "townhall-mini.n
 @pytest.fixture(autouse=True)
 def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The settings of whoever runs the tests are nobody's here."""
-    for name in [name for name in os.environ if name.startswith("TOWNHALL_GPT2_") and not name.endswith("CACHE_DIR")]:
+    for name in [name for name in os.environ if name.startswith("TOWNHALL_GPT2_")]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
 

@@ -34,11 +34,13 @@ def test_a_text_that_guesses_badly_pauses_longer_each_time() -> None:
 
 def test_what_is_worth_a_guess_is_what_checking_it_costs() -> None:
     cost = GuessCost()
-    assert cost.worth == UNMEASURED
+    assert cost.of_check(3) == UNMEASURED
     cost.single(0.010)
-    cost.checked(0.013)
-    cost.checked(0.030)  # something else took the processor
-    assert cost.worth == pytest.approx(0.3, abs=0.05)
+    cost.checked(3, 0.013)
+    cost.checked(3, 0.030)  # something else took the processor
+    cost.checked(7, 0.022)
+    assert cost.of_check(3) == pytest.approx(0.3, abs=0.05)
+    assert cost.of_check(7) == pytest.approx(1.2, abs=0.05)
     cheap, dear = PromptLookup(), PromptLookup()
     cheap.pace.record(0, 100, worth=0.2)
     dear.pace.record(0, 100, worth=0.9)
@@ -50,4 +52,14 @@ def test_a_text_that_guesses_well_goes_on_guessing() -> None:
     lookup, tokens = PromptLookup(), [1, 2, 3, 1, 2, 3]
     for _ in range(50):
         assert lookup.propose(tokens, 3)
-        lookup.pace.record(2, len(tokens), UNMEASURED)
+        lookup.learn(2, 3, len(tokens), UNMEASURED)
+
+
+def test_a_guess_that_was_right_to_its_end_is_followed_by_a_longer_one() -> None:
+    lookup, tokens = PromptLookup(), [1, 2, 3] * 5
+    assert len(lookup.propose(tokens, 7)) == 3
+    lookup.learn(3, 3, len(tokens), UNMEASURED)
+    assert lookup.propose(tokens, 7) == [1, 2, 3, 1, 2, 3, 1]
+    assert len(lookup.propose([*range(20), 0, 1, 2, 3], 7)) == 7
+    lookup.learn(6, 7, 24, UNMEASURED)
+    assert len(lookup.propose([*range(20), 0, 1, 2, 3], 7)) == 3

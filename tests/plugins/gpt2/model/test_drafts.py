@@ -44,7 +44,7 @@ def test_a_draft_is_loaded_with_its_model_guesses_and_is_closed_with_it(opened: 
     plain = load(opened("five-heads"), weights="int8", rows=1)
     guessed = load(opened("five-heads"), weights="int8", rows=1, draft=opened("three-heads"))
     assert guessed.draft is not None
-    assert (guessed.draft.rows, guessed.draft_slots, plain.draft_slots) == (1, 4, 1)
+    assert (guessed.draft.rows, guessed.draft_slots, plain.draft_slots) == (1, 8, 1)
     taken: list[list[int]] = []
     extend = guessed.extend
     guessed.extend = lambda row, tokens, start: taken.append([*tokens]) or extend(row, tokens, start)  # type: ignore[method-assign, func-returns-value]  # a spy

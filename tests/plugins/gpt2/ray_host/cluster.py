@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[4]
@@ -31,7 +31,6 @@ class Cluster:
             "RAY_ADDRESS": f"{ADDRESS}:{PORT}",
             "RAY_USAGE_STATS_ENABLED": "0",
             "PYTHONPATH": str(CHECKOUT),
-            "TOWNHALL_CACHE_DIR": os.environ.get("TOWNHALL_CACHE_DIR", ""),
         }
 
     program = str(Path(sys.executable).with_name("ray"))
@@ -72,6 +71,17 @@ def running_cluster(cpus: int = 4, *, address: str = ADDRESS, port: int = PORT, 
                 said += line
             yield cluster
         finally:
-            # All that has the folder in its command: on SIGTERM the head waits for half a minute. Workers follow it.
-            subprocess.run(["pkill", "-KILL", "-f", re.escape(folder)], check=False)
+            # On SIGTERM the head waits for half a minute, and what it started outlives its own end by as much.
+            for process in reversed([*below(head.pid)]):  # parents first: they would start others
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+            head.kill()
             head.communicate(timeout=90)
+
+
+def below(parent: int) -> Iterator[int]:
+    """Yield the processes that a process has started, and those that they have, children before parents."""
+    children = subprocess.run(["pgrep", "-P", str(parent)], capture_output=True, text=True, check=False).stdout
+    for child in map(int, children.split()):
+        yield from below(child)
+        yield child

@@ -136,8 +136,8 @@ def test_a_recording_for_another_model_is_refused(load_model: Load) -> None:
     assert model.token_cost.kernels == 2 * 7 + 3
 
 
-WITHOUT_EFFECT = {"target.device_plan", "cache.cache_dir", "cache.kernel_cache", "cache.weights_cache"}
-"""What the network imports and no captured step depends on; and what lies in ``cache/``."""
+WITHOUT_EFFECT = {"target.device_plan", "cache.cache_dir", "cache.kernel_cache", "cache.weights_cache", "cpu.drawing"}
+"""What the network imports and no captured step depends on; what lies in ``cache/``, and what draws behind a step."""
 
 
 def test_a_step_is_named_after_every_file_that_shapes_it_and_no_other() -> None:
