@@ -158,6 +158,11 @@ def vector_bits() -> int:
     return 512 if {"avx512f", "avx512bw"} <= flags else 256 if "avx2" in flags else 128
 
 
+def multiplies_bf16() -> bool:
+    """Return whether the processor has AVX512_BF16: ``vdpbf16ps`` makes twice as many products of bf16 as of fp32."""
+    return vector_bits() == 512 and "avx512_bf16" in features()
+
+
 def _is_x86() -> bool:
     return platform.machine().lower() in ("x86_64", "amd64")
 
