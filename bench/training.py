@@ -19,7 +19,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +27,7 @@ import numpy.typing as npt
 from plugins.gpt2.model.constants import OFFICIAL_CONFIGS, GPT2Config
 from tools.training_reference import loss_of, model_of, optimiser_of
 
-ENGINES = ("townhall", "torch-fp32", "torch-bf16")
+ENGINES = ("townhall-fp32", "townhall-bf16", "torch-fp32", "torch-bf16")
 CONFIGS = OFFICIAL_CONFIGS | {"townhall-mini": GPT2Config(6, 5, 320, 512, 8192, 1280)}
 RATE = 1e-4
 
@@ -47,7 +47,7 @@ def weights_of(config: GPT2Config) -> dict[str, npt.NDArray[np.float32]]:
     return made
 
 
-def townhall(config: GPT2Config, batch: int, context: int, threads: int) -> Step:
+def townhall(config: GPT2Config, batch: int, context: int, threads: int, precision: Literal["fp32", "bf16"]) -> Step:
     """Return a step of ours."""
     from plugins.gpt2.model.target import compiler
 
@@ -63,6 +63,7 @@ def townhall(config: GPT2Config, batch: int, context: int, threads: int) -> Step
         schedule=Cosine(RATE, 10**6, lowest=1.0),
         seed=1,
         threads=threads,
+        precision=precision,
     )
     return lambda tokens: made.step(tokens).loss
 
@@ -89,10 +90,11 @@ def torch_loop(config: GPT2Config, threads: int, *, narrow: bool) -> Step:
 def work(arguments: argparse.Namespace) -> None:
     """Take a step for every line that comes, and tell its seconds, its loss and the peak of memory in bytes."""
     config = CONFIGS[arguments.model]
-    if arguments.engine == "townhall":
-        step = townhall(config, arguments.batch, arguments.context, arguments.threads)
+    whose, precision = arguments.engine.split("-")
+    if whose == "townhall":
+        step = townhall(config, arguments.batch, arguments.context, arguments.threads, precision)
     else:
-        step = torch_loop(config, arguments.threads, narrow=arguments.engine == "torch-bf16")
+        step = torch_loop(config, arguments.threads, narrow=precision == "bf16")
     for line in sys.stdin:
         rng = np.random.default_rng(int(line))
         tokens = rng.integers(0, config.vocab_size, (arguments.batch, arguments.context + 1)).astype(np.int32)
@@ -145,7 +147,7 @@ def main() -> None:
     for engine, steps in found.items():
         seconds = statistics.median(step[0] for step in steps[1:])
         loss, memory = steps[-1][1], steps[-1][2]
-        print(f"{engine:12} {tokens / seconds:8.0f} tokens/s  {memory / 1e6:6.0f} MB at most  loss {loss:.4f}")
+        print(f"{engine:14} {tokens / seconds:8.0f} tokens/s  {memory / 1e6:6.0f} MB at most  loss {loss:.4f}")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ from townhall_bot.discordpy import forms
 from townhall_bot.i18n import Words
 from townhall_bot.plugins import LastingForm
 from townhall_bot.replies import Refusal
-from townhall_bot.replies.refusal import told
+from townhall_bot.replies.paging import split
+from townhall_bot.replies.refusal import told_to
 from townhall_bot.store import StoreError
 
 Interaction = discord.Interaction[Any]
@@ -72,21 +73,31 @@ class TypedForm(LastingForm, abc.ABC):
         try:
             await self.take(interaction, match["state"], typed)
         except (Refusal, StoreError) as error:
-            if isinstance(error, Refusal) and (error.shown or interaction.response.is_done()):
+            if isinstance(error, Refusal) and error.shown:
                 raise
-            said = told(error, TEXTS.for_user(interaction)) or str(error)
+            said = split(str(told_to(interaction, error)))[0]
             await self._give_back(interaction, match, typed, said)
             raise Refusal(said, shown=True) from error
 
     async def _give_back(
         self, interaction: Interaction, match: re.Match[str], typed: Mapping[str, str], said: str
     ) -> None:
-        fields = [field.to_component_dict() for field in await self.fields(interaction, match["state"])]
-        shown = self._shown({str(field["custom_id"]): str(field.get("label")) for field in fields}, typed)
+        shown = self._shown(await self._labels(interaction, match["state"]), typed)
         view = discord.ui.View(timeout=None).add_item(self.back.labelled(TEXTS.for_user(interaction), match.string))
-        done = interaction.response.is_done()
-        send = interaction.followup.send if done else interaction.response.send_message
+        response = interaction.response
+        if response.type is discord.InteractionResponseType.deferred_channel_message:
+            # Everybody may see that answer, and the first message after it would be that one.
+            await interaction.edit_original_response(content=said, view=None)
+        send = interaction.followup.send if response.is_done() else response.send_message
         await send(said, embed=shown, view=view, ephemeral=True)
+
+    async def _labels(self, interaction: Interaction, state: str) -> dict[str, str]:
+        """Return what stands above each field; nothing where what the form was refused for keeps it from being made."""
+        try:
+            fields = [field.to_component_dict() for field in await self.fields(interaction, state)]
+        except (Refusal, StoreError):
+            return {}
+        return {str(field["custom_id"]): str(field.get("label")) for field in fields}
 
     def _shown(self, labels: Mapping[str, str], typed: Mapping[str, str]) -> discord.Embed:
         first, last = FENCE
@@ -138,7 +149,9 @@ class Back(discord.ui.DynamicItem[discord.ui.Button[Any]], template=BACK):
 
     async def callback(self, interaction: Interaction) -> None:
         """Open the form."""
-        form = self.forms[self.name]
+        form = self.forms.get(self.name)
+        if form is None:
+            raise Refusal(TEXTS.for_user(interaction)("form.newer"))
         keys = [field.custom_id for field in await form.fields(interaction, self.state)]
         await form.open(interaction, self.state, form.typed_before(interaction.message, keys))
 

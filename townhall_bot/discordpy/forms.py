@@ -29,7 +29,10 @@ class LastingForm(abc.ABC):
     async def submitted(
         self, interaction: discord.Interaction[Any], match: re.Match[str], typed: Mapping[str, str]
     ) -> None:
-        """Take what was ``typed``, by the ids of the fields. What this raises is told to who sent it."""
+        """Take what was ``typed``, by the ids of the text fields. What this raises is told to who sent it.
+
+        What was chosen from menus is in ``interaction.data``.
+        """
 
 
 class Forms:

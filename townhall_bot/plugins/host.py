@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -218,3 +219,12 @@ def _check_forms(loaded: LoadedPlugin) -> None:
     for form in loaded.forms:
         if not isinstance(form, LastingForm):
             raise PluginError(f"forms() must return instances of LastingForm, not {form!r}")
+        template = getattr(form, "template", None)
+        if not isinstance(template, re.Pattern):
+            raise PluginError(
+                f"{type(form).__name__} needs a template, a compiled pattern of its ids, not {template!r}"
+            )
+    patterns = [form.template.pattern for form in loaded.forms]
+    twice = next((pattern for pattern in patterns if patterns.count(pattern) > 1), None)
+    if twice is not None:
+        raise PluginError(f"two of its forms have the ids {twice}: only one of them would hear of a form")

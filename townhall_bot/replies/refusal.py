@@ -47,6 +47,7 @@ async def explain(interaction: discord.Interaction[Any], error: BaseException) -
     cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
     interaction.extras[EXPLAINED] = cause
     if isinstance(cause, Refusal) and cause.shown:
+        _log_for_the_host(interaction, cause.__cause__)
         return
     match answers.code_of(cause):
         case Code.UNKNOWN_INTERACTION:
@@ -59,7 +60,7 @@ async def explain(interaction: discord.Interaction[Any], error: BaseException) -
         log.warning("request %s: Discord takes no more answers to it, after 15 minutes: %s", interaction.id, cause)
         return
     words = TEXTS.for_user(interaction)
-    message = told(cause, words)
+    message = told_to(interaction, cause)
     if message is None and answers.reason(cause) != "other":
         level = logging.INFO if answers.is_deleted(cause) else logging.WARNING
         log.log(
@@ -73,8 +74,7 @@ async def explain(interaction: discord.Interaction[Any], error: BaseException) -
         command = interaction.command.qualified_name if interaction.command else "a component"
         log.error("request %s failed in %s", interaction.id, command, exc_info=cause)
         message = words("refusal.surprise", request=interaction.id)
-    elif isinstance(cause, StoreError):  # paths are for the host alone
-        log.error("request %s could not be carried out: %s", interaction.id, cause)
+    _log_for_the_host(interaction, cause)
     if answers.is_ban(cause):  # whatever is asked now prolongs it
         return
     try:
@@ -90,6 +90,11 @@ def why(error: BaseException, words: Words) -> str:
     return words(f"reply.refused.{answers.reason(error)}", reason=said)
 
 
+def _log_for_the_host(interaction: discord.Interaction[Any], cause: BaseException | None) -> None:
+    if isinstance(cause, StoreError):  # whose paths are for the host alone
+        log.error("request %s could not be carried out: %s", interaction.id, cause)
+
+
 def _warn_of_another(interaction: discord.Interaction[Any]) -> None:
     """Say, once in a bot's life, that somebody else answered first: only a process with the same token can have."""
     level = logging.DEBUG if interaction.client in _WARNED else logging.WARNING
@@ -101,6 +106,11 @@ def _warn_of_another(interaction: discord.Interaction[Any]) -> None:
         "no other, reset the token. This is said once.",
         interaction.id,
     )
+
+
+def told_to(interaction: discord.Interaction[Any], cause: BaseException) -> str | None:
+    """Return what the asker is told of an error, in their language; None for a surprise."""
+    return told(cause, TEXTS.for_user(interaction))
 
 
 def told(cause: BaseException, words: Words | None = None) -> str | None:

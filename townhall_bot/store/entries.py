@@ -50,12 +50,24 @@ class Entries:
         insert = "INSERT INTO entry (at, plugin, kind, guild_id, user_id, entry) VALUES (?, ?, ?, ?, ?, ?) RETURNING id"
         return await self._run.write(lambda db: int(db.execute(insert, row).fetchone()[0]))
 
-    async def of(self, kind: str, *, guild_id: int | None = None, user_id: int | None = None) -> list[Entry]:
-        """Return what is kept, oldest first: of one server, of one member, or of all where they are None."""
-        where, chosen = "plugin = ? AND kind = ?", list[str | int]((self._plugin, kind))
-        for column, wanted in (("guild_id", guild_id), ("user_id", user_id)):
+    async def of(
+        self,
+        kind: str,
+        *,
+        guild_id: int | None = None,
+        user_id: int | None = None,
+        since: float | None = None,
+        until: float | None = None,
+    ) -> list[Entry]:
+        """Return what is kept, oldest first: of one server, of one member, or of all where they are None.
+
+        ``since`` and ``until`` are Unix times, and both belong to what is asked for.
+        """
+        where, chosen = "plugin = ? AND kind = ?", list[str | int | float]((self._plugin, kind))
+        asked = (("guild_id =", guild_id), ("user_id =", user_id), ("at >=", since), ("at <=", until))
+        for condition, wanted in asked:
             if wanted is not None:
-                where += f" AND {column} = ?"
+                where += f" AND {condition} ?"
                 chosen.append(wanted)
         query = f"SELECT id, at, guild_id, user_id, entry FROM entry WHERE {where} ORDER BY at, id"
         rows = await self._run.read(lambda db: db.execute(query, chosen).fetchall())

@@ -112,11 +112,26 @@ class GuildSettings:
         return await self._run.write(write)
 
     async def taken(self, guild_id: int, number: int) -> dict[str, Json]:
-        """Return what the reset of that number took away from this server, as the audit trail has it."""
-        query = "SELECT key, old FROM audit WHERE plugin = ? AND guild_id = ? AND at = ? AND new IS NULL ORDER BY id"
+        """Return what the reset of that number took away from this server and nobody has changed since.
+
+        It is read from the audit trail.
+        """
+        query = """SELECT key, old FROM audit AS taken WHERE plugin = ? AND guild_id = ? AND at = ? AND new IS NULL
+            AND NOT EXISTS (SELECT 1 FROM audit AS later WHERE later.plugin = taken.plugin
+                AND later.guild_id = taken.guild_id AND later.key = taken.key AND later.id > taken.id)
+            ORDER BY id"""
         asked = (self._plugin, guild_id, number / MICRO)
         rows = await self._run.read(lambda db: db.execute(query, asked).fetchall())
         return {key: json.loads(old) for key, old in rows}
+
+    async def last_reset(self, guild_id: int) -> int | None:
+        """Return the number of the reset that was this server's last change; None where that was none."""
+        query = "SELECT at, new FROM audit WHERE plugin = ? AND guild_id = ? ORDER BY id DESC LIMIT 1"
+        row = await self._run.read(lambda db: db.execute(query, (self._plugin, guild_id)).fetchone())
+        if row is None or row[1] is not None:
+            return None
+        number = round(row[0] * MICRO)
+        return number if number / MICRO == row[0] else None  # or else one setting was set back
 
     async def audit(self, guild_id: int, limit: int = 20) -> list[AuditEntry]:
         """Return this server's latest changes, newest first."""

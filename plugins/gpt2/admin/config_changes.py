@@ -75,11 +75,9 @@ class ConfigChanges:
         return old.number if old else None, lines
 
     async def undo(self, interaction: discord.Interaction[Any], reset: int) -> list[str]:
-        """Set again what a reset took away, but for what was set since; return a line for each change."""
+        """Set again what a reset took away, but for what was changed since; return a line for each change."""
         assert interaction.guild_id is not None  # settings belong to a server
-        old = await self._rules.kept.taken(interaction.guild_id, reset)
-        since = await self._rules.kept.all(interaction.guild_id)
-        return await self.make(interaction, {key: value for key, value in old.items() if key not in since})
+        return await self.make(interaction, await self._rules.kept.taken(interaction.guild_id, reset))
 
     async def check(self, interaction: discord.Interaction[Any], changes: Mapping[str, Any], *, of: int = 0) -> None:
         """Raise Refusal where one of ``changes`` is not allowed; where they are several, it says that none was made.
@@ -129,11 +127,12 @@ class ConfigChanges:
 
     async def _check(self, guild_id: int, changes: Mapping[str, Any], words: Words) -> None:
         kept = await self._rules.kept.all(guild_id)
+        after = {key: value for key, value in {**kept, **changes}.items() if value is not None}
         for key, value in changes.items():
+            if key == "preset" or (key.startswith(presets.VOICE) and value):
+                self._check_preset(after, value if key == "preset" else value.get("preset"), words)
             if key.startswith(presets.VOICE) and value:
                 await self._check_voice(guild_id, value, words)
-            if key == "preset" and value is not None and presets.of(kept, value) is None:
-                raise Refusal(words("preset.unknown", name=str(value)[:50], names=", ".join(presets.names(kept))))
             own = sum(each.startswith(presets.KEY) for each in kept)
             if key.startswith(presets.KEY) and key not in kept and value is not None and own >= MAX_PLACES:
                 raise Refusal(words("config.change.too_many", most=MAX_PLACES))
@@ -149,7 +148,13 @@ class ConfigChanges:
 
     async def _check_voice(self, guild_id: int, voice: Mapping[str, Any], words: Words) -> None:
         """Hold what holds in a channel to the bounds of the server's own settings."""
-        await self._check(guild_id, {key: value for key, value in voice.items() if key != "model"}, words)
+        await self._check(guild_id, {key: voice[key] for key in voice if key not in ("model", "preset")}, words)
+
+    @staticmethod
+    def _check_preset(kept: Mapping[str, Any], name: object, words: Words) -> None:
+        """Raise Refusal where ``kept``, as it will be, has no preset of that name; None is none."""
+        if name is not None and presets.of(kept, name) is None:
+            raise Refusal(words("preset.unknown", name=str(name)[:50], names=", ".join(presets.names(kept))))
 
     async def voice(self, guild_id: int, channel_id: int, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the change by which ``given`` holds in a channel, beside what does; nothing: as on the server."""

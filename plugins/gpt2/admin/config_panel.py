@@ -21,6 +21,8 @@ from plugins.gpt2.protocol import ModelEntry, TextGenerator
 from plugins.gpt2.typed_form import Interaction
 from townhall_bot.i18n import Words
 from townhall_bot.replies import LiveReply, Refusal
+from townhall_bot.replies.refusal import told_to
+from townhall_bot.store import StoreError
 
 LoadModel = Callable[[Interaction, str, LiveReply], Awaitable[list[str]]]
 """Loads a model and has the server use it; returns the lines that say so. Raises Refusal where that failed."""
@@ -57,9 +59,16 @@ class ConfigPanel:
 
         ``undo`` is the reset that can be undone.
         """
-        embed, rules, entries = await self._settings(interaction)
+        content = "\n".join(lines)[:2000]
+        try:
+            embed, rules, entries = await self._settings(interaction)
+        except StoreError:
+            if not lines:
+                raise
+            await interaction.edit_original_response(content=content)  # what was done is done, whoever can read it
+            return
         view = self.view.settings(interaction, rules, entries, undo)
-        await interaction.edit_original_response(content="\n".join(lines)[:2000], embed=embed, view=view)
+        await interaction.edit_original_response(content=content, embed=embed, view=view)
 
     async def do(self, interaction: Interaction, action: str, number: int, chosen: Sequence[Any]) -> None:
         """Do what a menu or a button of the panel stands for. Raises Refusal for who does not manage the server."""
@@ -88,6 +97,8 @@ class ConfigPanel:
             case "reset_all":
                 await interaction.response.defer()
                 reset, lines = await self._changes.reset(interaction)
+                if reset is None and interaction.guild_id is not None:  # pressed twice: the first one can be undone
+                    reset = await self._rules.kept.last_reset(interaction.guild_id)
                 await self.show(interaction, lines, reset)
             case "undo":
                 await interaction.response.defer()
@@ -114,10 +125,16 @@ class ConfigPanel:
         async with LiveReply(interaction, ephemeral=True, view=view) as reply:
             try:
                 lines = await self._load_model(interaction, model, reply)
-            except Refusal as refusal:
+            except Exception as error:
                 await reply.stop()
-                await self.show(interaction, [str(refusal)])
-                raise Refusal(str(refusal), shown=True) from refusal
+                said = told_to(interaction, error)
+                if isinstance(error, Refusal):
+                    await self.show(interaction, [str(error)])
+                else:  # what is set can perhaps not be read either
+                    await interaction.edit_original_response(content=said or "", view=view)
+                if said is None:
+                    raise
+                raise Refusal(said, shown=True) from error
         await self.show(interaction, lines)
 
     async def _presets(self, interaction: Interaction, action: str, chosen: Sequence[Any]) -> None:

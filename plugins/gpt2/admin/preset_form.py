@@ -59,8 +59,10 @@ class PresetForm(TypedForm):
         """Keep the preset."""
         self._changes.check_manages(interaction)
         typed = dict.fromkeys(FIELDS, "") | dict(typed)
-        value = _read(interaction, typed)
-        change = {presets.KEY + typed["name"].strip().casefold(): value}
+        name = typed["name"].strip().casefold()
+        if not 0 < len(name) <= presets.MAX_NAME:
+            raise Refusal(TEXTS.for_user(interaction)("preset.bad_name", most=presets.MAX_NAME))
+        change = {presets.KEY + name: _read(interaction, typed)}
         await self._changes.check(interaction, change)
         await interaction.response.defer()
         await self._show(interaction, await self._changes.make(interaction, change))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import time
 
+import discord
+
 from plugins.gpt2.protocol import GenerationRequest
 from townhall_bot.store import Entries, StoreError
 
@@ -12,6 +14,9 @@ log = logging.getLogger("townhall.plugin.gpt2")
 
 KIND = "text"
 DAY = 86_400
+"""Also the longest that a text takes from being asked for to being kept, and much more than that."""
+CLOCKS_S = 3_600
+"""How far this machine's clock may be behind Discord's, which the request's number has."""
 
 
 class Transcripts:
@@ -41,7 +46,8 @@ class Transcripts:
         if not self._days:
             return None
         try:
-            kept = await self._entries.of(KIND, user_id=member_id)
+            asked = discord.utils.snowflake_time(request_id).timestamp()
+            kept = await self._entries.of(KIND, user_id=member_id, since=asked - CLOCKS_S, until=asked + DAY)
         except StoreError as error:
             log.warning("a long prompt could not be read: %s", error)
             return None

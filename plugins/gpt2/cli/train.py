@@ -20,6 +20,7 @@ from plugins.gpt2.cli.train_options import complaint
 from plugins.gpt2.settings import GPT2Settings
 from plugins.gpt2.training.locked import AlreadyTrained, locked
 from plugins.gpt2.training.plan import DoesNotFit, read_plan
+from plugins.gpt2.training.precision import NoSuchProducts
 from plugins.gpt2.training.priority import make_way
 from plugins.gpt2.training.run_files import BEST, STATE
 from townhall_bot.cli.terminal import FAILED, OK, USAGE, note, tell
@@ -62,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         tell(f"\nstopped.{_what_is_kept(folder, options.name)}")
         return _status_of(ctrl_c)
-    except (Refused, AlreadyTrained, DoesNotFit, CheckpointError) as error:
+    except (Refused, AlreadyTrained, DoesNotFit, NoSuchProducts, CheckpointError) as error:
         note(str(error), COMMAND)
     except OSError as error:
         note(_of_system(error, folder, options.name), COMMAND)
@@ -109,7 +110,15 @@ def _train(options: argparse.Namespace, settings: GPT2Settings, home: Path, fold
     if options.resume:
         plan = read_plan(folder)
         assert plan is not None  # which was checked before the lock
-        session = Session.again(home, folder, plan, settings, minutes=options.minutes, threads=options.threads)
+        session = Session.again(
+            home,
+            folder,
+            plan,
+            settings,
+            minutes=options.minutes,
+            threads=options.threads,
+            precision=options.precision,
+        )
     else:
         with _cleared_where_refused(folder):
             session = begin(options, settings, home, folder, ctrl_c.check)

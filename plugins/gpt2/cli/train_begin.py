@@ -77,7 +77,16 @@ def begin(options: argparse.Namespace, settings: GPT2Settings, home: Path, folde
         seed=options.seed,
     )
     method: Method | None = "full" if options.new else options.method
-    return Session.first(home, folder, plan, settings, method=method, batch=options.batch, threads=options.threads)
+    return Session.first(
+        home,
+        folder,
+        plan,
+        settings,
+        method=method,
+        batch=options.batch,
+        threads=options.threads,
+        precision=options.precision,
+    )
 
 
 def _lasting(source: str) -> str:

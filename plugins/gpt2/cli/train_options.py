@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from plugins.gpt2.model.constants import EMBEDDED_MODEL
+from plugins.gpt2.training.precision import PRECISIONS
 from plugins.gpt2.training.vocabulary import LARGEST, SMALLEST
 from townhall_bot.cli.bounded import Decimal, Whole
 
@@ -40,6 +41,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--method",
         choices=("full", "lora"),
         help="train all weights, or a few matrices beside them that take less memory (default: by the model's size)",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        help="what products are made of, summed in fp32 (default: bf16 where the processor multiplies it faster)",
     )
     parser.add_argument("--resume", action="store_true", help="go on with a training that was stopped or killed")
     parser.add_argument(

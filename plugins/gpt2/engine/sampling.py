@@ -143,8 +143,8 @@ def sureness(chance: float, lead: float) -> float:
     """Return how likely another model of the same vocabulary draws what this one drew, by what it gave it.
 
     ``chance`` is that of the token, ``lead`` its time over the next one's: the narrower a race was, the likelier it
-    ends otherwise in a model that is a little different. Both together tell more than either: a logistic regression over
-    3,600 tokens of townhall-mini and its draft gave 0.34 and 0.96 for what are 1/3 and 1 here; 0.56 nats a token
+    ends otherwise in a model that is a little different. Both together tell more than either: a logistic regression
+    over 3,600 tokens of townhall-mini and its draft gave 0.34 and 0.96 for what are 1/3 and 1 here; 0.56 nats a token
     are left, 0.60 with the lead alone, 0.64 with the chance alone.
     """
     return 1.0 / (1.0 + lead / (SURE_ODDS * math.cbrt(chance)))

@@ -36,6 +36,7 @@ The folder "{plan.texts}": {kinds or "files"}; {counts.documents:,} documents, {
 
 ## How
 {steps} in {progress.elapsed_s / 60:.1f} minutes on {threads} CPU threads; {method}.
+Products of {plan.precision}, summed in fp32.
 AdamW at {plan.learning_rate:g} at its highest, warm-up and cosine, seed {plan.seed}. It ended because {ENDS[end]}.
 The weights are those of step {progress.best_step:,}, with the lowest loss on held-out texts.
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from plugins.gpt2.model.constants import GPT2Config
+from plugins.gpt2.training.precision import Precision
 from townhall_bot.i18n.formatting import format_bytes
 from townhall_bot.machine.files import write_atomically
 
@@ -23,16 +21,18 @@ FULL_UP_TO = 200_000_000
 """Parameters from which on a few matrices beside the weights are trained (LoRA), where the host chooses nothing."""
 CONTEXT = 512
 SHORTEST_CONTEXT = 64
-STEPS = 400
-"""So many steps a run should have at least, where the machine is slow: a step reads fewer tokens then."""
+STEPS = 200
+"""So many steps a run should have, where the machine is slow or the texts are few: a step reads fewer tokens then."""
 TOKENS_PER_STEP = (512, 4096)
+FEW = 1024
+"""Tokens a step of however few texts: with half of it, two books were foretold worse."""
 RATES = {"full": 3e-4, "lora": 5e-4, "new": 1.5e-3}
 """The highest learning rate of a model with the embedded one's parameters; with more, it is lower."""
 RATE_PARAMETERS = 10_000_000
 PASSES = 3
 """So often a model that is there reads its texts until the rate is at its lowest: then it begins to fit them alone."""
 REACHED = 0.4
-"""The share of the processor's products that training makes use of, about."""
+"""The share of what the processor's cores multiply, each at its best, that training makes use of, about."""
 
 
 class DoesNotFit(ValueError):
@@ -56,6 +56,8 @@ class Plan:
     minutes: float
     learning_rate: float
     seed: int
+    precision: Precision = "fp32"
+    """That of the products; a plan of an earlier version says nothing of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +91,15 @@ def fit(
     batch: int | None,
     seconds: float,
     shortest: int,
+    tokens: int,
+    new: bool,
     free: int | None,
     flops: float,
 ) -> Sizes:
-    """Choose the method, the batch and the context for this machine. ``shortest`` is the lesser count of tokens of both
-    files; ``free`` the memory in bytes, None where it is not known; ``flops`` what the processor makes in a second.
+    """Choose the method, the batch and the context for this machine.
+
+    ``tokens`` are those to learn from, ``shortest`` the lesser count of them and of the held-out ones; ``free`` the
+    memory in bytes, None where it is not known; ``flops`` what all cores make in a second.
 
     Raises :class:`DoesNotFit`, saying what would fit.
     """
@@ -102,6 +108,8 @@ def fit(
     speed = REACHED * flops / estimating(chosen, 1, context).flops_per_token
     low, high = TOKENS_PER_STEP
     wanted = min(high, max(low, speed * seconds / STEPS))
+    if _settles(chosen, new=new):
+        wanted = min(wanted, max(FEW, PASSES * tokens / STEPS))
     context = context if wanted >= context else max(min(SHORTEST_CONTEXT, context), context // 2)
     rows = batch or max(1, int(wanted) // context)
     need = estimating(chosen, rows, context)
@@ -143,22 +151,16 @@ def learning_rate(config: GPT2Config, method: Method, *, new: bool) -> float:
 def settled_at(plan: Plan, tokens: int) -> int | None:
     """Return the step at which the rate is at its lowest, of a training on so many ``tokens``.
 
-    None is where the time is over: a new model learns from what it has read more often, and so do LoRA's few numbers.
+    None is where the time is over.
     """
-    if not plan.source or plan.method == "lora":
+    if not _settles(plan.method, new=not plan.source):
         return None
     return max(1, PASSES * tokens // (plan.batch * plan.context))
 
 
-def measured_flops(seconds: float = 0.3, clock: Callable[[], float] = time.perf_counter) -> float:
-    """Return what this machine's processors make of products in fp32 in a second: the best of many, as others run."""
-    a = np.ones((512, 512), np.float32)
-    a @ a  # threads start
-    end, best = clock() + seconds, float("inf")
-    while (began := clock()) < end:
-        a @ a
-        best = min(best, clock() - began)
-    return 2 * 512**3 / max(best, 1e-9)
+def _settles(method: Method, *, new: bool) -> bool:
+    """A new model learns from what it has read more often, and so do LoRA's few numbers."""
+    return method == "full" and not new
 
 
 def write_plan(folder: Path, plan: Plan) -> None:

@@ -24,10 +24,10 @@ from plugins.gpt2.training.plan import (
     Sizes,
     fit,
     learning_rate,
-    measured_flops,
     settled_at,
     write_plan,
 )
+from plugins.gpt2.training.precision import Precision, precision_for
 from plugins.gpt2.training.result import write_result
 from plugins.gpt2.training.run import End, Run
 from plugins.gpt2.training.run_files import RunFiles
@@ -65,10 +65,15 @@ class Session:
         method: Method | None,
         batch: int | None,
         threads: int | None,
+        precision: Precision | None,
     ) -> Session:
-        """Choose what the host left open, and keep the plan. Raises ``DoesNotFit``, CheckpointError and OSError."""
+        """Choose what the host left open, and keep the plan.
+
+        Raises ``DoesNotFit``, ``NoSuchProducts``, CheckpointError and OSError.
+        """
         begun, counts = read_start(folder / start.FOLDER), _counts(folder)
-        config = begun.config
+        config, cores = begun.config, _threads(threads, settings)
+        precision = precision_for(precision, plan_for(settings.device, None).device)
         sizes = fit(
             config,
             lambda method, rows, context: _need(config, method, rows, context),
@@ -76,18 +81,21 @@ class Session:
             batch=batch,
             seconds=60 * plan.minutes,
             shortest=min(counts.held_out_tokens, counts.tokens - counts.held_out_tokens),
+            tokens=counts.tokens - counts.held_out_tokens,
+            new=not plan.source,
             free=memory.available_bytes(),
-            flops=measured_flops(),
+            flops=_flops(precision, cores),
         )
         plan = replace(
             plan,
             method=sizes.method,
             batch=sizes.batch,
             context=sizes.context,
+            precision=precision,
             learning_rate=plan.learning_rate or learning_rate(config, sizes.method, new=not plan.source),
         )
         write_plan(folder, plan)
-        return cls(home, folder, plan, settings, begun, counts, _threads(threads, settings), sizes)
+        return cls(home, folder, plan, settings, begun, counts, cores, sizes)
 
     @classmethod
     def again(
@@ -99,11 +107,17 @@ class Session:
         *,
         minutes: float | None,
         threads: int | None,
+        precision: Precision | None,
     ) -> Session:
-        """Go on with a plan that is kept, for ``minutes`` in all where they are given. Raises CheckpointError."""
-        if minutes is not None:
-            plan = replace(plan, minutes=minutes)
-            write_plan(folder, plan)
+        """Go on with a plan that is kept, for ``minutes`` in all and by another precision where they are given.
+
+        Raises ``NoSuchProducts``, CheckpointError and OSError.
+        """
+        kept = precision_for(precision or plan.precision, plan_for(settings.device, None).device)
+        changed = replace(plan, minutes=plan.minutes if minutes is None else minutes, precision=kept)
+        if changed != plan:
+            write_plan(folder, changed)
+        plan = changed
         begun = read_start(folder / start.FOLDER)
         return cls(home, folder, plan, settings, begun, _counts(folder), _threads(threads, settings))
 
@@ -117,7 +131,8 @@ class Session:
         plan, size = self.plan, parameters(self.begun.config.parameters)
         what = f"{without_folders(plan.source) if plan.source else 'random weights'}, {size} parameters"
         how = "all of them are trained" if plan.method == "full" else "LoRA: small matrices beside them are trained"
-        text = f"{plan.name} begins with {what}; {how}, {plan.batch} × {plan.context} tokens a step"
+        step = f"{plan.batch} × {plan.context} tokens a step, products in {plan.precision}"
+        text = f"{plan.name} begins with {what}; {how}, {step}"
         if self.sizes is None:
             return text
         passes = self.sizes.tokens_per_s * self.total_s / max(1, self.counts.tokens - self.counts.held_out_tokens)
@@ -154,6 +169,7 @@ class Session:
                 seed=plan.seed,
                 threads=self.threads,
                 device=device,
+                precision=plan.precision,
             )
         batches = Batches(*open_tokens(self.folder, self.counts), plan.batch, plan.context, plan.seed)
         run = Run(
@@ -190,6 +206,15 @@ def _counts(folder: Path) -> Counts:
 
 def _threads(given: int | None, settings: GPT2Settings) -> int:
     return given or settings.threads or os.cpu_count() or 1
+
+
+def _flops(precision: Precision, threads: int) -> float:
+    from plugins.gpt2.model.target import compiler
+
+    compiler.use()
+    from plugins.gpt2.training.cpu.speed import measured_flops
+
+    return measured_flops(precision, threads)
 
 
 def _need(config: GPT2Config, method: Method, rows: int, context: int) -> Need:

@@ -19,6 +19,7 @@ from plugins.gpt2.training.network.gpt2 import Network
 from plugins.gpt2.training.network.optimiser import Recipe
 from plugins.gpt2.training.network.schedule import Cosine, Schedule
 from plugins.gpt2.training.network.storage import Storage
+from plugins.gpt2.training.precision import Precision
 
 __all__ = ["Cosine", "Estimate", "Method", "Recipe", "Schedule", "StepResult", "Trainer", "estimate"]
 
@@ -40,7 +41,8 @@ class Trainer:
     """Trains one model; belongs to the thread that imported tinygrad.
 
     ``weights`` have the checkpoint's canonical names; they are copied. ``threads`` None is every core, ``device`` None
-    the one that tinygrad chooses. ``plain`` is for comparisons: tinygrad's own kernels on a CPU too. Raises KeyError
+    the one that tinygrad chooses. ``plain`` is for comparisons: tinygrad's own kernels on a CPU too. ``precision`` is
+    that of the products' operands on a CPU; bf16 is for processors that multiply it. Raises KeyError
     where a tensor lacks, ValueError where one has another shape or the context is longer than the model's.
     """
 
@@ -58,13 +60,14 @@ class Trainer:
         threads: int | None = None,
         device: str | None = None,
         plain: bool = False,
+        precision: Precision = "fp32",
     ) -> None:
         if not 1 <= context <= config.n_positions:
             raise ValueError(f"a context of {context} tokens; this model takes 1 to {config.n_positions}")
         self.config, self.method, self._schedule, self._recipe = config, method, schedule, recipe or Recipe()
         self._shape, self._rows = (batch, context + 1), rows_at_once(batch, context)
         self._memory: list[npt.NDArray[Any]] = []
-        backend = backend_for(device, threads, plain=plain)
+        backend = backend_for(device, threads, plain=plain, precision=precision)
         self._where = backend.where
         given = {tensor.name: _checked(weights, tensor.name, tensor.shape) for tensor in tensors(config)}
         pairs = lora.initial(config, seed) if method == "lora" else {}

@@ -133,6 +133,14 @@ class Say(LastingForm):
         await interaction.response.send_message("Said.")
 
 
+class SayAnything(Say):
+    template: Any = "say"
+
+
+class Shout(Say):
+    template = re.compile(r"shout")
+
+
 async def test_what_is_no_form_costs_its_own_plugin_and_so_does_another_ones(
     start_townhall: StartTownhall, plugin_doing: PluginDoing
 ) -> None:
@@ -144,8 +152,11 @@ async def test_what_is_no_form_costs_its_own_plugin_and_so_does_another_ones(
         return WithForms
 
     bad, first, second = with_forms("bad", Say), with_forms("first", Say()), with_forms("second", Say())
-    plugins = (await start_townhall(bad, first, second)).bot.plugins
+    bare, twice = with_forms("bare", SayAnything()), with_forms("twice", Shout(), Shout())
+    plugins = (await start_townhall(bad, bare, first, second, twice)).bot.plugins
     assert "forms() must return instances of LastingForm" in (plugins["bad"].failure or "")
+    assert "needs a template, a compiled pattern of its ids" in (plugins["bare"].failure or "")
+    assert "two of its forms have the ids shout" in (plugins["twice"].failure or "")
     assert plugins["first"].failure is None
     assert "what has the id say:\\d+ is already a form of the plugin first" in (plugins["second"].failure or "")
 

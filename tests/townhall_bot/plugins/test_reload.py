@@ -40,6 +40,33 @@ class Parrot(Plugin):
         START
 """
 
+WITH_A_FORM = """
+import re
+import discord
+from discord import app_commands
+from parrot_under_test.words import WORD
+from townhall_bot.plugins import LastingForm, Plugin, show_form
+
+class Teach(LastingForm):
+    template = re.compile(r"parrot:teach:\\d+")
+
+    async def submitted(self, interaction, match, typed):
+        await interaction.response.send_message(f"{typed['word']}? {WORD}!")
+
+class Parrot(Plugin):
+    name = "parrot"
+
+    def commands(self):
+        @app_commands.command(name="teach", description="Teach it a word")
+        async def teach(interaction):
+            modal = discord.ui.Modal(title="A word", custom_id=f"parrot:teach:{interaction.id}")
+            await show_form(interaction, modal.add_item(discord.ui.TextInput(label="Word", custom_id="word")))
+        return [teach]
+
+    def forms(self):
+        return [Teach()]
+"""
+
 Write = Callable[..., None]
 
 
@@ -130,6 +157,22 @@ async def test_nothing_of_the_old_one_stays_in_memory(townhall: RunningTownhall,
     await townhall.bot.plugins.reload("parrot")
     gc.collect()
     assert old() is None
+
+
+async def test_a_form_that_was_open_is_taken_by_the_new_one(
+    installed: Installed, start_townhall: StartTownhall, ada: Person
+) -> None:
+    folder = installed("parrot_under_test")
+    (folder / "words.py").write_text('WORD = "hello"\n')
+    (folder / "plugin.py").write_text(WITH_A_FORM)
+    townhall = await start_townhall(importlib.import_module("parrot_under_test.plugin").Parrot)
+    form = await ada.type("/teach")
+    await form.until(lambda turn: turn.modal)
+    (folder / "words.py").write_text('WORD = "jolly"\n')
+    assert await townhall.bot.plugins.reload("parrot") is None
+    sent = await ada.submit(form, word="Polly")
+    assert await townhall.settled(sent) is None
+    assert sent.text == "Polly? jolly!"
 
 
 async def test_a_watched_plugin_reloads_when_its_files_change(

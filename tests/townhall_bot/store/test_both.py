@@ -30,6 +30,31 @@ async def test_settings_and_their_audit_trail_outlive_the_process(open_store: Op
     await second.close()
 
 
+async def test_what_a_reset_took_away_is_found_again_but_for_what_was_changed_since(open_store: OpenStore) -> None:
+    first, second = open_store(), open_store()
+    settings = first.guild_settings("gpt2")
+    await settings.change_all(7, {"a": 1, "b": [2], "c": {"d": "e"}, "f": 4}, actor_id=1)
+    await first.guild_settings("other").change(7, "a", 1, actor_id=1)
+    await settings.change_all(8, {"a": 8, "b": 8}, actor_id=1)
+    reset = await settings.reset(7, actor_id=1)
+    assert await settings.last_reset(7) == reset.number
+    assert (await settings.reset(7, actor_id=1)).number != reset.number  # which took nothing
+    later = second.guild_settings("gpt2")
+    assert await later.taken(7, reset.number) == {"a": 1, "b": [2], "c": {"d": "e"}, "f": 4}
+    assert (await later.last_reset(7), await later.last_reset(8)) == (reset.number, None)
+    assert await later.taken(8, reset.number) == {}
+    await first.guild_settings("other").change(7, "a", 2, actor_id=1)
+    await settings.change(8, "a", None, actor_id=1)
+    await settings.change(7, "b", [3], actor_id=1)
+    await settings.change(7, "f", 5, actor_id=1)
+    await settings.change(7, "f", None, actor_id=1)
+    assert await later.taken(7, reset.number) == {"a": 1, "c": {"d": "e"}}
+    await settings.change(7, "f", 5, actor_id=1)
+    assert await later.last_reset(7) is None
+    await first.close()
+    await second.close()
+
+
 async def test_fifty_change_one_key_at_once_and_the_audit_chain_is_unbroken(open_store: OpenStore) -> None:
     stores = [open_store(), open_store()]  # as two processes
     await asyncio.gather(*(stores[n % 2].guild_settings("gpt2").change(7, "count", n, actor_id=n) for n in range(50)))

@@ -27,6 +27,8 @@ async def test_entries_are_found_by_kind_server_and_member_oldest_first(store: S
     assert texts(await entries.of("quote", guild_id=HALL)) == ["first", "second"]
     assert texts(await entries.of("quote", user_id=ADA)) == ["first", "elsewhere"]
     assert texts(await entries.of("quote", guild_id=HALL, user_id=BEN)) == ["second"]
+    assert texts(await entries.of("quote", since=200)) == ["second", "elsewhere"]
+    assert texts(await entries.of("quote", user_id=ADA, since=100.0, until=299.5)) == ["first"]
     (wish,) = await entries.of("wish")
     assert (wish.guild_id, wish.user_id, wish.at.timestamp()) == (None, ADA, 400)
 

@@ -17,7 +17,9 @@ from plugins.gpt2.drawing import Filters, Guess, Promise, SeenTokens
 from plugins.gpt2.model import device
 from plugins.gpt2.model.cpu.draw_source import DRAW, TYPES
 from plugins.gpt2.model.cpu.drawing import WORD, Drawer
+from plugins.gpt2.model.cpu.graph import team_of
 from plugins.gpt2.model.cpu.step_cache import TableStep
+from plugins.gpt2.model.cpu.team import MATRIX_BYTES
 from plugins.gpt2.model.layout import NATIVE
 
 MOST = 16
@@ -33,7 +35,7 @@ frequent ones first: of what townhall-mini writes one in ten is beyond, and hard
 SOURCE = f"""{TYPES}
 typedef void (*F6)(u64, u64, u64, u64, u64, u64);
 typedef struct {{
-  F6 replay; u64 team, table, length, semaphores, workers;
+  F6 replay; u64 team, table, length, semaphores;
   int* inputs;                                  // a step's token, position and row
   draw* drawn; const u64* keys;
   const float *edges, *trust, *costs; long edge_count;
@@ -50,7 +52,7 @@ void guess_on(guess* g) {{
   for (long at = 0;; at++) {{
     g->inputs[0] = at < g->pending ? g->read[at] : g->tokens[g->made - 1];
     g->inputs[1] = (int)(g->position + at);
-    g->replay(g->team, 0, g->table, g->length, g->semaphores, g->workers);
+    g->replay(g->team, 0, g->table, g->length, g->semaphores, 0);
     if (at + 1 < g->pending) continue;
     draw_token(d, g->keys[g->made]);
     if (d->token < 0) {{ g->made = -1; break; }}
@@ -79,7 +81,7 @@ class _Guess(ctypes.Structure):
     """A ``guess`` of the source."""
 
     _fields_ = (
-        *((name, WORD) for name in ("replay", "team", "table", "length", "semaphores", "workers")),
+        *((name, WORD) for name in ("replay", "team", "table", "length", "semaphores")),
         *((name, WORD) for name in ("inputs", "drawn", "keys", "edges", "trust", "costs")),
         *((name, LONG) for name in ("edge_count", "most", "pending", "position")),
         ("read", ctypes.c_int * MOST),
@@ -98,6 +100,7 @@ def only_first(table: npt.NDArray[np.uint64], columns: int, share: float) -> tup
     blocks, slices = columns // NATIVE.lanes, int(made[-1, 1])
     kept = math.ceil(slices * share)
     made[-1, 1] = kept
+    made[-1, MATRIX_BYTES] = int(made[-1, MATRIX_BYTES]) * kept // slices
     return made, blocks * kept // slices * NATIVE.lanes
 
 
@@ -108,6 +111,7 @@ class Guesser:
         """Raise what compiling raises."""
         self.table, columns = only_first(step.table, step.logits.shape[1], SHARE)
         drawer = Drawer(min(columns, vocabulary))
+        team = team_of(1) if parameters < ALONE else step.team
         function: Any = device.load_c("guess_on", SOURCE)
         self._keeps = function
         self._call = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(ctypes.cast(function, ctypes.c_void_p).value or 0)
@@ -117,7 +121,7 @@ class Guesser:
         self._state = _Guess(
             inputs=step.inputs.ctypes.data,
             drawn=ctypes.addressof(drawer.state),
-            **step.team.replaying(self.table, alone=parameters < ALONE),
+            **team.replaying(self.table),
         )
         self._at = ctypes.addressof(self._state)
         self._promise: Promise | None = None

@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from plugins.gpt2.training.cpu.products import TAIL, Tile, head
+from plugins.gpt2.training.cpu.products import Tile, head, tail
 
-QUERIES = 72
-"""Queries of a block."""
+QUERIES = 96
+"""Queries of a block: whole tiles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,9 @@ class Attention:
 
     def _opening(self) -> str:
         width, length = self.heads * self.size, self.length
+        padded = -(-length // 16) * 16 + 16  # so that rows do not all lie in the same sets of the cache
         return f"""
-enum {{ T = {length}, TP = {-(-length // 16) * 16}, D = {self.size}, E = {width}, H = {self.heads}, Q = {QUERIES} }};
+enum {{ T = {length}, TP = {padded}, D = {self.size}, E = {width}, H = {self.heads}, Q = {QUERIES} }};
 INLINE void multiply(float* near, float* c, long cs, const float* a, long ar, long ac, const float* b, long br, long bc,
                      int m, int n, int k, int add) {{
   for (int i = 0; i < m; i += MC) {{
@@ -56,22 +57,24 @@ void attend(float* restrict out, float* restrict logs, const float* restrict qkv
     multiply(near, scores, TP, q + (long)q0 * 3 * E, 3 * E, 1, k, 1, 3 * E, m, seen, D, 0);
     for (int i = 0; i < m; i++) {{
       float* s = scores + i * TP;
-      int own = q0 + i + 1;
-      float most = s[0], sum = 0.0f;
-      for (int j = 0; j < own; j++) most = s[j] > most ? s[j] : most;
-      for (int j = 0; j < own; j++) {{
-        s[j] = number((s[j] - most) * {self._scale});
-        sum += s[j];
+      int own = q0 + i + 1, up = (own + 15) / 16 * 16;
+      for (int j = own; j < up; j++) s[j] = -__builtin_inff();  // nothing of those behind
+      V high = *(const V*)s, total = (V)0.0f;
+      for (int j = 16; j < up; j += 16) high = __builtin_elementwise_max(high, *(const V*)(s + j));
+      float most = highest(high);
+      for (int j = 0; j < up; j += 16) {{
+        V one = vexp((*(const V*)(s + j) - most) * {self._scale});
+        total += *(V*)(s + j) = one;
       }}
-      float share = 1.0f / sum;
-      for (int j = 0; j < own; j++) s[j] *= share;
-      for (int j = own; j < seen; j++) s[j] = 0.0f;
+      float share = 1.0f / sum(total);
+      for (int j = 0; j < up; j += 16) *(V*)(s + j) *= share;
+      for (int j = up; j < seen; j++) s[j] = 0.0f;
       logs[(row + q0 + i) * H + h] = most * {self._scale} - logarithm(share);
     }}
     multiply(near, out + (row + q0) * E + h * D, E, scores, TP, 1, v, 3 * E, 1, m, D, seen, 0);
   }}
 }}
-{TAIL}"""
+{tail(tile)}"""
 
     def backward(self, tile: Tile) -> str:
         """Return the kernel of dqkv (M, 3E) from qkv, logs and dout (M, E); slices: rows × H."""
@@ -90,21 +93,24 @@ void attend_back(float* restrict back, const float* restrict qkv, const float* r
     multiply(near, scores, TP, q + q0 * W, W, 1, k, 1, W, m, seen, D, 0);
     multiply(near, slopes, TP, d + q0 * E, E, 1, v, 1, W, m, seen, D, 0);
     for (int i = 0; i < m; i++) {{
-      float *s = scores + i * TP, *g = slopes + i * TP, log = logs[(row + q0 + i) * H + h], sum = 0.0f;
-      int own = q0 + i + 1;
-      for (int j = 0; j < own; j++) {{
-        s[j] = number(s[j] * {self._scale} - log);
-        sum += s[j] * g[j];
+      float *s = scores + i * TP, *g = slopes + i * TP, log = logs[(row + q0 + i) * H + h];
+      int own = q0 + i + 1, up = (own + 15) / 16 * 16;
+      for (int j = own; j < up; j++) s[j] = -__builtin_inff(), g[j] = 0.0f;
+      V total = (V)0.0f;
+      for (int j = 0; j < up; j += 16) {{
+        V one = *(V*)(s + j) = vexp(*(const V*)(s + j) * {self._scale} - log);
+        total += one * *(const V*)(g + j);
       }}
-      for (int j = 0; j < own; j++) g[j] = s[j] * (g[j] - sum) * {self._scale};
-      for (int j = own; j < seen; j++) s[j] = g[j] = 0.0f;
+      float mean = sum(total);
+      for (int j = 0; j < up; j += 16) *(V*)(g + j) = *(const V*)(s + j) * (*(const V*)(g + j) - mean) * {self._scale};
+      for (int j = up; j < seen; j++) s[j] = g[j] = 0.0f;
     }}
     multiply(near, dq + q0 * W, W, slopes, TP, 1, k, W, 1, m, D, seen, 0);
     multiply(near, dk, W, slopes, 1, TP, q + q0 * W, W, 1, seen, D, m, q0 != last);
     multiply(near, dv, W, scores, 1, TP, d + q0 * E, E, 1, seen, D, m, q0 != last);
   }}
 }}
-{TAIL}"""
+{tail(tile)}"""
 
 
 LOGARITHM = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from tinygrad import Tensor, UOp, dtypes
@@ -43,8 +44,8 @@ class COperations(TinygradOperations):
     made.
     """
 
-    def __init__(self, tile: Tile, where: str, weights: Tensors, sums: Tensors, kept: Tensor) -> None:
-        self.tile, self.where, self.kept = tile, where, kept
+    def __init__(self, tile: Tile, threads: int, where: str, weights: Tensors, sums: Tensors, kept: Tensor) -> None:
+        self.tile, self.threads, self.where, self.kept = tile, threads, where, kept
         self._sums = {id(weight): sums[name] for name, weight in weights.items()}
         self._table: Tensor | None = None
         self._head: UOp | None = None
@@ -53,7 +54,8 @@ class COperations(TinygradOperations):
         return Tensor.empty(*shape, dtype=dtypes.float32, device=self.where)
 
     def _product(self, what: Product, out: Tensor, *inputs: Tensor, gradient: Gradients | None = None) -> Tensor:
-        return launch(what.source("product_of", self.tile), what.slices, out, *inputs, gradient=gradient)[0]
+        shared = replace(what, threads=self.threads)
+        return launch(shared.source("product_of", self.tile), shared.slices, out, *inputs, gradient=gradient)[0]
 
     def _sum(self, weight: Tensor | None) -> Tensor | None:
         return self._sums.get(id(weight))

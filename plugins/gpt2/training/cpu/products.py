@@ -11,41 +11,58 @@ import math
 from dataclasses import dataclass
 
 from plugins.gpt2.model.cpu.prelude import PRELUDE
+from plugins.gpt2.training.cpu.bf16_tile import BF16
+from plugins.gpt2.training.cpu.fp32_tile import FP32
+from plugins.gpt2.training.precision import Precision
 
-ROWS, DEPTH = 384, 192
-"""Most rows and summands of a block of A that is packed."""
+ROWS = 384
+"""Most rows of a block of A that is packed."""
+DEPTH: dict[Precision, int] = {"fp32": 192, "bf16": 384}
+"""Most summands of it: as many bytes."""
 COLUMNS = 768
-"""Columns of a slice: what a slice has packed of A is used for so many."""
+"""Most columns of a slice: what a slice has packed of A is used for so many."""
+LEAST = 160
+"""Fewest rows and columns of a slice."""
+SLICES = 4
+"""So many a thread there should be, so that none waits long for another."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """Sums in registers: rows × vectors of 16."""
+    """Sums in registers, rows × vectors of 16, and what they are sums of."""
 
     rows: int
     vectors: int
+    precision: Precision = "fp32"
 
 
-def tile_for(vector_bits: int) -> Tile:
-    """Return the tile that the registers hold beside its operands."""
-    return Tile(12, 2) if vector_bits >= 512 else Tile(6, 1)
+def tile_for(vector_bits: int, precision: Precision = "fp32") -> Tile:
+    """Return the tile that the registers hold beside its operands; bf16's need 512 bits and ``avx512_bf16``."""
+    return Tile(12, 2, precision) if vector_bits >= 512 else Tile(6, 1)
 
 
 def head(tile: Tile) -> str:
     """Return what a source begins with: the product is declared, :func:`tail` defines it behind the kernel."""
     return f"""{PRELUDE}
 #pragma clang fp reassociate(on) contract(fast)
-enum {{ MR = {tile.rows}, NR = {tile.vectors}, WIDE = {16 * tile.vectors}, MC = {ROWS}, KC = {DEPTH} }};
-#define NEAR (MC * KC + KC * WIDE)
+enum {{ MR = {tile.rows}, NR = {tile.vectors}, WIDE = {16 * tile.vectors}, MC = {ROWS}, KC = {DEPTH[tile.precision]} }};
+enum {{ ROW = KC / {2 if tile.precision == "bf16" else 1}, BLOCK = MR * ROW + 16 }};  // floats of a packed row, of MR
+#define NEAR (MC / MR * BLOCK + ROW * WIDE)
 typedef struct {{
   float* c; long cs;                      // m × n, rows cs apart
-  const float* a; long ar, ac;            // a(i, p) = a[i * ar + p * ac], i < m <= MC
-  const float* b; long br, bc;            // b(p, j) = b[p * br + j * bc]
+  const float* a; long ar, ac;            // a(i, p) = a[i * ar + p * ac], i < m <= MC; ar or ac is 1
+  const float* b; long br, bc;            // b(p, j) = b[p * br + j * bc]; br or bc is 1
   const float* bias; const float* beside; // added once: a row of n, and m × n with rows cs apart; or 0
   int m, n, k, add;                       // with add the product is added to what c has
 }} job;
 static void product(const job* w, float* near) __attribute__((noinline));
+INLINE void soon(const float* p) {{ __builtin_prefetch(p); }}  // asks for what is packed soon; past an end, too
 INLINE int least(int x, int y) {{ return x < y ? x : y; }}
+INLINE float highest(V v) {{
+  float most = v[0];
+  for (int i = 1; i < 16; i++) most = v[i] > most ? v[i] : most;
+  return most;
+}}
 INLINE float number(float x) {{  // exp, as vexp does it
   x = x < -104.0f ? -104.0f : x > 88.0f ? 88.0f : x;
   float n = __builtin_floorf(x * 1.44269504088896341f + 0.5f);
@@ -64,59 +81,29 @@ INLINE float number(float x) {{  // exp, as vexp does it
 """
 
 
-TAIL = """
-INLINE void pack_a(float* to, const job* w, int i0, int p0, int kc) {
-  const float* a = w->a + i0 * w->ar + p0 * w->ac;
-  int rows = least(MR, w->m - i0);
-  if (rows == MR && w->ar == 1) {
-    for (int p = 0; p < kc; p++)
-      for (int r = 0; r < MR; r++) to[p * MR + r] = a[p * w->ac + r];
-  } else if (rows == MR) {
-    for (int p = 0; p < kc; p++)
-      for (int r = 0; r < MR; r++) to[p * MR + r] = a[r * w->ar + p * w->ac];
-  } else {
-    for (int p = 0; p < kc; p++)
-      for (int r = 0; r < MR; r++) to[p * MR + r] = r < rows ? a[r * w->ar + p * w->ac] : 0.0f;
-  }
-}
-INLINE void pack_b(float* to, const job* w, int p0, int j0, int kc) {
-  const float* b = w->b + p0 * w->br + j0 * w->bc;
-  int columns = least(WIDE, w->n - j0);
-  if (columns == WIDE && w->bc == 1) {
-    for (int p = 0; p < kc; p++) {
-      #pragma clang loop unroll(full)
-      for (int v = 0; v < NR; v++) *(V*)(to + p * WIDE + v * 16) = *(const V*)(b + p * w->br + v * 16);
-    }
-  } else if (columns == WIDE && w->br == 1) {
-    for (int j = 0; j < WIDE; j += 4) {  // four rows at a time: stores of neighbours
-      const float *r0 = b + j * w->bc, *r1 = r0 + w->bc, *r2 = r1 + w->bc, *r3 = r2 + w->bc;
-      for (int p = 0; p < kc; p++) {
-        float* at = to + p * WIDE + j;
-        at[0] = r0[p]; at[1] = r1[p]; at[2] = r2[p]; at[3] = r3[p];
-      }
-    }
-  } else {
-    for (int p = 0; p < kc; p++)
-      for (int j = 0; j < WIDE; j++) to[p * WIDE + j] = j < columns ? b[p * w->br + j * w->bc] : 0.0f;
-  }
-}
-INLINE void tile(const float* pa, const float* pb, int kc, const job* w, int i0, int j0, int add, int first) {
-  V total[MR][NR];
+def tail(tile: Tile) -> str:
+    """Return what a source ends with: the product that :func:`head` declared."""
+    return f"{_turning()}{BF16 if tile.precision == 'bf16' else FP32}{_PRODUCT}"
+
+
+def _turning() -> str:
+    """Return the steps of a transposition of 16 × 16: blocks of 8, 4, 2 and 1 change places across the diagonal."""
+    steps = []
+    for size in (8, 4, 2, 1):
+        low = ", ".join(str(j + (16 - size) * ((j & size) > 0)) for j in range(16))
+        high = ", ".join(str(j + size + (16 - size) * ((j & size) > 0)) for j in range(16))
+        steps.append(f"""
   #pragma clang loop unroll(full)
-  for (int r = 0; r < MR; r++)
-    #pragma clang loop unroll(full)
-    for (int v = 0; v < NR; v++) total[r][v] = (V)0.0f;
-  for (int p = 0; p < kc; p++, pa += MR, pb += WIDE) {
-    V column[NR];
-    #pragma clang loop unroll(full)
-    for (int v = 0; v < NR; v++) column[v] = *(const V*)(pb + v * 16);
-    #pragma clang loop unroll(full)
-    for (int r = 0; r < MR; r++) {
-      V factor = (V)pa[r];
-      #pragma clang loop unroll(full)
-      for (int v = 0; v < NR; v++) total[r][v] += factor * column[v];
-    }
-  }
+  for (int i = 0; i < 16; i++) if (!(i & {size})) {{
+    VU one = s[i], two = s[i + {size}];
+    s[i] = __builtin_shufflevector(one, two, {low});
+    s[i + {size}] = __builtin_shufflevector(one, two, {high});
+  }}""")
+    return f"INLINE void turn(VU s[16]) {{{''.join(steps)}\n}}\n"
+
+
+_PRODUCT = """
+INLINE void keep(V total[MR][NR], const job* w, int i0, int j0, int add, int first) {
   int rows = least(MR, w->m - i0), columns = least(WIDE, w->n - j0);
   const float* bias = first && w->bias ? w->bias + j0 : 0;
   const float* beside = first && w->beside ? w->beside + i0 * w->cs + j0 : 0;
@@ -140,24 +127,43 @@ INLINE void tile(const float* pa, const float* pb, int kc, const job* w, int i0,
   for (int r = 0; r < MR; r++)
     #pragma clang loop unroll(full)
     for (int v = 0; v < NR; v++) *(V*)(spilled + r * WIDE + v * 16) = total[r][v];
-  for (int r = 0; r < rows; r++)
-    for (int j = 0; j < columns; j++) {
+  for (int r = 0; r < rows; r++) {
+    int j = 0;
+    for (; j + 16 <= columns; j += 16) {
+      V value = *(const V*)(spilled + r * WIDE + j);
+      if (add) value += *(const V*)(c + r * w->cs + j);
+      if (bias) value += *(const V*)(bias + j);
+      if (beside) value += *(const V*)(beside + r * w->cs + j);
+      *(V*)(c + r * w->cs + j) = value;
+    }
+    for (; j < columns; j++) {
       float value = spilled[r * WIDE + j];
       if (add) value += c[r * w->cs + j];
       if (bias) value += bias[j];
       if (beside) value += beside[r * w->cs + j];
       c[r * w->cs + j] = value;
     }
+  }
 }
 static void product(const job* w, float* near) {
-  int parts = (w->k + KC - 1) / KC, even = (w->k + parts - 1) / parts;
-  float* panel = near + MC * KC;
+  int parts = (w->k + KC - 1) / KC, even = ((w->k + parts - 1) / parts + STEP - 1) / STEP * STEP;
+  float* panel = near + (MC / MR) * BLOCK;
   for (int p0 = 0; p0 < w->k; p0 += even) {
     int kc = least(even, w->k - p0);
-    for (int i0 = 0; i0 < w->m; i0 += MR) pack_a(near + i0 * kc, w, i0, p0, kc);
+    pack_a(near, w, p0, kc);
     for (int j0 = 0; j0 < w->n; j0 += WIDE) {
       pack_b(panel, w, p0, j0, kc);
-      for (int i0 = 0; i0 < w->m; i0 += MR) tile(near + i0 * kc, panel, kc, w, i0, j0, w->add || p0, !p0);
+      for (int i0 = 0; i0 < w->m; i0 += MR) {
+        const float* block = near + i0 / MR * BLOCK;
+        V total[MR][NR];
+        #pragma clang loop unroll(full)
+        for (int r = 0; r < MR; r++)
+          #pragma clang loop unroll(full)
+          for (int v = 0; v < NR; v++) total[r][v] = (V)0.0f;
+        if (w->ac == 1) add_products(total, block, ROW, 1, panel, kc);
+        else add_products(total, block, 1, MR, panel, kc);
+        keep(total, w, i0, j0, w->add || p0, !p0);
+      }
     }
   }
 }
@@ -177,22 +183,27 @@ class Product:
     beside: bool = False
     summed: bool = False
     """Whether the result is added to ``out`` where the last argument, ``kept``, is not 0."""
-
-    @property
-    def _columns(self) -> int:
-        """Columns of a slice: enough slices that no thread waits long for another."""
-        rows = math.ceil(self.m / ROWS)
-        return min(COLUMNS, max(192, math.ceil(self.n * rows / 16 / 96) * 96))
+    threads: int = 2
+    """So many share it."""
 
     @property
     def slices(self) -> int:
         """In how many pieces it may be made at the same time."""
-        return math.ceil(self.m / self._rows) * math.ceil(self.n / self._columns)
+        rows, columns = self._slice
+        return math.ceil(self.m / rows) * math.ceil(self.n / columns)
 
     @property
-    def _rows(self) -> int:
-        """Rows of a slice, all nearly as many."""
-        return math.ceil(math.ceil(self.m / math.ceil(self.m / ROWS)) / 12) * 12
+    def _slice(self) -> tuple[int, int]:
+        """Rows and columns of a slice, all nearly as many: enough slices, and the least to pack (B costs A twice)."""
+        down = range(math.ceil(self.m / ROWS), max(1, self.m // LEAST) + 1)
+        across = range(math.ceil(self.n / COLUMNS), max(1, self.n // LEAST) + 1)
+        shapes = [(i, j) for i in down for j in across]
+        enough = min(self.threads * SLICES, max(i * j for i, j in shapes))
+        i, j = min(
+            (each for each in shapes if each[0] * each[1] >= enough),
+            key=lambda each: self.m * each[1] + 2 * self.n * each[0],
+        )
+        return math.ceil(self.m / i / 12) * 12, math.ceil(self.n / j / 32) * 32
 
     def source(self, name: str, tile: Tile) -> str:
         """Return the kernel."""
@@ -203,19 +214,20 @@ class Product:
         )
         a = (1, self.m) if self.a_turned else (self.k, 1)
         b = (1, self.k) if self.b_turned else (self.n, 1)
-        across = math.ceil(self.n / self._columns)
+        rows, columns = self._slice
+        across = math.ceil(self.n / columns)
         return f"""{head(tile)}
 void {name}(float* restrict out, const float* restrict a, const float* restrict b{extra}, int slice) {{
   float near[NEAR] __attribute__((aligned(64)));
-  int i = slice / {across} * {self._rows}, j = slice % {across} * {self._columns};
+  int i = slice / {across} * {rows}, j = slice % {across} * {columns};
   job w;
   w.c = out + (long)i * {self.n} + j; w.cs = {self.n};
   w.a = a + (long)i * {a[0]}; w.ar = {a[0]}; w.ac = {a[1]};
   w.b = b + (long)j * {b[1]}; w.br = {b[0]}; w.bc = {b[1]};
   w.bias = {"bias + j" if self.biased else "0"};
   w.beside = {f"beside + (long)i * {self.n} + j" if self.beside else "0"};
-  w.m = least({self._rows}, {self.m} - i); w.n = least({self._columns}, {self.n} - j); w.k = {self.k};
+  w.m = least({rows}, {self.m} - i); w.n = least({columns}, {self.n} - j); w.k = {self.k};
   w.add = {"kept[0] != 0.0f" if self.summed else "0"};
   product(&w, near);
 }}
-{TAIL}"""
+{tail(tile)}"""

@@ -164,15 +164,19 @@ def nats(count: int, vocabulary: int) -> str:
 
     ``x`` and ``head`` made the logits, and are here for the autograd to see: their gradients are one with this one.
     """
+    whole = vocabulary // 16 * 16
     return f"""{_PLAIN}{LOGARITHM}
 void nats(float* restrict out, float* restrict logs, const float* restrict logits, const int* restrict targets,
           const float* x, const float* head, int slice) {{
   for (int m = slice * {CHUNK}; m < least(slice * {CHUNK} + {CHUNK}, {count}); m++) {{
     const float* row = logits + (long)m * {vocabulary};
-    float most = row[0], sum = 0.0f;
-    for (int t = 0; t < {vocabulary}; t++) most = row[t] > most ? row[t] : most;
-    for (int t = 0; t < {vocabulary}; t++) sum += number(row[t] - most);
-    logs[m] = most + logarithm(sum);
+    V high = (V)row[0], total = (V)0.0f;
+    for (int t = 0; t < {whole}; t += 16) high = __builtin_elementwise_max(high, *(const V*)(row + t));
+    float most = highest(high), rest = 0.0f;
+    for (int t = {whole}; t < {vocabulary}; t++) most = row[t] > most ? row[t] : most;
+    for (int t = 0; t < {whole}; t += 16) total += vexp(*(const V*)(row + t) - most);
+    for (int t = {whole}; t < {vocabulary}; t++) rest += number(row[t] - most);
+    logs[m] = most + logarithm(sum(total) + rest);
     out[m] = logs[m] - row[targets[m]];
   }}
 }}

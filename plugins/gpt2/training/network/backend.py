@@ -20,6 +20,7 @@ from plugins.gpt2.training.cpu.products import Product, Tile, tile_for
 from plugins.gpt2.training.network.operations import Operations, TinygradOperations
 from plugins.gpt2.training.network.optimiser import Recipe, TinygradAdamW
 from plugins.gpt2.training.network.storage import Storage
+from plugins.gpt2.training.precision import Precision
 
 log = logging.getLogger("townhall.gpt2.training")
 
@@ -68,26 +69,33 @@ class CBackend:
 
     where: str
     tile: Tile
+    threads: int
 
     def operations(self, storage: Storage, kept: Tensor) -> Operations:
         """See :class:`Backend`."""
-        return COperations(self.tile, self.where, storage.weights.named, storage.sums.named, kept)
+        return COperations(self.tile, self.threads, self.where, storage.weights.named, storage.sums.named, kept)
 
     def optimiser(self, recipe: Recipe, storage: Storage) -> Optimiser:
         """See :class:`Backend`."""
         return CAdamW(recipe, storage)
 
 
-def backend_for(device: str | None, threads: int | None, *, plain: bool = False) -> Backend:
-    """Return what trains on ``device``, None being the one that tinygrad chooses; on a CPU with ``threads`` threads."""
+def backend_for(
+    device: str | None, threads: int | None, *, plain: bool = False, precision: Precision = "fp32"
+) -> Backend:
+    """Return what trains on ``device``, None being the one that tinygrad chooses; on a CPU with ``threads`` threads.
+
+    ``precision`` is that of the products' operands; bf16 is for kernels in C on a processor that multiplies it.
+    """
     where = device or tiny.default_device() or CPU
     if plain or not is_cpu(where):
         return TinygradBackend(where)
-    tile = tile_for(compiler.vector_bits())
+    tile = tile_for(compiler.vector_bits(), precision)
+    count = threads or usable_cores()
     try:
-        use_graph(threads or usable_cores())
+        use_graph(count)
         tiny.load_c("product_of", Product(1, 1, 1).source("product_of", tile))
     except (subprocess.CalledProcessError, OSError, RuntimeError) as error:
         log.warning("the C kernels cannot run here (%s); training on tinygrad's own, which are far slower", error)
         return TinygradBackend(where)
-    return CBackend(where, tile)
+    return CBackend(where, tile, count)

@@ -7,6 +7,7 @@ import pytest
 from tests.plugins.gpt2.fake_model import greedy_text
 from tests.plugins.gpt2.fake_plugin import answered, begin, finished, labels, menu
 from townhall_bot.loopback import Guild, LoopbackDiscord, ManualClock, Message, Person
+from townhall_bot.store import StoreError
 from townhall_bot.testkit import RunningTownhall, StartTownhall
 
 MODEL, CHANNELS = range(2)
@@ -143,6 +144,66 @@ async def test_who_lost_the_right_meanwhile_is_refused_and_keeps_what_was_typed(
     await wrong.until(lambda turn: turn.messages)
     assert wrong.text.startswith("You need the permission Manage Server for this.")
     assert await townhall.bot.store.guild_settings("gpt2").all(guild.id) == {}
+
+
+async def test_what_was_typed_comes_back_though_the_database_is_away(
+    start_townhall: StartTownhall, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    townhall = await begin(start_townhall)
+    turn = await answered(townhall, ada)
+    form = await ada.press(turn.message, "Edit…")
+    await form.until(lambda turn: turn.modal)
+    await townhall.stop()
+    townhall = await begin(start_townhall)
+
+    async def away(work: object) -> None:
+        raise StoreError("the database is away", "Wait for it.", kind="away")
+
+    with monkeypatch.context() as outage:
+        outage.setattr(townhall.bot.store._db, "read", away)
+        wrong = await ada.submit(form, prompt="Goodbye")
+        await wrong.until(lambda turn: turn.messages)
+        assert "the bot's database cannot be reached just now" in wrong.text
+        assert "Goodbye" in str(wrong.message.embeds)
+    back = await ada.press(wrong.message, "Back to the form")
+    await back.until(lambda turn: turn.modal)
+    answer = await finished(await ada.submit(back, count="12"))
+    assert answer.text == f"**Goodbye**{greedy_text('Goodbye', 12)}"
+
+
+async def test_what_was_typed_comes_back_to_its_sender_alone_where_no_text_could_begin(
+    start_townhall: StartTownhall, ada: Person, guild: Guild
+) -> None:
+    townhall = await begin(start_townhall)
+    turn = await answered(townhall, ada)
+    form = await ada.press(turn.message, "Edit…")
+    await form.until(lambda turn: turn.modal)
+    kept = townhall.bot.store.guild_settings("gpt2")
+    await kept.change(guild.id, "model", "bad", actor_id=1)
+    wrong = await ada.submit(form, prompt="Goodbye")
+    assert await townhall.settled(wrong) is not None
+    told, given_back = wrong.messages
+    assert "Copy it again." in told.content
+    assert not told.embeds
+    assert given_back.ephemeral
+    await kept.change(guild.id, "model", None, actor_id=1)
+    back = await ada.press(given_back, "Back to the form")
+    await back.until(lambda turn: turn.modal)
+    assert shown(back.modal)["prompt"] == "Goodbye"
+
+
+async def test_a_form_that_this_version_does_not_have_says_so(start_townhall: StartTownhall, admin: Person) -> None:
+    townhall = await begin(start_townhall)
+    panel = (await answered(townhall, admin, "/gpt2-config")).message
+    form = await admin.press(panel, "Numbers…")
+    await form.until(lambda turn: turn.modal)
+    wrong = await admin.submit(form, temperature="9")
+    await wrong.until(lambda turn: turn.messages)
+    button = wrong.message.components[0]["components"][0]
+    button["custom_id"] = button["custom_id"].replace(":numbers:", ":dreams:")
+    pressed = await admin.press(wrong.message, "Back to the form")
+    await pressed.until(lambda turn: turn.messages)
+    assert pressed.text.startswith("A newer version of this bot made this form")
 
 
 async def test_a_panel_of_a_newer_version_says_so(start_townhall: StartTownhall, admin: Person) -> None:

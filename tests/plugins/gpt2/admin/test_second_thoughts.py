@@ -34,6 +34,21 @@ async def test_reset_asks_once_and_can_be_undone(start_townhall: StartTownhall, 
     assert labels(panel)[-1] == "Reset"
 
 
+async def test_a_reset_that_is_pressed_twice_can_be_undone(
+    start_townhall: StartTownhall, admin: Person, guild: Guild
+) -> None:
+    townhall = await begin(start_townhall)
+    await answered(townhall, admin, "/gpt2-config max_count:20")
+    panel = (await answered(townhall, admin, "/gpt2-config")).message
+    assert await townhall.settled(await admin.press(panel, "Reset")) is None
+    twice = [await admin.press(panel, "Reset everything") for _ in range(2)]
+    for each in twice:
+        assert await townhall.settled(each) is None
+    assert labels(panel)[-1] == "Undo"
+    assert await townhall.settled(await admin.press(panel, "Undo")) is None
+    assert await townhall.bot.store.guild_settings("gpt2").all(guild.id) == {"max_count": 20}
+
+
 async def test_a_reset_by_the_command_can_be_undone_too(
     start_townhall: StartTownhall, admin: Person, guild: Guild, ada: Person
 ) -> None:
@@ -52,6 +67,34 @@ async def test_a_reset_by_the_command_can_be_undone_too(
     assert "Model: other → the host's default" in nothing.text
     nothing = await answered(townhall, admin, "/gpt2-config reset:True")
     assert not nothing.message.buttons
+
+
+async def test_a_reset_of_presets_and_of_what_uses_them_can_be_undone(
+    start_townhall: StartTownhall, admin: Person, guild: Guild
+) -> None:
+    townhall = await begin(start_townhall)
+    kept = townhall.bot.store.guild_settings("gpt2")
+    await kept.change(guild.id, "preset:pirate", {"opening": "Arr. ", "sampling": {}}, actor_id=admin.id)
+    await answered(townhall, admin, "/gpt2-config preset:pirate")
+    await answered(townhall, admin, "/gpt2-config preset:pirate channel:#gpt2")
+    before = await kept.all(guild.id)
+    turn = await answered(townhall, admin, "/gpt2-config reset:True")
+    undone = await admin.press(turn.message, "Undo")
+    assert await townhall.settled(undone) is None
+    assert await kept.all(guild.id) == before
+
+
+async def test_undoing_a_reset_leaves_alone_what_was_set_and_set_back_since(
+    start_townhall: StartTownhall, admin: Person, guild: Guild
+) -> None:
+    townhall = await begin(start_townhall)
+    await answered(townhall, admin, "/gpt2-config max_count:20 allow_channel:#gpt2")
+    turn = await answered(townhall, admin, "/gpt2-config reset:True")
+    await answered(townhall, admin, "/gpt2-config allow_channel:#gpt2")
+    await answered(townhall, admin, "/gpt2-config remove_channel:#gpt2")  # everywhere, and that is meant
+    undone = await admin.press(turn.message, "Undo")
+    assert await townhall.settled(undone) is None
+    assert await townhall.bot.store.guild_settings("gpt2").all(guild.id) == {"max_count": 20}
 
 
 async def test_the_form_of_numbers_says_what_is_allowed_and_keeps_what_was_typed(

@@ -142,3 +142,17 @@ def test_a_sampling_is_read_as_people_write_it() -> None:
     assert read_sampling("warmth 3") is None
     assert read_sampling("temperature warm") is None
     assert read_sampling("seed 3") is None
+
+
+async def test_a_preset_has_a_name_that_fits_its_field(
+    start_townhall: StartTownhall, admin: Person, guild: Guild
+) -> None:
+    townhall = await begin(start_townhall)
+    panel = (await answered(townhall, admin, "/gpt2-config")).message
+    form = await admin.press(panel, "Presets…")
+    await form.until(lambda turn: turn.modal)
+    for name in ("  ", "ß" * 20):  # 40 letters where capitals do not count
+        wrong = await admin.submit(form, name=name, opening="Arr. ")
+        await wrong.until(lambda turn: turn.messages)
+        assert wrong.text.startswith("A preset needs a name of at most 32 characters.")
+    assert await townhall.bot.store.guild_settings("gpt2").all(guild.id) == {}

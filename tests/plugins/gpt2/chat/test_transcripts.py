@@ -6,8 +6,11 @@ import argparse
 import asyncio
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import discord
 import pytest
 
 from plugins.gpt2.chat.transcripts import KIND, Transcripts
@@ -15,7 +18,7 @@ from plugins.gpt2.cli import transcripts
 from tests.plugins.gpt2.fake_model import request
 from tests.plugins.gpt2.fake_plugin import answered, begin
 from townhall_bot.loopback import Person
-from townhall_bot.store import Store
+from townhall_bot.store import Entry, Store
 from townhall_bot.testkit import StartTownhall
 
 
@@ -111,4 +114,25 @@ async def test_where_nothing_is_kept_nothing_is_written_even_for_a_moment(tmp_pa
     before = await store._db.write(lambda db: db.execute("SELECT total_changes()").fetchone())
     await kept.keep(request("Hush", user=2), "…")
     assert await store._db.write(lambda db: db.execute("SELECT total_changes()").fetchone()) == before
+    await store.close()
+
+
+async def test_a_prompt_is_found_among_the_texts_of_its_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store.open(tmp_path / "townhall.db")
+    entries = store.entries("gpt2")
+    kept, asked, looked_at = Transcripts(entries, 30), discord.utils.time_snowflake(discord.utils.utcnow()), []
+    for number in range(20):
+        values = {"prompt": "another day's", "request": number}
+        await entries.add(KIND, values, guild_id=1, user_id=2, at=time.time() - (20 - number) * 86_400)
+    await kept.keep(replace(request("today's", user=2), request_id=asked), "…")
+    of = entries.of
+
+    async def counted(kind: str, **chosen: Any) -> list[Entry]:
+        looked_at.extend(found := await of(kind, **chosen))
+        return found
+
+    monkeypatch.setattr(entries, "of", counted)
+    assert await kept.prompt_of(2, asked) == "today's"
+    assert len(looked_at) < 3
+    assert await kept.prompt_of(3, asked) is None
     await store.close()

@@ -21,6 +21,7 @@ from plugins.gpt2.checkpoint.own_models import own_models, unfinished_models
 from plugins.gpt2.cli import models as models_command
 from plugins.gpt2.cli import train
 from plugins.gpt2.model.constants import GPT2Config
+from plugins.gpt2.model.target import compiler
 from plugins.gpt2.training import run as run_module
 from plugins.gpt2.training import session
 from plugins.gpt2.training.batches import Batches
@@ -90,7 +91,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> type[QuickTrainer]:
     monkeypatch.setattr(
         session, "samples_of", lambda folder, name, prompts, settings: [Sample(p, "…") for p in prompts]
     )
-    monkeypatch.setattr(session, "measured_flops", lambda: 1e9)
+    monkeypatch.setattr(session, "_flops", lambda precision, threads: 1e9)
     monkeypatch.setattr(train, "make_way", lambda: None)  # the tests that come next want their share of the machine
     return trainer
 
@@ -269,6 +270,25 @@ def test_ctrl_c_keeps_what_there_is_and_resume_goes_on(
     steps = int(card.split("## How\n")[1].split()[0].replace(",", ""))
     assert steps > 30
     assert not unfinished_models()
+
+
+def test_a_training_keeps_the_precision_that_it_began_with(
+    townhall: Train, texts: Path, quick: type[QuickTrainer], data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiler, "multiplies_bf16", lambda: True)
+    quick.at_step = staticmethod(lambda step: signal.raise_signal(signal.SIGINT) if step >= 30 else None)
+    for precision in ("fp32", "bf16"):
+        _, _, told = townhall("train", precision, "--texts", texts, "--minutes", "60", "--precision", precision)
+        assert f"tokens a step, products in {precision}\n" in told
+        assert f"tokens a step, products in {precision}\n" in townhall("train", precision, "--resume")[2]
+        assert f"Products of {precision}, summed in fp32." in (data / f"models/{precision}/README.md").read_text()
+
+    monkeypatch.setattr(compiler, "multiplies_bf16", lambda: False)  # another machine
+    status, _, told = townhall("train", "bf16", "--resume")
+    assert status == 1
+    assert "--precision fp32 trains here, with --resume too." in told
+    assert "products in fp32\n" in townhall("train", "bf16", "--resume", "--precision", "fp32")[2]
+    assert "products in fp32\n" in townhall("train", "bf16", "--resume")[2]
 
 
 def test_a_killed_training_is_told_of_and_goes_on(

@@ -16,7 +16,6 @@ from plugins.gpt2.training.plan import (
     check_disk,
     fit,
     learning_rate,
-    measured_flops,
     settled_at,
 )
 
@@ -32,13 +31,26 @@ def sizes(
     batch: int | None = None,
     seconds: float = HOURS,
     shortest: int = 100_000,
+    tokens: int = 10_000_000,
+    new: bool = False,
     free: int | None = None,
     flops: float = 100e9,
 ) -> Sizes:
     def need(method: Method, rows: int, context: int) -> Need:
         return Need((4 if method == "full" else 1) * config.parameters + rows * context * 1000, 6 * config.parameters)
 
-    return fit(config, need, method=method, batch=batch, seconds=seconds, shortest=shortest, free=free, flops=flops)
+    return fit(
+        config,
+        need,
+        method=method,
+        batch=batch,
+        seconds=seconds,
+        shortest=shortest,
+        tokens=tokens,
+        new=new,
+        free=free,
+        flops=flops,
+    )
 
 
 def test_small_models_are_trained_in_full_and_large_ones_by_small_matrices() -> None:
@@ -51,6 +63,14 @@ def test_a_step_reads_less_where_there_would_be_few_of_them() -> None:
     assert (fast.batch, fast.context) == (8, 512)
     assert (slow.batch, slow.context) == (1, 512)
     assert sizes(seconds=60, flops=1e9).batch * sizes(seconds=60, flops=1e9).context == 512
+
+
+def test_a_step_reads_less_of_few_texts_unless_they_are_read_often_anyway() -> None:
+    book = 79_714
+    assert sizes(tokens=book).batch == 2
+    assert sizes(tokens=book // 10).batch == 2
+    assert sizes(tokens=book // 10, seconds=60, flops=1e9).batch == 1
+    assert sizes(tokens=book, new=True).batch == sizes(tokens=book, method="lora").batch == 8
 
 
 def test_little_text_makes_the_context_short() -> None:
@@ -79,11 +99,6 @@ def test_larger_models_learn_more_slowly() -> None:
     assert learning_rate(MINI, "full", new=False) == pytest.approx(3e-4, rel=0.03)
     assert learning_rate(GPT2, "full", new=False) == pytest.approx(8.5e-5, rel=0.03)
     assert learning_rate(MINI, "full", new=True) == pytest.approx(1.5e-3, rel=0.03)
-
-
-def test_what_the_processor_makes_is_that_of_its_best_moment() -> None:
-    times = iter([0.0, 0.0, 0.2, 0.2, 0.21, 0.4])
-    assert measured_flops(0.3, lambda: next(times)) == pytest.approx(2 * 512**3 / 0.01)
 
 
 def test_a_model_that_is_there_settles_after_three_passes_and_a_new_one_when_its_time_is_over() -> None:

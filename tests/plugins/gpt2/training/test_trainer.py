@@ -69,6 +69,26 @@ def test_gradients_and_fifty_steps_are_those_of_torch() -> None:
     check_against_torch(trainer())
 
 
+@pytest.mark.skipif(not compiler.multiplies_bf16(), reason="this processor has no AVX512_BF16")
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_products_of_bf16_learn_as_those_of_fp32(method: Method) -> None:
+    """An operand is off by 2^-9 at most, and a gradient comes of some ten of them."""
+    narrow, whole = trainer(method, precision="bf16"), trainer(method)
+    first, exact = narrow.step(batches()[0]), whole.step(batches()[0])
+    assert first.gradient_norm == pytest.approx(exact.gradient_norm, rel=2**-9)
+    gradients = whole.gradients()
+    for name, values in narrow.gradients().items():
+        if gradients[name].any():  # LoRA's first matrices have none before the second ones are something
+            assert off(values, gradients[name]) < 10 * 2**-9, name
+    losses = [
+        [first.loss, exact.loss],
+        *([made.step(tokens).loss for made in (narrow, whole)] for tokens in batches()[1:]),
+    ]
+    found, expected = np.transpose(losses)
+    np.testing.assert_allclose(found, expected, atol=5e-3)
+    assert losses[-1][0] < losses[0][0] - 0.5
+
+
 @pytest.mark.slow
 def test_tinygrads_own_kernels_do_the_same() -> None:
     check_against_torch(trainer(plain=True))
