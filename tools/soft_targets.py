@@ -148,7 +148,9 @@ class SoftTrainer(Trainer):
         plain, parts = self._does, self._storage
         if not isinstance(plain, COperations):
             raise RuntimeError("a distillation needs a C compiler; `townhall doctor` says more.")
-        does = _SoftOperations(plain.tile, plain.where, parts.weights.named, parts.sums.named, self._kept)
+        does = _SoftOperations(
+            plain.tile, plain.threads, plain.where, parts.weights.named, parts.sums.named, self._kept
+        )
         does.likeliest, does.temperature = likeliest, temperature
         self._does, self._network = does, replace(self._network, does=does)
         self._targets = self._place(np.zeros((self._rows, context, 2 * likeliest + 1), np.int32))
