@@ -11,7 +11,6 @@ from pathlib import Path
 
 from plugins.gpt2.checkpoint.config_file import CONFIG_NAME
 from plugins.gpt2.checkpoint.errors import CheckpointError
-from townhall_bot.settings import ENV_FILE, Settings, SettingsError, load_settings
 
 FOLDER = "models"
 UNFINISHED = ".training"
@@ -20,6 +19,9 @@ _NAME = re.compile(r"[A-Za-z0-9](?:[\w.-]{0,62}[A-Za-z0-9])?", re.ASCII)
 
 def models_folder() -> Path | None:
     """Return where own models are kept, there or not; None where the settings name no folder that could be."""
+    # Reading settings takes pydantic, 0.08 s to import: a model that is named by its folder does without.
+    from townhall_bot.settings import ENV_FILE, Settings, SettingsError, load_settings
+
     try:
         return load_settings(Settings, ENV_FILE).data_dir / FOLDER
     except SettingsError:

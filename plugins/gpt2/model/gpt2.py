@@ -60,7 +60,7 @@ class GPT2:
         rate, context = built.rate or FP32_RATE, self.info.context_length
         self._slices = prefill_slices(self.info.parameters, built.threads, rate, context)
         self.prefill_slice = self._slices[-1]
-        self._network: Transformer | None = built.network
+        self._network: Callable[[], Transformer] | None = built.network
         self._packed: PackedWeights | None = built.packed  # on a CPU the network's tensors lie in these arrays
         most = max(rows, DRAFT_SLOTS if guessed_for else 1)
         self._decode_sizes = [1 << power for power in range((most - 1).bit_length() + 1)]
@@ -128,13 +128,12 @@ class GPT2:
 
     def guess_ahead(self) -> None:
         """Have what guesses with this model made, where it can be. It is a draft, and warmed up."""
-        from plugins.gpt2.model.cpu.drawing import Drawer
         from plugins.gpt2.model.cpu.guessing import Guesser
         from plugins.gpt2.model.cpu.step_cache import TableStep
 
         step = self._step(1, 1)
-        if isinstance(step, TableStep) and isinstance(self.drawing, Drawer):
-            self.guessing = Guesser(step, self.drawing)
+        if isinstance(step, TableStep) and self.drawing is not None:
+            self.guessing = Guesser(step, self.info.vocab_size, self.info.parameters)
 
     @property
     def token_cost(self) -> TokenCost:
@@ -142,7 +141,7 @@ class GPT2:
         if self._network is None:
             raise RuntimeError(f"{self.info.name} was closed")
         step = self._steps.get((1, 1))
-        return TokenCost(None if step is None else step.kernels, self._network.bytes_per_token)
+        return TokenCost(None if step is None else step.kernels, self._network().bytes_per_token)
 
     def close(self) -> None:
         """Let go of weights, cache and captured steps; their memory is freed."""

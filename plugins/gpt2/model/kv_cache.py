@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
+from tinygrad import Tensor
 
 from plugins.gpt2.model import device
 from plugins.gpt2.model.cache.page_memory import zeros
@@ -51,4 +54,14 @@ class KVCache:
             shapes = tuple((rows, heads, self.blocks, block_bytes(size, n)) for n in (key_groups(size), 1))
         # On a CPU the tensors lie in these arrays.
         self.key_array, self.value_array = (zeros(shape, dtype) for shape in shapes)
-        self.keys, self.values = (device.place(array, where) for array in (self.key_array, self.value_array))
+        self.where = where
+
+    @functools.cached_property
+    def keys(self) -> Tensor:
+        """The keys on their device."""
+        return device.place(self.key_array, self.where)
+
+    @functools.cached_property
+    def values(self) -> Tensor:
+        """The values on their device."""
+        return device.place(self.value_array, self.where)

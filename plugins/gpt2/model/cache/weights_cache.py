@@ -9,6 +9,7 @@ disk or a killed process leaves no half file behind.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import mmap
@@ -38,6 +39,8 @@ VERSION = 4
 SUMS = "sums"
 """The last tensor: what the words of each part add up to. Adding them takes 0.01 s for GPT-2."""
 ALIGNMENT = 64
+MADV_POPULATE_READ = 22
+"""Of Linux 5.14; Python 3.11 has no name for it."""
 NUMPY_TYPES = dict(STORED.values())
 
 Array = npt.NDArray[Any]
@@ -77,6 +80,7 @@ def open_or_convert(checkpoint: Checkpoint, weights: Weights, layout: Layout, fo
     except OSError as error:
         log.warning("converted weights cannot be kept as %s (%s); they are converted at every start", path, error)
     else:
+        _read_anew(path)
         if (found := _mapped(path, about, expected)) is not None:
             return found
     arrays: dict[str, Array] = {}
@@ -154,10 +158,29 @@ def _sum(content: npt.NDArray[np.uint8]) -> np.uint64:
 
 
 def _map(file: BinaryIO) -> mmap.mmap:
-    """Map a file for reading; on Linux its page tables are filled at once, not fault by fault."""
-    if hasattr(mmap, "MAP_POPULATE"):
+    """Map a file for reading; on Linux its page tables are filled at once, not fault by fault.
+
+    A page of 2 MB is walked to once where 512 of 4 KB are: that is some percent of a step. From Linux 6.16 on ext4 has
+    them in its cache, where what asks for the file asks for them, too.
+    """
+    if not hasattr(mmap, "MAP_POPULATE"):
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    mapped = mmap.mmap(file.fileno(), 0, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ)
+    try:
+        if hasattr(mmap, "MADV_HUGEPAGE"):
+            mapped.madvise(mmap.MADV_HUGEPAGE)
+        mapped.madvise(MADV_POPULATE_READ)
+    except OSError:  # before Linux 5.14, or without huge pages
+        mapped.close()
         return mmap.mmap(file.fileno(), 0, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE, prot=mmap.PROT_READ)
-    return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    return mapped
+
+
+def _read_anew(path: Path) -> None:
+    """Have the system forget the pages of a file that was just written: it wrote small ones, and reads large ones."""
+    if hasattr(os, "posix_fadvise") and hasattr(mmap, "MADV_HUGEPAGE"):
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _views(mapped: mmap.mmap, offset: int, expected: list[Part]) -> Iterator[tuple[str, Array]]:

@@ -21,7 +21,7 @@ class CPUGraph:
         self._variables: list[tuple[int, int, str]] = []
         for index, launch in enumerate(launches):
             place = NO_SLICE if launch.slice_argument is None else launch.slice_argument
-            self.table[index, :HEADER] = launch.function, launch.slices, place, launch.arguments, 0, 0
+            self.table[index, :HEADER] = launch.function, launch.slices, place, launch.arguments, 0, 0, 0
             self.table[index, HEADER : HEADER + len(launch.buffers)] = launch.buffers
             self._inputs += [(index, HEADER + argument, source) for argument, source in launch.inputs]
             self._variables += [(index, HEADER + argument, name) for argument, name in launch.variables]

@@ -19,6 +19,8 @@ from tinygrad.engine.realize import graph_cache
 class CapturedLaunch:
     """One kernel of a step: where its function is, and what it is called with."""
 
+    name: str
+    """The kernel's."""
     code: bytes
     """The compiled object that the function is in."""
     function: int
@@ -93,6 +95,7 @@ def _launch(
     order, core = list(info.globals), info.runtimevars.get("core_id")
     used = [buffers[index] for index in order]
     return CapturedLaunch(
+        name=info.name,
         code=program.src[-1].arg,
         function=loaded.addr,
         buffers=tuple(_address(buffer) for buffer in used),

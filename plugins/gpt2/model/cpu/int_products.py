@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from plugins.gpt2.model.constants import Activation
 from plugins.gpt2.model.cpu.instructions import Instructions
-from plugins.gpt2.model.cpu.prelude import PRELUDE, epilogue, parameters
+from plugins.gpt2.model.cpu.prelude import AHEAD, PRELUDE, ask_ahead, epilogue, parameters
 from plugins.gpt2.model.cpu.quantised_rows import (
     BYTE_GROUP,
     GROUP,
@@ -28,9 +28,6 @@ from plugins.gpt2.model.cpu.quantised_rows import (
     quantiser,
     row_bytes,
 )
-
-AHEAD = 4096
-"""Bytes by which memory is asked for before it is needed: the processor's own guesses lose a third of its speed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +52,17 @@ def largest(slots: int, most: int) -> int:
     return min(slots & -slots, most)
 
 
-def _sum_of_groups(tile: Tile, depth: int, k: int, fetched: int) -> str:
+def _sum_of_groups(tile: Tile, depth: int, k: int, fetched: int, *, again: bool) -> str:
     """As :func:`_sum` for 4-bit weights: each group of 32 in ``sums``, the groups times their steps in ``total``."""
-    fetches = "".join(f"__builtin_prefetch(ahead + {at}, 0, 2);" for at in range(0, GROUP // depth * fetched // 2, 64))
-    return f"""for (int g = 0; g < {-(-k // GROUP)}; g++, step += 64, ahead += {GROUP // depth * fetched // 2}) {{
-            {fetches}
+    fetched = 8 // depth * fetched // 2
+    steps_too = ask_ahead("step", 1, AHEAD // GROUP * 2, again=again) if fetched else ""  # 64 to 1,024 bytes of weights
+    return f"""for (int g = 0; g < {-(-k // GROUP)}; g++, step += 64) {{
+            {steps_too}
             S sums[{tile.slots}][{tile.vectors}];
             for (int m = 0; m < {tile.slots}; m++)
               for (int j = 0; j < {tile.vectors}; j++) sums[m][j] = nothing();
-            for (int i = g * {GROUP}; i < g * {GROUP} + {GROUP}; i += 8, p += 256) {{
+            for (int i = g * {GROUP}; i < g * {GROUP} + {GROUP}; i += 8, p += 256, ahead += {fetched}) {{
+              {_asked(fetched, again=again)}
               W packed[{tile.vectors}], column[{tile.vectors}];
               #pragma clang loop unroll(full)
               for (int j = 0; j < {tile.vectors}; j++) packed[j] = load_packed(p + j * 64);
@@ -88,11 +87,15 @@ def _sum_of_groups(tile: Tile, depth: int, k: int, fetched: int) -> str:
           }}"""
 
 
-def _sum(tile: Tile, depth: int, k: int, fetched: int) -> str:
-    """Return the loop over k of one tile; each step asks for ``fetched`` bytes at ``ahead``."""
-    fetches = "".join(f"__builtin_prefetch(ahead + {at}, 0, 2);" for at in range(0, fetched, 64))
+def _asked(fetched: int, *, again: bool) -> str:
+    """Return what asks for the next ``fetched`` bytes at ``ahead``."""
+    return ask_ahead("ahead", -(-fetched // 64), 0, again=again)
+
+
+def _sum(tile: Tile, depth: int, k: int, fetched: int, *, again: bool) -> str:
+    """Return the loop over k of one tile; each step asks for ``fetched`` bytes at ``ahead``, to be read ``again``."""
     return f"""for (int i = 0; i < {k}; i += {depth}, p += {64 * depth}, ahead += {fetched}) {{
-            {fetches}
+            {_asked(fetched, again=again)}
             W column[{tile.vectors}];
             #pragma clang loop unroll(full)
             for (int j = 0; j < {tile.vectors}; j++) column[j] = load_weights(p + j * {16 * depth});
@@ -105,9 +108,8 @@ def _sum(tile: Tile, depth: int, k: int, fetched: int) -> str:
           }}"""
 
 
-def _sum_of_bytes(tile: Tile, depth: int, k: int, fetched: int) -> str:
+def _sum_of_bytes(tile: Tile, depth: int, k: int, fetched: int, *, again: bool) -> str:
     """As :func:`_sum` for rows of bytes: each group of 64 in ``sums``, the groups times their steps in ``total``."""
-    fetches = "".join(f"__builtin_prefetch(ahead + {at}, 0, 2);" for at in range(0, 2 * fetched, 64))
     return f"""for (int g = 0; g < {-(-k // BYTE_GROUP)}; g++) {{
             VI sums[{tile.slots}][{tile.vectors}];
             #pragma clang loop unroll(full)
@@ -115,7 +117,7 @@ def _sum_of_bytes(tile: Tile, depth: int, k: int, fetched: int) -> str:
               for (int j = 0; j < {tile.vectors}; j++) sums[m][j] = (VI)0;
             int end = g * {BYTE_GROUP} + {BYTE_GROUP} < {k} ? g * {BYTE_GROUP} + {BYTE_GROUP} : {k};
             for (int i = g * {BYTE_GROUP}; i < end; i += 4, p += 256, ahead += {2 * fetched}) {{
-              {fetches}
+              {_asked(2 * fetched, again=again)}
               W column[{tile.vectors}];
               #pragma clang loop unroll(full)
               for (int j = 0; j < {tile.vectors}; j += 2) {{
@@ -139,16 +141,23 @@ def _sum_of_bytes(tile: Tile, depth: int, k: int, fetched: int) -> str:
           }}"""
 
 
-def _sums_of_a_tile(add: Callable[..., str], tile: Tile, depth: int, k: int, column: int) -> str:
-    """Return the loop over k, which asks early for what comes next: of each next block of ``column`` bytes a share."""
+def _sums_of_a_tile(add: Callable[..., str], tile: Tile, slots: int, depth: int, k: int, column: int) -> str:
+    """Return the loop over k, which asks early for what comes next: of each next block of ``column`` bytes a share.
+
+    A single tile of whole blocks reads the matrix from end to end, and asks for what is a little ahead of it, beyond
+    the end of the slice too: the next one is mostly this thread's.
+    """
+    if tile == Tile(slots, 4):
+        return f"""const signed char* ahead = p + {AHEAD};
+        {add(tile, depth, k, fetched=64 * depth, again=False)}"""
     return f"""const signed char* ahead = w + (long)(block + 1) * {column} + part * {column // 4};
         if (b == 0 && block == first && part == 0) {{  // the first block: a little ahead of itself
           ahead = p + {AHEAD};
-          {add(tile, depth, k, fetched=64 * depth)}
+          {add(tile, depth, k, fetched=64 * depth, again=True)}
         }} else if (b == 0 && block + 1 < last) {{
-          {add(tile, depth, k, fetched=16 * depth * tile.vectors)}
+          {add(tile, depth, k, fetched=16 * depth * tile.vectors, again=True)}
         }} else {{
-          {add(tile, depth, k, fetched=0)}
+          {add(tile, depth, k, fetched=0, again=True)}
         }}"""
 
 
@@ -229,7 +238,7 @@ void {name}({outputs}, const signed char* restrict x, const signed char* restric
         #pragma clang loop unroll(full)
         for (int m = 0; m < {tile.slots}; m++)
           for (int j = 0; j < {tile.vectors}; j++) {none};
-        {_sums_of_a_tile(add, tile, depth, k, column)}
+        {_sums_of_a_tile(add, tile, slots, depth, k, column)}
         {_results_of_a_tile(tile, row, width, target, value)}
       }}{finish_rows(slots, width, width, slices) if quantised else ""}
 }}

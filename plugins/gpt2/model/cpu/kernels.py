@@ -14,8 +14,11 @@ from dataclasses import dataclass
 
 from plugins.gpt2.model.constants import Activation, Weights
 from plugins.gpt2.model.cpu.instructions import Instructions
-from plugins.gpt2.model.cpu.prelude import C_TYPES, LANES, LOADERS, PRELUDE, epilogue, parameters
+from plugins.gpt2.model.cpu.prelude import C_TYPES, LANES, LOADERS, PRELUDE, WIDTHS, ask_ahead, epilogue, parameters
 from plugins.gpt2.model.cpu.quantised_rows import GROUP, quantiser, row_bytes
+
+COPIED = 4
+"""A tile of so many slots or more has its part of x copied first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,10 @@ def matmul(
         extra, column, advance = f", const signed char* restrict steps{extra}", groups * GROUP * 32, "p += i % 2 * 64"
     value = f"total[m][j]{' * *(const V*)(scale + column)' if scaled else ''}"
     value = epilogue(value, biased=biased, residual=residual, activation=activation)
-    packed = m >= 4
+    fetches = ""
+    if tile == Tile(slots, 4) and weights != "int4":  # it reads the matrix from end to end
+        fetches = ask_ahead("p", WIDTHS[weights])
+    packed = m >= COPIED
     factor = f"near[i * {m} + m]" if packed else f"rows[m * {stride} + i]"
     pack = f"""
     for (int m = 0; m < {m}; m++)
@@ -93,6 +99,7 @@ void {name}(float* restrict out, const float* restrict x, const {kind}* restrict
         for (int m = 0; m < {m}; m++)
           for (int j = 0; j < {j}; j++) total[m][j] = (V)0.0f;
         for (int i = 0; i < {k}; {advance}, i++) {{
+          {fetches}
           V column[{j}];
           #pragma clang loop unroll(full)
           for (int j = 0; j < {j}; j++) column[j] = {load};

@@ -19,11 +19,12 @@ from plugins.gpt2.model.kv_cache import KVCache
 from plugins.gpt2.model.launcher import Matrix, Norm
 from plugins.gpt2.model.layout import NATIVE
 
-SLICES_PER_THREAD = 4
+SLICES_PER_THREAD = 8
 """So many slices of a product fall to each thread: a thread that the system stopped holds back only a small one."""
-
-MANY_SLOTS = 16
-"""From so many on a slice takes long enough that the last one to finish is waited for: slices are smaller."""
+MOST_BLOCKS = 8
+"""A slice has no more blocks than this, for the same reason: a head has hundreds."""
+SLICES_OF_COPIES = 2
+"""So many slices a thread where every slice first copies its part of x."""
 
 
 class CLauncher:
@@ -66,6 +67,10 @@ class CLauncher:
 
         kernel: Callable[..., UOp] = program
         return device.run_kernel(out, *inputs, kernel=kernel)
+
+    def _slices(self, blocks: int) -> int:
+        """Return how many slices a product of so many blocks has."""
+        return min(blocks, max(self.threads * SLICES_PER_THREAD, -(-blocks // MOST_BLOCKS)))
 
     def _floats(self, *shape: int) -> Tensor:
         return Tensor.empty(*shape, dtype=dtypes.float32, device=self.where)
@@ -110,8 +115,9 @@ class CLauncher:
             return self._integer_product(self.instructions, linear, x, residual)
         slots, stride = (int(size) for size in x.shape)
         tile = kernels.tile_for(slots, self.vector_bits)
-        # Every slice of a wide tile copies its part of x first: fewer of them, and it stays cheap.
-        slices = min(linear.blocks, self.threads * (SLICES_PER_THREAD if tile.slots < 4 else 2))
+        slices = self._slices(linear.blocks)
+        if tile.slots >= kernels.COPIED:
+            slices = min(linear.blocks, self.threads * SLICES_OF_COPIES)
         source = kernels.matmul(
             linear.name,
             slots=slots,
@@ -133,7 +139,7 @@ class CLauncher:
         self, instructions: Instructions, linear: Matrix, x: Tensor, residual: Tensor | None
     ) -> Tensor:
         slots, width = int(x.shape[0]), linear.blocks * self.layout.lanes
-        slices = min(linear.blocks, self.threads * (SLICES_PER_THREAD if slots < MANY_SLOTS else 4 * SLICES_PER_THREAD))
+        slices = self._slices(linear.blocks)
         source = int_products.matmul(
             linear.name,
             instructions=instructions,

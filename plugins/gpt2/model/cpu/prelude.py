@@ -15,6 +15,12 @@ C_TYPES: dict[Weights, str] = {
     "int4": "signed char",
 }
 
+WIDTHS: dict[Weights, int] = {"fp32": 4, "fp16": 2, "bf16": 2, "int8": 1}
+"""Bytes of a weight."""
+
+AHEAD = 3072
+"""Bytes by which memory is asked for before it is needed: the processor's own guesses lose a third of its speed."""
+
 PRELUDE = """
 typedef float V __attribute__((ext_vector_type(16), aligned(4)));
 typedef int VI __attribute__((ext_vector_type(16), aligned(4)));
@@ -73,6 +79,17 @@ INLINE V activate_none(V x) { return x; }
 """
 
 LOADERS = {"float": "load_float", "__fp16": "load___fp16", "unsigned short": "load_short", "signed char": "load_char"}
+
+
+def ask_ahead(pointer: str, lines: int, offset: int = AHEAD, *, again: bool = False) -> str:
+    """Return what asks for ``lines`` cache lines, ``offset`` bytes behind ``pointer``.
+
+    ``again``: they are read more than once, so that they belong into the second cache and not past it.
+    """
+    stays = 2 if again else 0
+    return "".join(
+        f"__builtin_prefetch((const char*)({pointer}) + {offset + 64 * line}, 0, {stays});" for line in range(lines)
+    )
 
 
 def parameters(*, scaled: bool, biased: bool, residual: bool) -> str:

@@ -15,7 +15,7 @@ import io
 import json
 import logging
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,8 @@ from plugins.gpt2.model.cache.cache_dir import TEMPORARY, evict, seal, touch, un
 from plugins.gpt2.model.cache.page_memory import zeros
 from plugins.gpt2.model.cpu.graph import CPUGraph
 from plugins.gpt2.model.cpu.graph_runner import replay_of
-from plugins.gpt2.model.cpu.team import HEADER, LAUNCH_WORDS, Team
+from plugins.gpt2.model.cpu.team import DONE, HEADER, LAUNCH_WORDS, MATRIX, MATRIX_BYTES, Team
+from plugins.gpt2.model.kv_cache import KVCache
 from plugins.gpt2.model.steps import Floats, Ints, JitStep, Step
 from plugins.gpt2.model.transformer import Transformer
 from townhall_bot.machine.files import write_atomically
@@ -58,6 +59,8 @@ SOURCES = (
 
 A file that shapes no step (the hub, a tokenizer) is not among them: editing it costs nobody a capture.
 """
+EMBED = "embed"
+"""The launch that reads single rows of its matrix; all others read theirs from the first byte to the last."""
 Array = npt.NDArray[Any]
 
 
@@ -66,7 +69,8 @@ class Recording:
     """A step without addresses.
 
     ``regions`` are (name, bytes); ``launches`` is a table as ``team`` runs it, except that a function is an index
-    into ``programs`` and an argument an offset into the region that ``places`` (count, arguments) names, -1 for none.
+    into ``programs``, a matrix that of an argument, and an argument an offset into the region that ``places`` (count,
+    arguments) names, -1 for none.
     """
 
     programs: tuple[bytes, ...]
@@ -96,11 +100,19 @@ class StepFactory:
     """Makes the steps of one model: from the cache ``folder`` where they are kept, else by capturing them."""
 
     def __init__(
-        self, network: Transformer, arrays: Mapping[str, Array], rows: int, team: Team, folder: Path, *facts: object
+        self,
+        network: Callable[[], Transformer],
+        known: Mapping[str, Array],
+        rows: int,
+        team: Team,
+        folder: Path,
+        *facts: object,
     ) -> None:
-        """``rows`` counts the spare row; ``facts`` are what the compiled code depends on beside this package."""
-        self.network, self.rows, self.team, self.folder = network, rows, team, folder
-        self.known = known_regions(network, arrays)
+        """``network`` is asked for where a step is captured; ``known`` are the :func:`known_regions`.
+
+        ``rows`` counts the spare row; ``facts`` are what the compiled code depends on beside this package.
+        """
+        self.network, self.known, self.rows, self.team, self.folder = network, known, rows, team, folder
         self.key = cache_key(rows, team.threads, *facts)
 
     def __call__(self, slots: int, wanted: int) -> Step:
@@ -111,7 +123,7 @@ class StepFactory:
                 return TableStep(kept, self.known, slots, wanted, self.team)
             except ValueError as error:
                 log.warning("the captured step %s does not fit (%s); it is captured anew", path, error)
-        jit = JitStep(self.network, slots, wanted, "CPU")
+        jit = JitStep(self.network(), slots, wanted, "CPU")
         nowhere = np.zeros((3, slots), np.int32)
         nowhere[2] = self.rows - 1
         recording = record(jit, nowhere, np.zeros(wanted, np.int32), self.known)
@@ -121,11 +133,10 @@ class StepFactory:
         return TableStep(recording, self.known, slots, wanted, self.team)
 
 
-def known_regions(network: Transformer, arrays: Mapping[str, Array]) -> dict[str, Array]:
+def known_regions(caches: Sequence[KVCache], arrays: Mapping[str, Array]) -> dict[str, Array]:
     """Return the arrays that outlive a step, by region name: weights, keys and values."""
     regions = dict(arrays)
-    for index, block in enumerate(network.blocks):
-        cache = block.attention.cache
+    for index, cache in enumerate(caches):
         regions[f"keys:{index}"], regions[f"values:{index}"] = cache.key_array, cache.value_array
     return regions
 
@@ -143,7 +154,7 @@ def record(step: JitStep, inputs: Ints, wanted: Ints, known: Mapping[str, Array]
     codes: dict[bytes, int] = {}
     regions: dict[str, tuple[int, int]] = {}
     launches = graph.table.copy()
-    launches[:, 4:HEADER] = 0
+    launches[:, DONE:HEADER] = 0
     places = np.full((len(launches), LAUNCH_WORDS - HEADER), -1, np.int32)
     starts = np.array([start for start, _, _ in spans], np.uint64)
     for row, launch in enumerate(graph.launches):
@@ -157,6 +168,8 @@ def record(step: JitStep, inputs: Ints, wanted: Ints, known: Mapping[str, Array]
             regions.setdefault(name, (len(regions), length))
             places[row, column] = regions[name][0]
             launches[row, HEADER + column] = address - start
+            if launch.name != EMBED and name.endswith(".weight") and length > launches[row, MATRIX_BYTES]:
+                launches[row, MATRIX], launches[row, MATRIX_BYTES] = column, length
     named = [(name, size) for name, (_, size) in regions.items()]
     numbered = tuple(
         (name if not name.startswith("scratch:") else f"scratch:{n}", size) for n, (name, size) in enumerate(named)
@@ -192,6 +205,8 @@ class TableStep:
         arguments = self.table[:, HEADER:]
         used = recording.places >= 0
         arguments[used] += bases[recording.places[used]]
+        read = np.flatnonzero(self.table[:, MATRIX_BYTES])
+        self.table[read, MATRIX] = arguments[read, self.table[read, MATRIX].astype(np.int64)]
 
     @property
     def ready(self) -> bool:

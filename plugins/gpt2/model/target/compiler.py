@@ -61,16 +61,36 @@ def _arguments() -> list[str]:
 
 
 def _try(path: str, kind: str) -> Compiler | str:
-    """Return the compiler, or what is wrong with it."""
+    """Return the compiler, or what is wrong with it. One that has made kernels here before is not tried again."""
     try:
+        version = subprocess.run([path, "--version"], capture_output=True, timeout=60, check=False, text=True)
+        found = Compiler(path, kind, (version.stdout.splitlines() or ["unknown version"])[0])
+        if version.returncode == 0 and _has_served(found):
+            return found
         made = subprocess.run([path, *_arguments()], input=PROBE.encode(), capture_output=True, timeout=60, check=False)
         if made.returncode != 0 or made.stdout[:4] != b"\x7fELF":
             said = made.stderr.decode(errors="replace").strip().splitlines()
             return said[0] if said else f"exit status {made.returncode} and no object file"
-        version = subprocess.run([path, "--version"], capture_output=True, timeout=60, check=False, text=True)
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)
-    return Compiler(path, kind, (version.stdout.splitlines() or ["unknown version"])[0])
+    return found
+
+
+def _has_served(compiler: Compiler) -> bool:
+    """Return whether kernels are kept here that this version made for this processor."""
+    try:
+        return _kernel_cache(compiler.version).exists()
+    except (NoCacheFolder, OSError):
+        return False
+
+
+def _kernel_cache(version: str) -> Path:
+    """Return where kernels are kept that a compiler of that version makes.
+
+    tinygrad's own cache calls every processor "native": its kernels, copied to another one, would be illegal there.
+    """
+    kernels = hashlib.sha256(f"{processor()} {version}".encode()).hexdigest()[:12]
+    return cache_folder() / f"{KERNELS}{kernels}.db"
 
 
 def _zig() -> str | None:
@@ -188,7 +208,5 @@ def use() -> None:
     os.environ["JIT_BATCH_SIZE"] = "0"  # one graph for a whole step
     if only_cpu():
         os.environ["DEV"] = "CPU"  # else tinygrad imports half a second of drivers to find that out
-    # tinygrad's own cache calls every processor "native": its kernels, copied to another one, would be illegal there.
-    kernels = hashlib.sha256(f"{processor()} {version}".encode()).hexdigest()[:12]
     if not os.environ.get("CACHEDB"):
-        os.environ["CACHEDB"] = str(cache_folder() / f"{KERNELS}{kernels}.db")
+        os.environ["CACHEDB"] = str(_kernel_cache(version))

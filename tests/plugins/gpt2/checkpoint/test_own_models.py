@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from plugins.gpt2.checkpoint.model_names import MINI_FOLDER, locate
 from plugins.gpt2.checkpoint.own_models import is_name, own_models, run_folder, unfinished_models
 from plugins.gpt2.service.model_catalog import ModelCatalog
 from plugins.gpt2.settings import GPT2Settings
+from tools.random_checkpoint import RECIPES, write_checkpoint
 from townhall_bot.testkit import CleanSettings
 
 
@@ -50,3 +53,14 @@ def test_admins_are_offered_it_only_where_the_host_names_it(models: Path) -> Non
     entry = next(entry for entry in catalog.entries() if entry.name == "our-voice")
     assert entry.on_disk
     assert entry.parameters == pytest.approx(10_200_000, rel=0.01)
+
+
+def test_a_model_named_by_its_folder_is_opened_without_pydantic(tmp_path: Path) -> None:
+    recipe = RECIPES["three-heads"]
+    folder = write_checkpoint(tmp_path / "model", recipe.config, recipe.seed)
+    program = (
+        "import sys; from plugins.gpt2.checkpoint.checkpoint import open_checkpoint; "
+        f"open_checkpoint({str(folder)!r}); print('pydantic' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stdout == "False\n"

@@ -15,7 +15,7 @@ from plugins.gpt2.model.target import compiler
 compiler.use()
 
 from plugins.gpt2.checkpoint.checkpoint import open_checkpoint  # noqa: E402 - as above
-from plugins.gpt2.model import device  # noqa: E402 - as above
+from plugins.gpt2.model import build, device  # noqa: E402 - as above
 from plugins.gpt2.model.cpu import step_cache  # noqa: E402 - as above
 from plugins.gpt2.model.cpu.graph import CPUGraph, team_of  # noqa: E402 - as above
 from plugins.gpt2.model.gpt2 import GPT2, load  # noqa: E402 - as above
@@ -65,6 +65,16 @@ def test_the_second_start_captures_nothing_and_gives_the_same_numbers(load_model
     captures.clear()
     np.testing.assert_array_equal(load_model().prefill(0, TOKENS, 0), first)
     assert captures == []
+
+
+def test_the_second_start_puts_no_network_together(load_model: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = load_model().prefill(0, TOKENS, 0)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("nothing is captured, so nobody needs it")
+
+    monkeypatch.setattr(build, "Linear", refuse)
+    np.testing.assert_array_equal(load_model().prefill(0, TOKENS, 0), first)
 
 
 def test_a_broken_file_is_captured_anew(

@@ -122,6 +122,26 @@ def test_without_any_compiler_everything_that_was_tried_is_told(
     assert "Install clang (apt install clang), or pip install ziglang." in message
 
 
+def test_a_compiler_that_has_made_kernels_here_is_not_tried_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    real = compiler.choose()
+    own = script(tmp_path / "my-clang", f'echo "$@" >> {tmp_path}/calls; exec {real.path} "$@"')
+    monkeypatch.setattr(compiler, "cache_folder", lambda: tmp_path)
+
+    def calls_of_a_start() -> int:
+        (tmp_path / "calls").write_text("")
+        compiler.choose.cache_clear()
+        monkeypatch.setenv("CC", str(own))
+        monkeypatch.setenv("CACHEDB", "")
+        compiler.use()
+        return len((tmp_path / "calls").read_text().splitlines())
+
+    assert calls_of_a_start() == 2
+    Path(os.environ["CACHEDB"]).touch()  # tinygrad has made a kernel
+    assert calls_of_a_start() == 1
+
+
 def test_a_gpu_is_not_held_up_by_a_compiler_that_does_not_work(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("TOWNHALL_GPT2_DEVICE=CUDA:99\n")  # which no machine has: it is looked for
     run = townhall(tmp_path, "gpt2", *GREEDY, path=os.environ["PATH"], cc="no-such-compiler")
