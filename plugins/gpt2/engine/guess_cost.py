@@ -79,7 +79,7 @@ class GuessCost:
         return many / (1 + costs[1]) > few / (1 + costs[0])
 
     def compare(self) -> None:
-        """Bring ``of_guesses`` up to date; a draft asks for it, as who has none should not wait for it at every step."""
+        """Bring ``of_guesses`` up to date; a draft asks for it, and who has none need not wait for it."""
         if not self._single_s or (self._token_s is None and not self._checked_s):
             return
         costs = [DRAFTING if self._token_s is None else self._token_s / self._single_s]
