@@ -88,10 +88,10 @@ def no_text_left_to_chance(request: pytest.FixtureRequest, monkeypatch: pytest.M
     drawn: set[int] = set()
     choose = Sampler._choose
 
-    def watched(self: Sampler, logits: Logits) -> tuple[int, float]:
+    def watched(self: Sampler, logits: Logits, *, judged: bool) -> tuple[int, float]:
         if self._params.seed is None and not self.greedy:
             drawn.add(self.seed)
-        return choose(self, logits)
+        return choose(self, logits, judged=judged)
 
     monkeypatch.setattr(Sampler, "_choose", watched)
     yield

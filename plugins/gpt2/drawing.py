@@ -58,10 +58,10 @@ class Drawing(Protocol):
     """Draws tokens by compiled code, as ``engine.sampling`` does."""
 
     def token(self, logits: Logits, seen: SeenTokens, filters: Filters, key: int) -> tuple[int, float]:
-        """Return the next token and the chance that ``logits`` (vocab,), fp32 in one piece, give it.
+        """Return the next token and how sure it is, by ``logits`` (vocab,), fp32 in one piece.
 
         They are overwritten. ``key`` has 64 bits and is where the random numbers begin. The token is -1 where the
-        logits are not finite.
+        logits are not finite. How sure the likeliest one is, is told where min-p is the only filter.
         """
         ...
 
@@ -71,11 +71,11 @@ class Promise:
     """What a guess is worth, in steps of the model that it is made for; all fp32, and changed while it is learnt."""
 
     edges: npt.NDArray[np.float32]
-    """(n,): between these chances that the draft gives its guess lie those that are believed alike."""
+    """(n,): between these lie guesses of which the draft is as sure, and which are believed alike."""
     trust: npt.NDArray[np.float32]
     """(n + 1,): how likely such a guess is right."""
     costs: npt.NDArray[np.float32]
-    """What a guess of 0, 1, 2… tokens costs, up to one more than may be asked for."""
+    """(m + 1,): what writing a token costs, then what checking 1, 2… m of them does."""
     least: float
     """Where all of it is right less often than this it ends."""
     hope: float
@@ -83,10 +83,10 @@ class Promise:
 
 
 class Guess(NamedTuple):
-    """What a draft wrote, the chance that it gave each token, and how many of them promise to pay."""
+    """What a draft wrote, how sure it is of each token, and how many of them promise to pay."""
 
     tokens: list[int]
-    chances: list[float]
+    sure: list[float]
     kept: int
 
 

@@ -45,7 +45,10 @@ class DraftModel:
         self._known: list[int] = []  # the tokens whose keys and values are in the row
         self._trust = {greedy: DraftTrust() for greedy in (False, True)}
         self._promises: dict[bool, tuple[GuessCost, Promise]] = {}
-        self._chances: list[float] = []
+        self._sure: list[float] = []
+        self._text: Sequence[int] = ()
+        self._checked = 0
+        """So much of that text, the last one read, is known to be in the row: it only grows."""
 
     def propose(self, tokens: Sequence[int], sampler: Sampler, most: int, cost: GuessCost) -> list[int] | None:
         """Return a guess of up to ``most`` tokens that follow ``tokens``: so many as promise most; perhaps none.
@@ -56,8 +59,7 @@ class DraftModel:
         most = min(most, self._model.info.context_length - len(tokens))
         if most < 1:
             return None
-        shared = min(common_prefix(self._known, tokens), len(tokens) - 1)  # the last one's logits are wanted
-        del self._known[shared:]
+        shared = self._shared(tokens)
         pending = tokens[shared:]
         promise = self._promise(sampler.greedy, cost)
         if len(pending) <= READ_ONE_BY_ONE and (guessing := self._model.guessing) is not None:
@@ -68,37 +70,58 @@ class DraftModel:
         else:
             return None
         self._known += guess.tokens[:-1]
-        self._chances = guess.chances
+        self._sure = guess.sure
         return guess.tokens[: guess.kept]
+
+    @property
+    def written(self) -> int:
+        """How many tokens it wrote for the last proposal."""
+        return len(self._sure)
 
     def learn(self, sampler: Sampler, right: int, guesses: int) -> None:
         """Note how many of the last proposal's ``guesses`` were right."""
-        self._trust[sampler.greedy].learn(self._chances[:guesses], right)
+        self._trust[sampler.greedy].learn(self._sure[:guesses], right)
+
+    def _shared(self, tokens: Sequence[int]) -> int:
+        """Return how many of ``tokens`` the row knows, without the last: its logits are wanted. Forget the rest."""
+        if tokens is not self._text:
+            self._text, self._checked = tokens, 0
+        known, end = self._known, len(tokens) - 1
+        shared = min(self._checked, end)
+        if not shared:
+            shared = min(common_prefix(known, tokens), end)
+        while shared < min(len(known), end) and known[shared] == tokens[shared]:
+            shared += 1
+        del known[shared:]
+        self._checked = shared
+        return shared
 
     def _promise(self, greedy: bool, cost: GuessCost) -> Promise:
         of, promise = self._promises.get(greedy, (None, None))
         if of is not cost or promise is None:
             trust = self._trust[greedy]
-            promise = Promise(trust.edges, trust.believed, cost.of_drafts, LEAST, HOPE)
+            promise = Promise(trust.edges, trust.believed, cost.of_guesses, LEAST, HOPE)
             self._promises[greedy] = cost, promise
         return promise
 
     def _guess(self, logits: Logits, tokens: Sequence[int], twin: Sampler, most: int, promise: Promise) -> Guess:
         """As ``Guessing.guess`` from the logits after ``tokens`` on."""
-        right, gained, best, kept = 1.0, 0.0, -float(promise.costs[0]), 0
+        right, gained, best, kept = 1.0, 0.0, 0.0, 0
+        costs = promise.costs.tolist()
         made: list[int] = []
-        chances: list[float] = []
+        sure: list[float] = []
         while True:
-            token, chance = twin.sample_with_chance(logits)
+            token, how_sure = twin.guess(logits)
             made.append(token)
-            chances.append(chance)
-            right *= float(promise.trust[bisect(promise.edges, chance)])
+            sure.append(how_sure)
+            right *= float(promise.trust[bisect(promise.edges, how_sure)])
             gained += right
-            if (gain := gained - float(promise.costs[len(made)])) > best:
-                best, kept = gain, len(made)
-            more = float(promise.costs[len(made) + 1] - promise.costs[len(made)])
-            if len(made) == most or right < promise.least or right * promise.hope < more:
-                return Guess(made, chances, kept)
+            if gained - costs[len(made)] > best:
+                best, kept = gained - costs[len(made)], len(made)
+            if len(made) == most or right < promise.least:
+                return Guess(made, sure, kept)
+            if right * promise.hope < costs[0] + costs[len(made) + 1] - costs[len(made)]:
+                return Guess(made, sure, kept)
             [logits] = self._model.decode([0], [token], [len(tokens) + len(made) - 1])
 
     def _read(self, pending: Sequence[int], start: int) -> Logits | None:

@@ -1,18 +1,22 @@
-"""What checking a guess costs on this machine, next to a step without one."""
+"""What guessing and checking cost on this machine, next to a step without either."""
 
 from __future__ import annotations
 
 import numpy as np
 
-MOST_GUESSES = 16
 FORGETTING = 1.02
 """Growth of what was fastest with each new time: a quick step long ago says little about now."""
 UNMEASURED = 0.4
-"""What is taken for the worth of a guess until both kinds of step were measured."""
+"""What is taken for the cost of a check until both kinds of step were measured."""
+DRAFTING, CHECKING = 0.15, 0.15
+"""What is taken for the cost of a token that a draft writes, and of having it checked, until they were measured."""
+MOST_GUESSES = 16
+FADING = 0.998
+"""What is left of a time when another is measured: what was once slow is tried again."""
 RENEWED = 32
 """After so many guesses of a draft in a row a step goes without one: what that costs now has to be known."""
-OF_A_GUESS = 0.3
-"""What is taken for the cost of each guess of a draft until some were measured."""
+MOSTLY = 0.9
+"""How likely each token of a guess is right after one that was right to its end."""
 LEAST, MOST = 0.05, 4.0
 """A guess costs a little of Python besides; and a first slow step must not end guessing for good."""
 
@@ -20,56 +24,74 @@ LEAST, MOST = 0.05, 4.0
 class GuessCost:
     """Compares the kinds of step by the fastest of late: only disturbance makes a step slower.
 
-    ``of_drafts`` fp32 (n,) is :meth:`of_draft` of 0, 1, 2… guesses.
+    ``of_guesses`` fp32 is in steps without either: in front what a draft's token costs to write, then what it costs to
+    check 1, 2, 3… guesses.
     """
 
     def __init__(self) -> None:
-        self.of_drafts = np.arange(MOST_GUESSES + 1, dtype=np.float32) * np.float32(OF_A_GUESS)
+        self.of_guesses = np.arange(MOST_GUESSES + 1, dtype=np.float32) * np.float32(CHECKING)
+        self.of_guesses[0] = DRAFTING
         self._single_s: float | None = None
         self._checked_s: dict[int, float] = {}
-        self._drafted_s: dict[int, float] = {}
+        self._token_s: float | None = None
         self._since_single = RENEWED
 
     def single(self, seconds: float) -> None:
         """Note a step that made one token of one text."""
         self._single_s = _fastest(self._single_s, seconds)
         self._since_single = 0
-        for guesses in self._drafted_s:
-            self._compare(guesses)
+        self._compare()
 
     def checked(self, guesses: int, seconds: float) -> None:
         """Note a step that checked so many guesses of one text."""
+        for other in self._checked_s:
+            self._checked_s[other] *= FADING
         self._checked_s[guesses] = _fastest(self._checked_s.get(guesses), seconds)
-
-    def drafted(self, guesses: int, seconds: float) -> None:
-        """Note a step that checked so many guesses of a draft model, perhaps none; its guessing counts."""
-        first = guesses not in self._drafted_s
-        self._drafted_s[guesses] = _fastest(self._drafted_s.get(guesses), seconds)
         self._since_single += 1
-        self._compare(guesses)
-        if first and guesses and self._single_s:
-            for other in range(1, MOST_GUESSES + 1):  # so it is with the others, as long as nobody knows better
-                if other not in self._drafted_s:
-                    self.of_drafts[other] = self.of_drafts[guesses] * other / guesses
+        self._compare()
+
+    def drafted(self, tokens: int, seconds: float) -> None:
+        """Note that a draft wrote so many tokens in that time."""
+        self._token_s = _fastest(self._token_s, seconds / tokens)
+        self._compare()
 
     @property
     def wants_single(self) -> bool:
         """Whether a draft should be left alone for a step, to learn what a step without it takes."""
         return self._since_single >= RENEWED
 
-    def of_draft(self, guesses: int) -> float:
-        """Return what a step with so many guesses of a draft costs more than one without, in such steps."""
-        return float(self.of_drafts[guesses])
-
-    def _compare(self, guesses: int) -> None:
-        if self._single_s:
-            self.of_drafts[guesses] = max(self._drafted_s[guesses] / self._single_s - 1, 0.0)
+    def of_draft(self, tokens: int, guesses: int) -> float:
+        """Return what it costs that a draft wrote so many tokens and so many of them were checked."""
+        checking = self.of_guesses[guesses] if guesses else 0.0
+        return float(tokens * self.of_guesses[0] + checking)
 
     def of_check(self, guesses: int) -> float:
         """Return what checking so many guesses costs, in steps: as many must be right on average for it to pay."""
         if not self._single_s or guesses not in self._checked_s:
             return UNMEASURED
         return min(max(self._checked_s[guesses] / self._single_s - 1, LEAST), MOST)
+
+    def pays_more(self, more: int, fewer: int) -> bool:
+        """Tell whether checking ``more`` guesses gives more tokens in the same time, where guesses are mostly right.
+
+        What was never measured is taken to cost as much a guess.
+        """
+        costs = [self.of_check(fewer)] * 2
+        costs[1] = self.of_check(more) if more in self._checked_s else costs[0] * more / fewer
+        few, many = ((1 - MOSTLY ** (guesses + 1)) / (1 - MOSTLY) for guesses in (fewer, more))
+        return many / (1 + costs[1]) > few / (1 + costs[0])
+
+    def _compare(self) -> None:
+        if not self._single_s:
+            return
+        if self._token_s is not None:
+            self.of_guesses[0] = self._token_s / self._single_s
+        each = None
+        for guesses in range(1, MOST_GUESSES + 1):
+            if guesses in self._checked_s:
+                each = self.of_check(guesses) / guesses
+            if each is not None:  # what was never measured costs as much a guess as fewer of them
+                self.of_guesses[guesses] = each * guesses
 
 
 def _fastest(before: float | None, seconds: float) -> float:

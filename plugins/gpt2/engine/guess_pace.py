@@ -19,11 +19,16 @@ class GuessPace:
     right: float
     memory: float = 0.7
     hope: float = 0.0
-    backoff: int = BACKOFF
+    first_backoff: int = BACKOFF
+    backoff: int = 0
     wait_until: int = 0
     """Length of the text at which to try again."""
     tried: int = 0
     """Attempts since the last pause."""
+
+    def __post_init__(self) -> None:
+        """Begin with the first pause."""
+        self.backoff = self.first_backoff
 
     def record(self, right: float, length: int, worth: float) -> None:
         """Note that an attempt on a text of ``length`` tokens guessed ``right`` of them; ``worth`` would pay."""
@@ -34,4 +39,4 @@ class GuessPace:
             self.wait_until, self.right = length + self.backoff, worth + self.hope
             self.backoff *= 2
         elif right > 1:
-            self.backoff = BACKOFF
+            self.backoff = self.first_backoff

@@ -1,7 +1,7 @@
 """Prompt lookup: guess the next tokens from what the same text said before, and check the guess in one step.
 
 A text that repeats itself (a list, a name, a loop) is guessed right often, and a step that checks four tokens costs
-little more than one that makes one. See https://github.com/apoorvumang/prompt-lookup-decoding for the idea.
+less than two that make one. See https://github.com/apoorvumang/prompt-lookup-decoding for the idea.
 
 The sampler draws each token as it would without a guess, and the guess counts as long as it is what was drawn. For a
 guess that names one token and no others this is the rejection rule of arXiv 2211.17192: it is taken with the
@@ -14,45 +14,54 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from plugins.gpt2.engine.guess_cost import UNMEASURED
+from plugins.gpt2.engine.guess_cost import UNMEASURED, GuessCost
 from plugins.gpt2.engine.guess_pace import GuessPace
 
-NGRAMS = (4, 3)
-"""Lengths of the ending that is looked up, the longest first; shorter ones guess wrong too often to pay."""
-SHORT, LONG = 3, 7
-"""Tokens of a guess, and of one that follows a guess that was right to its end."""
+LONGER, SHORTER = 4, 3
+"""Lengths of the ending that is looked up; shorter ones guess wrong too often to pay."""
+BITS = 20
+"""Of a token, the largest vocabulary's."""
+LONGER_BITS, SHORTER_BITS = (1 << LONGER * BITS) - 1, (1 << SHORTER * BITS) - 1
+LENGTHS = (2, 3, 7)
+"""Tokens of a guess: the first, and after each that was right to its end the next, where that is expected to pay."""
 
 
 @dataclass(slots=True)
 class PromptLookup:
     """Guesses for one text."""
 
-    pace: GuessPace = field(default_factory=lambda: GuessPace(right=UNMEASURED))
+    pace: GuessPace = field(default_factory=lambda: GuessPace(right=UNMEASURED, first_backoff=12))
     """One miss at the start is enough to pause."""
-    _most: int = SHORT
-    _seen: dict[tuple[int, ...], int] = field(default_factory=dict)
-    """Where each run of tokens was last followed by something: the index of what followed."""
+    _length: int = 0
+    """Which of the lengths is next."""
+    _followed: tuple[dict[int, int], dict[int, int]] = field(default_factory=lambda: ({}, {}))
+    """Where each run of ``SHORTER`` and of ``LONGER`` tokens was last followed by something: the index of that."""
     _known: int = 0
-    """Up to where the text is in ``_seen``."""
+    """Up to where the text is in there."""
+    _run: int = 0
+    """The last tokens before that, ``BITS`` each: a tuple takes several times as long, at every token of every text."""
 
     def propose(self, tokens: Sequence[int], most: int) -> list[int]:
         """Return a guess of up to ``most`` tokens that follow ``tokens``, or nothing."""
         if most < 1 or len(tokens) < self.pace.wait_until:
             return []
-        for end in range(self._known, len(tokens)):
-            for length in NGRAMS:
-                if end >= length:
-                    self._seen[tuple(tokens[end - length : end])] = end
-        self._known = len(tokens)
-        for length in NGRAMS:
-            if (found := self._seen.get(tuple(tokens[-length:]))) is not None:
-                return _going_on(tokens, found, min(most, self._most))
-        return []
+        (shorter, longer), run = self._followed, self._run
+        for place in range(self._known, len(tokens)):
+            if place >= SHORTER:
+                shorter[run & SHORTER_BITS] = longer[run] = place
+            run = (run << BITS | tokens[place]) & LONGER_BITS
+        self._known, self._run = len(tokens), run
+        found = longer.get(run) or shorter.get(run & SHORTER_BITS)
+        return [] if found is None else _going_on(tokens, found, min(most, LENGTHS[self._length]))
 
-    def learn(self, right: int, guesses: int, length: int, worth: float) -> None:
-        """Note that of a text of ``length`` tokens so many of the ``guesses`` were right; ``worth`` would pay."""
-        self._most = LONG if right == guesses else SHORT
-        self.pace.record(right, length, worth)
+    def learn(self, right: int, guesses: int, length: int, cost: GuessCost) -> None:
+        """Note that of a text of ``length`` tokens so many of the ``guesses`` were right."""
+        longer = min(self._length + 1, len(LENGTHS) - 1)
+        if right < guesses:
+            self._length = 0
+        elif cost.pays_more(LENGTHS[longer], LENGTHS[self._length]):
+            self._length = longer
+        self.pace.record(right, length, cost.of_check(guesses))
 
 
 def _going_on(tokens: Sequence[int], start: int, count: int) -> list[int]:

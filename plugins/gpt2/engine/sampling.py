@@ -27,6 +27,8 @@ from plugins.gpt2.protocol import BOUNDS, GREEDY_BELOW, InvalidRequest, Sampling
 MAX_STOPS = 4
 MAX_STOP_CHARS = 100
 LOOSE = 0.005
+SURE_ODDS = 1.35
+"""See :func:`sureness`."""
 AHEAD = 16
 """So many tokens can be drawn before they are, by a twin or a draft."""
 
@@ -95,30 +97,25 @@ class Sampler:
 
         Raises :class:`FloatingPointError` where the logits are not finite: a broken step, not a broken request.
         """
-        token, _ = self._choose(logits)
-        return self._taken(token)
+        return self._choose(logits, judged=False)[0]
 
-    def sample_with_chance(self, logits: Logits) -> tuple[int, float]:
-        """Return the next token as :meth:`sample` does, and the probability that ``logits`` give it.
+    def guess(self, logits: Logits) -> tuple[int, float]:
+        """Return the next token as :meth:`sample` does, and how sure it is that another model draws the same.
 
-        It is that among the tokens that the filters leave, at the temperature asked for; of a greedy one among those
-        that min-p leaves.
+        See :func:`sureness`; of a greedy one it is known where there is a min-p.
         """
-        token, chance = self._choose(logits)
-        self._taken(token)
-        if not chance:
-            weights = np.exp(logits - logits[token])
-            chance = 1.0 / float(weights[weights >= self._params.min_p].sum())
-        return token, chance
+        return self._choose(logits, judged=True)
 
-    def _taken(self, token: int) -> int:
+    def _choose(self, logits: Logits, *, judged: bool) -> tuple[int, float]:
+        """Return a token, and how sure it is where that is to be judged."""
+        token, sure = self._of(logits, judged)
         if token < 0:
             raise FloatingPointError("the model's logits are not finite")
         self.seen.add(token)
-        return token
+        return token, sure
 
-    def _choose(self, logits: Logits) -> tuple[int, float]:
-        """Return a token, -1 where the logits are not finite, and its chance, 0 where that was not asked for yet."""
+    def _of(self, logits: Logits, judged: bool) -> tuple[int, float]:
+        """As :meth:`_choose`; the token is -1 where the logits are not finite."""
         key = 0
         if not self.greedy:
             if self._at == len(self._keys):
@@ -132,9 +129,25 @@ class Sampler:
         best = int(logits.argmax())  # (a NaN wins every argmax, so one look at the winner is enough)
         if not math.isfinite(logits[best]):
             return -1, 0.0
-        if self.greedy:
+        if not self.greedy:
+            return _draw(logits, float(logits[best]), self._params, key, judged)
+        if not judged or self._params.min_p == 0:
             return best, 0.0
-        return _draw(logits, float(logits[best]), self._params, key)
+        weights = np.exp(logits - logits[best])
+        weights = weights[weights >= self._params.min_p]
+        second = float(np.partition(weights, -2)[-2]) if len(weights) > 1 else 0.0
+        return best, sureness(1.0 / float(weights.sum()), second)
+
+
+def sureness(chance: float, lead: float) -> float:
+    """Return how likely another model of the same vocabulary draws what this one drew, by what it gave it.
+
+    ``chance`` is that of the token, ``lead`` its time over the next one's: the narrower a race was, the likelier it
+    ends otherwise in a model that is a little different. Both together tell more than either: a logistic regression
+    over 3,600 tokens of townhall-mini and its draft gave 0.34 and 0.96 for what are 1/3 and 1 here; 0.56 nats a token
+    are left, 0.60 with the lead alone, 0.64 with the chance alone.
+    """
+    return 1.0 / (1.0 + lead / (SURE_ODDS * math.cbrt(chance)))
 
 
 def loosened(params: SamplingParams) -> SamplingParams:
@@ -142,7 +155,9 @@ def loosened(params: SamplingParams) -> SamplingParams:
 
     What it leaves out is seldom drawn, and what it lets in seldom either: as many guesses are right.
     """
-    return params if params.top_k else replace(params, top_p=1.0, min_p=max(params.min_p, LOOSE))
+    if params.top_k and params.temperature >= GREEDY_BELOW:
+        return params
+    return replace(params, top_k=0, top_p=1.0, min_p=max(params.min_p, LOOSE))
 
 
 def filters_of(params: SamplingParams) -> Filters:
@@ -159,8 +174,8 @@ def _penalise(logits: Logits, ids: npt.NDArray[np.int32], penalty: float) -> Non
     logits[ids] = np.where(seen > 0, seen / by, seen * by)
 
 
-def _draw(logits: Logits, best: float, params: SamplingParams, key: int) -> tuple[int, float]:
-    """Draw from what temperature, top-k, top-p and min-p leave, in this order; return the token and its chance."""
+def _draw(logits: Logits, best: float, params: SamplingParams, key: int, judged: bool) -> tuple[int, float]:
+    """Draw from what temperature, top-k, top-p and min-p leave, in this order; tell how sure it is where asked to."""
     ids: npt.NDArray[np.intp] | None = None  # None: every token, in order of id
     if 0 < params.top_k < logits.size:
         ids = np.argpartition(logits, logits.size - params.top_k)[-params.top_k :]
@@ -177,8 +192,12 @@ def _draw(logits: Logits, best: float, params: SamplingParams, key: int) -> tupl
         ids = np.arange(weights.size)
     times = _exponentials(np.uint64(key), ids)
     with np.errstate(divide="ignore"):  # what weighs nothing never arrives
-        first = int((times / weights).argmin())
-    return int(ids[first]), float(weights[first] / weights.sum())
+        times /= weights
+    first = int(times.argmin())
+    if not judged:
+        return int(ids[first]), 0.0
+    lead = float(times[first] / np.partition(times, 1)[1]) if len(times) > 1 else 0.0
+    return int(ids[first]), sureness(float(weights[first] / weights.sum()), lead)
 
 
 def _exponentials(key: np.uint64, ids: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:

@@ -179,16 +179,15 @@ class Scheduler:
         draft = None if self._guess_cost.wants_single else self._draft
         guess = sequence.guess(self._model, draft, self._guess_cost)
         guessed = self._clock()
+        if sequence.drafted and self._draft is not None:
+            self._guess_cost.drafted(self._draft.written, guessed - begun)
         if guess:
             logits = self._model.extend(sequence.row, [sequence.tokens[-1], *guess], sequence.cached)
             sequence.cached += 1
             sequence.draft = guess
+            self._guess_cost.checked(len(guess), self._clock() - guessed)
         else:
             [logits] = self._decode((sequence,))
-        if sequence.drafted:
-            self._guess_cost.drafted(len(guess), self._clock() - begun)
-        elif guess:
-            self._guess_cost.checked(len(guess), self._clock() - guessed)
         return [logits]
 
     def _accept(self, sequence: Sequence, logits: Logits, step: Step) -> None:
@@ -203,14 +202,13 @@ class Scheduler:
             right = index < len(draft) and sequence.tokens[-1] == draft[index]
             if not right or sequence.key not in self._sequences:
                 break
-        if sequence.drafted:
-            if self._draft is not None:
-                self._draft.learn(sequence.sampler, index, len(draft))
-            sequence.draft_pace.record(index - self._guess_cost.of_draft(len(draft)), len(sequence.tokens), worth=0)
+        if sequence.drafted and self._draft is not None:
+            self._draft.learn(sequence.sampler, index, len(draft))
+            gained = index - self._guess_cost.of_draft(self._draft.written, len(draft))
+            sequence.draft_pace.record(gained, len(sequence.tokens), worth=0)
             sequence.drafted = False
         elif draft:
-            worth = self._guess_cost.of_check(len(draft))
-            sequence.lookup.learn(index, len(draft), len(sequence.tokens), worth)
+            sequence.lookup.learn(index, len(draft), len(sequence.tokens), self._guess_cost)
 
     def _append_token(self, sequence: Sequence, logits: Logits, step: Step) -> None:
         """Choose one token, and give out the text that became certain."""

@@ -129,13 +129,12 @@ class GPT2:
 
     def guess_ahead(self) -> None:
         """Have what guesses with this model made, where it can be. It is a draft, and warmed up."""
-        from plugins.gpt2.model.cpu.drawing import Drawer
         from plugins.gpt2.model.cpu.guessing import Guesser
         from plugins.gpt2.model.cpu.step_cache import TableStep
 
         step = self._step(1, 1)
-        if isinstance(step, TableStep) and isinstance(self.drawing, Drawer):
-            self.guessing = Guesser(step, self.drawing)
+        if isinstance(step, TableStep) and self.drawing is not None:
+            self.guessing = Guesser(step, self.info.vocab_size, self.info.parameters)
 
     @property
     def token_cost(self) -> TokenCost:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from plugins.gpt2.model.cpu.prelude import PRELUDE
 
+SURE_ODDS = 1.35
 PENALTY, COLD, TOP_P, MIN_P = range(4)
 """Places in ``how``: the penalty, one over the temperature (0: greedy), top-p and min-p."""
 
@@ -21,7 +22,7 @@ typedef struct {{
   int* seen; long count;              // tokens so far, each once: room for one more
   const double* how; long top_k;      // the penalty, 1 / temperature (0: greedy), top-p, min-p
   float *weights, *kept; int* ids;    // room for twice the vocabulary and 64 more
-  float chance; int token;            // what comes of it; token -1: the logits are not finite
+  float sure; int token;              // what comes of it; token -1: the logits are not finite
 }} draw;
 static void draw_token(draw* d, u64 key) __attribute__((noinline));
 """
@@ -152,9 +153,15 @@ INLINE long nucleus(float* weights, int* ids, long n, double wanted, float sure)
   return in;
 }}
 
+// How likely another model draws the same, see `sureness` in engine/sampling.py.
+INLINE float sureness(double chance, double lead) {{
+  float root = vexp((V)(float)(-minus_log(chance) / 3.0))[0];
+  return 1.0f / (1.0f + (float)lead / ({SURE_ODDS!r}f * root));
+}}
+
 // The race: an exponentially distributed time over each weight, the first to arrive wins. SplitMix64's numbers.
-INLINE long winner(const float* weights, const int* ids, long n, u64 key) {{
-  double best = 1e308;
+INLINE long winner(const float* weights, const int* ids, long n, u64 key, double* lead) {{
+  double best = 1e308, second = 1e308;
   long won = 0;
   for (long first = 0; first < n; first += 64) {{
     long end = n - first < 64 ? n - first : 64;
@@ -168,11 +175,14 @@ INLINE long winner(const float* weights, const int* ids, long n, u64 key) {{
     }}
     for (long i = 0; i < end; i++) {{
       double weight = weights[first + i];
-      if (1.0 - uniform[i] >= best * weight) continue;  // -log(u) is no less than 1 - u
+      if (1.0 - uniform[i] >= second * weight) continue;  // -log(u) is no less than 1 - u
       double time = minus_log(uniform[i]) / weight;
+      if (time >= second) continue;
+      second = time < best ? best : time;
       if (time < best) {{ best = time; won = first + i; }}
     }}
   }}
+  *lead = best / second;
   return won;
 }}
 
@@ -188,10 +198,13 @@ static void draw_near(draw* d, float best, float cold, float min_p, u64 key, int
     n += kept[n] >= min_p;
   }}
   long won = 0;
-  if (greedy) while (d->logits[d->ids[won]] != best) won++;
-  else won = winner(kept, d->ids, n, key);
+  double lead = 0.0;
+  if (greedy) {{
+    while (d->logits[d->ids[won]] != best) won++;
+    for (long i = 0; i < n; i++) if (i != won && kept[i] > lead) lead = kept[i];
+  }} else won = winner(kept, d->ids, n, key, &lead);
   d->token = d->ids[won];
-  d->chance = (float)(kept[won] / sum_of(kept, n));
+  d->sure = sureness(kept[won] / sum_of(kept, n), lead);
 }}
 
 static void draw_token(draw* d, u64 key) {{
@@ -201,6 +214,7 @@ static void draw_token(draw* d, u64 key) {{
   float penalty = (float)how[{PENALTY}];
   if (penalty != 1.0f)
     for (long i = 0; i < d->count; i++) {{
+      if (d->seen[i] >= size) continue;
       float seen = x[d->seen[i]];
       x[d->seen[i]] = seen > 0.0f ? seen / penalty : seen * penalty;
     }}
@@ -220,7 +234,7 @@ static void draw_token(draw* d, u64 key) {{
     not_numbers |= x[i] != x[i];
   }}
   d->token = -1;
-  d->chance = 0.0f;
+  d->sure = 0.0f;
   if (not_numbers || best - best != 0.0f) return;
   float cold = (float)how[{COLD}];
   int greedy = cold == 0.0f;
@@ -228,22 +242,20 @@ static void draw_token(draw* d, u64 key) {{
     draw_near(d, best, greedy ? 1.0f : cold, (float)how[{MIN_P}], key, greedy);
     return;
   }}
-  V scale = (V)(greedy ? 1.0f : cold);
+  if (greedy) {{
+    for (long i = 0; i < size && d->token < 0; i++) if (x[i] == best) d->token = (int)i;
+    return;
+  }}
   double total = 0.0;
   V some = (V)0.0f;
   for (long i = 0; i < size; i += 16) {{
     V v = (V)-__builtin_inff();
     if (i < whole) v = load_float(x + i);
     else for (long j = i; j < size; j++) v[j - i] = x[j];
-    v = vexp((v - (V)best) * scale);
+    v = vexp((v - (V)best) * (V)cold);
     *(V*)(w + i) = v;
     some += v;
     if (i % 256 == 240 || i + 16 >= size) {{ total += sum(some); some = (V)0.0f; }}
-  }}
-  if (greedy) {{
-    for (long i = 0; i < size && d->token < 0; i++) if (x[i] == best) d->token = (int)i;
-    d->chance = (float)(1.0 / total);
-    return;
   }}
   int top_k = 0 < d->top_k && d->top_k < size, top_p = how[{TOP_P}] < 1.0;
   double wanted = how[{TOP_P}] * total;
@@ -262,9 +274,10 @@ static void draw_token(draw* d, u64 key) {{
     }}
     n = left;
   }}
-  long won = winner(kept, d->ids, n, key);
+  double lead;
+  long won = winner(kept, d->ids, n, key, &lead);
   d->token = d->ids[won];
-  d->chance = (float)(kept[won] / sum_of(kept, n));
+  d->sure = sureness(kept[won] / sum_of(kept, n), lead);
 }}
 """
 """What it has behind it: an object is entered at its start, so that a kernel comes first."""

@@ -32,7 +32,7 @@ class Draw(ctypes.Structure):
         ("weights", WORD),
         ("kept", WORD),
         ("ids", WORD),
-        ("chance", ctypes.c_float),
+        ("sure", ctypes.c_float),
         ("token", ctypes.c_int),
     )
 
@@ -50,9 +50,7 @@ class Drawer:
         room = 2 * vocabulary + 64
         self._room = np.zeros((2, room), np.float32), np.zeros(room, np.int32)
         weights, ids = (array.ctypes.data for array in self._room)
-        self.state = Draw(
-            vocabulary=vocabulary, weights=weights, kept=weights + 4 * room, ids=ids, chance=0.0, token=-1
-        )
+        self.state = Draw(vocabulary=vocabulary, weights=weights, kept=weights + 4 * room, ids=ids, sure=0.0, token=-1)
         self._at = ctypes.addressof(self.state)
         self._how: npt.NDArray[np.float64] | None = None
 
@@ -62,7 +60,7 @@ class Drawer:
         state.logits = logits.ctypes.data
         self.use(seen, filters)
         self._call(self._at, key)
-        return state.token, state.chance
+        return state.token, state.sure
 
     def use(self, seen: SeenTokens, filters: Filters) -> None:
         """Draw with these from now on."""

@@ -6,6 +6,7 @@ In Python a token of a small draft costs more around its step than in it.
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,10 +17,20 @@ from plugins.gpt2.drawing import Filters, Guess, Promise, SeenTokens
 from plugins.gpt2.model import device
 from plugins.gpt2.model.cpu.draw_source import DRAW, TYPES
 from plugins.gpt2.model.cpu.drawing import WORD, Drawer
+from plugins.gpt2.model.cpu.graph import team_of
 from plugins.gpt2.model.cpu.step_cache import TableStep
+from plugins.gpt2.model.cpu.team import MATRIX_BYTES
+from plugins.gpt2.model.layout import NATIVE
 
 MOST = 16
 """Tokens of a guess, and of what is read before it."""
+
+ALONE = 4_000_000
+"""A draft of fewer parameters has one thread: waking others and waiting for them takes as long as they would save."""
+
+SHARE = 3 / 8
+"""A draft's head says only so much of the vocabulary, from its start on. Tokens are numbered as they were merged, the
+frequent ones first: of what townhall-mini writes one in ten is beyond, and hardly ever guessed."""
 
 SOURCE = f"""{TYPES}
 typedef void (*F6)(u64, u64, u64, u64, u64, u64);
@@ -29,13 +40,13 @@ typedef struct {{
   draw* drawn; const u64* keys;
   const float *edges, *trust, *costs; long edge_count;
   long most, pending, position;
-  int read[{MOST}], tokens[{MOST}]; float chances[{MOST}];
+  int read[{MOST}], tokens[{MOST}]; float sure[{MOST}];
   float least, hope; int made, kept;            // made -1: the logits are not finite
 }} guess;
 
 void guess_on(guess* g) {{
   draw* d = g->drawn;
-  float right = 1.0f, gained = 0.0f, best = -g->costs[0];
+  float right = 1.0f, gained = 0.0f, best = 0.0f;
   long before = d->count;
   g->made = g->kept = 0;
   for (long at = 0;; at++) {{
@@ -46,14 +57,15 @@ void guess_on(guess* g) {{
     draw_token(d, g->keys[g->made]);
     if (d->token < 0) {{ g->made = -1; break; }}
     g->tokens[g->made] = d->token;
-    g->chances[g->made++] = d->chance;
+    g->sure[g->made++] = d->sure;
     long place = 0;
-    while (place < g->edge_count && g->edges[place] <= d->chance) place++;
+    while (place < g->edge_count && g->edges[place] <= d->sure) place++;
     right *= g->trust[place];
     gained += right;
-    if (gained - g->costs[g->made] > best) {{ best = gained - g->costs[g->made]; g->kept = g->made; }}
-    float more = g->costs[g->made + 1] - g->costs[g->made];
-    if (g->made == g->most || right < g->least || right * g->hope < more) break;
+    float pays = gained - g->costs[g->made];
+    if (pays > best) {{ best = pays; g->kept = g->made; }}
+    if (g->made == g->most || right < g->least) break;
+    if (right * g->hope < g->costs[0] + g->costs[g->made + 1] - g->costs[g->made]) break;
     long known = 0;
     while (known < d->count && d->seen[known] != d->token) known++;
     if (known == d->count) d->seen[d->count++] = d->token;
@@ -74,7 +86,7 @@ class _Guess(ctypes.Structure):
         *((name, LONG) for name in ("edge_count", "most", "pending", "position")),
         ("read", ctypes.c_int * MOST),
         ("tokens", ctypes.c_int * MOST),
-        ("chances", ctypes.c_float * MOST),
+        ("sure", ctypes.c_float * MOST),
         ("least", ctypes.c_float),
         ("hope", ctypes.c_float),
         ("made", ctypes.c_int),
@@ -82,13 +94,26 @@ class _Guess(ctypes.Structure):
     )
 
 
+def only_first(table: npt.NDArray[np.uint64], columns: int, share: float) -> tuple[npt.NDArray[np.uint64], int]:
+    """Return a step's table whose last launch, the head, makes the first ``share`` of its ``columns``, and how many."""
+    made = table.copy()
+    blocks, slices = columns // NATIVE.lanes, int(made[-1, 1])
+    kept = math.ceil(slices * share)
+    made[-1, 1] = kept
+    made[-1, MATRIX_BYTES] = int(made[-1, MATRIX_BYTES]) * kept // slices
+    return made, blocks * kept // slices * NATIVE.lanes
+
+
 class Guesser:
     """Guesses with a draft's step of one slot, in its row 0; implements ``Guessing``."""
 
-    def __init__(self, step: TableStep, drawer: Drawer) -> None:
+    def __init__(self, step: TableStep, vocabulary: int, parameters: int) -> None:
         """Raise what compiling raises."""
+        self.table, columns = only_first(step.table, step.logits.shape[1], SHARE)
+        drawer = Drawer(min(columns, vocabulary))
+        team = team_of(1) if parameters < ALONE else step.team
         function: Any = device.load_c("guess_on", SOURCE)
-        self._keeps = (function, step, drawer)
+        self._keeps = function
         self._call = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(ctypes.cast(function, ctypes.c_void_p).value or 0)
         self._step, self._drawer = step, drawer
         step.wanted[:] = 0
@@ -96,7 +121,7 @@ class Guesser:
         self._state = _Guess(
             inputs=step.inputs.ctypes.data,
             drawn=ctypes.addressof(drawer.state),
-            **step.team.replaying(step.table),
+            **team.replaying(self.table),
         )
         self._at = ctypes.addressof(self._state)
         self._promise: Promise | None = None
@@ -127,4 +152,4 @@ class Guesser:
         made = state.made
         if made < 0:
             raise FloatingPointError("the draft's logits are not finite")
-        return Guess(state.tokens[:made], state.chances[:made], state.kept)
+        return Guess(state.tokens[:made], state.sure[:made], state.kept)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 from plugins.gpt2.engine.scheduler import Scheduler
 from plugins.gpt2.protocol import Finished, GenerationError, GenerationRequest, Started, Text
@@ -12,10 +13,10 @@ from tests.plugins.gpt2.fake_model import FakeModel
 class Desk:
     """Hands requests to a scheduler and collects what each of them gets."""
 
-    def __init__(self, model: FakeModel | None = None) -> None:
+    def __init__(self, model: FakeModel | None = None, clock: Callable[[], float] | None = None) -> None:
         self.model = FakeModel() if model is None else model
         self.ticks = itertools.count()
-        self.scheduler = Scheduler(self.model, clock=lambda: float(next(self.ticks)))
+        self.scheduler = Scheduler(self.model, clock=clock or (lambda: float(next(self.ticks))))
         self.texts: dict[int, str] = {}
         self.notices: dict[int, str | None] = {}
         self.finished: dict[int, Finished] = {}

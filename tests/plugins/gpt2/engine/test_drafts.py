@@ -38,9 +38,29 @@ class Letters(FakeModel):
         return logits
 
 
-def drafted(model: FakeModel, draft: FakeModel) -> Desk:
-    model.draft = draft
-    return Desk(model)
+class Watch:
+    """A clock by which a step of a model takes a second, and one of its draft a tenth of that."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 0.01
+        return self.now
+
+    def measure(self, model: FakeModel, draft: FakeModel) -> None:
+        model.draft = draft
+        model.before_step = lambda kind: self._pass(1.2 if kind == "extend" else 1.0)
+        draft.before_step = lambda kind: self._pass(0.1)
+
+    def _pass(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def drafted(model: FakeModel, draft: FakeModel, watch: Watch | None = None) -> Desk:
+    watch = watch or Watch()
+    watch.measure(model, draft)
+    return Desk(model, watch)
 
 
 def kinds(model: FakeModel) -> Counter[str]:
@@ -145,11 +165,11 @@ def test_nothing_is_guessed_beyond_the_drafts_context() -> None:
 
 
 def test_a_rebuilt_model_brings_a_draft_that_knows_nothing() -> None:
-    desk = drafted(FakeModel(context=CONTEXT), FakeModel(rows=1, context=CONTEXT))
+    watch, fresh = Watch(), FakeModel(context=CONTEXT)
+    desk = drafted(FakeModel(context=CONTEXT), FakeModel(rows=1, context=CONTEXT), watch)
     desk.submit(1, request("abcdefgh", 60))
     desk.step(12)
-    fresh = FakeModel(context=CONTEXT)
-    fresh.draft = FakeModel(rows=1, context=CONTEXT)
+    watch.measure(fresh, FakeModel(rows=1, context=CONTEXT))
     desk.scheduler.rebuilt(fresh)
     desk.run()
     assert desk.texts[1] == greedy_text_of(60)
@@ -159,24 +179,24 @@ def test_a_rebuilt_model_brings_a_draft_that_knows_nothing() -> None:
 def test_a_draft_costs_what_guessing_and_checking_take() -> None:
     cost = GuessCost()
     assert cost.wants_single
-    assert 0 == cost.of_draft(0) < cost.of_draft(1) < cost.of_draft(3)
+    assert 0 == cost.of_draft(0, 0) < cost.of_draft(1, 0) < cost.of_draft(1, 1) < cost.of_draft(3, 3)
     cost.single(0.010)
-    cost.drafted(3, 0.045)
-    cost.drafted(0, 0.012)
-    assert cost.of_draft(3) == pytest.approx(3.5)
-    assert cost.of_draft(0) == pytest.approx(0.2)
+    cost.drafted(3, 0.006)
+    cost.checked(2, 0.014)
+    assert cost.of_draft(3, 2) == pytest.approx(1.0)
+    assert cost.of_draft(1, 0) == pytest.approx(0.2)
     assert not cost.wants_single
     for _ in range(RENEWED):
-        cost.drafted(3, 0.045)
+        cost.checked(2, 0.014)
     assert cost.wants_single
 
 
 def test_a_draft_is_believed_as_it_was_right_when_it_was_so_sure() -> None:
     trust = DraftTrust()
-    assert trust.of(0.8) == trust.of(0.15)
+    assert trust.of(0.8) > trust.of(0.15) > 0.2
     for _ in range(60):
         trust.learn([0.8, 0.8, 0.15, 0.4], 2)
-    assert trust.of(0.75) > 0.95
+    assert trust.of(0.85) > 0.95
     assert trust.of(0.12) < 0.1
     assert trust.of(0.4) == DraftTrust().of(0.4), "what came behind a wrong guess was never checked"
 
@@ -191,8 +211,8 @@ class Unsure(FakeModel):
 def test_a_guess_is_as_long_as_it_promises_to_pay() -> None:
     draft, sampler, cost = DraftModel(Unsure(rows=1)), Sampler(GREEDY), GuessCost()
     cost.single(1.0)
-    for guesses, seconds in enumerate((1.1, 1.3, 1.5, 1.7)):
-        cost.drafted(guesses, seconds)
+    cost.drafted(3, 0.3)
+    cost.checked(1, 1.1)
     tokens = list(b"abcdefg")
     assert len(draft.propose(tokens, sampler, 3, cost) or []) == 3
     for _ in range(50):

@@ -5,12 +5,11 @@ from __future__ import annotations
 import pytest
 
 from plugins.gpt2.engine.guess_cost import UNMEASURED, GuessCost
-from plugins.gpt2.engine.guess_pace import BACKOFF
 from plugins.gpt2.engine.prompt_lookup import PromptLookup
 
 
 def test_the_last_time_the_same_ending_came_up_counts() -> None:
-    assert PromptLookup().propose([1, 2, 3, 7, 8, 9, 1, 2, 3, 4, 5, 6, 1, 2, 3], 3) == [4, 5, 6]
+    assert PromptLookup().propose([1, 2, 3, 7, 8, 9, 1, 2, 3, 4, 5, 6, 1, 2, 3], 3) == [4, 5]
 
 
 def test_a_longer_ending_is_believed_before_a_shorter_one() -> None:
@@ -29,7 +28,7 @@ def test_a_text_that_guesses_badly_pauses_longer_each_time() -> None:
             length += 3
         lookup.pace.record(0, length, UNMEASURED)
         pauses.append(lookup.pace.wait_until - length)
-    assert pauses == [BACKOFF, 2 * BACKOFF, 4 * BACKOFF]
+    assert pauses == [12, 24, 48]
 
 
 def test_what_is_worth_a_guess_is_what_checking_it_costs() -> None:
@@ -52,14 +51,32 @@ def test_a_text_that_guesses_well_goes_on_guessing() -> None:
     lookup, tokens = PromptLookup(), [1, 2, 3, 1, 2, 3]
     for _ in range(50):
         assert lookup.propose(tokens, 3)
-        lookup.learn(2, 3, len(tokens), UNMEASURED)
+        lookup.learn(2, 3, len(tokens), GuessCost())
 
 
-def test_a_guess_that_was_right_to_its_end_is_followed_by_a_longer_one() -> None:
-    lookup, tokens = PromptLookup(), [1, 2, 3] * 5
-    assert len(lookup.propose(tokens, 7)) == 3
-    lookup.learn(3, 3, len(tokens), UNMEASURED)
-    assert lookup.propose(tokens, 7) == [1, 2, 3, 1, 2, 3, 1]
-    assert len(lookup.propose([*range(20), 0, 1, 2, 3], 7)) == 7
-    lookup.learn(6, 7, 24, UNMEASURED)
-    assert len(lookup.propose([*range(20), 0, 1, 2, 3], 7)) == 3
+def lengths(cost: GuessCost) -> list[int]:
+    """How long the guesses are of which all but the last are right, and the one after that."""
+    lookup, tokens, found = PromptLookup(), [*range(20), 0, 1, 2], list[int]()
+    for right in (True, True, True, False):
+        found.append(len(lookup.propose(tokens, 7)))
+        lookup.learn(found[-1] * right, found[-1], len(tokens), cost)
+    lookup.pace.wait_until = 0
+    return [*found, len(lookup.propose(tokens, 7))]
+
+
+def test_a_guess_that_was_right_to_its_end_is_followed_by_a_longer_one_where_that_pays() -> None:
+    cheap, dear = GuessCost(), GuessCost()
+    for cost in (cheap, dear):
+        cost.single(0.010)
+        cost.checked(2, 0.012)
+        cost.checked(3, 0.013)
+    dear.checked(7, 0.040)
+    assert lengths(cheap) == [2, 3, 7, 7, 2]
+    assert lengths(dear) == [2, 3, 3, 3, 2]
+
+
+def test_a_text_that_goes_round_is_guessed_beyond_its_end() -> None:
+    lookup, cost = PromptLookup(), GuessCost()
+    for _ in range(2):
+        lookup.learn(3, 3, 0, cost)
+    assert lookup.propose([7, 8, 7, 8, 7, 8], 5) == [7, 8, 7, 8, 7]
