@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import tinygrad
 from tinygrad import Device, Tensor, TinyJit, UOp, dtypes, helpers
 from tinygrad.codegen import do_to_program, to_program
 from tinygrad.codegen.opt import Opt, OptOps
@@ -35,7 +35,7 @@ def _version() -> str:
     ``importlib.metadata`` reads the same folder, and imports a parser of mails for it, which takes 0.04 s.
     """
     name = "tinygrad"
-    folders = list(Path(tinygrad.__file__).parents[1].glob(f"{name}-*.dist-info"))
+    folders = list(Path(inspect.getfile(Tensor)).parents[1].glob(f"{name}-*.dist-info"))
     if len(folders) == 1:
         return folders[0].name.removeprefix(f"{name}-").removesuffix(".dist-info")
     from importlib.metadata import version
