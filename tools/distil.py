@@ -29,7 +29,7 @@ from plugins.gpt2.model.target.device_plan import open_device
 from plugins.gpt2.protocol import SamplingParams
 from plugins.gpt2.training.learner import Pace
 from plugins.gpt2.training.priority import make_way
-from plugins.gpt2.training.result import write_result
+from plugins.gpt2.training.result import PICTURE, write_result
 from tools import teacher_texts
 from tools.mini_corpus import read_documents
 from tools.soft_targets import Ints, SoftTrainer, targets_of
@@ -160,6 +160,7 @@ def main(given: Sequence[str] | None = None) -> int:
     loss = learn(trainer, pace, texts, options.batch, options.minutes)
     card = f"A draft for {EMBEDDED_MODEL}, trained by tools/distil.py: {loss:.4f} nats from what it says.\n"
     write_result(options.out.parent.absolute(), options.out.name, options.source, trainer.weights(), card, b"")
+    (options.out / PICTURE).unlink()
     print(f"{options.out}: {loss:.4f} nats")
     return 0
 

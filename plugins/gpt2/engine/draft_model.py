@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from plugins.gpt2.drawing import Guess, Promise
 from plugins.gpt2.engine.draft_trust import DraftTrust
-from plugins.gpt2.engine.guess_cost import GuessCost
+from plugins.gpt2.engine.guess_cost import MOST_GUESSES, GuessCost
 from plugins.gpt2.engine.guess_pace import GuessPace
 from plugins.gpt2.engine.row_allocator import common_prefix
 from plugins.gpt2.engine.sampling import Sampler
@@ -56,7 +56,7 @@ class DraftModel:
         None where the draft does not guess: its context is full, or it has more to read than one slice. It reads that,
         and is asked again a token later.
         """
-        most = min(most, self._model.info.context_length - len(tokens))
+        most = min(most, self._model.info.context_length - len(tokens), MOST_GUESSES - 1)
         if most < 1:
             return None
         shared = self._shared(tokens)

@@ -10,7 +10,7 @@ UNMEASURED = 0.4
 """What is taken for the cost of a check until both kinds of step were measured."""
 DRAFTING, CHECKING = 0.15, 0.15
 """What is taken for the cost of a token that a draft writes, and of having it checked, until they were measured."""
-MOST_GUESSES = 16
+MOST_GUESSES = 8
 FADING = 0.998
 """What is left of a time when another is measured: what was once slow is tried again."""
 RENEWED = 32
@@ -51,9 +51,8 @@ class GuessCost:
         self._compare()
 
     def drafted(self, tokens: int, seconds: float) -> None:
-        """Note that a draft wrote so many tokens in that time."""
+        """Note that a draft wrote so many tokens in that time; it counts from the next step on that is noted."""
         self._token_s = _fastest(self._token_s, seconds / tokens)
-        self._compare()
 
     @property
     def wants_single(self) -> bool:
@@ -82,16 +81,15 @@ class GuessCost:
         return many / (1 + costs[1]) > few / (1 + costs[0])
 
     def _compare(self) -> None:
-        if not self._single_s:
+        if not self._single_s or (self._token_s is None and not self._checked_s):
             return
-        if self._token_s is not None:
-            self.of_guesses[0] = self._token_s / self._single_s
-        each = None
-        for guesses in range(1, MOST_GUESSES + 1):
+        costs = [DRAFTING if self._token_s is None else self._token_s / self._single_s]
+        each = CHECKING
+        for guesses in range(1, MOST_GUESSES + 1):  # what was never measured costs as much a guess as fewer of them
             if guesses in self._checked_s:
                 each = self.of_check(guesses) / guesses
-            if each is not None:  # what was never measured costs as much a guess as fewer of them
-                self.of_guesses[guesses] = each * guesses
+            costs.append(each * guesses)
+        self.of_guesses[:] = costs
 
 
 def _fastest(before: float | None, seconds: float) -> float:

@@ -180,9 +180,9 @@ def test_a_draft_costs_what_guessing_and_checking_take() -> None:
     cost = GuessCost()
     assert cost.wants_single
     assert 0 == cost.of_draft(0, 0) < cost.of_draft(1, 0) < cost.of_draft(1, 1) < cost.of_draft(3, 3)
-    cost.single(0.010)
     cost.drafted(3, 0.006)
     cost.checked(2, 0.014)
+    cost.single(0.010)
     assert cost.of_draft(3, 2) == pytest.approx(1.0)
     assert cost.of_draft(1, 0) == pytest.approx(0.2)
     assert not cost.wants_single
