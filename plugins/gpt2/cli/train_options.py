@@ -45,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--precision",
         choices=PRECISIONS,
-        help="what products are made of, summed in fp32 (default: bf16 where the processor multiplies it faster)",
+        help="what products are made of (default: bf16 where the processor multiplies it faster, fp32 with --new)",
     )
     parser.add_argument("--resume", action="store_true", help="go on with a training that was stopped or killed")
     parser.add_argument(

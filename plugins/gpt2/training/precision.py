@@ -18,8 +18,11 @@ class NoSuchProducts(ValueError):
     """This machine does not multiply what was asked for; the message says what does, and the cure."""
 
 
-def precision_for(asked: Precision | None, device: str) -> Precision:
+def precision_for(asked: Precision | None, device: str, *, new: bool) -> Precision:
     """Return what a training on ``device``, a canonical name, multiplies where the host ``asked`` for it or did not.
+
+    A model that is there learns as well in bf16; a ``new`` one did a little worse (docs/performance.md), so it is not
+    trained so unless that is asked for.
 
     Raises :class:`NoSuchProducts`.
     """
@@ -29,4 +32,4 @@ def precision_for(asked: Precision | None, device: str) -> Precision:
             "products of bf16 need a CPU with AVX512_BF16 (AMD's from Zen 4, Intel's servers from Sapphire Rapids), "
             "which this training would not have. --precision fp32 trains here, with --resume too."
         )
-    return asked or ("bf16" if fast else "fp32")
+    return asked or ("bf16" if fast and not new else "fp32")

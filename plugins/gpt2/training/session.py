@@ -73,7 +73,7 @@ class Session:
         """
         begun, counts = read_start(folder / start.FOLDER), _counts(folder)
         config, cores = begun.config, _threads(threads, settings)
-        precision = precision_for(precision, plan_for(settings.device, None).device)
+        precision = precision_for(precision, plan_for(settings.device, None).device, new=not plan.source)
         sizes = fit(
             config,
             lambda method, rows, context: _need(config, method, rows, context),
@@ -113,7 +113,8 @@ class Session:
 
         Raises ``NoSuchProducts``, CheckpointError and OSError.
         """
-        kept = precision_for(precision or plan.precision, plan_for(settings.device, None).device)
+        device = plan_for(settings.device, None).device
+        kept = precision_for(precision or plan.precision, device, new=not plan.source)
         changed = replace(plan, minutes=plan.minutes if minutes is None else minutes, precision=kept)
         if changed != plan:
             write_plan(folder, changed)

@@ -22,13 +22,13 @@ def test_bf16_where_the_processor_multiplies_it(
     monkeypatch: pytest.MonkeyPatch, has: bool, device: str, chosen: str
 ) -> None:
     monkeypatch.setattr(compiler, "multiplies_bf16", lambda: has)
-    assert precision_for(None, device) == chosen
-    assert precision_for("fp32", device) == "fp32"
+    assert precision_for(None, device, new=False) == chosen
+    assert precision_for(None, device, new=True) == precision_for("fp32", device, new=False) == "fp32"
     if chosen == "bf16":
-        assert precision_for("bf16", device) == "bf16"
+        assert precision_for("bf16", device, new=True) == "bf16"
         return
     with pytest.raises(NoSuchProducts, match=r"--precision fp32 trains here"):
-        precision_for("bf16", device)
+        precision_for("bf16", device, new=False)
 
 
 def test_only_wide_vectors_with_the_instruction_multiply_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
