@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
-
 import numpy as np
 import numpy.typing as npt
 
@@ -26,7 +24,9 @@ class Townhall(Stepwise):
             self._model = load(checkpoint, weights=weights, rows=rows, threads=job.threads)
             positions = checkpoint.config.n_positions * checkpoint.config.n_embd * 4
         self.weight_bytes = self._model.info.weight_bytes - positions
-        self.version = f"tinygrad {version('tinygrad')}"
+        from plugins.gpt2.model.device import TINYGRAD_VERSION  # imports tinygrad, which loading has prepared
+
+        self.version = f"tinygrad {TINYGRAD_VERSION}"
         self._rows: list[int] = []
         self._position = 0
 

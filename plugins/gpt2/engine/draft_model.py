@@ -97,6 +97,7 @@ class DraftModel:
         return shared
 
     def _promise(self, greedy: bool, cost: GuessCost) -> Promise:
+        cost.compare()
         of, promise = self._promises.get(greedy, (None, None))
         if of is not cost or promise is None:
             trust = self._trust[greedy]

@@ -25,7 +25,7 @@ class GuessCost:
     """Compares the kinds of step by the fastest of late: only disturbance makes a step slower.
 
     ``of_guesses`` fp32 is in steps without either: in front what a draft's token costs to write, then what it costs to
-    check 1, 2, 3… guesses.
+    check 1, 2, 3… guesses; as of the last :meth:`compare`.
     """
 
     def __init__(self) -> None:
@@ -40,7 +40,6 @@ class GuessCost:
         """Note a step that made one token of one text."""
         self._single_s = _fastest(self._single_s, seconds)
         self._since_single = 0
-        self._compare()
 
     def checked(self, guesses: int, seconds: float) -> None:
         """Note a step that checked so many guesses of one text."""
@@ -48,10 +47,9 @@ class GuessCost:
             self._checked_s[other] *= FADING
         self._checked_s[guesses] = _fastest(self._checked_s.get(guesses), seconds)
         self._since_single += 1
-        self._compare()
 
     def drafted(self, tokens: int, seconds: float) -> None:
-        """Note that a draft wrote so many tokens in that time; it counts from the next step on that is noted."""
+        """Note that a draft wrote so many tokens in that time."""
         self._token_s = _fastest(self._token_s, seconds / tokens)
 
     @property
@@ -80,7 +78,8 @@ class GuessCost:
         few, many = ((1 - MOSTLY ** (guesses + 1)) / (1 - MOSTLY) for guesses in (fewer, more))
         return many / (1 + costs[1]) > few / (1 + costs[0])
 
-    def _compare(self) -> None:
+    def compare(self) -> None:
+        """Bring ``of_guesses`` up to date; a draft asks for it, and who has none need not wait for it."""
         if not self._single_s or (self._token_s is None and not self._checked_s):
             return
         costs = [DRAFTING if self._token_s is None else self._token_s / self._single_s]

@@ -22,6 +22,8 @@ LONGER, SHORTER = 4, 3
 BITS = 20
 """Of a token, the largest vocabulary's."""
 LONGER_BITS, SHORTER_BITS = (1 << LONGER * BITS) - 1, (1 << SHORTER * BITS) - 1
+PATIENCE, STRIDE = 16, 4
+"""A text in which so many times in a row nothing was found is looked at at every so many-th token only."""
 LENGTHS = (2, 3, 7)
 """Tokens of a guess: the first, and after each that was right to its end the next, where that is expected to pay."""
 
@@ -41,9 +43,13 @@ class PromptLookup:
     _run: int = 0
     """The last tokens before that, ``BITS`` each: a tuple takes several times as long, at every token of every text."""
 
+    _in_vain: int = 0
+    _next: int = 0
+    """Length of the text at which it is looked at again."""
+
     def propose(self, tokens: Sequence[int], most: int) -> list[int]:
         """Return a guess of up to ``most`` tokens that follow ``tokens``, or nothing."""
-        if most < 1 or len(tokens) < self.pace.wait_until:
+        if most < 1 or len(tokens) < self._next or len(tokens) < self.pace.wait_until:
             return []
         (shorter, longer), run = self._followed, self._run
         for place in range(self._known, len(tokens)):
@@ -52,7 +58,13 @@ class PromptLookup:
             run = (run << BITS | tokens[place]) & LONGER_BITS
         self._known, self._run = len(tokens), run
         found = longer.get(run) or shorter.get(run & SHORTER_BITS)
-        return [] if found is None else _going_on(tokens, found, min(most, LENGTHS[self._length]))
+        if found is not None:
+            self._in_vain = 0
+            return _going_on(tokens, found, min(most, LENGTHS[self._length]))
+        self._in_vain += 1
+        if self._in_vain > PATIENCE:
+            self._next = len(tokens) + STRIDE
+        return []
 
     def learn(self, right: int, guesses: int, length: int, cost: GuessCost) -> None:
         """Note that of a text of ``length`` tokens so many of the ``guesses`` were right."""

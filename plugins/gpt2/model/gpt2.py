@@ -19,6 +19,7 @@ from plugins.gpt2.language_model import LoadProgress, Logits
 from plugins.gpt2.model.constants import Products, Weights
 from plugins.gpt2.model.target.device_plan import open_device, plan_for
 from plugins.gpt2.model.utils import bucket_for, steps_for
+from townhall_bot.machine.garbage import uncollected
 
 if TYPE_CHECKING:
     from plugins.gpt2.checkpoint.checkpoint import Checkpoint
@@ -212,11 +213,14 @@ def loading(
     plan = plan_for(device, weights)
     if draft is not None:
         check_draft(draft, checkpoint)
-    open_device(plan.device)
-    from plugins.gpt2.model.build import build  # imports tinygrad, which reads the environment at once
+    with uncollected():
+        open_device(plan.device)
+        from plugins.gpt2.model.build import build  # imports tinygrad, which reads the environment at once
 
     built = yield from build(checkpoint, plan, rows=rows, threads=threads, products=products)
-    model = GPT2(built, checkpoint.tokenizer(), rows, guessed_for=draft is not None)
+    with uncollected():
+        tokenizer = checkpoint.tokenizer()
+    model = GPT2(built, tokenizer, rows, guessed_for=draft is not None)
     for done, total in model.warm_up():
         yield LoadProgress("warming up", "", done, total, model.info.weight_bytes)
     if draft is not None:

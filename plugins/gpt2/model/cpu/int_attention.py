@@ -17,7 +17,7 @@ import math
 from plugins.gpt2.model.cpu.attention import NOTHING
 from plugins.gpt2.model.cpu.attention_shape import Shape, Tile, tiles
 from plugins.gpt2.model.cpu.instructions import Instructions
-from plugins.gpt2.model.cpu.prelude import LANES, PRELUDE
+from plugins.gpt2.model.cpu.prelude import LANES, PRELUDE, ask_ahead
 from plugins.gpt2.model.cpu.quantised_rows import SCALE_BYTES, finish_rows, padded, quantiser, row_bytes, steps
 from plugins.gpt2.model.kv_cache import BLOCK_SCALES, KEY_GROUP, key_groups
 
@@ -198,7 +198,7 @@ static void attend_{m}(float* restrict to, const float* restrict q, const int* r
 
 def _ahead(count: int, block: int) -> str:
     """Ask for ``count`` bytes some blocks behind ``p``."""
-    return "".join(f"__builtin_prefetch(p + {block * AHEAD_BLOCKS + at}, 0, 2);" for at in range(0, count, 64))
+    return ask_ahead("p", -(-count // 64), block * AHEAD_BLOCKS)
 
 
 def _scores(shape: Shape, m: int, blocks: int, ahead: str) -> str:

@@ -183,6 +183,7 @@ def test_a_draft_costs_what_guessing_and_checking_take() -> None:
     cost.drafted(3, 0.006)
     cost.checked(2, 0.014)
     cost.single(0.010)
+    cost.compare()
     assert cost.of_draft(3, 2) == pytest.approx(1.0)
     assert cost.of_draft(1, 0) == pytest.approx(0.2)
     assert not cost.wants_single

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from plugins.gpt2.engine.guess_cost import UNMEASURED, GuessCost
-from plugins.gpt2.engine.prompt_lookup import PromptLookup
+from plugins.gpt2.engine.prompt_lookup import PATIENCE, STRIDE, PromptLookup
 
 
 def test_the_last_time_the_same_ending_came_up_counts() -> None:
@@ -80,3 +80,17 @@ def test_a_text_that_goes_round_is_guessed_beyond_its_end() -> None:
     for _ in range(2):
         lookup.learn(3, 3, 0, cost)
     assert lookup.propose([7, 8, 7, 8, 7, 8], 5) == [7, 8, 7, 8, 7]
+
+
+def test_a_text_in_which_nothing_comes_again_is_looked_at_now_and_then() -> None:
+    lookup, tokens = PromptLookup(), list(range(PATIENCE + 3))
+    for length in range(3, len(tokens) + 1):
+        assert lookup.propose(tokens[:length], 3) == []
+    tokens += [1, 2, 3]
+    found = [len(tokens)]
+    while not lookup.propose(tokens, 3):
+        tokens.append(tokens[-1] + 1)
+        found.append(len(tokens))
+    assert len(found) <= STRIDE
+    tokens.append(tokens[-1] + 1)
+    assert lookup.propose(tokens, 3)
