@@ -21,8 +21,8 @@ class NoSuchProducts(ValueError):
 def precision_for(asked: Precision | None, device: str, *, new: bool) -> Precision:
     """Return what a training on ``device``, a canonical name, multiplies where the host ``asked`` for it or did not.
 
-    A model that is there learns as well in bf16; a ``new`` one did a little worse (docs/performance.md), so it is not
-    trained so unless that is asked for.
+    A model that is there learns as well in bf16. Of a ``new`` one that is known of short trainings only
+    (docs/performance.md), so it is not trained so unless that is asked for.
 
     Raises :class:`NoSuchProducts`.
     """
