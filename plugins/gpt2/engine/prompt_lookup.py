@@ -22,8 +22,9 @@ LONGER, SHORTER = 4, 3
 BITS = 20
 """Of a token, the largest vocabulary's."""
 LONGER_BITS, SHORTER_BITS = (1 << LONGER * BITS) - 1, (1 << SHORTER * BITS) - 1
-PATIENCE, STRIDE = 16, 4
-"""A text in which so many times in a row nothing was found is looked at at every so many-th token only."""
+PATIENCE, STRIDE, LONGEST_STRIDE = 16, 4, 16
+"""A text in which so many times in a row nothing was found is looked at at every so many-th token only, and after as
+many times again at half of those."""
 LENGTHS = (2, 3, 7)
 """Tokens of a guess: the first, and after each that was right to its end the next, where that is expected to pay."""
 
@@ -62,8 +63,8 @@ class PromptLookup:
             self._in_vain = 0
             return _going_on(tokens, found, min(most, LENGTHS[self._length]))
         self._in_vain += 1
-        if self._in_vain > PATIENCE:
-            self._next = len(tokens) + STRIDE
+        if quiet := self._in_vain // PATIENCE:
+            self._next = len(tokens) + min(STRIDE << quiet - 1, LONGEST_STRIDE)
         return []
 
     def learn(self, right: int, guesses: int, length: int, cost: GuessCost) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from plugins.gpt2.engine.guess_cost import UNMEASURED, GuessCost
-from plugins.gpt2.engine.prompt_lookup import PATIENCE, STRIDE, PromptLookup
+from plugins.gpt2.engine.prompt_lookup import LONGEST_STRIDE, PATIENCE, STRIDE, PromptLookup
 
 
 def test_the_last_time_the_same_ending_came_up_counts() -> None:
@@ -94,3 +96,22 @@ def test_a_text_in_which_nothing_comes_again_is_looked_at_now_and_then() -> None
     assert len(found) <= STRIDE
     tokens.append(tokens[-1] + 1)
     assert lookup.propose(tokens, 3)
+
+
+def test_the_longer_nothing_comes_again_the_more_rarely_a_text_is_looked_at_and_a_repetition_is_still_found() -> None:
+    lookup, long = PromptLookup(), 40 * PATIENCE
+    tokens, looked, before = list(range(3)), list[int](), 0
+    while len(tokens) < long:
+        assert lookup.propose(tokens, 3) == []
+        if lookup._known > before:
+            looked.append(lookup._known)
+            before = lookup._known
+        tokens.append(len(tokens))
+    apart = [later - earlier for earlier, later in pairwise(looked)]
+    assert apart == sorted(apart)
+    assert (apart[0], apart[-1]) == (1, LONGEST_STRIDE)
+    tokens += [1, 2, 3]
+    while not (guess := lookup.propose(tokens, 2)):
+        tokens.append(tokens[-1] + 1)
+        assert len(tokens) <= long + 3 + LONGEST_STRIDE
+    assert guess == [tokens[-1] + 1, tokens[-1] + 2]
