@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import discord
 import pytest
 
 from plugins.gpt2.chat.transcripts import KIND, Transcripts
@@ -18,6 +17,7 @@ from plugins.gpt2.cli import transcripts
 from tests.plugins.gpt2.fake_model import request
 from tests.plugins.gpt2.fake_plugin import answered, begin
 from townhall_bot.loopback import Person
+from townhall_bot.loopback.world.clock import DISCORD_EPOCH_MS
 from townhall_bot.store import Entry, Store
 from townhall_bot.testkit import StartTownhall
 
@@ -120,7 +120,7 @@ async def test_where_nothing_is_kept_nothing_is_written_even_for_a_moment(tmp_pa
 async def test_a_prompt_is_found_among_the_texts_of_its_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store.open(tmp_path / "townhall.db")
     entries = store.entries("gpt2")
-    kept, asked, looked_at = Transcripts(entries, 30), discord.utils.time_snowflake(discord.utils.utcnow()), []
+    kept, asked, looked_at = Transcripts(entries, 30), int(time.time() * 1000) - DISCORD_EPOCH_MS << 22, []
     for number in range(20):
         values = {"prompt": "another day's", "request": number}
         await entries.add(KIND, values, guild_id=1, user_id=2, at=time.time() - (20 - number) * 86_400)
