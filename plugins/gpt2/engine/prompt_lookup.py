@@ -11,6 +11,7 @@ are distributed as without guessing, at any temperature, and the same seed even 
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -19,9 +20,7 @@ from plugins.gpt2.engine.guess_pace import GuessPace
 
 LONGER, SHORTER = 4, 3
 """Lengths of the ending that is looked up; shorter ones guess wrong too often to pay."""
-BITS = 20
-"""Of a token, the largest vocabulary's."""
-LONGER_BITS, SHORTER_BITS = (1 << LONGER * BITS) - 1, (1 << SHORTER * BITS) - 1
+WIDTH = array("I").itemsize
 PATIENCE, STRIDE, LONGEST_STRIDE = 16, 4, 16
 """A text in which so many times in a row nothing was found is looked at at every so many-th token only, and after as
 many times again at half of those."""
@@ -37,35 +36,44 @@ class PromptLookup:
     """One miss at the start is enough to pause."""
     _length: int = 0
     """Which of the lengths is next."""
-    _followed: tuple[dict[int, int], dict[int, int]] = field(default_factory=lambda: ({}, {}))
-    """Where each run of ``SHORTER`` and of ``LONGER`` tokens was last followed by something: the index of that."""
-    _known: int = 0
-    """Up to where the text is in there."""
-    _run: int = 0
-    """The last tokens before that, ``BITS`` each: a tuple takes several times as long, at every token of every text."""
-
+    _text: bytearray = field(default_factory=bytearray)
+    """The tokens, ``WIDTH`` bytes each: searching them from the end costs less than to note each run of tokens."""
+    quiet: bool = False
+    """Whether to take at first that nothing comes again, as of a text whose tokens are drawn."""
     _in_vain: int = 0
     _next: int = 0
     """Length of the text at which it is looked at again."""
+
+    def __post_init__(self) -> None:
+        """Look rarely from the start on where that is what the text is taken for."""
+        if self.quiet:
+            self._in_vain = LONGEST_STRIDE * PATIENCE
 
     def propose(self, tokens: Sequence[int], most: int) -> list[int]:
         """Return a guess of up to ``most`` tokens that follow ``tokens``, or nothing."""
         if most < 1 or len(tokens) < self._next or len(tokens) < self.pace.wait_until:
             return []
-        (shorter, longer), run = self._followed, self._run
-        for place in range(self._known, len(tokens)):
-            if place >= SHORTER:
-                shorter[run & SHORTER_BITS] = longer[run] = place
-            run = (run << BITS | tokens[place]) & LONGER_BITS
-        self._known, self._run = len(tokens), run
-        found = longer.get(run) or shorter.get(run & SHORTER_BITS)
+        self._text += array("I", tokens[len(self._text) // WIDTH :]).tobytes()
+        found = self._last(SHORTER)
+        if found is not None and (longer := self._last(LONGER)) is not None:
+            found = longer
         if found is not None:
             self._in_vain = 0
             return _going_on(tokens, found, min(most, LENGTHS[self._length]))
         self._in_vain += 1
         if quiet := self._in_vain // PATIENCE:
-            self._next = len(tokens) + min(STRIDE << quiet - 1, LONGEST_STRIDE)
+            self._next = len(tokens) + min(STRIDE << min(quiet, STRIDE) - 1, LONGEST_STRIDE)
         return []
+
+    def _last(self, length: int) -> int | None:
+        """Return the index of what followed the last ``length`` tokens when they came before, None: they did not."""
+        text = self._text
+        ending, end = text[-length * WIDTH :], len(text) - WIDTH
+        while (place := text.rfind(ending, 0, end)) >= 0:
+            if place % WIDTH == 0:
+                return place // WIDTH + length
+            end = place + len(ending) - 1
+        return None
 
     def learn(self, right: int, guesses: int, length: int, cost: GuessCost) -> None:
         """Note that of a text of ``length`` tokens so many of the ``guesses`` were right."""

@@ -127,6 +127,7 @@ def begin(
         stats=stats,
         row=row,
         cached=cached,
+        lookup=PromptLookup(quiet=not sampler.greedy),
     )
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from plugins.gpt2.engine.guess_cost import UNMEASURED, GuessCost
-from plugins.gpt2.engine.prompt_lookup import LONGEST_STRIDE, PATIENCE, STRIDE, PromptLookup
+from plugins.gpt2.engine.prompt_lookup import LONGEST_STRIDE, PATIENCE, STRIDE, WIDTH, PromptLookup
 
 
 def test_the_last_time_the_same_ending_came_up_counts() -> None:
@@ -103,9 +103,9 @@ def test_the_longer_nothing_comes_again_the_more_rarely_a_text_is_looked_at_and_
     tokens, looked, before = list(range(3)), list[int](), 0
     while len(tokens) < long:
         assert lookup.propose(tokens, 3) == []
-        if lookup._known > before:
-            looked.append(lookup._known)
-            before = lookup._known
+        if (known := len(lookup._text) // WIDTH) > before:
+            looked.append(known)
+            before = known
         tokens.append(len(tokens))
     apart = [later - earlier for earlier, later in pairwise(looked)]
     assert apart == sorted(apart)
@@ -115,3 +115,17 @@ def test_the_longer_nothing_comes_again_the_more_rarely_a_text_is_looked_at_and_
         tokens.append(tokens[-1] + 1)
         assert len(tokens) <= long + 3 + LONGEST_STRIDE
     assert guess == [tokens[-1] + 1, tokens[-1] + 2]
+
+
+def test_a_text_whose_tokens_are_drawn_is_looked_at_rarely_from_the_start_and_a_repetition_is_still_found() -> None:
+    lookup, tokens = PromptLookup(quiet=True), [258, 2, 3, 4]
+    assert lookup.propose(tokens, 3) == []
+    while not (guess := lookup.propose(tokens, 2)):
+        tokens.append(tokens[-4])
+        assert len(tokens) <= 4 + LONGEST_STRIDE
+    assert guess == [tokens[-4], tokens[-3]]
+
+
+def test_only_whole_tokens_are_taken_for_the_same() -> None:
+    # As bytes, 1, 256 … and 256, 1 … have much in common, shifted by one.
+    assert PromptLookup().propose([1 << 8, 1 << 8, 1 << 8, 7, 1, 1, 1], 3) == []
