@@ -104,14 +104,7 @@ class _SoftOperations(COperations):
         def back(dout: UOp, call: UOp) -> tuple[UOp | None, ...]:
             known, given, wanted = (Tensor(each) for each in (call.src[2].after(call), call.src[3], call.src[4]))
             slopes = launch(nats_back(*shape), chunks(count), given, known, wanted, Tensor(dout))[0]
-            dx = self._product(Product(count, width, vocabulary), self._floats(count, width), slopes, head)
-            dhead = None
-            if to_head is not None:
-                what = Product(vocabulary, width, count, a_turned=True, summed=True)
-                dhead = self._product(what, to_head, slopes, Tensor(call.src[5]), self.kept).uop
-                if tied:  # the embedding's gradient is added to this one, and is told for both
-                    self._head, dhead = dhead, None
-            return None, None, None, None, dx.uop, dhead
+            return None, None, None, None, *self._through_head(slopes, Tensor(call.src[5]), head, to_head, tied)
 
         each, facts = self._floats(count), self._floats(count, 3)
         tensors = (each, facts, logits, targets, x, head)

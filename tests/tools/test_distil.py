@@ -20,8 +20,8 @@ from tools.random_checkpoint import RECIPES, random_weights
 compiler.use()
 
 from plugins.gpt2.training.learner import Pace  # noqa: E402 - what follows imports tinygrad
-from tools import distil  # noqa: E402
-from tools.soft_targets import OFFSET, SoftTrainer, targets_of  # noqa: E402
+from tools import distil  # noqa: E402 - as above
+from tools.soft_targets import OFFSET, SoftTrainer, targets_of  # noqa: E402 - as above
 
 CONFIG = RECIPES["three-heads"].config
 COLD = 0.8

@@ -104,6 +104,12 @@ async def refused(townhall: RunningTownhall, person: Person, command: str) -> st
     return turn.text
 
 
+async def opened(person: Person, message: Message, button: str) -> Turn:
+    """Press a button that opens a form."""
+    turn = await person.press(message, button)
+    return await turn.until(lambda turn: turn.modal)
+
+
 def labels(message: Message) -> list[str]:
     """Return what a message's buttons say."""
     return [str(button["label"]) for button in message.buttons]

@@ -154,15 +154,21 @@ async def test_the_same_holds_for_a_menu(townhall: RunningTownhall, ada: Person,
         assert chosen.text.startswith(told)
 
 
+async def asked_at_length(townhall: RunningTownhall, person: Person) -> Turn:
+    """Have the shop open its lasting form."""
+    shop = await person.type("/shop")
+    await townhall.settled(shop)
+    asked = await person.select(shop.message, "ask-for-long")
+    assert await townhall.settled(asked) is None
+    return asked
+
+
 @pytest.mark.parametrize(("how", "told"), [("tea", "You chose tea."), ("refuse", "Not today."), ("fail", SURPRISE)])
 async def test_a_lasting_form_is_taken_after_a_restart(
     how: str, told: str, start_townhall: StartTownhall, ada: Person
 ) -> None:
     townhall = await start_townhall(Shop)
-    shop = await ada.type("/shop")
-    await townhall.settled(shop)
-    asked = await ada.select(shop.message, "ask-for-long")
-    assert await townhall.settled(asked) is None
+    asked = await asked_at_length(townhall, ada)
     await townhall.stop()
     townhall = await start_townhall(Shop)
     sent = await ada.submit(asked, how=how)
@@ -175,10 +181,7 @@ async def test_a_lasting_form_has_each_field_by_its_id_and_is_gone_with_its_plug
     start_townhall: StartTownhall, ada: Person
 ) -> None:
     townhall = await start_townhall(Shop)
-    shop = await ada.type("/shop")
-    await townhall.settled(shop)
-    asked = await ada.select(shop.message, "ask-for-long")
-    assert await townhall.settled(asked) is None
+    asked = await asked_at_length(townhall, ada)
     sent = await ada.submit(asked, how="tea", to_whom=" for two")
     assert await townhall.settled(sent) is None
     assert sent.text == "You chose tea for two."

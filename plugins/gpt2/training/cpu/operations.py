@@ -170,19 +170,29 @@ class COperations(TinygradOperations):
             logs, given, wanted = (Tensor(each) for each in (call.src[2].after(call), call.src[3], call.src[4]))
             source = kernels.nats_back(count, vocabulary)
             slopes = launch(source, chunks(count), given, logs, wanted, Tensor(dout))[0]
-            dx = self._product(Product(count, width, vocabulary), self._floats(count, width), slopes, head)
-            dhead = None
-            if to_head is not None:
-                what = Product(vocabulary, width, count, a_turned=True, summed=True)
-                dhead = self._product(what, to_head, slopes, Tensor(call.src[5]), self.kept).uop
-                if tied:  # the embedding's gradient is added to this one, and is told for both
-                    self._head, dhead = dhead, None
-            return None, None, None, None, dx.uop, dhead
+            return None, None, None, None, *self._through_head(slopes, Tensor(call.src[5]), head, to_head, tied)
 
         source = kernels.nats(count, vocabulary)
         each, logs = self._floats(count), self._floats(count)
         made = launch(source, chunks(count), each, logs, logits, targets, x, head, outputs=2, gradient=back)[0]
         return made.mean()
+
+    def _through_head(
+        self, slopes: Tensor, x: Tensor, head: Tensor, to_head: Tensor | None, tied: bool
+    ) -> tuple[UOp, UOp | None]:
+        """Return the gradients of ``x`` and of the head by those of the logits, ``slopes`` (rows, vocabulary).
+
+        ``to_head`` is where the head's is summed, None where it is not learnt.
+        """
+        (count, width), (vocabulary, _) = map(_sizes, (x, head))
+        dx = self._product(Product(count, width, vocabulary), self._floats(count, width), slopes, head)
+        if to_head is None:
+            return dx.uop, None
+        what = Product(vocabulary, width, count, a_turned=True, summed=True)
+        dhead = self._product(what, to_head, slopes, x, self.kept).uop
+        if tied:  # the embedding's gradient is added to this one, and is told for both
+            self._head, dhead = dhead, None
+        return dx.uop, dhead
 
     def gradients(self, loss: Tensor, weights: Tensors, sums: Tensors, kept: Tensor) -> list[Tensor]:
         """See :class:`TinygradOperations`; the sums are where the kernels put them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.plugins.gpt2.fake_model import greedy_text
-from tests.plugins.gpt2.fake_plugin import answered, begin, finished, labels, menu
+from tests.plugins.gpt2.fake_plugin import answered, begin, finished, labels, menu, opened
 from townhall_bot.loopback import Guild, LoopbackDiscord, ManualClock, Message, Person
 from townhall_bot.store import StoreError
 from townhall_bot.testkit import RunningTownhall, StartTownhall
@@ -73,16 +73,14 @@ async def test_a_form_of_numbers_that_was_open_is_taken_and_what_was_wrong_comes
     townhall = await begin(start_townhall)
     turn = await answered(townhall, admin, "/gpt2-config")
     panel = turn.message
-    form = await admin.press(panel, "Numbers…")
-    await form.until(lambda turn: turn.modal)
+    form = await opened(admin, panel, "Numbers…")
     await answered(townhall, admin, "/gpt2-config member_limit:1")  # meanwhile, and not touched in the form
     townhall = await restarted(townhall, start_townhall, clock)
     wrong = await admin.submit(form, max_count="50", temperature="9")
     await wrong.until(lambda turn: turn.messages)
     assert wrong.text.startswith("Temperature is 9; this host allows 0 to 2.")
     townhall = await restarted(townhall, start_townhall, clock)
-    back = await admin.press(wrong.message, "Back to the form")
-    await back.until(lambda turn: turn.modal)
+    back = await opened(admin, wrong.message, "Back to the form")
     await admin.submit(back, temperature="0.5")
     await wrong.until(lambda turn: "Maximum count: the host's default → 50" in turn.text)
     assert "Temperature: the host's default → 0.5" in wrong.text
@@ -95,16 +93,14 @@ async def test_a_preset_that_was_being_made_is_taken_and_comes_back_as_it_was_ty
 ) -> None:
     townhall = await begin(start_townhall)
     panel = (await answered(townhall, admin, "/gpt2-config")).message
-    form = await admin.press(panel, "Presets…")
-    await form.until(lambda turn: turn.modal)
+    form = await opened(admin, panel, "Presets…")
     townhall = await restarted(townhall, start_townhall, clock)
     opening = "  ``` Arr. *No* <@1>\n\n" + "x" * 960 + " "
     wrong = await admin.submit(form, name="Pirate", opening=opening, sampling="temperature 9", stop="a\n#")
     await wrong.until(lambda turn: turn.messages)
     assert not wrong.message.pings
     townhall = await restarted(townhall, start_townhall, clock)
-    back = await admin.press(wrong.message, "Back to the form")
-    await back.until(lambda turn: turn.modal)
+    back = await opened(admin, wrong.message, "Back to the form")
     sent = await admin.submit(back, sampling="temperature 1")
     assert await townhall.settled(sent) is None
     kept = await townhall.bot.store.guild_settings("gpt2").all(guild.id)
@@ -118,14 +114,12 @@ async def test_a_changed_prompt_is_taken_and_comes_back_as_it_was_typed(
 ) -> None:
     townhall = await begin(start_townhall)
     turn = await answered(townhall, ada)
-    form = await ada.press(turn.message, "Edit…")
-    await form.until(lambda turn: turn.modal)
+    form = await opened(ada, turn.message, "Edit…")
     townhall = await restarted(townhall, start_townhall, clock)
     wrong = await ada.submit(form, prompt="Goodbye,\n my ", count="many")
     await wrong.until(lambda turn: turn.messages)
     townhall = await restarted(townhall, start_townhall, clock)
-    back = await ada.press(wrong.message, "Back to the form")
-    await back.until(lambda turn: turn.modal)
+    back = await opened(ada, wrong.message, "Back to the form")
     assert shown(back.modal)["prompt"] == "Goodbye,\n my "
     assert shown(back.modal)["count"] == "many"
     answer = await finished(await ada.submit(back, prompt="Goodbye", count="12"))
@@ -137,8 +131,7 @@ async def test_who_lost_the_right_meanwhile_is_refused_and_keeps_what_was_typed(
 ) -> None:
     townhall = await begin(start_townhall)
     panel = (await answered(townhall, admin, "/gpt2-config")).message
-    form = await admin.press(panel, "Numbers…")
-    await form.until(lambda turn: turn.modal)
+    form = await opened(admin, panel, "Numbers…")
     guild.members[admin.id].role_ids = list(guild.members[ada.id].role_ids)
     wrong = await admin.submit(form, max_count="50")
     await wrong.until(lambda turn: turn.messages)
@@ -151,8 +144,7 @@ async def test_what_was_typed_comes_back_though_the_database_is_away(
 ) -> None:
     townhall = await begin(start_townhall)
     turn = await answered(townhall, ada)
-    form = await ada.press(turn.message, "Edit…")
-    await form.until(lambda turn: turn.modal)
+    form = await opened(ada, turn.message, "Edit…")
     await townhall.stop()
     townhall = await begin(start_townhall)
 
@@ -165,8 +157,7 @@ async def test_what_was_typed_comes_back_though_the_database_is_away(
         await wrong.until(lambda turn: turn.messages)
         assert "the bot's database cannot be reached just now" in wrong.text
         assert "Goodbye" in str(wrong.message.embeds)
-    back = await ada.press(wrong.message, "Back to the form")
-    await back.until(lambda turn: turn.modal)
+    back = await opened(ada, wrong.message, "Back to the form")
     answer = await finished(await ada.submit(back, count="12"))
     assert answer.text == f"**Goodbye**{greedy_text('Goodbye', 12)}"
 
@@ -176,8 +167,7 @@ async def test_what_was_typed_comes_back_to_its_sender_alone_where_no_text_could
 ) -> None:
     townhall = await begin(start_townhall)
     turn = await answered(townhall, ada)
-    form = await ada.press(turn.message, "Edit…")
-    await form.until(lambda turn: turn.modal)
+    form = await opened(ada, turn.message, "Edit…")
     kept = townhall.bot.store.guild_settings("gpt2")
     await kept.change(guild.id, "model", "bad", actor_id=1)
     wrong = await ada.submit(form, prompt="Goodbye")
@@ -187,16 +177,14 @@ async def test_what_was_typed_comes_back_to_its_sender_alone_where_no_text_could
     assert not told.embeds
     assert given_back.ephemeral
     await kept.change(guild.id, "model", None, actor_id=1)
-    back = await ada.press(given_back, "Back to the form")
-    await back.until(lambda turn: turn.modal)
+    back = await opened(ada, given_back, "Back to the form")
     assert shown(back.modal)["prompt"] == "Goodbye"
 
 
 async def test_a_form_that_this_version_does_not_have_says_so(start_townhall: StartTownhall, admin: Person) -> None:
     townhall = await begin(start_townhall)
     panel = (await answered(townhall, admin, "/gpt2-config")).message
-    form = await admin.press(panel, "Numbers…")
-    await form.until(lambda turn: turn.modal)
+    form = await opened(admin, panel, "Numbers…")
     wrong = await admin.submit(form, temperature="9")
     await wrong.until(lambda turn: turn.messages)
     button = wrong.message.components[0]["components"][0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.plugins.gpt2.fake_model import greedy_text
-from tests.plugins.gpt2.fake_plugin import answered, begin, menu, refused
+from tests.plugins.gpt2.fake_plugin import answered, begin, menu, opened, refused
 from tests.plugins.gpt2.fake_source import FakeSource, Gate
 from townhall_bot.loopback import Channel, Guild, Person
 from townhall_bot.replies import Refusal
@@ -189,13 +189,11 @@ async def test_the_panel_changes_the_model_places_and_numbers(
     await admin.select(panel, custom_id=menu(panel, CHANNELS))
     await chosen.until(lambda turn: f"Allowed channels: <#{gpt2.id}> → all" in panel.text)
 
-    form = await admin.press(panel, "Numbers…")
-    await form.until(lambda turn: turn.modal)
+    form = await opened(admin, panel, "Numbers…")
     await admin.submit(form, max_count="50", temperature="0.5")
     await chosen.until(lambda turn: "Maximum count: the host's default → 50" in panel.text)
     assert "Temperature: 0.5" in panel.text
-    form = await admin.press(panel, "Numbers…")
-    await form.until(lambda turn: turn.modal)
+    form = await opened(admin, panel, "Numbers…")
     wrong = await admin.submit(form, member_limit="many")
     await wrong.until(lambda turn: turn.messages)
     assert wrong.text.splitlines()[0] == "Texts a member may have at a time must be a number, not “many”."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.plugins.gpt2.fake_plugin import answered, begin, labels, refused
+from tests.plugins.gpt2.fake_plugin import answered, begin, labels, opened, refused
 from townhall_bot.loopback import Guild, Person
 from townhall_bot.testkit import StartTownhall
 
@@ -104,8 +104,7 @@ async def test_the_form_of_numbers_says_what_is_allowed_and_keeps_what_was_typed
     admin.user.locale = "de"
     panel = (await answered(townhall, admin, "/gpt2-config")).message
     assert "Temperatur: 0,8" in panel.text
-    form = await admin.press(panel, "Zahlen …")
-    await form.until(lambda turn: turn.modal)
+    form = await opened(admin, panel, "Zahlen …")
     assert form.modal is not None
     fields = [row["components"][0] for row in form.modal["components"]]
     assert [field["label"] for field in fields] == [
@@ -121,8 +120,7 @@ async def test_the_form_of_numbers_says_what_is_allowed_and_keeps_what_was_typed
     assert wrong.text.splitlines()[0] == (
         "Temperatur ist 3,5; dieser Betreiber erlaubt 0 bis 2. Deshalb wurde nichts eingestellt."
     )
-    back = await admin.press(wrong.message, "Zurück zum Formular")
-    await back.until(lambda turn: turn.modal)
+    back = await opened(admin, wrong.message, "Zurück zum Formular")
     changed = await admin.submit(back, temperature="0,5")
     await changed.until(lambda turn: "Temperatur: Vorgabe des Betreibers → 0,5" in turn.text)
     assert "Höchste Anzahl: Vorgabe des Betreibers → 50" in changed.text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from plugins.gpt2.presets import BUILT_IN, read_sampling
 from tests.plugins.gpt2.fake_model import greedy_text
-from tests.plugins.gpt2.fake_plugin import answered, begin, finished, refused
+from tests.plugins.gpt2.fake_plugin import answered, begin, finished, opened, refused
 from tests.plugins.gpt2.fake_source import FakeSource
 from townhall_bot.loopback import Guild, Person
 from townhall_bot.testkit import StartTownhall
@@ -61,13 +61,11 @@ async def test_a_server_has_a_preset_and_presets_of_its_own(
 ) -> None:
     townhall = await begin(start_townhall, FakeSource(script="x" * 11 + "one two STOP three "))
     panel = (await answered(townhall, admin, "/gpt2-config")).message
-    form = await admin.press(panel, "Presets…")
-    await form.until(lambda turn: turn.modal)
+    form = await opened(admin, panel, "Presets…")
     wrong = await admin.submit(form, name="Pirate", opening="Arr. ", sampling="temperature 9", stop="STOP")
     await wrong.until(lambda turn: turn.messages)
     assert wrong.text.startswith("“temperature 9” is no sampling.")
-    back = await admin.press(wrong.message, "Back to the form")
-    await back.until(lambda turn: turn.modal)
+    back = await opened(admin, wrong.message, "Back to the form")
     made = await admin.submit(back, sampling="temperature 0, top_p 0.5", ending="exact")
     await made.until(lambda turn: "Preset pirate: none → " in turn.text)
     assert [each["value"] for each in await admin.complete("/gpt2-config preset:")] == [
@@ -128,8 +126,7 @@ async def test_a_preset_is_changed_in_a_form_that_shows_what_it_is(
     await turn.until(lambda _: "Nichts" in panel.text)
     await admin.press(panel, "Stimmen …")
     await turn.until(lambda _: "Welche Stimme?" in panel.text)
-    form = await admin.press(panel, "Eine neue")
-    await form.until(lambda turn: turn.modal)
+    form = await opened(admin, panel, "Eine neue")
     sent = await admin.submit(form, name="Captain", opening="Now. ")
     assert await townhall.settled(sent) is None
     assert "Stimme captain: keine" in panel.text
@@ -149,8 +146,7 @@ async def test_a_preset_has_a_name_that_fits_its_field(
 ) -> None:
     townhall = await begin(start_townhall)
     panel = (await answered(townhall, admin, "/gpt2-config")).message
-    form = await admin.press(panel, "Presets…")
-    await form.until(lambda turn: turn.modal)
+    form = await opened(admin, panel, "Presets…")
     for name in ("  ", "ß" * 20):  # 40 letters where capitals do not count
         wrong = await admin.submit(form, name=name, opening="Arr. ")
         await wrong.until(lambda turn: turn.messages)

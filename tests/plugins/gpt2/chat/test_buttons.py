@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from tests.plugins.gpt2.fake_model import greedy_text
-from tests.plugins.gpt2.fake_plugin import FINISHED, answered, begin, finished, half_written, interrupted, labels
+from tests.plugins.gpt2.fake_plugin import (
+    FINISHED,
+    answered,
+    begin,
+    finished,
+    half_written,
+    interrupted,
+    labels,
+    opened,
+)
 from tests.plugins.gpt2.fake_source import FakeSource, Gate
 from townhall_bot.loopback import CommandRefused, Person
 from townhall_bot.testkit import StartTownhall
@@ -114,20 +123,17 @@ async def test_continue_goes_on_from_the_text(start_townhall: StartTownhall, ada
 async def test_the_prompt_can_be_edited_before_asking_again(start_townhall: StartTownhall, ada: Person) -> None:
     townhall = await begin(start_townhall)
     turn = await answered(townhall, ada)
-    form = await ada.press(turn.message, "Edit…")
-    await form.until(lambda turn: turn.modal)
+    form = await opened(ada, turn.message, "Edit…")
     answer = await finished(await ada.submit(form, prompt="Goodbye", count="12"))
     assert answer.text == f"**Goodbye**{greedy_text('Goodbye', 12)}"
     # What the form cannot use is explained.
-    form = await ada.press(turn.message, "Edit…")
-    await form.until(lambda turn: turn.modal)
+    form = await opened(ada, turn.message, "Edit…")
     wrong = await ada.submit(form, prompt="Goodbye", count="many")
     await wrong.until(lambda turn: turn.messages)
     assert wrong.text.splitlines()[0] == "Tokens to write must be a number from 1 to 300, not “many”."
     assert wrong.message.ephemeral
     # What was typed is not lost.
-    back = await ada.press(wrong.message, "Back to the form")
-    await back.until(lambda turn: turn.modal)
+    back = await opened(ada, wrong.message, "Back to the form")
     answer = await finished(await ada.submit(back, count="12"))
     assert answer.text == f"**Goodbye**{greedy_text('Goodbye', 12)}"
 

@@ -19,7 +19,7 @@ from plugins.gpt2.chat.option_table import OPTIONS, Option, OptionTable
 from plugins.gpt2.chat.responder import Responder
 from plugins.gpt2.messages import TEXTS
 from plugins.gpt2.protocol import Bounds
-from tests.plugins.gpt2.fake_plugin import answered, begin, finished
+from tests.plugins.gpt2.fake_plugin import answered, begin, finished, opened
 from townhall_bot.i18n import Texts
 from townhall_bot.loopback import CommandRefused, Guild, Person
 from townhall_bot.testkit import StartTownhall
@@ -68,12 +68,10 @@ async def test_a_row_and_its_texts_make_an_option_in_the_command_the_buttons_the
     again = await finished(await ada.press(turn.message, "Again"))
     assert " · warmth 2.5 · fake on" in again.text
 
-    form = await ada.press(turn.message, "Edit…")
-    await form.until(lambda turn: turn.modal)
+    form = await opened(ada, turn.message, "Edit…")
     colder = await finished(await ada.submit(form, warmth="0,5"))
     assert " · warmth 0.5 · fake on" in colder.text
-    form = await ada.press(turn.message, "Edit…")
-    await form.until(lambda turn: turn.modal)
+    form = await opened(ada, turn.message, "Edit…")
     wrong = await ada.submit(form, warmth="warm")
     await wrong.until(lambda turn: turn.messages)
     assert wrong.text.splitlines()[0] == "Warmth must be a number from 0 to 5, not “warm”."
@@ -90,8 +88,7 @@ async def test_buttons_from_before_an_option_go_on_with_its_default(
     await begin(start_townhall)
     again = await finished(await ada.press(turn.message, "Again"))
     assert "warmth" not in again.text
-    form = await ada.press(turn.message, "Edit…")
-    await form.until(lambda turn: turn.modal)
+    form = await opened(ada, turn.message, "Edit…")
     fields = [row["components"][0] for row in form.modal["components"]] if form.modal else []
     assert [(field["custom_id"], field["value"]) for field in fields[1:]] == [("count", "3"), ("warmth", "1.5")]
 

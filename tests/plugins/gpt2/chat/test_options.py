@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from tests.plugins.gpt2.fake_model import greedy_text
-from tests.plugins.gpt2.fake_plugin import FINISHED, answered, begin, finished, half_written, interrupted, labels
+from tests.plugins.gpt2.fake_plugin import (
+    FINISHED,
+    answered,
+    begin,
+    finished,
+    half_written,
+    interrupted,
+    labels,
+    opened,
+)
 from townhall_bot.loopback import Guild, Message, Person
 from townhall_bot.testkit import StartTownhall
 
@@ -112,8 +121,7 @@ async def test_options_survive_again_continue_edit_and_a_restart(start_townhall:
     await begin(start_townhall)
     more = await finished(await ada.press(again.message, "Continue"))
     assert more.text.replace("**", "") == "Hello" + greedy_text("Hello", 40)
-    form = await ada.press(more.message, "Edit…")
-    await form.until(lambda turn: turn.modal)
+    form = await opened(ada, more.message, "Edit…")
     edited = await finished(await ada.submit(form, prompt="Goodbye", count="12"))
     assert edited.text == f"**Goodbye**{greedy_text('Goodbye', 12)}"
     assert options_of(turn.message) == options_of(again.message) == options_of(more.message)
@@ -154,8 +162,7 @@ async def test_a_button_of_before_opens_the_form_with_its_count_and_deletes(
     start_townhall: StartTownhall, ada: Person
 ) -> None:
     message = await a_text_of_before(start_townhall, ada, "7,0,0,0.95,1")
-    form = await ada.press(message, "Edit…")
-    await form.until(lambda turn: turn.modal)
+    form = await opened(ada, message, "Edit…")
     edited = await finished(await ada.submit(form, prompt="Goodbye"))
     assert edited.text.startswith(f"**Goodbye**{greedy_text('Goodbye', 7)}\n")
     assert " + 7 tokens in " in edited.text

@@ -6,7 +6,7 @@ import pytest
 
 from plugins.gpt2.chat.recent_ends import KEPT, MOMENT_S, RecentEnds
 from tests.plugins.gpt2.fake_model import greedy_text
-from tests.plugins.gpt2.fake_plugin import answered, begin, finished, half_written
+from tests.plugins.gpt2.fake_plugin import answered, begin, finished, half_written, opened
 from townhall_bot.loopback import ManualClock, Person
 from townhall_bot.testkit import StartTownhall
 
@@ -52,8 +52,7 @@ async def test_a_press_as_the_text_ends_by_itself_begins_nothing_either(
     await townhall.settled(pressed)
     assert "did nothing" in pressed.text
     # What begins nothing needs no second thought.
-    form = await ada.press(turn.message, "Edit…")
-    await form.until(lambda turn: turn.modal)
+    await opened(ada, turn.message, "Edit…")
 
 
 def test_only_the_newest_ends_are_kept_in_mind() -> None:

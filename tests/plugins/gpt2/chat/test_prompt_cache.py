@@ -8,7 +8,7 @@ from plugins.gpt2.chat.message_format import LONG_PROMPT
 from plugins.gpt2.chat.prompt_cache import KEPT
 from tests.plugins.gpt2 import fake_plugin
 from tests.plugins.gpt2.fake_model import greedy_text
-from tests.plugins.gpt2.fake_plugin import answered
+from tests.plugins.gpt2.fake_plugin import answered, opened
 from tests.plugins.gpt2.fake_source import FakeSource
 from townhall_bot.loopback import Message, Person, Turn
 from townhall_bot.testkit import RunningTownhall, StartTownhall
@@ -32,8 +32,7 @@ async def pressed(townhall: RunningTownhall, person: Person, message: Message, l
 
 async def form_of(person: Person, message: Message) -> dict[str, tuple[str, str]]:
     """Open the form behind Edit…; return label and content of each field."""
-    turn = await person.press(message, "Edit…")
-    await turn.until(lambda turn: turn.modal)
+    turn = await opened(person, message, "Edit…")
     assert turn.modal is not None
     fields = [row["components"][0] for row in turn.modal["components"]]
     return {field["custom_id"]: (field["label"], field.get("value")) for field in fields}

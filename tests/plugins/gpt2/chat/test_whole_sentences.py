@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.plugins.gpt2.fake_plugin import answered, begin, finished
+from tests.plugins.gpt2.fake_plugin import answered, begin, finished, opened
 from tests.plugins.gpt2.fake_source import FakeSource
 from townhall_bot.loopback import Person
 from townhall_bot.testkit import StartTownhall
@@ -36,8 +36,7 @@ async def test_a_text_that_was_cut_says_so_and_goes_on_where_it_was_cut(
 async def test_the_form_offers_temperature_seed_and_ending(start_townhall: StartTownhall, ada: Person) -> None:
     townhall = await begin(start_townhall, FakeSource(script=STORY), TEMPERATURE="0.8", ENDING="sentence")
     turn = await answered(townhall, ada, "/gpt2 prompt:Once count:10 seed:4")
-    form = await ada.press(turn.message, "Edit…")
-    await form.until(lambda turn: turn.modal)
+    form = await opened(ada, turn.message, "Edit…")
     assert form.modal is not None
     fields = {row["components"][0]["custom_id"]: row["components"][0].get("value") for row in form.modal["components"]}
     assert fields | {"seed": fields["seed"] or ""} == {
@@ -49,8 +48,7 @@ async def test_the_form_offers_temperature_seed_and_ending(start_townhall: Start
     }
     answer = await finished(await ada.submit(form, temperature="0,5", seed="7", ending="Exact", count="7"))
     assert answer.text == "**Once** it rai"
-    form = await ada.press(turn.message, "Edit…")
-    await form.until(lambda turn: turn.modal)
+    form = await opened(ada, turn.message, "Edit…")
     wrong = await ada.submit(form, ending="whenever", seed="3")
     await wrong.until(lambda turn: turn.messages)
     assert wrong.text.splitlines()[0] == "The ending must be one of sentence, exact, not “whenever”."
@@ -60,8 +58,7 @@ async def test_in_german_the_form_writes_numbers_as_german_does(start_townhall: 
     townhall = await begin(start_townhall, FakeSource(script=STORY), TEMPERATURE="0.8")
     turn = await answered(townhall, ada, "/gpt2 prompt:Once count:10 seed:4")
     ada.user.locale = "de"
-    form = await ada.press(turn.message, "Edit…")
-    await form.until(lambda turn: turn.modal)
+    form = await opened(ada, turn.message, "Edit…")
     assert form.modal is not None
     assert form.modal["components"][2]["components"][0]["value"] == "0,8"
 

@@ -219,7 +219,7 @@ def test_a_replica_that_can_write_nothing_or_that_no_router_hears_of_is_to_be_re
     from plugins.gpt2.ray_host.replica import Replica
 
     replica = Replica.__new__(Replica)  # without Ray around it
-    replica._engine = SimpleNamespace(status=SimpleNamespace(failure=failure), beating=beating)  # type: ignore[assignment]
+    replica._engine = SimpleNamespace(status=SimpleNamespace(failure=failure), beating=beating)  # type: ignore[assignment]  # stands for an engine
     if words is None:
         replica.check_health()
     else:
