@@ -16,6 +16,7 @@ from townhall_bot.plugins import LastingForm, Plugin, show_form
 from townhall_bot.replies import Refusal
 from townhall_bot.testkit import RunningTownhall, StartTownhall
 
+shown: list[discord.ui.Modal] = []
 SURPRISE = "Something went wrong, and it was not your fault"
 
 
@@ -29,7 +30,8 @@ async def act(interaction: discord.Interaction[Any], how: str) -> None:
         case "ask":
             await interaction.response.send_modal(Form())
         case "ask-for-long":
-            await show_form(interaction, long_form(interaction))
+            shown.append(long_form(interaction))
+            await show_form(interaction, shown[-1])
         case _:
             await interaction.response.send_message(f"You chose {how}.", ephemeral=True)
 
@@ -169,6 +171,7 @@ async def test_a_lasting_form_is_taken_after_a_restart(
 ) -> None:
     townhall = await start_townhall(Shop)
     asked = await asked_at_length(townhall, ada)
+    assert shown[-1].is_finished()  # what is not, discord.py keeps until it is sent
     await townhall.stop()
     townhall = await start_townhall(Shop)
     sent = await ada.submit(asked, how=how)

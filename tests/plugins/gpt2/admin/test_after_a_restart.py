@@ -109,6 +109,20 @@ async def test_a_preset_that_was_being_made_is_taken_and_comes_back_as_it_was_ty
     }
 
 
+async def test_a_form_has_another_id_each_time_or_a_phone_fills_it_with_what_the_first_one_held(
+    start_townhall: StartTownhall, admin: Person, ada: Person
+) -> None:
+    townhall = await begin(start_townhall)
+    panel = (await answered(townhall, admin, "/gpt2-config")).message
+    text = (await answered(townhall, ada)).message
+    for person, message, button in ((admin, panel, "Numbers…"), (admin, panel, "Presets…"), (ada, text, "Edit…")):
+        first, second = [(await opened(person, message, button)).modal for _ in range(2)]
+        assert first is not None
+        assert second is not None
+        assert first["custom_id"] != second["custom_id"]
+        assert first["components"] == second["components"]
+
+
 async def test_a_changed_prompt_is_taken_and_comes_back_as_it_was_typed(
     start_townhall: StartTownhall, clock: ManualClock, ada: Person
 ) -> None:

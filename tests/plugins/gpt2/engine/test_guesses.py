@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from plugins.gpt2.language_model import Logits
+from plugins.gpt2.protocol import SamplingParams
 from tests.plugins.gpt2.engine.desk import Desk
 from tests.plugins.gpt2.fake_model import GREEDY, FakeModel, ScriptedModel, request, sampled
 
@@ -75,6 +76,15 @@ def test_guessing_leaves_the_distribution_as_it_is() -> None:
             for two, q in Dice.LIKELY.items()
         )
         assert surprise < 26.1  # chi squared of 8 degrees, 1 in 1000
+
+
+@pytest.mark.parametrize(("sampling", "quiet"), [(GREEDY, False), (sampled(1), True)])
+def test_a_text_whose_tokens_are_drawn_is_looked_at_rarely(sampling: SamplingParams, quiet: bool) -> None:
+    desk = Desk(FakeModel(draft_slots=4, context=256))
+    desk.submit(1, request("The hen", 60, sampling))
+    desk.step()
+    [sequence] = desk.scheduler._sequences.values()
+    assert sequence.lookup.quiet is quiet
 
 
 def test_a_guess_reaches_neither_beyond_the_count_nor_the_context() -> None:

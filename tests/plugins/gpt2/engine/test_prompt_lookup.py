@@ -127,5 +127,6 @@ def test_a_text_whose_tokens_are_drawn_is_looked_at_rarely_from_the_start_and_a_
 
 
 def test_only_whole_tokens_are_taken_for_the_same() -> None:
-    # As bytes, 1, 256 … and 256, 1 … have much in common, shifted by one.
-    assert PromptLookup().propose([1 << 8, 1 << 8, 1 << 8, 7, 1, 1, 1], 3) == []
+    # As bytes, four times 256 contain three times 1, shifted by one.
+    assert PromptLookup().propose([256, 256, 256, 256, 7, 1, 1, 1], 3) == []
+    assert PromptLookup().propose([1, 1, 1, 8, 256, 256, 256, 256, 7, 1, 1, 1], 3) == [8, 256]
