@@ -37,6 +37,8 @@ class Reset(dict[str, Json]):
 
 KNOWN = 10_000
 """Servers whose settings are remembered for while the database is away."""
+RECENT_S = 10.0
+"""How long after a reset another one is taken for the same, pressed twice."""
 MICRO = 1_000_000
 """A reset's number is its time in millionths of a second."""
 
@@ -125,10 +127,13 @@ class GuildSettings:
         return {key: json.loads(old) for key, old in rows}
 
     async def last_reset(self, guild_id: int) -> int | None:
-        """Return the number of the reset that was this server's last change; None where that was none."""
+        """Return the number of the reset that was this server's last change, seconds ago; None where that was none.
+
+        A setting that was set back alone has a number of its kind one time in four: hence the seconds.
+        """
         query = "SELECT at, new FROM audit WHERE plugin = ? AND guild_id = ? ORDER BY id DESC LIMIT 1"
         row = await self._run.read(lambda db: db.execute(query, (self._plugin, guild_id)).fetchone())
-        if row is None or row[1] is not None:
+        if row is None or row[1] is not None or time.time() - row[0] > RECENT_S:
             return None
         number = round(row[0] * MICRO)
         return number if number / MICRO == row[0] else None  # or else one setting was set back

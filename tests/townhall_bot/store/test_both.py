@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 
+import pytest
+
 from tests.townhall_bot.store.conftest import OpenStore
-from townhall_bot.store import Store
+from townhall_bot.store import Store, guild_settings
 
 DAY_S = 86_400.0
 
@@ -89,3 +91,13 @@ async def test_records_are_summed_counted_sampled_and_forgotten(store: Store) ->
     assert (await gpt2.of_member(5), await gpt2.delete_member(5), await gpt2.of_member(5)) == (1, 1, 0)
     assert await store.forget_records_before(now + 2 * DAY_S) == 20
     assert await gpt2.since("request", DAY_S) == []
+
+
+async def test_a_reset_is_the_last_change_for_some_seconds(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = store.guild_settings("gpt2")
+    await settings.change(7, "model", "gpt2-xl", actor_id=3)
+    assert await settings.last_reset(7) is None
+    done = await settings.reset(7, actor_id=3)
+    assert await settings.last_reset(7) == done.number
+    monkeypatch.setattr(guild_settings, "RECENT_S", -1.0)  # as if they were over
+    assert await settings.last_reset(7) is None
